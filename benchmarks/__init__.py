@@ -1,0 +1,1 @@
+"""Speed, measured against what one would use instead: every comparison within one run, on one machine, as a ratio."""

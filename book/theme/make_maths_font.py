@@ -1,0 +1,85 @@
+"""Make fonts/stix-two-math.woff2: STIX Two Math, tuned for the way browsers set MathML.
+
+    python book/theme/make_maths_font.py FILE      FILE: stix-two-math-latin-400-normal.woff2
+                                                   of the npm package @fontsource/stix-two-math 5.3.0
+
+Needs fonttools (matplotlib brings it) and brotli. What is changed, and why:
+
+- A browser leaves room for the widest form of a root or bracket, whatever form it draws, so that a gap stands after each.
+  The taller forms are made nearly as narrow as the plain ones.
+- A browser lifts and lowers scripts with the height of their base even where TeX does not, after a single letter.
+- Primes are raised twice, by the font and by being superscripts: they are enlarged and put on the line.
+- Letters that no formula has (Cyrillic, accented Latin) are left out.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from fontTools.misc.transform import Transform
+from fontTools.pens.transformPen import TransformPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.subset import Options, Subsetter
+from fontTools.ttLib import TTFont
+
+PLACE = Path(__file__).parent / "fonts/stix-two-math.woff2"
+KEPT = [
+    (0x20, 0x7E), (0xA0, 0xFF), (0x131, 0x131), (0x237, 0x237), (0x2C6, 0x2DD), (0x300, 0x338), (0x391, 0x3F6),
+    (0x2000, 0x22FF), (0x2300, 0x23FF), (0x25A0, 0x25FF), (0x2713, 0x2713), (0x27C0, 0x2AFF), (0x1D400, 0x1D7FF),
+]  # fmt: skip
+WIDER = 1.06  # how much wider than the plain form a taller one may be; the gap is then too small to see
+PRIMES = (0x2032, 0x2033, 0x2034)
+RAISE, LOWER = 1.35, -250  # of primes: scale, and shift in thousandths of an em
+
+
+def _redraw(font: TTFont, name: str, transform: Transform, advance: int) -> None:
+    pen = TTGlyphPen(font.getGlyphSet())
+    font.getGlyphSet()[name].draw(TransformPen(pen, transform))
+    glyph = pen.glyph()
+    glyph.recalcBounds(font["glyf"])
+    font["glyf"][name] = glyph
+    font["hmtx"][name] = (advance, getattr(glyph, "xMin", 0))
+
+
+def _narrow(font: TTFont) -> None:
+    variants: Any = font["MATH"].table.MathVariants
+    done = set()
+    for plain, construction in zip(variants.VertGlyphCoverage.glyphs, variants.VertGlyphConstruction, strict=True):
+        widest = round(WIDER * font["hmtx"][plain][0])
+        names = [record.VariantGlyph for record in construction.MathGlyphVariantRecord]
+        names += [part.glyph for part in construction.GlyphAssembly.PartRecords] if construction.GlyphAssembly else []
+        if len(names) < 4:  # sums and integrals: their forms are chosen, not stretched
+            continue
+        for name in names:
+            width = font["hmtx"][name][0]
+            if width > widest and name not in done:
+                _redraw(font, name, Transform(widest / width, 0, 0, 1, 0, 0), widest)
+                done.add(name)
+
+
+def main(source: str) -> None:
+    """Write the tuned font."""
+    font = TTFont(source)
+    for table in ("fpgm", "prep", "cvt "):  # hints for outlines that are drawn anew
+        del font[table]
+    constants: Any = font["MATH"].table.MathConstants
+    constants.SubscriptBaselineDropMin.Value = 0
+    constants.SuperscriptBaselineDropMax.Value = 386  # as TeX has it for boxes
+    _narrow(font)
+    for name in (font.getBestCmap()[code] for code in PRIMES):
+        transform = Transform(RAISE, 0, 0, RAISE, 0, LOWER - 400 * (RAISE - 1))
+        _redraw(font, name, transform, round(RAISE * font["hmtx"][name][0]))
+    options = Options()
+    options.layout_features, options.hinting, options.notdef_outline = ["*"], False, True
+    subsetter = Subsetter(options)
+    subsetter.populate(unicodes=[code for first, last in KEPT for code in range(first, last + 1)])
+    subsetter.subset(font)
+    font.flavor = "woff2"
+    font.save(PLACE)
+    print(f"{PLACE}: {PLACE.stat().st_size // 1000} KB, {len(font.getGlyphOrder())} glyphs")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,114 @@
+"""Figures of the chapter on writing cross-entropy oneself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.cross_entropy import BY_HAND, LIBRARY, ROUGHLY, Result
+from figures.style import ACCENT, INK, MEASURED, PREDICTED, SERIES, band, canvas, label
+
+
+def failures(result: Result) -> Figure:
+    """Map two logits: where each formula's gradient is wrong, and where its value is; dashed where theory says."""
+    figure, axes = canvas(height=6.2, rows=2, columns=2, sharex=True, sharey=True)
+    line = np.unique(result.map["right"])
+    limit = result.limits[result.limits["precision"] == "float32"]
+    for axis, formula in zip(axes.flat, result.map.columns[2:], strict=True):
+        state = result.map[formula].to_numpy().reshape(len(line), len(line)).T  # [other, right]
+        for wrong, colour, hatch, alpha in ((state > 0, PREDICTED, "....", 0.25), (state > 1, MEASURED, "////", 0.3)):
+            if wrong.any():
+                _shade(axis, line, wrong, colour, hatch, alpha)
+        _boundaries(axis, formula, limit["logit"].item(), limit["gap"].item(), reach=line[-1])
+        axis.set_title(formula)
+        axis.set(xlim=(line[0], line[-1]), ylim=(line[0], line[-1]), aspect="equal", xticks=[-100, 0, 100])
+        axis.set(yticks=[-100, 0, 100])
+    by_hand, subtracted, softmax, library = axes.flat
+    for axis in axes.flat:
+        label(axis, "right" if axis is not library else "right everywhere", 30, 0, INK, ha="center", xytext=(0, 0))
+    _on_white(by_hand, "value wrong", 0, 120, MEASURED)
+    _on_white(by_hand, "gradient wrong", 8, 68, PREDICTED)
+    for axis in (subtracted, softmax):
+        _on_white(axis, "value wrong", -90, 105, MEASURED)
+        axis.annotate(
+            "gradient wrong", (-20, 76), (25, 50), color=PREDICTED, fontsize=8.5, arrowprops={"arrowstyle": "-"} | _THIN
+        )
+    for axis in axes[-1]:
+        axis.set_xlabel("logit of the right letter")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("logit of another")
+    return figure
+
+
+def shifts(result: Result) -> Figure:
+    """Largest change of a probability against the number added to all logits, in two precisions, with theory."""
+    figure, axis = canvas(height=3.6)
+    for look, name in zip(SERIES, ("float32", "float64"), strict=False):
+        rows = result.shifts[result.shifts["precision"] == name]
+        axis.plot(rows["shift"], rows["predicted"], color=PREDICTED, linestyle=SERIES[1].dash, linewidth=1.1)
+        axis.plot(rows["shift"], rows["change"], look.marker, color=MEASURED)
+        at = rows.iloc[3]
+        label(axis, name, at["shift"], at["change"] / 25, MEASURED, ha="center", xytext=(12, 0))
+    axis.axhline(ROUGHLY, color=ACCENT, linewidth=0.9)
+    label(axis, "1 %", 1.0, ROUGHLY * 4, ACCENT, xytext=(0, 0))
+    last = result.shifts.query("precision == 'float32'").iloc[-3]
+    label(axis, "theory: one unit in\nthe last place", last["shift"], last["predicted"] * 30, PREDICTED, ha="right")
+    axis.set(xscale="log", yscale="log", xlabel="number added to all logits", ylim=(1e-16, 1e5))
+    axis.set_ylabel("largest relative change\nof a probability")
+    return figure
+
+
+def costs(result: Result) -> Figure:
+    """Memory kept and time taken, as multiples of the library's, against the size of the vocabulary."""
+    figure, (memory, time) = canvas(height=3.4, columns=2, sharex=True)
+    by_hand = [name for name in dict.fromkeys(result.costs["formula"]) if name != LIBRARY]
+    for name, look in zip(by_hand, SERIES, strict=False):
+        rows = result.costs[result.costs["formula"] == name]
+        memory.plot(rows["vocabulary"], rows["memory_predicted"], color=look.colour, linestyle=look.dash, linewidth=1.1)
+        memory.plot(rows["vocabulary"], rows["memory"], look.marker, color=look.colour)
+        time.plot(rows["vocabulary"], rows["time"], look.marker, color=look.colour, linestyle=look.dash, linewidth=1.1)
+        band(time, rows["vocabulary"], rows["time_low"], rows["time_high"], look.colour)
+        first = rows.iloc[0]
+        label(memory, name, first["vocabulary"], first["memory"], look.colour, xytext=(38, 0))
+    for axis in (memory, time):
+        axis.axhline(1, color=INK, linewidth=0.9)
+        axis.set(xscale="log", xlabel="vocabulary (classes)", xlim=(20, 90_000))
+        label(axis, LIBRARY, 80_000, 1, INK, ha="right", xytext=(0, -8))
+    memory.set(ylabel="memory kept, over the library's", ylim=(0.98, 1.22))
+    time.set(ylabel="time, over the library's", ylim=(0, None))
+    return figure
+
+
+_PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
+_THIN = {"color": PREDICTED, "linewidth": 0.8}
+
+
+def _shade(axis: Axes, line: np.ndarray, wrong: np.ndarray, colour: str, hatch: str, alpha: float) -> None:
+    """Fill where `wrong` [other, right] is true, with hatching for readers who cannot tell the colours."""
+    mask = wrong.astype(float)
+    axis.contourf(line, line, mask, levels=[0.5, 1.5], colors=[colour], alpha=alpha)
+    hatching = axis.contourf(line, line, mask, levels=[0.5, 1.5], colors="none", hatches=[hatch])
+    hatching.set_edgecolor(colour)
+    hatching.set_linewidth(0)
+
+
+def _boundaries(axis: Axes, formula: str, logit: float, gap: float, *, reach: float) -> None:
+    """Draw where theory says that numbers run out: e^z above e^logit, p or p / sum below e^-gap, 1 / p above e^logit."""
+    style: dict[str, Any] = {"color": INK, "linestyle": SERIES[1].dash, "linewidth": 0.9}
+    if formula == LIBRARY:
+        return
+    if formula == BY_HAND:
+        axis.plot([-gap, -gap, logit - gap, logit, logit], [-reach, 0, logit, logit, -reach], **style)
+        axis.plot([-logit, -logit, 2 * logit - gap], [-reach, (gap - logit) / 2, logit], **style)
+        return
+    for beyond in (gap, logit):
+        axis.plot([-reach, reach - beyond], [beyond - reach, reach], **style)
+    if formula != "largest subtracted":
+        axis.plot([gap - reach, reach], [-reach, reach - gap], **style)
+
+
+def _on_white(axis: Axes, text: str, x: float, y: float, colour: str) -> None:
+    axis.text(x, y, text, color=colour, ha="center", va="center", fontsize=8.5, bbox=_PLATE)

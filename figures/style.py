@@ -1,0 +1,93 @@
+"""How every figure of the book looks: sizes, colours named by meaning, direct labels.
+
+Backgrounds are transparent and the ink is near-black: on dark pages the site turns lightness around and keeps the hues.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+# Okabe and Ito's colours: told apart with every common form of colour blindness, on paper and on screen.
+INK = "#1b1f24"  # axes and text
+MEASURED = "#0072b2"  # what an experiment found
+PREDICTED = "#d55e00"  # what theory says
+CONTROL = "#6b7280"  # the same run without the thing in question
+ACCENT = "#009e73"  # the setting the chapter is about
+MUTED = "#9aa1ab"  # guides and grids
+
+
+class Look(NamedTuple):
+    """Colour with its second channel, for readers who cannot tell the colours apart."""
+
+    colour: str
+    marker: str
+    dash: str | tuple[int, tuple[float, ...]]
+
+
+SERIES = (
+    Look("#0072b2", "o", "-"),
+    Look("#d55e00", "s", (0, (5, 1.5))),
+    Look("#009e73", "^", (0, (1.5, 1.2))),
+    Look("#cc79a7", "D", (0, (6, 1.5, 1.5, 1.5))),
+    Look("#8a6d00", "v", (0, (3, 1, 1, 1, 1, 1))),
+    Look("#2e86c9", "P", (0, (8, 2))),
+    Look("#5b5f66", "X", (0, (2, 2))),
+)
+
+_RC: Any = {  # matplotlib types its keys one by one
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
+    "font.size": 9.5,
+    "axes.labelsize": 9.5,
+    "axes.titlesize": 10,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": MUTED,
+    "grid.alpha": 0.35,
+    "grid.linewidth": 0.5,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "lines.linewidth": 1.7,
+    "lines.markersize": 4.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "mathtext.fontset": "dejavusans",
+    "svg.fonttype": "path",
+}
+mpl.rcParams.update(_RC)  # figures are drawn after their function returns, so a context would be over by then
+
+
+def canvas(
+    width: float = 6.4, height: float = 3.8, rows: int = 1, columns: int = 1, **subplots: Any
+) -> tuple[Figure, Any]:
+    """Return a transparent figure of `width` x `height` inches, and its axes (one, or an array as in `Figure.subplots`)."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_alpha(0)
+    axes = figure.subplots(rows, columns, **subplots)
+    for axis in np.atleast_1d(axes).flat:
+        axis.patch.set_alpha(0)
+    return figure, axes
+
+
+def label(axis: Axes, text: str, x: float, y: float, colour: str = INK, **placement: Any) -> None:
+    """Write `text` beside its curve, at data coordinates `x`, `y`; `placement` as in `Axes.annotate`."""
+    around: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 8.5}
+    axis.annotate(text, (x, y), color=colour, annotation_clip=False, **around | placement)
+
+
+def band(axis: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str) -> None:
+    """Shade a 95 % interval around a curve."""
+    axis.fill_between(np.asarray(x), np.asarray(low), np.asarray(high), color=colour, alpha=0.18, linewidth=0)

@@ -1,0 +1,96 @@
+"""Figures of the chapter on tanh and its gain."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.tanh_gain import FIVE_THIRDS, Result
+from figures.style import ACCENT, INK, MEASURED, MUTED, PREDICTED, SERIES, band, canvas, label
+
+
+def spread(result: Result) -> Figure:
+    """Spread of the activations against layer, one curve a gain: dots measured, lines predicted."""
+    figure, axis = canvas(height=4.2)
+    axis.set(
+        xlabel="layer", ylabel="spread of activations (root mean square)", yscale="log", xlim=(0, 57), ylim=(0.03, 1.1)
+    )
+    _curves(axis, result.layers, "spread", at="right", result=result)
+    return figure
+
+
+def gradient(result: Result) -> Figure:
+    """Spread of the gradient against layer, one curve a gain: dots measured, lines predicted."""
+    figure, axis = canvas(height=4.2)
+    axis.set(
+        xlabel="layer (the gradient travels from right to left)", ylabel="gradient, as a multiple of the last layer's"
+    )
+    axis.set(yscale="log", xlim=(-9, 51), ylim=(1e-6, 1e8))
+    _curves(axis, result.layers, "gradient", at="left", result=result)
+    return figure
+
+
+def settling(result: Result) -> Figure:
+    """Where the spread settles against gain: the theory's curve, the measured networks, and the three famous gains."""
+    figure, axis = canvas(height=3.8)
+    measured = result.gains
+    theory = result.settling
+    axis.plot(theory["gain"], theory["spread"], color=PREDICTED, linestyle=SERIES[1].dash, zorder=2)
+    axis.errorbar(
+        measured["gain"],
+        measured["spread"],
+        yerr=[measured["spread"] - measured["spread_low"], measured["spread_high"] - measured["spread"]],
+        fmt="o",
+        color=MEASURED,
+        zorder=3,
+    )
+    left = {"ha": "right", "xytext": (-5, 0)}
+    for gain, name, beside in ((1.0, "1", {}), (result.ideal_gain, "ideal", left), (FIVE_THIRDS, "5/3", {})):
+        axis.axvline(gain, color=ACCENT if name != "1" else MUTED, linewidth=0.9, zorder=1)
+        label(axis, name, gain, 0.06, ACCENT if name != "1" else INK, **beside)
+    end = theory.iloc[-1]
+    label(axis, "settles here,\ninfinite depth\nand width", end["gain"] - 0.42, end["spread"] - 0.14, PREDICTED)
+    near = measured.iloc[-2]
+    label(axis, "measured, last layer", near["gain"], near["spread"] - 0.04, MEASURED)
+    axis.set(xlabel="gain", ylabel="spread of activations", ylim=(-0.02, 1))
+    return figure
+
+
+def _curves(axis: Axes, layers: pd.DataFrame, quantity: str, *, at: str, result: Result) -> None:
+    """Draw one quantity against layer for every gain, and its name where the curve leaves the frame or ends."""
+    low, high = axis.get_ylim()
+    names: list[tuple[float, float, str, str]] = []  # layer, height in decades, name, colour
+    for (gain, rows), look in zip(layers.groupby("gain"), SERIES, strict=False):
+        axis.plot(rows["layer"], rows[f"{quantity}_predicted"], color=look.colour, linestyle=look.dash, linewidth=1.1)
+        axis.plot(
+            rows["layer"], rows[quantity], look.marker, color=look.colour, markersize=3.2, markevery=3, linestyle=""
+        )
+        band(axis, rows["layer"], rows[f"{quantity}_low"], rows[f"{quantity}_high"], look.colour)
+        inside = rows[rows[quantity].between(low, high)]
+        end = inside.iloc[-1 if at == "right" else 0]
+        names.append((end["layer"], np.log10(end[quantity]), _name(float(str(gain)), result), look.colour))
+    heights = _apart([name[1] for name in names], gap=np.log10(high / low) / 24)
+    side = {} if at == "right" else {"ha": "right", "xytext": (-6, 0)}
+    for (layer, _, name, colour), height in zip(names, heights, strict=True):
+        label(axis, name, layer, 10**height, colour, **side)
+
+
+def _apart(heights: list[float], *, gap: float) -> list[float]:
+    """Push labels that lie closer than `gap` apart, keeping their order."""
+    order, placed = np.argsort(heights), list(heights)
+    for _ in range(200):  # relax: each overlapping pair moves apart by half of what it lacks
+        for below, above in pairwise(order):
+            lack = max(gap - (placed[above] - placed[below]), 0.0)
+            placed[below] -= lack / 2
+            placed[above] += lack / 2
+    return placed
+
+
+def _name(gain: float, result: Result) -> str:
+    if gain == FIVE_THIRDS:
+        return "5/3"
+    return f"{gain:.2f} (ideal)" if gain == result.ideal_gain else f"{gain:g}"

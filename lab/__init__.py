@@ -1,0 +1,1 @@
+"""Runs the experiments, keeps their results, and says which of the notes' claims hold."""

@@ -1,0 +1,99 @@
+"""What a chapter prints: results, tables, verdicts, the code that matters, and how to run it again."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+from IPython.display import Markdown
+
+from lab.colophon import colophon, costs, total_cost
+from lab.errors import LabError
+from lab.pipes import pipes
+from lab.read import read
+from lab.verdicts import ledger, ledger_counts, verdict, verdicts
+
+__all__ = [
+    "code",
+    "colophon",
+    "costs",
+    "ledger",
+    "ledger_counts",
+    "read",
+    "table",
+    "total_cost",
+    "verdict",
+    "verdicts",
+]
+
+LONGEST = 15  # lines of code that a reader takes in at once
+
+
+def table(
+    frame: pd.DataFrame,
+    names: Sequence[str] | None = None,
+    places: Sequence[int | None] | int | None = None,
+    missing: str = "–",
+) -> Markdown:
+    """Return a table of `frame`'s columns, under other `names` (Markdown) if given.
+
+    `places` are decimals, one for all columns or one for each; None prints a number with up to six digits.
+    `missing` stands where the number is nan.
+    """
+    columns = list(frame.columns)
+    each = list(places) if isinstance(places, Sequence) else [places] * len(columns)
+    heads = [str(column).replace("_", " ") for column in columns] if names is None else list(names)
+    if len(heads) != len(columns) or len(each) != len(columns):
+        raise LabError(
+            f"the table has {len(columns)} columns ({', '.join(columns)}), not {len(heads)} names and {len(each)} places"
+        )
+    shown = [
+        [_cell(value, place, missing) for value in frame[column]] for column, place in zip(columns, each, strict=True)
+    ]
+    right = [
+        pd.api.types.is_numeric_dtype(frame[column].dtype) or _all_numbers(cells)
+        for column, cells in zip(columns, shown, strict=True)
+    ]
+    return Markdown(pipes(heads, list(zip(*shown, strict=True)), right=right))
+
+
+def code(function: Callable[..., Any], first: str | None = None, last: str | None = None) -> Markdown:
+    """Return a function's source as a listing: all of it, or from the line with `first` to the next with `last`."""
+    lines = inspect.getsource(function).splitlines()
+    start = _find(lines, first, 0, function) if first else 0
+    end = _find(lines, last, start, function) if last else len(lines) - 1
+    chosen = lines[start : end + 1]
+    if len(chosen) > LONGEST:
+        raise LabError(
+            f"{len(chosen)} lines of {function.__qualname__}: show at most {LONGEST} at a time, with first= and last="
+        )
+    return Markdown(f"```python\n{textwrap.dedent(chr(10).join(chosen))}\n```")
+
+
+def _find(lines: list[str], needle: str, start: int, function: Callable[..., Any]) -> int:
+    for index, line in enumerate(lines[start:], start):
+        if needle in line:
+            return index
+    raise LabError(f"no line of {function.__qualname__} has {needle!r}")
+
+
+def _cell(value: Any, places: int | None, missing: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and math.isnan(value):
+        return missing
+    if isinstance(value, bool) or (not isinstance(value, float | int) and not hasattr(value, "dtype")):
+        return str(value)
+    number = f"{value:.{places}f}" if places is not None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return number.replace("-", "\N{MINUS SIGN}", 1) if number.startswith("-") else number
+
+
+def _all_numbers(cells: list[str]) -> bool:
+    try:
+        return bool([float(cell.replace("\N{MINUS SIGN}", "-")) for cell in cells])
+    except ValueError:
+        return False

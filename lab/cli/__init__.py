@@ -1,0 +1,28 @@
+"""The command line: `lab`, or `python -m lab`."""
+
+from __future__ import annotations
+
+import sys
+
+from lab.errors import LabError
+from press.errors import SourceError
+
+
+def main() -> None:
+    """Run one command; an error that was meant for the person at the keyboard is printed without a traceback."""
+    import typer
+
+    from lab.cli import commands
+
+    typed = sys.argv[1:]
+    try:
+        if len(typed) == 1 and typed[0] in commands.ALONE:  # with no options to read, typer's 0.1 s can be saved
+            commands.ALONE[typed[0]]()
+        else:
+            commands.build(typed[0] if typed else "")(prog_name="lab")
+    except (LabError, SourceError) as error:
+        sys.exit(f"error: {error}")
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

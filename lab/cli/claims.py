@@ -1,0 +1,40 @@
+"""`lab claims`: the ledger, every claim with what became of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import typer
+
+from lab import status
+from lab.cli.result import plain
+from lab.cli.show import table
+from lab.errors import NoResult
+from lab.experiment import load
+from lab.verdicts import decide, in_book_order
+
+
+def ledger(root: Path, as_json: bool) -> None:
+    """Print every claim with its verdict and number; exit code 1 if some experiment has no fresh result."""
+    entries, without = [], []
+    for name in in_book_order(root):
+        try:
+            entries += decide(load(name, root))
+        except NoResult:
+            without.append(
+                f"{name}: no verdicts, its result is {status.of(name, root).state.value}; type: lab run {name}"
+            )
+        except Exception as error:  # whatever importing somebody's experiment raises; the others still have verdicts
+            without.append(f"{name}: no verdicts: {type(error).__name__}: {error}")
+    rows = [[e.experiment, e.claim.name, str(e.verdict), plain(e.number), plain(e.claim.text)] for e in entries]
+    head = ["experiment", "claim", "verdict", "number", "text"]
+    if as_json:
+        print(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=1, ensure_ascii=False))
+    else:
+        table(rows, head=[*head[:-1], ""])
+    for line in without:
+        print(line, file=sys.stderr)
+    if without:
+        raise typer.Exit(1)

@@ -1,0 +1,190 @@
+"""The commands, with the help that teaches them.  Each imports what it needs when it runs: `lab status` answers at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab.experiment import find_root, source
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="experiments; all if none is named")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="another value for a parameter; repeat it for more"),
+]
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, metavar="N", help="experiments at a time; results do not depend on it")
+]
+
+
+def status() -> None:
+    """Where each result stands: fresh, stale, missing, damaged, running or failed; what it cost.
+
+    Example:  lab status
+    """
+    from lab.cli.show import columns, short
+    from lab.duration import duration
+    from lab.status import every
+
+    rows = [[s.experiment, s.state.value, duration(s.seconds), short(s.why)] for s in every(find_root())]
+    columns(rows, right=(2,))
+
+
+def run(
+    names: Names = None,
+    changes: Changes = None,
+    seeds: Annotated[int | None, typer.Option(metavar="N", help="the same as --set seeds=N")] = None,
+    jobs: Jobs = CORES,
+    force: Annotated[bool, typer.Option("--force", help="also what is fresh")] = False,
+) -> None:
+    """Compute what is stale or missing: all of it, or the experiments named.
+
+    With --set or --seeds, another setting: kept in .lab/cache, the book's results stay as they are.
+
+    \b
+    Examples:  lab run
+               lab run tanh_gain --force
+               lab run tanh_gain --set depth=200 --set gains=0.5,1,2 --seeds 64
+    """
+    from lab.cli import run as running
+
+    root = find_root()
+    chosen = _checked(names, root)
+    typed = [*(changes or []), *([] if seeds is None else [f"seeds={seeds}"])]
+    if typed:
+        running.another_setting(chosen, typed, root, jobs, force)
+    else:
+        running.book(chosen, root, jobs, force)
+
+
+def why(name: Annotated[str, typer.Argument(metavar="NAME", help="an experiment")]) -> None:
+    """What changed since a result was computed: functions, constants, parameters, data, versions, by name.
+
+    Example:  lab why tanh_gain
+    """
+    from lab.cli.why import explain
+
+    explain(name, find_root())
+
+
+def verify(names: Names = None, jobs: Jobs = CORES) -> None:
+    """Compute the book's results again, beside the committed ones, and compare: verdicts and numbers.
+
+    Exit code 0 if every verdict is the same and every estimate lies in the book's interval.  The summary at the end
+    can be pasted into a bug report.
+
+    \b
+    Examples:  lab verify
+               lab verify tanh_gain
+    """
+    from lab.cli.verify import again
+
+    root = find_root()
+    again(_checked(names, root), root, jobs)
+
+
+def claims(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """The ledger: every claim of the notes, its verdict, and the number that decided it.
+
+    \b
+    Examples:  lab claims
+               lab claims --json
+    """
+    from lab.cli.claims import ledger
+
+    ledger(find_root(), as_json)
+
+
+def new(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="of the question: words in lower case, joined by underscores")
+    ],
+    part: Annotated[
+        str | None, typer.Option(metavar="TITLE", help="of the book; the last one if none is named")
+    ] = None,
+) -> None:
+    """A new question: experiment, figures, chapter and test, which run at once and are there to be replaced.
+
+    \b
+    Examples:  lab new dead_neurons
+               lab new dead_neurons --part "Starting weights"
+    """
+    from lab.cli.new import start
+
+    start(name, find_root(), part)
+
+
+def render(
+    chapters: Annotated[list[str] | None, typer.Argument(metavar="CHAPTER...", help="all if none is named")] = None,
+    to: Annotated[str, typer.Option(metavar="FORMATS", help="html, pdf, or both")] = "html,pdf",
+    renderer: Annotated[
+        str | None, typer.Option("--with", metavar="RENDERER", help="quarto or press; quarto if 1.9 or newer is there")
+    ] = None,
+    jobs: Jobs = CORES,
+) -> None:
+    """The book as a site and a PDF, in _book/, with what is stale brought up to date first.
+
+    \b
+    Examples:  lab render
+               lab render tanh_gain --to html
+               lab render --with press
+    """
+    from lab.cli.render import FORMATS, RENDERERS
+    from lab.cli.render import render as rendered
+
+    formats = [word.strip() for word in to.split(",")]
+    if not set(formats) <= set(FORMATS):
+        raise typer.BadParameter(f"{to!r} is not html, pdf or html,pdf", param_hint="'--to'")
+    if renderer not in (None, *RENDERERS):
+        raise typer.BadParameter(f"{renderer!r} is not quarto or press", param_hint="'--with'")
+    rendered(chapters or [], find_root(), formats, renderer, jobs)
+
+
+def serve(
+    port: Annotated[int, typer.Option("--port", "-p", metavar="N", help="0 takes any that is free")] = 8000,
+) -> None:
+    """The rendered site on localhost, until ctrl-C.
+
+    Example:  lab serve --port 8080
+    """
+    from lab.cli.render import serve as served
+
+    served(find_root(), port)
+
+
+COMMANDS = (status, run, why, verify, claims, new, render, serve)
+ALONE = {command.__name__: command for command in (status, run, verify, claims, render, serve)}  # need no argument
+
+
+def _checked(names: list[str] | None, root: Path) -> list[str]:
+    """Return the names, each once.  An unknown one is an error that gives the nearest."""
+    chosen = list(dict.fromkeys(names or []))
+    for name in chosen:
+        source(name, root)
+    return chosen
+
+
+def build(asked: str) -> typer.Typer:
+    """Return the application: all commands, or the one asked for alone.
+
+    Typer sets up the options of every command it knows with pydantic, which costs as much as all of `lab status`.
+    """
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def lab() -> None:
+        """Runs the book's experiments, keeps their results, checks the notes' claims, and renders the book."""
+
+    for command in [c for c in COMMANDS if c.__name__ == asked] or COMMANDS:
+        app.command()(command)
+    return app

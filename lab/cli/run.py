@@ -1,0 +1,106 @@
+"""`lab run`: brings the book's results up to date, or computes another setting into the cache."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from lab import key, schedule, status, store
+from lab.cli.show import short
+from lab.cli.watch import Watch
+from lab.errors import LabError
+from lab.experiment import load, names
+from lab.schedule import Job, Outcome
+
+
+def book(chosen: Sequence[str], root: Path, workers: int, force: bool = False) -> None:
+    """Compute the book's results that are not fresh (with `force`: all), of all experiments or those chosen."""
+    outcomes = bring_up_to_date(chosen or names(root), root, workers, force)
+    if not outcomes:
+        print("nothing to do: " + ("they are all fresh" if len(chosen) != 1 else f"{chosen[0]} is fresh"))
+    finish(outcomes)
+
+
+def bring_up_to_date(chosen: Sequence[str], root: Path, workers: int, force: bool = False) -> list[Outcome]:
+    """Compute what is not fresh among some experiments, before the reader's eyes."""
+    there = status.every(root, chosen) if chosen else []
+    jobs = [Job(of.experiment, force=force, expected=of.seconds) for of in there if force or not of.is_fresh]
+    return watched(jobs, root, workers) if jobs else []
+
+
+def watched(jobs: list[Job], root: Path, workers: int) -> list[Outcome]:
+    """Do the jobs before the reader's eyes.  Ctrl-C says what was kept, and leaves with exit code 130."""
+    watch = Watch(jobs)
+    try:
+        with watch:
+            outcomes = schedule.run(jobs, root, workers, watch)
+    except KeyboardInterrupt:
+        lost = [name for name in watch.begun if name not in watch.kept]
+        idle = [job.experiment for job in jobs if job.experiment not in watch.begun]
+        parts = {"kept": watch.kept, "lost": lost, "not begun": idle}
+        told = "; ".join(f"{what}: {', '.join(those)}" for what, those in parts.items() if those)
+        print(f"stopped; {told}\nthe same command goes on from here", file=sys.stderr)
+        raise typer.Exit(130) from None
+    for outcome in outcomes:
+        _remember(outcome, root)
+    return outcomes
+
+
+def finish(outcomes: list[Outcome]) -> None:
+    """Print what failed, with its traceback, and what the experiments said; exit code 1 if any failed."""
+    for outcome in outcomes:
+        name = outcome.job.experiment
+        if outcome.error:
+            trace = f"{outcome.trace.rstrip()}\n" if outcome.trace else ""
+            print(f"\n{trace}error: {name}: {outcome.error}", file=sys.stderr)
+        elif outcome.said.strip():
+            print(f"\n{name} said:\n{outcome.said.rstrip()}", file=sys.stderr)
+    failed = [outcome.job.experiment for outcome in outcomes if outcome.error]
+    if failed:
+        raise typer.Exit(1)
+
+
+def another_setting(chosen: Sequence[str], typed: Sequence[str], root: Path, workers: int, force: bool) -> None:
+    """Compute one experiment with other parameters, into the cache, and print what came out."""
+    if len(chosen) != 1:
+        raise LabError("--set changes one experiment at a time: name it\nas in: lab run tanh_gain --set depth=200")
+    (name,) = chosen
+    changes = _changes(name, typed, root)
+    wanted = key.compute(name, root, changes)
+    if wanted.book:
+        raise LabError(f"{', '.join(typed)}: that is the book's own setting\ntype: lab run {name}")
+    finish(watched([Job(name, changes, force=force)], root, workers))
+    place = store.folder(root, name, wanted.key, wanted.book)
+    print(f"in {place.relative_to(root)}/\n")
+    from lab.cli.result import describe
+
+    describe(load(name, root), store.read(place, root))
+
+
+def _changes(name: str, typed: Sequence[str], root: Path) -> dict[str, str]:
+    """Return field=value as a dict; data files are looked for from where the command was typed."""
+    known = key.fields(name, root)
+    found: dict[str, str] = {}
+    for item in typed:
+        field, equals, value = item.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{item!r} is not field=value, as in depth=200", param_hint="'--set'")
+        if field in found:
+            raise typer.BadParameter(f"{field} is given twice", param_hint="'--set'")
+        if field in known and known[field].kind == ("Path",) and (here := Path(value).resolve()).is_file():
+            value = here.relative_to(root).as_posix() if here.is_relative_to(root) else str(here)
+        found[field] = value
+    return found
+
+
+def _remember(outcome: Outcome, root: Path) -> None:
+    job = outcome.job
+    if job.changes or job.verify:
+        return
+    if outcome.error:
+        status.note_failure(job.experiment, root, short([outcome.error]))
+    else:
+        status.forget_failure(job.experiment, root)

@@ -1,0 +1,142 @@
+"""Shows experiments while they run: what, how far, time left.  Bars on a terminal, a few plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lab.cli.show import console
+from lab.duration import duration
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+    from rich.text import Text
+
+    from lab.schedule import Job
+
+QUIET = 30.0  # seconds between two plain lines on one experiment
+
+
+@dataclass
+class Position:
+    """How far one experiment is: loops inside loops, the outermost first."""
+
+    loops: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # by what is counted: done, of how many
+    begun: float = 0.0  # when the outermost loop began, seconds
+
+    def note(self, what: str, done: int, total: int | None, now: float) -> None:
+        """Take in one report: a loop that is done is over, and so are those inside one that has moved on."""
+        if what in self.loops:
+            outer = list(self.loops)[: list(self.loops).index(what)]
+            if self.loops[what] != (done, total):
+                self.loops = {name: self.loops[name] for name in [*outer, what]}
+        elif not self.loops:
+            self.begun = now
+        self.loops[what] = (done, total)
+        if done == total:
+            del self.loops[what]
+
+    @property
+    def share(self) -> float | None:
+        """Part of the outermost loop that is done, 0 to 1; None where its length is not known."""
+        found: float | None = None
+        for done, total in reversed(self.loops.values()):
+            found = None if not total else (done + (found or 0.0)) / total
+        return found
+
+    def left(self, now: float) -> float | None:
+        """Return the seconds left of the outermost loop, at the pace so far."""
+        share = self.share
+        return (now - self.begun) * (1 - share) / share if share else None
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{what} {done}" + (f" of {total}" if total else "") for what, (done, total) in self.loops.items()
+        )
+
+
+class Watch:
+    """Listens to a schedule's events, prints them, and remembers what has become of each experiment."""
+
+    def __init__(self, jobs: list[Job]) -> None:
+        self.jobs = jobs
+        self.kept: list[str] = []  # computed and published
+        self.begun: list[str] = []
+        self._at = {job.experiment: Position() for job in jobs}
+        self._said: dict[str, float] = {}
+        self._bars = _bars() if console().is_terminal else None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Watch:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def __call__(self, job: Job, event: dict[str, Any]) -> None:
+        """Take one event of a schedule."""
+        name, now = job.experiment, time.monotonic()
+        kind = event["event"]
+        if kind == "started":
+            self.begun.append(name)
+            self._said[name] = now
+            usual = f", {duration(job.expected)} the last time" if job.expected else ""
+            self._line(f"{name}: running{usual}", name, plain_only=True)
+            if self._bars:
+                self._tasks[name] = self._bars.add_task(name, total=None, at="", left=job.expected)
+        elif kind == "waiting":
+            self._line(f"{name}: somebody else computes it at the moment; waiting for that", name)
+        elif kind == "progress":
+            self._progress(job, event, now)
+        elif kind == "done":
+            self.kept.append(name)
+            took = f"done in {duration(event['seconds'])}" if event["computed"] else "already there"
+            self._line(f"{name}: {took}", name)
+        elif kind == "failed":
+            self._line(f"{name}: failed", name)
+        if kind == "ended" and self._bars and name in self._tasks:
+            self._bars.remove_task(self._tasks.pop(name))
+
+    def _progress(self, job: Job, event: dict[str, Any], now: float) -> None:
+        name, at = job.experiment, self._at[job.experiment]
+        at.note(event["what"], event["done"], event["total"], now)
+        left = at.left(now)
+        if self._bars:
+            share = at.share
+            self._bars.update(
+                self._tasks[name], total=None if share is None else 1.0, completed=share or 0.0, at=str(at), left=left
+            )
+        elif at.loops and now - self._said[name] >= QUIET:
+            self._said[name] = now
+            self._line(f"{name}: {at}" + (f", {duration(left)} left" if left else ""), name)
+
+    def _line(self, text: str, name: str, plain_only: bool = False) -> None:
+        if not self._bars:
+            print(text, flush=True)
+        elif not plain_only:
+            count = f" ({len(self.kept)} of {len(self.jobs)})" if name in self.kept and len(self.jobs) > 1 else ""
+            self._bars.console.print(text + count)
+
+
+def _bars() -> Progress:
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            left = task.fields["left"]
+            return Text(f"about {duration(left)} left" if left else "", style="dim")
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        Left(),
+        TextColumn("{task.fields[at]}", style="dim"),
+        console=console(),
+        transient=True,
+    )

@@ -1,0 +1,64 @@
+"""A measured number with its uncertainty: mean, 95 % interval, and how many runs it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit  # Student's t quantile without the cost of importing scipy.stats
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean of `n` independent runs with a two-sided 95 % Student-t interval, mean ± half_width."""
+
+    mean: float
+    half_width: float  # of the 95 % interval, in the unit of the mean
+    n: int  # independent runs (seeds)
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Estimate:
+        """Estimate the mean of independent `values`, one per seed.  Raises ValueError for fewer than two."""
+        sample = np.asarray(list(values), dtype=np.float64)
+        n = sample.size
+        if n < 2:
+            raise ValueError(f"an interval needs at least 2 runs, got {n}: raise the number of seeds")
+        standard_error = float(sample.std(ddof=1)) / math.sqrt(n)
+        return cls(float(sample.mean()), float(stdtrit(n - 1, 0.975)) * standard_error, n)
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return self.mean - self.half_width
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return self.mean + self.half_width
+
+    def __str__(self) -> str:
+        """Print as `2.103 ± 0.004`: as many places as the first digit of the half-width deserves."""
+        if not (math.isfinite(self.mean) and math.isfinite(self.half_width)):
+            return _pair(f"{self.mean:.3g}", f"{self.half_width:.3g}")
+        if self.half_width == 0:
+            return _pair(f"{self.mean:.6g}", "0")
+        leading = math.floor(math.log10(self.half_width))
+        # A half-width that starts with 1 keeps a second digit: 0.014 rounded to 0.01 would lose 40 %.
+        places = -leading + (self.half_width / 10.0**leading < 1.95)
+        largest = max(abs(self.mean), self.half_width)
+        if (not -6 < places < 7 and not 0.01 <= largest < 1e7) or largest >= 1e7:
+            power = math.floor(math.log10(largest))
+            factor = 10.0**-power
+            inside = Estimate(self.mean * factor, self.half_width * factor, self.n)
+            return f"({inside}) × 10{str(power).translate(_SUPERSCRIPT)}"
+        shown = max(places, 0)
+        return _pair(f"{round(self.mean, places):.{shown}f}", f"{round(self.half_width, places):.{shown}f}")
+
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _pair(mean: str, half_width: str) -> str:
+    return f"{mean.replace('-', '−')} ± {half_width}"

@@ -1,0 +1,81 @@
+"""What a result depends on, as a hash: code that `run` reaches, parameters, contents of data files, library versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import experiment, params, parts, versions
+from lab.errors import LabError, Refused
+from lab.plain import digest, pack
+from lab.reach import Reach, Reached
+
+
+@dataclass(frozen=True)
+class Key:
+    """The key of one experiment at one setting, and what it was made of."""
+
+    experiment: str
+    key: str
+    values: dict[str, Any]  # parameters
+    book: bool  # whether that is the book's setting
+    parts: dict[str, Any]  # "code", "data", "versions", "environment", by name; "text": constants for `lab why`
+
+    @property
+    def packed(self) -> dict[str, Any]:
+        """The parameters as JSON holds them."""
+        return {name: pack(value) for name, value in self.values.items()}
+
+
+def compute(
+    name: str,
+    root: Path,
+    changes: dict[str, str] | None = None,
+    values: dict[str, Any] | None = None,
+    look: Reach | None = None,
+) -> Key:
+    """Return the key of an experiment with `changes` (as typed) to the book's parameters, or with given `values`.
+
+    `look` is one look at the project's code, shared by the keys of many experiments.  Raises Refused for code that
+    cannot be followed.
+    """
+    look = look or Reach(root)
+    known = fields(name, root, look)
+    default = {field.name: field.default for field in known.values()}
+    chosen = values if values is not None else params.override(known, changes or {}, root)
+    data = params.data(chosen, root)
+    given = {field: pack(value) for field, value in chosen.items() if field not in data}
+    code, text, reached = _code(name, look)
+    made = {
+        "code": code,
+        "data": data | parts.files(look, reached, root),
+        "versions": versions.of(parts.libraries(reached.outside)),
+        "environment": parts.environment(look, reached),
+    }
+    return Key(name, digest({"params": given, **made}), chosen, chosen == default, made | {"text": text})
+
+
+def fields(name: str, root: Path, look: Reach | None = None) -> dict[str, params.Field]:
+    """Return an experiment's parameters by name."""
+    experiment.source(name, root)
+    outline = (look or Reach(root)).sources.outline(f"experiments.{name}")
+    assert outline
+    if "refused" in outline.params:
+        raise Refused(outline.params["refused"])
+    found = [params.Field.unpacked(*packed) for packed in outline.params["fields"]]
+    return {field.name: field for field in found}
+
+
+def _code(name: str, look: Reach) -> tuple[dict[str, str], dict[str, str], Reached]:
+    module = f"experiments.{name}"
+    start = [place for wanted in ("run", "Result") for place in look.find(module, wanted)]
+    if not look.find(module, "run"):
+        raise LabError(f"experiments/{name}.py has no function run: an experiment has five names")
+    shell = set(look.find(module, "Params"))
+    reached = look.follow([*start, *shell], module)
+    used = {target.place for place in reached.places - shell for target in look.targets(place)}
+    if not shell & used:  # the values of its fields are the parameters, and count as those
+        reached.shells = shell
+    parts.refuse(look, reached)
+    return *parts.code(look, reached), reached

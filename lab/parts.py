@@ -1,0 +1,75 @@
+"""What reached code comes to: hashes by name, and the files, environment variables and libraries that it uses."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from lab.errors import Refused
+from lab.kinds import DEF, LOOSE
+from lab.plain import content
+from lab.reach import Reach, Reached
+from lab.resolve import WHOLE
+from lab.syntax import short
+from lab.why import ORDER
+
+
+def libraries(outside: Iterable[str]) -> set[str]:
+    """Return the libraries (by import name) among names from outside the project, without Python's own."""
+    tops = {name.partition(".")[0] for name in outside}
+    return {top for top in tops if top not in sys.stdlib_module_names and top not in ("lab", "__main__")}
+
+
+def refuse(reach: Reach, reached: Reached) -> None:
+    """Raise Refused for the first piece of reached code that cannot be followed."""
+    for place in sorted(place for place in reached.places if place[1] != WHOLE):
+        unit, file = reach.unit(place), reach.sources.label(place[0])
+        if unit.refused:
+            line, why = unit.refused[0]
+            raise Refused(f"{file}:{line}: {why}")
+        for target in reach.targets(place):
+            if target.outside.startswith("lab.") and not target.outside.startswith("lab.progress"):
+                hint = "an experiment needs from the lab only lab.claims, lab.estimate and lab.progress"
+                raise Refused(f"{file}:{unit.line}: {target.outside} cannot be followed\n{hint}")
+
+
+def code(reach: Reach, reached: Reached) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the hash of each reached definition, and the text of short constants, by name: "nets/mlp.py: train"."""
+    hashes: dict[str, list[str]] = {}
+    texts: dict[str, str] = {}
+    order: dict[str, list[str]] = {}  # of what runs on import, by file
+    told: set[str] = set()  # files in which it matters
+    for place in sorted(reached.places):
+        module, index = place
+        if index == WHOLE:
+            continue
+        unit, file = reach.unit(place), reach.sources.label(module)
+        label = f"{file}: {', '.join(unit.names) or 'what importing it does'}"
+        hashes.setdefault(label, []).append(reach.hash(place, shell=place in reached.shells))
+        if unit.kind != DEF or len(hashes[label]) > 1:
+            order.setdefault(file, []).append(label)
+        if unit.kind == LOOSE or len(hashes[label]) > 1:
+            told.add(file)
+        if unit.text:
+            texts[label] = unit.text
+    hashes |= {f"{file}: {ORDER}": [short("\n".join(order[file]))] for file in told & set(order)}
+    return {label: found[0] if len(found) == 1 else short(" ".join(found)) for label, found in hashes.items()}, texts
+
+
+def files(look: Reach, reached: Reached, root: Path) -> dict[str, str]:
+    """Return the content of each file that reached code names."""
+    found = {}
+    for unit in look.units(reached.places - reached.shells):
+        for path in unit.files:
+            found[path] = content(root / path) if (root / path).exists() else "missing"
+        for path in unit.paths:
+            if (root / path).is_file():
+                found[path] = content(root / path)
+    return found
+
+
+def environment(look: Reach, reached: Reached) -> dict[str, str | None]:
+    """Return the value of each environment variable that reached code names."""
+    return {name: os.environ.get(name) for unit in look.units(reached.places) for name in unit.variables}

@@ -1,0 +1,34 @@
+"""Tells whoever runs an experiment how far it is.
+
+Not part of any key: `track` hands on the items it is given, unchanged and in order, so it cannot change a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import TypeVar
+
+T = TypeVar("T")
+Listener = Callable[[str, int, int | None], None]  # what is done, how many are, of how many
+
+_listener: Listener | None = None
+
+
+def listen(listener: Listener | None) -> None:
+    """Send all progress of this process to `listener`."""
+    global _listener
+    _listener = listener
+
+
+def track(items: Iterable[T], what: str) -> Iterator[T]:
+    """Yield the items; inside the lab, each shows as progress on `what` ("networks", "steps").
+
+    for step in track(range(params.steps), "steps"):
+    """
+    total = len(items) if isinstance(items, Sized) else None
+    for done, item in enumerate(items):
+        if _listener:
+            _listener(what, done, total)
+        yield item
+    if _listener and total is not None:
+        _listener(what, total, total)

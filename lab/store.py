@@ -1,0 +1,182 @@
+"""Results on disk: result.json and one CSV per table, in one folder that is swapped in whole.
+
+    results/<experiment>/                    the book's, committed
+    .lab/cache/<experiment>/<key>/           any other setting's
+
+A folder is written aside, synced, and renamed into place; the one it replaces waits in .lab/previous until that is done
+and is read from there if it never was.  result.json holds a checksum of itself and of every CSV.  What does not check out
+counts as missing, and says why.  Nothing is ever unpickled: reading a result runs no code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.codec import Table
+from lab.errors import Missing, NoResult
+from lab.plain import digest, dumps, loads
+
+FORMAT = 1  # raise it whenever what is written below changes its meaning
+FILE = "result.json"
+_FIELDS = ("format", "experiment", "key", "params", "numbers", "tables", "parts", "provenance")
+_nothing: Callable[[str], None] = lambda step: None  # noqa: E731
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A result as it lies on disk, checked."""
+
+    experiment: str
+    key: str
+    params: dict[str, Any]
+    numbers: dict[str, Any]
+    tables: dict[str, Table]
+    parts: dict[str, Any]  # what the key was made of, by name
+    provenance: dict[str, Any]  # date, seconds, machine, versions, commit
+    checksum: str = ""
+
+
+def folder(root: Path, name: str, key: str, book: bool) -> Path:
+    """Return where a result lives; `book`: it has the book's setting."""
+    return root / "results" / name if book else root / ".lab" / "cache" / name / key
+
+
+def read(place: Path, root: Path) -> Stored:
+    """Read a result.  Raises Missing if there is none, NoResult if it is damaged; the reason is the message."""
+    reason = NoResult("")
+    for attempt in range(5):  # a reader may meet a writer between two renames
+        if attempt:
+            time.sleep(0.02 * attempt)
+        before = _mark(place)
+        try:
+            return _check(place)
+        except FileNotFoundError:
+            reason = Missing(f"{_shown(place, root)} is missing")
+            previous = _previous(place, root)
+            with suppress(FileNotFoundError, NoResult):
+                return _check(previous)
+        except NoResult as error:
+            reason = NoResult(f"{_shown(place, root)} is damaged: {error}")
+        except OSError as error:
+            reason = NoResult(f"{_shown(place, root)} cannot be read: {error.strerror}")
+        if before == _mark(place) and not _previous(place, root).exists():
+            break
+    raise reason
+
+
+def write(place: Path, root: Path, stored: Stored, step: Callable[[str], None] = _nothing) -> None:
+    """Publish a result in place of whatever is there.  The caller holds its lock; `step` is told of each step (tests)."""
+    staged = root / ".lab" / "staged" / _flat(place, root)
+    shutil.rmtree(staged, ignore_errors=True)  # left by a writer that was killed: we hold the lock now
+    staged.mkdir(parents=True)
+    try:
+        for name, table in stored.tables.items():
+            _write(staged / f"{name}.csv", table.csv)
+            step(f"wrote {name}.csv")
+        _write(staged / FILE, dumps(_content(stored), indent=1).encode())
+        _sync(staged)
+        step("staged")
+        previous = _previous(place, root)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        previous.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():
+            shutil.rmtree(previous, ignore_errors=True)
+            os.rename(place, previous)
+            step("set the old one aside")
+        os.rename(staged, place)
+        _sync(place.parent)
+        step("published")
+        shutil.rmtree(previous, ignore_errors=True)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _content(stored: Stored) -> dict[str, Any]:
+    content = {
+        "format": FORMAT,
+        "experiment": stored.experiment,
+        "key": stored.key,
+        "params": stored.params,
+        "numbers": stored.numbers,
+        "tables": {
+            name: {
+                "file": f"{name}.csv",
+                "sha256": hashlib.sha256(table.csv).hexdigest(),
+                "rows": table.rows,
+                "dtypes": table.dtypes,
+            }
+            for name, table in stored.tables.items()
+        },
+        "parts": stored.parts,
+        "provenance": stored.provenance,
+    }
+    return content | {"checksum": digest(content)}
+
+
+def _check(place: Path) -> Stored:
+    raw = (place / FILE).read_bytes()
+    try:
+        content = loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise NoResult(f"{FILE} is not JSON ({error})") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        raise NoResult(f"{FILE} has format {found!r}, this lab reads format {FORMAT}")
+    checksum = content.pop("checksum", None)
+    if set(content) != set(_FIELDS) or checksum != digest(content):
+        raise NoResult(f"{FILE} does not agree with its checksum")
+    tables = {}
+    for name, table in content["tables"].items():
+        try:
+            csv = (place / table["file"]).read_bytes()
+        except FileNotFoundError:
+            raise NoResult(f"{table['file']} is missing") from None
+        if hashlib.sha256(csv).hexdigest() != table["sha256"]:
+            raise NoResult(f"{table['file']} does not agree with its checksum")
+        tables[name] = Table(csv, table["dtypes"])
+    content.pop("format")
+    return Stored(**(content | {"tables": tables, "checksum": checksum}))
+
+
+def _previous(place: Path, root: Path) -> Path:
+    return root / ".lab" / "previous" / _flat(place, root)
+
+
+def _flat(place: Path, root: Path) -> str:
+    return _shown(place, root).replace("/", "+")
+
+
+def _mark(place: Path) -> tuple[int, ...] | None:
+    try:
+        found = (place / FILE).stat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+def _shown(place: Path, root: Path) -> str:
+    return place.relative_to(root).as_posix()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(place: Path) -> None:
+    """Make renames in a folder last through a power cut."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

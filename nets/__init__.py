@@ -1,0 +1,1 @@
+"""What experiments share: names data, networks, and ensembles of many seeds trained as one."""

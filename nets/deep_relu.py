@@ -1,0 +1,124 @@
+"""Deep ReLU networks on the names: letters to embeddings to many equal layers to logits, many networks trained as one.
+
+As `nets.mlp`, with any number of hidden layers: tensors lead with a [seed] axis, the gradient is written out and checked
+against autograd by a test, and a network depends on its seed's number alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nets.names import CONTEXT, VOCABULARY, Counts
+
+
+class Network(NamedTuple):
+    """All that is learnt by an ensemble; the same names serve for gradients."""
+
+    embedding: torch.Tensor  # [seed, letter, dimension]
+    layers: list[torch.Tensor]  # the hidden ones and the last, each [seed, unit below, unit]
+    biases: list[torch.Tensor]  # each [seed, 1, unit]
+
+
+def draw(
+    seeds: Sequence[int],
+    depth: int,
+    width: int,
+    variance: Callable[[int], float],
+    dimension: int = 10,
+    dtype: torch.dtype | None = None,
+) -> Network:
+    """Draw networks with hidden weights of variance(units below), no biases, and a last layer that starts faint.
+
+    Whatever the variance, the standard normal draws behind the weights are the same.
+    """
+    letters = len(VOCABULARY)
+    below = [CONTEXT * dimension] + [width] * depth
+    above = [width] * depth + [letters]
+    scales = [variance(fan_in) ** 0.5 for fan_in in below[:-1]] + [0.1 / width**0.5]  # logits of 0.1 at variance 2 / n
+    embeddings, members = [], []
+    for seed in seeds:
+        generator = torch.Generator().manual_seed(seed)
+        embeddings.append(torch.randn(letters, dimension, generator=generator, dtype=dtype))
+        members.append(
+            [torch.randn(shape, generator=generator, dtype=dtype) for shape in zip(below, above, strict=True)]
+        )
+    layers = [scale * torch.stack(layer) for scale, layer in zip(scales, zip(*members, strict=True), strict=True)]
+    return Network(
+        torch.stack(embeddings), layers, [layer.new_zeros(len(seeds), 1, layer.shape[2]) for layer in layers]
+    )
+
+
+def forward(network: Network, x: torch.Tensor) -> list[torch.Tensor]:
+    """Return what each layer sees, [seed, example, unit below], and last the logits, for letters x.
+
+    x is [seed, example, context], or [example, context] for all seeds alike.
+    """
+    seeds, letters, dimension = network.embedding.shape
+    rows = _rows(network, x)
+    shown = network.embedding.view(seeds * letters, dimension).index_select(0, rows.view(-1))
+    signals = [shown.view(*rows.shape[:2], -1)]
+    for layer, bias in zip(network.layers, network.biases, strict=True):
+        below = signals[-1] if len(signals) == 1 else signals[-1].relu_()
+        signals.append(torch.baddbmm(bias, below, layer))
+    return signals
+
+
+def gradient(network: Network, x: torch.Tensor, y: torch.Tensor) -> Network:
+    """Differentiate each seed's mean cross-entropy over x [seed, example, context] and y [seed, example]."""
+    signals = forward(network, x)
+    error = torch.softmax(signals.pop(), 2)  # becomes the loss's derivative by the logits, probability minus truth
+    error.scatter_add_(2, y[..., None], torch.full_like(error[..., :1], -1.0)).div_(y.shape[1])
+    layers, biases = [], []
+    for depth in range(len(network.layers) - 1, -1, -1):
+        layers.append(torch.bmm(signals[depth].mT, error))
+        biases.append(error.sum(1, keepdim=True))
+        error = torch.bmm(error, network.layers[depth].mT)  # [seed, example, unit below]
+        if depth:
+            error.mul_(signals[depth] > 0)
+    embedding = torch.zeros_like(network.embedding)
+    flat = embedding.view(-1, embedding.shape[2])
+    flat.index_add_(0, _rows(network, x).view(-1), error.view(-1, embedding.shape[2]))
+    return Network(embedding, layers[::-1], biases[::-1])
+
+
+def train(network: Network, x: torch.Tensor, y: torch.Tensor, rate: float) -> Network:
+    """Train a copy by plain SGD on batches x [step, seed, batch, context] and y [step, seed, batch].
+
+    Stops early once every seed's logits have ceased to be numbers: nothing can happen from there.
+    """
+    trained = Network(network.embedding.clone(), *([kind.clone() for kind in kinds] for kinds in network[1:]))
+    for letters, following in zip(x, y, strict=True):
+        slope = gradient(trained, letters, following)
+        for weight, change in zip(_all(trained), _all(slope), strict=True):
+            weight.sub_(change, alpha=rate)
+        if not trained.biases[-1].isfinite().all(2).any():
+            break
+    return trained
+
+
+def losses(network: Network, data: Counts) -> torch.Tensor:
+    """Return each seed's mean cross-entropy over counted examples, in nats: [seed], float64; nan where it broke down."""
+    logarithms = torch.log_softmax(forward(network, data.contexts)[-1], 2)  # [seed, context, letter]
+    return -(logarithms * data.following).sum((1, 2)) / data.following.sum()
+
+
+def rate_sweep(
+    network: Network, x: torch.Tensor, y: torch.Tensor, rates: Sequence[float], data: Counts
+) -> NDArray[np.float64]:
+    """Train a copy at each rate and return the losses in the end, [rate, seed]; other arguments as above."""
+    return np.stack([losses(train(network, x, y, rate), data).numpy() for rate in rates])
+
+
+def _all(network: Network) -> list[torch.Tensor]:
+    return [network.embedding, *network.layers, *network.biases]
+
+
+def _rows(network: Network, x: torch.Tensor) -> torch.Tensor:
+    """Return where each letter's embedding stands once the seeds lie end to end: [seed, example, context]."""
+    seeds, letters, _ = network.embedding.shape
+    return torch.arange(0, seeds * letters, letters)[:, None, None] + x

@@ -1,0 +1,30 @@
+"""The names MLP for a single network and a single example, by PyTorch's own functions, for torch.func to differentiate.
+
+It shares no line with `nets.mlp`, whose gradient is written out and for ensembles: each checks the other.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from nets.mlp import Weights
+
+
+def loss(weights: Weights, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return minus the log probability of letter `y` [] after the letters `x` [context]; weights without [seed]."""
+    hidden = (weights.embedding[x].flatten() @ weights.hidden + weights.hidden_bias[0]).tanh()  # [unit]
+    logits = hidden @ weights.output + weights.output_bias[0]  # [letter]
+    return torch.nn.functional.cross_entropy(logits, y)
+
+
+def batch_loss(weights: Weights, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the mean loss of a batch, x [example, context] and y [example]."""
+    losses: torch.Tensor = torch.func.vmap(loss, in_dims=(None, 0, 0))(weights, x, y)
+    return losses.mean()
+
+
+def gradients(weights: Weights, x: torch.Tensor, y: torch.Tensor) -> Weights:
+    """Return each example's own gradient, every kind of weight with a leading [example]."""
+    every = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))
+    found: Weights = every(weights, x, y)
+    return found

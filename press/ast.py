@@ -1,0 +1,130 @@
+"""pandoc's syntax tree as plain JSON: {"t": type, "c": content}; making nodes, walking and changing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from press.book import Node
+
+Attributes = dict[str, str]
+_FIRST = ("Div", "Span", "CodeBlock", "Code", "Link", "Image", "Table", "Figure")  # begin with their attributes
+
+
+def attr(ident: str = "", classes: tuple[str, ...] | list[str] = (), attributes: Attributes | None = None) -> list[Any]:
+    """Return pandoc's triple of id, classes and attributes."""
+    return [ident, list(classes), [[name, value] for name, value in (attributes or {}).items()]]
+
+
+def text(value: str) -> Node:
+    """Return a piece of text."""
+    return {"t": "Str", "c": value}
+
+
+def plain(inlines: list[Node]) -> Node:
+    """Return a block of inlines that is no paragraph."""
+    return {"t": "Plain", "c": inlines}
+
+
+def div(
+    blocks: list[Node], ident: str = "", classes: list[str] | None = None, attributes: Attributes | None = None
+) -> Node:
+    """Return a Div."""
+    return {"t": "Div", "c": [attr(ident, classes or [], attributes), blocks]}
+
+
+def span(
+    inlines: list[Node], ident: str = "", classes: list[str] | None = None, attributes: Attributes | None = None
+) -> Node:
+    """Return a Span."""
+    return {"t": "Span", "c": [attr(ident, classes or [], attributes), inlines]}
+
+
+def link(inlines: list[Node], target: str, classes: list[str]) -> Node:
+    """Return a link."""
+    return {"t": "Link", "c": [attr("", classes), inlines, [target, ""]]}
+
+
+def triple(node: Node) -> list[Any]:
+    """Return the node's own [id, classes, attributes], shared with the node: changing it changes the node."""
+    kind = node["t"]
+    none: list[Any] = ["", [], []]
+    own: list[Any] = node["c"][0] if kind in _FIRST else node["c"][1] if kind == "Header" else none
+    return own
+
+
+def get(node: Node, name: str, default: str = "") -> str:
+    """Return an attribute's value."""
+    return next((value for key, value in triple(node)[2] if key == name), default)
+
+
+def put(node: Node, name: str, value: str | None) -> None:
+    """Set an attribute, or remove it with None."""
+    pairs = triple(node)[2]
+    pairs[:] = [pair for pair in pairs if pair[0] != name] + ([] if value is None else [[name, value]])
+
+
+def change(value: Any, rule: Callable[[Node], Node | list[Node] | None]) -> Any:
+    """Return a tree with every node replaced by what `rule` makes of it, innermost first.
+
+    None keeps a node, a list is spliced into the list it stands in. The tree itself may be changed on the way.
+    """
+    if isinstance(value, list):
+        changed: list[Any] = []
+        for item in value:
+            new = change(item, rule)
+            if isinstance(new, list) and isinstance(item, dict):
+                changed.extend(new)
+            else:
+                changed.append(new)
+        return changed
+    if isinstance(value, dict):
+        if "c" in value and isinstance(value["c"], list):
+            value["c"] = change(value["c"], rule)
+        if "t" in value:
+            new = rule(value)
+            return value if new is None else new
+    return value
+
+
+def every(value: Any) -> Iterator[Node]:
+    """Yield every node of a tree, in the order of the text, outermost first."""
+    if isinstance(value, list):
+        for item in value:
+            yield from every(item)
+    elif isinstance(value, dict):
+        if "t" in value:
+            yield value
+        if isinstance(value.get("c"), list):
+            yield from every(value["c"])
+
+
+def words(value: Any) -> str:
+    """Return the bare text of inlines or blocks."""
+    spaces = {"Space": " ", "SoftBreak": " ", "LineBreak": " "}
+    parts = []
+
+    def walk(node: Any) -> None:
+        if isinstance(node, list):
+            for item in node:
+                walk(item)
+        elif isinstance(node, dict):
+            kind = node.get("t")
+            if kind == "Str":
+                parts.append(node["c"])
+            elif kind in spaces:
+                parts.append(" ")
+            elif kind in ("Code", "Math"):
+                parts.append(node["c"][1])
+            elif kind == "Quoted":
+                double = node["c"][0]["t"] == "DoubleQuote"
+                parts.append("“" if double else "‘")
+                walk(node["c"][1])
+                parts.append("”" if double else "’")
+            elif kind == "Cite":
+                walk(node["c"][1])
+            elif kind not in ("Note", "RawInline", "RawBlock") and isinstance(node.get("c"), list):
+                walk(node["c"])
+
+    walk(value)
+    return "".join(parts)

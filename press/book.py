@@ -1,0 +1,81 @@
+"""The book as everything else sees it: its chapters in order, and a page for each when it has been read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Node = dict[str, Any]  # a pandoc block or inline, {"t": ..., "c": ...}
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One .qmd file and its place in the book."""
+
+    path: Path  # relative to the root: book/tanh_gain.qmd
+    part: str | None = None  # title of its part; None outside parts
+    number: str | None = None  # "1", "A" in the appendices, None where unnumbered
+    appendix: bool = False
+
+    @property
+    def html(self) -> str:
+        """The page's address in the site: book/tanh_gain.html."""
+        return self.path.with_suffix(".html").as_posix()
+
+    @property
+    def source(self) -> str:
+        """The chapter as links and errors name it: book/tanh_gain.qmd."""
+        return self.path.as_posix()
+
+
+@dataclass(frozen=True)
+class Book:
+    """What _quarto.yml says."""
+
+    root: Path  # absolute
+    title: str
+    chapters: tuple[Chapter, ...]  # in reading order, appendices last
+    subtitle: str = ""
+    authors: tuple[str, ...] = ()
+    date: str = ""  # ISO, or as written
+    description: str = ""
+    lang: str = "en"
+    output_dir: Path = Path("_book")  # relative to the root
+    output_file: str = "book"  # stem of the PDF
+    resources: tuple[str, ...] = ()  # globs, relative to the root
+    bibliography: Path | None = None  # relative to the root
+    csl: Path | None = None  # relative to the root
+    config: dict[str, Any] = field(default_factory=dict)  # the whole of _quarto.yml, checked
+
+    def option(self, fmt: str, name: str, default: Any = None) -> Any:
+        """A setting of one format ("html", "typst"): the format's own, else the book's."""
+        own = self.config.get("format", {}).get(fmt) or {}
+        return own.get(name, self.config.get(name, default))
+
+    def chapter(self, source: str) -> Chapter | None:
+        """The chapter with this path, if it is one."""
+        return next((chapter for chapter in self.chapters if chapter.source == source), None)
+
+
+@dataclass(frozen=True)
+class Heading:
+    """One entry in a page's contents."""
+
+    level: int  # as in the source: 2 for a section of the chapter
+    number: str  # "1.2", "" where unnumbered
+    ident: str
+    inlines: list[Node]
+    children: list[Heading] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A chapter, read, executed, numbered and resolved: what the writers write."""
+
+    chapter: Chapter
+    title: list[Node]  # inlines of the chapter's heading
+    title_text: str
+    ident: str  # of the chapter's heading: "sec-tanh-gain"
+    blocks: list[Node]  # resolved pandoc AST without the chapter's heading
+    headings: list[Heading] = field(default_factory=list)  # sections of level 2 and deeper, nested

@@ -1,0 +1,41 @@
+"""The list of references: one, on the page that has `::: {#refs}`, of everything the book cites."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from press import ast, pandoc, version
+from press.book import Book, Node
+from press.kept import kept
+from press.source import read_text
+
+
+def put_in(documents: Mapping[str, list[Node]], book: Book) -> None:
+    """Fill the refs div with the references that the documents cite."""
+    place = next((node for blocks in documents.values() for node in ast.every(blocks) if _is_place(node)), None)
+    cited = {
+        citation["citationId"]: None
+        for blocks in documents.values()
+        for node in ast.every(blocks)
+        if node["t"] == "Cite"
+        for citation in node["c"][0]
+    }
+    if place is not None:
+        entries = cited and book.bibliography is not None
+        place["c"] = _entries(list(cited), book)["c"] if entries else [ast.attr("refs"), []]
+
+
+def _is_place(node: Node) -> bool:
+    return node["t"] == "Div" and bool(ast.triple(node)[0] == "refs")
+
+
+def _entries(keys: list[str], book: Book) -> Node:
+    files = [file for file in (book.bibliography, book.csl) if file]
+    made_of = [*keys, version.code(), *(read_text(book.root, file) for file in files)]
+
+    def make() -> str:
+        return json.dumps(next(node for node in ast.every(pandoc.bibliography(keys, book)) if _is_place(node)))
+
+    place: Node = json.loads(kept(book.root / ".press/references", made_of, make))
+    return place

@@ -1,0 +1,55 @@
+"""Spaces in formulas that TeX sets and pandoc's MathML leaves out."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from xml.etree import ElementTree as Tree
+
+_SPACE = "http://www.w3.org/1998/Math/MathML"
+_FORMULA = re.compile(r"<math .*?</math>", re.DOTALL)
+_ROWS = {"mrow", "semantics", "mstyle", "msqrt", "mtd", "math"}
+_SCRIPTS = {"msub", "msup", "msubsup", "munder", "mover", "munderover"}
+_ORDINARY = {"mi", "mn", "mfrac", "msqrt", "mroot"} | _SCRIPTS
+_APPLIED = "\u2061"  # pandoc's mark after a function's name
+_RELATIONS = set("=<>≈≠≤≥≪≫∼≃≡∝∈→")
+Tree.register_namespace("", _SPACE)
+
+
+def spaced(html: str) -> str:
+    """Return HTML with thin spaces around functions, as in `2 tanh x`, and none beside a relation that ends a formula."""
+    return _FORMULA.sub(lambda found: _formula(found[0]), html)
+
+
+def _formula(text: str) -> str:
+    formula = Tree.fromstring(text)
+    for row in list(formula.iter()):
+        if _name(row) in _ROWS:
+            _thin_spaces(row)
+    top = formula.find(f"{{{_SPACE}}}semantics/*")
+    if top is not None and _name(top) == "mrow" and len(top):
+        for child, side in ((top[0], "lspace"), (top[-1], "rspace")):
+            if _name(child) == "mo" and (child.text or "") in _RELATIONS:
+                child.set(side, "0")
+    return Tree.tostring(formula, encoding="unicode", short_empty_elements=False)
+
+
+def _thin_spaces(row: Tree.Element) -> None:
+    children = list(row)
+    for place, (left, right) in reversed(list(enumerate(pairwise(children), 1))):
+        if (_function(left) and (_function(right) or _ordinary(right))) or (_ordinary(left) and _function(right)):
+            row.insert(place, Tree.Element(f"{{{_SPACE}}}mspace", width="0.167em"))
+
+
+def _name(element: Tree.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _function(element: Tree.Element) -> bool:
+    if _name(element) in _SCRIPTS:
+        return _function(element[0])
+    return _name(element) == "mrow" and len(element) == 2 and element[1].text == _APPLIED
+
+
+def _ordinary(element: Tree.Element) -> bool:
+    return _name(element) in _ORDINARY and not _function(element)

@@ -1,0 +1,40 @@
+"""Where a page and its figures lie in the site, and how one page points at another."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from press import ast
+from press.book import Book, Chapter, Page
+
+_ELSEWHERE = re.compile(r"(?i)[a-z][a-z0-9+.-]*:|//")
+
+
+def relative(target: str, chapter: Chapter) -> str:
+    """Return a path of the site as a link from the chapter's page."""
+    return posixpath.relpath(target, posixpath.dirname(chapter.html) or ".")
+
+
+def href(target: str, chapter: Chapter, book: Book) -> str:
+    """Return what a link's target, relative to the book's root, is in the chapter's page."""
+    path, mark, fragment = target.partition("#")
+    if not path or _ELSEWHERE.match(target):
+        return target
+    if path == chapter.source and fragment:
+        return f"#{fragment}"
+    other = book.chapter(path)
+    return relative(other.html if other else path, chapter) + mark + fragment
+
+
+def figure(source: str, chapter: Chapter) -> str:
+    """Return the place in the site of an image: computed ones lie beside their page, as under Quarto."""
+    if source.startswith(".press/"):
+        folder = chapter.path.with_suffix("").as_posix()
+        return f"{folder}_files/{posixpath.basename(source)}"
+    return source
+
+
+def images(page: Page) -> set[str]:
+    """Return the images of a page, as paths relative to the book's root."""
+    return {node["c"][2][0] for node in ast.every(page.blocks) if node["t"] == "Image"}

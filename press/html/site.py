@@ -1,0 +1,56 @@
+"""What the pages need around them: style sheets, scripts, figures, the book's own files and the search index."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from pathlib import Path
+
+from press.book import Book, Page
+from press.html.page import HOME
+from press.html.paths import figure, images
+
+ASSETS = ("site.css", "site.js", "preview.js", "search.js")
+NEEDED = ("pagefind-entry", "pagefind-worker")  # of the files that pagefind adds to its index
+_SECTION = re.compile(r'<section id="([^"]+)"([^>]*)>\s*<h(\d)')
+_UNREAD = re.compile(r'(?s)<annotation .*?</annotation>|<section id="footnotes".*?</section>')
+
+
+def site(book: Book, pages: tuple[Page, ...], out: Path) -> None:
+    """Put beside the pages, written into `out` already, everything else that makes the site."""
+    (out / "site").mkdir(parents=True, exist_ok=True)
+    for name in ASSETS:
+        shutil.copyfile(HOME / "assets" / name, out / "site" / name)
+    for page in pages:
+        for source in images(page):
+            _copy(book.root / source, out / figure(source, page.chapter))
+    css = book.option("html", "css") or []
+    for name in [css] if isinstance(css, str) else css:
+        _copy(book.root / name, out / name)
+    for pattern in book.resources:
+        for file in sorted(book.root.glob(pattern)):
+            if file.is_file() and "__pycache__" not in file.parts:
+                _copy(file, out / file.relative_to(book.root))
+    (out / ".nojekyll").touch()
+    asyncio.run(_index(book, pages, out))
+
+
+def _copy(file: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, place)
+
+
+async def _index(book: Book, pages: tuple[Page, ...], out: Path) -> None:
+    """Write the search index; results point at sections, whose ids the index wants on their headings."""
+    from pagefind.index import IndexConfig, PagefindIndex
+
+    config = IndexConfig(output_path=str(out / "pagefind"), force_language=book.lang.partition("-")[0])
+    async with PagefindIndex(config=config) as index:
+        for page in pages:
+            text = (out / page.chapter.html).read_text(encoding="utf-8")
+            text = _SECTION.sub(r'<section\2><h\3 id="\1"', _UNREAD.sub("", text))
+            await index.add_html_file(content=text, url=page.chapter.html)
+    for file in (out / "pagefind").glob("pagefind-*"):
+        if not file.name.startswith(NEEDED):  # the site has a search box of its own
+            file.unlink()

@@ -1,0 +1,80 @@
+"""The pandoc program: Markdown and HTML to syntax trees, citations and the bibliography."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from press.book import Book, Node
+from press.errors import SourceError
+
+LIMIT = 60  # seconds; a chapter takes one, nested open brackets take for ever
+_MISSING = re.compile(r"citation (\S+) not found")
+
+
+@cache
+def program() -> str:
+    """Return the path of pandoc, the one that comes with pypandoc_binary."""
+    from importlib.util import find_spec
+
+    package = find_spec("pypandoc")  # found without importing it, which would run pandoc to ask for its version
+    if package and package.origin:
+        own = Path(package.origin).parent / "files" / "pandoc"
+        if own.is_file():
+            return str(own)
+    import pypandoc
+
+    return str(pypandoc.get_pandoc_path())
+
+
+def _run(arguments: list[str], text: str, book: Book, file: str) -> tuple[list[Node], str]:
+    command = [program(), *arguments, "-t", "json"]
+    try:
+        done = subprocess.run(command, input=text.encode(), capture_output=True, cwd=book.root, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        hint = "look for many brackets, quotes or stars that are opened and not closed"
+        raise SourceError(file, 0, f"pandoc has not read it after {LIMIT} s", hint) from None
+    log = done.stderr.decode(errors="replace")
+    if done.returncode:
+        raise _error(log.strip(), book, file)
+    blocks: list[Node] = json.loads(done.stdout)["blocks"]
+    return blocks, log
+
+
+def _error(words: str, book: Book, file: str) -> SourceError:
+    """Return pandoc's error as one of the file it is about: the bibliography, the style, or the chapter read."""
+    if broken := re.match(r"(?s)Error reading bibliography file (.+?):\s+\(line (\d+), column \d+\):\s*(.*)", words):
+        what = " ".join(broken[3].split())
+        return SourceError(broken[1], int(broken[2]), f"broken bibliography: {what}", "check braces, commas and quotes")
+    file = str(book.csl) if book.csl and words.startswith("Citeproc") else file
+    return SourceError(file, 0, "pandoc cannot read it", f"its words:\n{words}")
+
+
+def _citeproc(book: Book) -> list[str]:
+    if book.bibliography is None:
+        return []
+    style = ["--csl", str(book.csl)] if book.csl else []
+    return ["--citeproc", "--bibliography", str(book.bibliography), *style]
+
+
+def markdown(text: str, book: Book, file: str) -> tuple[list[Node], list[str]]:
+    """Read a chapter, with its citations written out; return its blocks and the keys that are not in the bibliography."""
+    filters = ["-L", str(Path(__file__).with_name("refs.lua"))]
+    metadata = ["-M", "link-citations=true", "-M", f"lang={book.lang}"]
+    blocks, log = _run(["-f", "markdown", *filters, *_citeproc(book), *metadata], text, book, file)
+    return blocks, _MISSING.findall(log)
+
+
+def html(text: str, book: Book, file: str) -> list[Node]:
+    """Read a piece of HTML, such as a table."""
+    return _run(["-f", "html"], text, book, file)[0]
+
+
+def bibliography(keys: list[str], book: Book) -> list[Node]:
+    """Return the list of references for these keys: a Div with the id "refs"."""
+    cited = ", ".join(f"@{key}" for key in keys)
+    text = f"---\nnocite: |\n  {cited}\n---\n"
+    return _run(["-f", "markdown", *_citeproc(book)], text, book, str(book.bibliography))[0]

@@ -1,0 +1,18 @@
+-- Take references (@fig-x) out of citeproc's hands: they become spans that press resolves when all chapters are read.
+local kinds = {}
+for kind in (("fig tbl eq sec thm lem cor prp cnj def exm exr")):gmatch("%a+") do kinds[kind] = true end
+
+function Cite(cite)
+  local spans = pandoc.List()
+  for _, citation in ipairs(cite.citations) do
+    local kind = citation.id:lower():match("^(%a+)%-")
+    if kinds[kind] then
+      local mode = tostring(citation.mode)
+      local attributes = {{"label", citation.id}, {"mode", mode}}
+      spans:insert(pandoc.Span(citation.prefix, pandoc.Attr("", {"press-reference"}, attributes)))
+    end
+  end
+  if #spans == 0 then return nil end
+  if #spans < #cite.citations then spans:insert(pandoc.Span({}, pandoc.Attr("", {"press-mixed"}))) end
+  return pandoc.Span(spans, pandoc.Attr("", {"press-references"}))
+end

@@ -1,0 +1,264 @@
+"""The command line: what it prints, what it refuses and how, and that looking at results loads no network."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_project import ROOT, TABLES, Project
+
+from lab.cli.commands import COMMANDS
+from lab.cli.result import plain
+from lab.cli.watch import Position
+
+
+@pytest.fixture
+def done(tmp_path: Path, computed: Callable[[Path], Project]) -> Project:
+    return computed(tmp_path)
+
+
+def test_status_says_missing_fresh_stale_and_damaged(project: Project) -> None:
+    assert re.fullmatch(r"quick +missing\n", project.lab("status"))
+    assert "quick: done in" in project.lab("run")
+    assert re.fullmatch(r"quick +fresh +(under )?\d.\d s\n", project.lab("status"))
+    project.edit("experiments/quick.py", "SCALE = 1.0", "SCALE = 2.0")
+    assert re.search(r"quick +stale .*SCALE", project.lab("status"))
+    project.edit("experiments/quick.py", "SCALE = 2.0", "SCALE = 1.0")
+    file = project.result() / "result.json"
+    file.write_text(file.read_text().replace('"distance": ', '"distance": 1'))
+    assert re.search(r"quick +damaged .*result.json does not agree with its checksum", project.lab("status"))
+    assert "quick: done in" in project.lab("run")
+    assert re.search(r"quick +fresh", project.lab("status"))
+
+
+def test_status_remembers_a_failure_until_the_code_changes(project: Project) -> None:
+    project.edit("experiments/quick.py", "walks = []", "walks = [1 / len([])]")
+    said = project.lab("run", code=1)
+    line = (project.root / "experiments/quick.py").read_text().split("\n").index("    walks = [1 / len([])]") + 1
+    assert f'experiments/quick.py", line {line}, in run' in said and "error: quick: ZeroDivisionError" in said
+    assert re.search(r"quick +failed .*ZeroDivisionError", project.lab("status"))
+    assert "ZeroDivisionError" in project.lab("why", "quick")
+    project.edit("experiments/quick.py", "walks = [1 / len([])]", "walks = []")
+    assert re.search(r"quick +missing", project.lab("status"))
+
+
+def test_one_failing_experiment_stops_no_other(project: Project) -> None:
+    text = (project.root / "experiments/quick.py").read_text()
+    project.write("experiments/alas.py", text.replace("walks = []", "walks = [1 / len([])]"))
+    said = project.lab("run", code=1)
+    assert "quick: done in" in said and "error: alas: ZeroDivisionError" in said
+    assert re.search(r"alas +failed.*\nquick +fresh", project.lab("status"))
+
+
+def test_an_experiment_that_does_not_parse_is_one_line_of_status(done: Project) -> None:
+    done.write("experiments/odd.py", "def run(:\n")
+    assert re.search(r"odd +failed .*experiments/odd.py:1.*\nquick +fresh", done.lab("status"))
+
+
+def test_nothing_to_do_is_said_and_force_does_it_anyway(done: Project) -> None:
+    assert done.lab("run") == "nothing to do: they are all fresh\n"
+    assert done.lab("run", "quick") == "nothing to do: quick is fresh\n"
+    assert "quick: done in" in done.lab("run", "quick", "--force")
+
+
+def test_why_names_what_changed_old_against_new(done: Project) -> None:
+    assert "is fresh" in done.lab("why", "quick")
+    done.edit("experiments/quick.py", "steps: int = 50", "steps: int = 60")
+    done.edit("data/numbers.txt", "2", "3")
+    said = done.lab("why", "quick")
+    assert "parameter steps: 50 → 60" in said and "data" in said and "type: lab run quick" in said
+
+
+def test_an_unknown_experiment_is_told_the_nearest(project: Project) -> None:
+    for command in ("run", "why", "verify"):
+        said = project.lab(command, "quik", code=1)
+        assert said == "error: no experiment is called 'quik'; did you mean quick?\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("stepz=3", "no parameter is called 'stepz'; did you mean steps?"),
+        ("steps=3.5", "--set steps=3.5: wanted a whole number, as in --set steps=50"),
+        ("signed=1", "--set signed=1: wanted true or false, as in --set signed=true"),
+        ("widths=a,b", "--set widths=a,b: wanted tuple[float, ...], written like 0.5,1,2, as in --set widths=0.5,1.0"),
+        ("data=nowhere.txt", "--set data=nowhere.txt: wanted a data file, as in --set data=data/numbers.txt"),
+        ("steps=50", "steps=50: that is the book's own setting"),
+    ],
+)
+def test_a_wrong_change_says_what_was_wanted(project: Project, change: str, message: str) -> None:
+    assert project.lab("run", "quick", "--set", change, code=1).startswith(f"error: {message}")
+
+
+def test_wrong_usage_ends_with_exit_code_two(project: Project) -> None:
+    assert "is not field=value" in project.lab("run", "quick", "--set", "steps", code=2)
+    assert "is given twice" in project.lab("run", "quick", "--seeds", "3", "--set", "seeds=4", code=2)
+    assert "is not html, pdf" in project.lab("render", "--to", "docx", code=2)
+    assert "Did you mean 'run'" in project.lab("rum", code=2)
+    assert "name it" in project.lab("run", "--seeds", "3", code=1)
+
+
+def test_another_setting_is_printed_and_never_touches_the_books_results(done: Project) -> None:
+    before = {path: path.read_bytes() for path in done.root.glob("results/**/*") if path.is_file()}
+    said = done.shell("run", "quick", "--set", "steps=7", "--set", "widths=2,1,0.5", "--seeds", "3")
+    assert "quick with steps=7, seeds=3, widths=[2.0, 1.0, 0.5]" in said and re.search(r"^distance +\d", said, re.M)
+    assert re.search(r"far +(holds|fails|undecided) +distance .* A walk gets beyond 1\.", said)
+    place = re.search(r"^in (\.lab/cache/quick/\w+)/$", said, re.M)
+    assert place and (done.root / place[1] / "result.json").is_file()
+    assert {path: path.read_bytes() for path in done.root.glob("results/**/*") if path.is_file()} == before
+    assert "already there" in done.shell("run", "quick", "--set", "steps=7", "--set", "widths=2,1,0.5", "--seeds", "3")
+
+
+def test_estimates_and_tables_are_printed_too(project: Project) -> None:
+    project.write("experiments/tables.py", TABLES)
+    said = project.shell("run", "tables", "--seeds", "3")
+    assert re.search(r"^distance +\d.*\s±\s", said, re.M) and "walks.csv, 3 rows: seed, distance" in said
+
+
+def test_a_data_file_may_lie_anywhere(done: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("elsewhere") / "other numbers.txt"
+    outside.write_text("100\n")
+    said = done.shell("run", "quick", "--set", f"data={outside}")
+    assert float(re.search(r"distance +([\d.]+)", said)[1]) > 50  # type: ignore[index]
+    again = done.lab("run", "quick", "--set", "data=other numbers.txt", code=1)
+    assert "there is no file" in again
+    inside = done.write("data/deep/few.txt", "7\n")
+    assert "data=data/deep/few.txt" in done.shell("run", "quick", "--set", "data=few.txt", cwd=inside.parent)
+
+
+def test_claims_are_a_table_or_json_and_say_what_is_missing(done: Project) -> None:
+    assert re.search(r"quick +far +(holds|fails|undecided) +distance .*beyond 1", done.shell("claims"))
+    (entry,) = json.loads(done.shell("claims", "--json"))
+    assert entry["experiment"] == "quick" and entry["claim"] == "far"
+    done.edit("data/numbers.txt", "2", "3")
+    assert "quick: no verdicts, its result is stale; type: lab run quick" in done.shell("claims", code=1)
+
+
+def test_outside_a_book_it_says_where_to_go(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    said = project.lab("status", cwd=tmp_path_factory.mktemp("empty"), code=1)
+    assert "is not inside a book" in said and "LAB_ROOT" in said
+
+
+def test_help_shows_an_example_of_every_command(project: Project) -> None:
+    overview = project.lab("--help")
+    for command in COMMANDS:
+        assert f" {command.__name__} " in overview
+        assert f"lab {command.__name__}" in (command.__doc__ or "").partition("Example")[2], command.__name__
+    assert "lab run tanh_gain --set depth=200" in project.lab("run", "--help")
+
+
+@pytest.mark.parametrize("typed", [("status",), ("why", "tanh_gain"), ("claims",)], ids=lambda typed: typed[0])
+def test_looking_at_results_loads_no_network(typed: tuple[str, ...]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "lab", *typed]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    loaded = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.M))
+    assert "tanh_gain" in done.stdout + done.stderr.replace("experiments.tanh_gain", "") and "lab.store" in loaded
+    assert not {name for name in loaded if name.split(".")[0] in ("torch", "jax")}
+    if typed != ("claims",):
+        assert not loaded & {"pandas", "numpy", "IPython"}
+
+
+def test_no_experiment_touches_the_network_library_when_it_is_imported() -> None:
+    """Names the line that did: a type alias with a bare torch.Tensor in it, most likely, which wants quotes."""
+    program = """
+import importlib, importlib.abc, pathlib, sys, traceback
+class Tell(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "torch._C":
+            mine = [f for f in traceback.extract_stack() if f.filename.startswith(sys.argv[1]) and "/.venv/" not in f.filename]
+            sys.exit("\\n".join(f"{f.filename}:{f.lineno}: {f.line}" for f in mine[-2:-1]))
+sys.meta_path.insert(0, Tell())
+for path in sorted(pathlib.Path("experiments").glob("*.py")):
+    importlib.import_module(f"experiments.{path.stem}")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(ROOT)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_status_is_quick() -> None:
+    """Half a second of processor time would be too long; a fifth is usual.  Another's load does not count as ours."""
+    command = [sys.executable, "-m", "lab", "status"]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)  # makes what Python and the lab keep
+    before = os.times()
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 0.5
+
+
+def test_serve_shows_the_site_and_says_when_there_is_none(project: Project) -> None:
+    from urllib.request import urlopen
+
+    assert "there is no site in" in project.lab("serve", code=1)
+    project.write("_book/index.html", "<p>Hello")
+    serving = project.start("serve", "--port", "0")
+    assert serving.stdout
+    address = re.search(r"http://127\.0\.0\.1:(\d+)/", serving.stdout.readline())
+    assert address
+    with urlopen(address[0], timeout=10) as page:
+        assert page.read() == b"<p>Hello"
+    assert "is not to be had" in project.lab("serve", "--port", address[1], code=1)
+    serving.send_signal(2)
+    assert serving.wait(timeout=10) == 0
+    serving.communicate()
+
+
+def test_a_mistake_in_a_chapter_is_printed_with_file_and_line(project: Project) -> None:
+    project.write("index.qmd", "# Preface {.unnumbered}\n\nSee @sec-nowhere.\n")
+    said = project.shell("render", "--with", "press", "--to", "html", code=1)
+    assert said.startswith("error: index.qmd:3: ") and "sec-nowhere" in said and "Traceback" not in said
+    assert not (project.root / "_book").exists()
+    assert "no chapter is called 'indx'; did you mean index?" in project.lab("render", "indx", code=1)
+
+
+def test_quarto_is_asked_for_in_vain_where_there_is_none(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    quarto = project.write("bin/quarto", "#!/bin/sh\necho 1.8.27\n")
+    quarto.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{quarto.parent}:/usr/bin:/bin")
+    said = project.lab("render", "--with", "quarto", code=1)
+    assert "there is no quarto 1.9 or newer on PATH" in said and "lab render --with press" in said
+
+
+def test_quarto_renders_where_it_is_new_enough(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in notes how it was called; what the real one makes of the book is tested where it is installed."""
+    noted = 'if [ "$1" = --version ]; then echo 1.10.18; else echo "$@" >> called; fi'
+    quarto = project.write("bin/quarto", f"#!/bin/sh\n{noted}\n")
+    quarto.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{quarto.parent}:/usr/bin:/bin")
+    assert "rendered with quarto 1.10.18" in project.lab("render")
+    said = project.lab("render", "index", "--to", "pdf")
+    assert "_book/small.pdf" in said and "html" not in said
+    assert (project.root / "called").read_text() == "render\nrender index.qmd --to typst\n"
+
+
+def test_position_follows_loops_inside_loops() -> None:
+    at = Position()
+    at.note("networks", 0, 4, now=10.0)
+    at.note("steps", 0, 10, now=10.0)
+    at.note("steps", 5, 10, now=12.0)
+    assert at.share == pytest.approx(1 / 8) and str(at) == "networks 0 of 4, steps 5 of 10"
+    assert at.left(now=12.0) == pytest.approx(14.0)  # an eighth took two seconds
+    at.note("networks", 2, 4, now=18.0)  # the inner loop's end went unreported
+    assert at.share == pytest.approx(1 / 2) and str(at) == "networks 2 of 4"
+    at.note("networks", 4, 4, now=26.0)
+    at.note("letters", 1, None, now=27.0)
+    assert at.share is None and str(at) == "letters 1" and at.begun == 27.0
+
+
+def test_marks_of_markdown_are_dropped() -> None:
+    assert plain("about [1.592]{.given}, 10^-4.9^ of `a*b` and *y*") == "about 1.592, 10^-4.9 of a*b and y"
+
+
+def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(project: Project) -> None:
+    begun = time.monotonic()
+    said = project.lab("run")
+    assert said.splitlines()[0] == "quick: running" and "\x1b" not in said and "\r" not in said
+    assert time.monotonic() - begun < 30

@@ -1,0 +1,95 @@
+"""Means with intervals, and the verdicts that lines give them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from lab.claims import Verdict, side, within
+from lab.estimate import Estimate
+
+FINITE = st.floats(-1e6, 1e6)
+
+
+def test_the_interval_is_students() -> None:
+    values = np.array([2.0, 3.0, 5.0, 8.0])
+    low, high = stats.t.interval(0.95, 3, loc=values.mean(), scale=stats.sem(values))
+    found = Estimate.of(values)
+    assert (found.n, found.mean) == (4, 4.5)
+    # Two ways to one quantile agree to rounding; a normal quantile (1.96 for 3.18) would be 38 % off.
+    assert found.low == pytest.approx(low, rel=1e-12)
+    assert found.high == pytest.approx(high, rel=1e-12)
+
+
+def test_the_interval_covers_the_mean_in_95_of_100_experiments() -> None:
+    draws = np.random.default_rng(0).normal(3.0, 2.0, (4000, 5))
+    found = [Estimate.of(row) for row in draws]
+    covered = sum(estimate.low <= 3.0 <= estimate.high for estimate in found) / len(found)
+    # Standard error of the share is 0.0034: four of them pass; a normal quantile covers 88 % and fails.
+    assert covered == pytest.approx(0.95, abs=0.014)
+
+
+@pytest.mark.parametrize("values", [[], [1.0]])
+def test_fewer_than_two_runs_have_no_interval(values: list[float]) -> None:
+    with pytest.raises(ValueError, match=f"got {len(values)}: raise the number of seeds"):
+        Estimate.of(values)
+
+
+@pytest.mark.parametrize(
+    ("mean", "half_width", "shown"),
+    [
+        (2.1034, 0.0041, "2.103 ± 0.004"),
+        (2.1034, 0.0141, "2.103 ± 0.014"),
+        (2.1, 0.0196, "2.10 ± 0.02"),
+        (123.4, 20.0, "120 ± 20"),
+        (123.4, 15.0, "123 ± 15"),
+        (0.5, 0.0, "0.5 ± 0"),
+        (-0.25, 0.03, "−0.25 ± 0.03"),
+        (1e-9, 2e-10, "(1.0 ± 0.2) × 10⁻⁹"),
+        (2.8e7, 1e3, "(2.80000 ± 0.00010) × 10⁷"),
+        (math.nan, 1.0, "nan ± 1"),
+        (1.0, math.inf, "1 ± inf"),
+    ],
+)
+def test_it_prints_the_places_that_its_error_deserves(mean: float, half_width: float, shown: str) -> None:
+    assert str(Estimate(mean, half_width, 8)) == shown
+
+
+@given(FINITE, FINITE, FINITE)
+def test_a_verdict_holds_or_fails_only_when_the_whole_interval_does(a: float, b: float, line: float) -> None:
+    low, high = sorted((a, b))
+    found = side(low, high, above=line)
+    assert found is (Verdict.HOLDS if low > line else Verdict.FAILS if high < line else Verdict.UNDECIDED)
+    assert side(-high, -low, above=-line) is {
+        Verdict.HOLDS: Verdict.FAILS,
+        Verdict.FAILS: Verdict.HOLDS,
+        Verdict.UNDECIDED: Verdict.UNDECIDED,
+    }.get(found)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.96, 1.04, Verdict.HOLDS),
+        (0.95, 1.05, Verdict.HOLDS),
+        (0.94, 1.0, Verdict.UNDECIDED),
+        (1.0, 1.06, Verdict.UNDECIDED),
+        (0.9, 1.1, Verdict.UNDECIDED),
+        (0.5, 0.94, Verdict.FAILS),
+        (1.06, 2.0, Verdict.FAILS),
+        (math.nan, math.nan, Verdict.UNDECIDED),
+    ],
+)
+def test_between_two_lines_holds_inside_fails_outside_and_is_else_undecided(
+    low: float, high: float, verdict: Verdict
+) -> None:
+    assert within(low, high, lower=0.95, upper=1.05) is verdict
+
+
+def test_a_side_is_undecided_where_nothing_was_measured() -> None:
+    assert side(math.nan, math.nan, above=0.0) is Verdict.UNDECIDED

@@ -1,0 +1,178 @@
+"""Killed at any moment, a run leaves the old result or the new one, whole; and the next run goes on from there."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+from pairs import pair
+from small_project import ROOT, Project
+
+from lab import store
+from lab.errors import NoResult
+
+KILLS = 22
+LARGE = '''\
+"""How long does it take to write a result?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VERSION = 0
+
+
+@dataclass(frozen=True)
+class Params:
+    numbers: int = 60_000  # in the result
+
+
+SMOKE = Params(numbers=2)
+
+
+@dataclass(frozen=True)
+class Result:
+    version: int
+    halves: tuple[float, ...]
+
+
+CLAIMS = ()
+
+
+def run(params: Params) -> Result:
+    return Result(VERSION, (VERSION / 2,) * params.numbers)
+'''
+
+
+def test_a_run_killed_at_random_moments_leaves_the_old_result_or_the_new(project: Project) -> None:
+    """Every other time the worker alone is killed, else the command and the worker; before, while and after it writes."""
+    (project.root / "experiments/quick.py").unlink()
+    project.write("experiments/large.py", LARGE)
+    begun = time.monotonic()
+    project.shell("run")
+    whole = time.monotonic() - begun
+    draw, there, seen = random.Random(1), 0, {"old": 0, "new": 0, "half-written beside the old": 0}
+    staged = project.root / ".lab/staged/results+large"
+    for version in range(1, KILLS + 1):
+        project.edit("experiments/large.py", f"VERSION = {version - 1}\n", f"VERSION = {version}\n")
+        before = _mark(staged)  # what an earlier kill left lies there until the next writer
+        running = project.start("run", start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        worker = _child(running)
+        # Half of the time from the start, half of it from when the result is being written.
+        if version % 4 > 1:
+            _wait_for(lambda before=before: _mark(staged) not in (before, 0), running)
+            time.sleep(0.25 * draw.random() ** 3)  # more often early than late
+        else:
+            time.sleep(draw.uniform(0, 1.2 * whole))
+        _kill(worker if version % 2 else running.pid)
+        running.wait(timeout=20)
+        _wait_for(partial(_is_dead, worker))
+        found = _version(project)
+        assert found in (there, version), f"version {found} after kill {version}, with {there} before"
+        seen["new" if found == version else "old"] += 1
+        seen["half-written beside the old"] += found == there and _mark(staged) not in (before, 0)
+        there = found
+    assert min(seen.values()) >= 1, f"the kills came all too early or all too late to mean anything: {seen}"
+    project.shell("run")
+    assert _version(project) == KILLS
+    assert not [*project.root.glob(".lab/staged/*"), *project.root.glob(".lab/previous/*")]
+
+
+@pytest.mark.parametrize("step", ["wrote one.csv", "wrote two.csv", "staged", "set the old one aside", "published"])
+def test_a_writer_killed_at_a_step_leaves_a_whole_result(step: str, tmp_path: Path) -> None:
+    place = tmp_path / "results" / "pair"
+    store.write(place, tmp_path, pair("old"))
+    program = f"""
+import os, pathlib, signal, sys
+sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+from lab import store
+from pairs import pair
+root = pathlib.Path({str(tmp_path)!r})
+stop = lambda step: os.kill(os.getpid(), signal.SIGKILL) if step == {step!r} else None
+store.write(root / "results" / "pair", root, pair("new"), stop)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    found = store.read(place, tmp_path)
+    assert found.key == ("new" if step == "published" else "old")
+    assert {table.csv for table in found.tables.values()} == {f"name\n{found.key}\n".encode()}
+    store.write(place, tmp_path, pair("newer"))
+    assert store.read(place, tmp_path).key == "newer"
+
+
+@pytest.mark.parametrize("damage", ["cut short", "emptied", "a bit flipped", "a table gone", "of another format"])
+def test_a_damaged_result_counts_as_missing_and_says_why(damage: str, tmp_path: Path) -> None:
+    place = tmp_path / "results" / "pair"
+    store.write(place, tmp_path, pair("some"))
+    file, table = place / "result.json", place / "one.csv"
+    if damage == "cut short":
+        os.truncate(file, file.stat().st_size // 2)
+    elif damage == "emptied":
+        os.truncate(table, 0)
+    elif damage == "a bit flipped":
+        content = bytearray(file.read_bytes())
+        content[content.index(b'"some"') + 1] ^= 1
+        file.write_bytes(content)
+    elif damage == "a table gone":
+        table.unlink()
+    else:
+        file.write_text(file.read_text().replace('"format": 1', '"format": 0'))
+    with pytest.raises(NoResult, match=r"results/pair is damaged: (result\.json|one\.csv) "):
+        store.read(place, tmp_path)
+
+
+def _version(project: Project) -> int:
+    """Return which version lies in the store, which must be of that version all through."""
+    found = store.read(project.result("large"), project.root).numbers
+    version = found["version"]
+    assert found["halves"] == [version / 2] * 60_000
+    return int(version)
+
+
+def _mark(folder: Path) -> int:
+    """Return what tells one folder from another of the same name; 0 if there is none."""
+    return folder.stat().st_ctime_ns if folder.exists() else 0
+
+
+def _child(process: subprocess.Popen[str]) -> int:
+    """Wait for the worker that a `lab run` starts, and return its process number."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    found: list[str] = []
+
+    def there() -> bool:
+        found[:] = children.read_text().split()
+        return bool(found)
+
+    _wait_for(there, process)
+    return int(found[0])
+
+
+def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "nothing happened for half a minute"
+        if process and process.poll() is not None:
+            return
+        time.sleep(0.002)
+
+
+def _is_dead(pid: int) -> bool:
+    """Say whether a process has ended, waited for or not."""
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):  # it was quicker
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,162 @@
+"""Experiments side by side: computed once, the same bits however many at a time, and kept when the rest is given up."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_project import TABLES, Project
+
+from lab import status, store
+from lab.lock import is_held, lock_of
+from lab.schedule import Job, run
+from lab.status import State
+
+ENDLESS = '''\
+"""When does it end?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.progress import track
+
+
+@dataclass(frozen=True)
+class Params:
+    steps: int = 1_000_000_000  # more than anyone waits for
+
+
+SMOKE = Params(steps=1)
+
+
+@dataclass(frozen=True)
+class Result:
+    steps: int
+
+
+CLAIMS = ()
+
+
+def run(params: Params) -> Result:
+    for _ in track(range(params.steps), "steps"):
+        sum(range(100))
+    return Result(params.steps)
+'''
+
+
+def test_two_processes_asked_for_one_stale_result_compute_it_once(project: Project) -> None:
+    """Both wait for the lock, which this test holds; the first to get it computes, the other finds it done."""
+    with lock_of(project.result(), project.root):
+        both = [project.start("run", stderr=subprocess.STDOUT) for _ in range(2)]
+        said = [_until(process.stdout, "waiting") for process in both]
+        assert status.of("quick", project.root).state is State.RUNNING
+    said = [text + process.communicate(timeout=60)[0] for text, process in zip(said, both, strict=True)]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(bool(re.search("quick: done in", text)) for text in said) == [False, True], said
+    assert sorted(bool(re.search("quick: already there", text)) for text in said) == [False, True], said
+    assert status.of("quick", project.root).is_fresh
+
+
+def test_results_do_not_depend_on_how_many_run_at_a_time(project: Project) -> None:
+    project.write("experiments/tables.py", TABLES)
+    project.lab("run", "--jobs", "1")
+    alone = _contents(project)
+    project.lab("run", "--force", "--jobs", "3")
+    assert _contents(project) == alone
+    assert {Path(name).name for name in alone} == {"result.json", "walks.csv"}
+
+
+def test_ctrl_c_loses_only_the_run_in_hand(project: Project) -> None:
+    project.write("experiments/second.py", ENDLESS)
+    project.write("experiments/third.py", ENDLESS)
+    running = project.start("run", "--jobs", "1")
+    _until(running.stdout, "second: running")
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert said == "stopped; kept: quick; lost: second; not begun: third\nthe same command goes on from here\n"
+    assert status.of("quick", project.root).is_fresh
+    assert status.of("second", project.root).state is State.MISSING
+    assert not is_held(project.result("second"), project.root)  # its worker is gone
+
+
+def test_a_worker_dies_with_the_one_who_asked(project: Project) -> None:
+    project.write("experiments/second.py", ENDLESS)
+    running = project.start("run", "second")
+    _until(running.stdout, "second: running")
+    running.kill()
+    running.communicate()
+    end = time.monotonic() + 20
+    while is_held(project.result("second"), project.root):
+        assert time.monotonic() < end, "the worker goes on for nobody"
+        time.sleep(0.02)
+
+
+def test_a_worker_that_is_killed_is_a_failure_that_names_the_signal(project: Project) -> None:
+    project.edit("experiments/quick.py", "from random import Random", "import os\nfrom random import Random")
+    project.edit("experiments/quick.py", "    walks = []\n", "    walks = []\n    os.kill(os.getpid(), 9)\n")
+    said: list[dict[str, Any]] = []
+    (outcome,) = run([Job("quick")], project.root, 1, lambda job, event: said.append(event))
+    assert outcome.error == "its process ended with signal 9" and not outcome.computed
+    assert said[-1] == {"event": "ended", "error": outcome.error}
+    assert status.of("quick", project.root).state is State.MISSING
+
+
+def test_what_an_experiment_prints_is_not_taken_for_an_event(project: Project) -> None:
+    project.edit("experiments/quick.py", "    walks = []\n", '    walks = []\n    print(\'{"event": "failed"}\')\n')
+    (outcome,) = run([Job("quick")], project.root, 1)
+    assert not outcome.error and outcome.computed and outcome.said == '{"event": "failed"}\n'
+
+
+def test_the_longest_starts_first(project: Project) -> None:
+    for name in ("brief", "long"):
+        project.write(f"experiments/{name}.py", (project.root / "experiments/quick.py").read_text())
+    begun: list[str] = []
+    jobs = [Job("brief", expected=1.0), Job("long", expected=9.0), Job("quick")]
+    run(jobs, project.root, 1, lambda job, event: begun.append(job.experiment) if event["event"] == "started" else None)
+    assert begun == ["quick", "long", "brief"]  # one that has never run may take any time
+
+
+def test_code_that_changes_while_it_runs_gives_no_result(project: Project) -> None:
+    place = project.root / "experiments/quick.py"
+    project.edit("experiments/quick.py", "        draw = ", "        sum(range(10_000_000))\n        draw = ")
+
+    def edit(job: Job, event: dict[str, Any]) -> None:
+        if event["event"] == "started":
+            place.write_text(place.read_text().replace("SCALE = 1.0", "SCALE = 3.0"))
+
+    (outcome,) = run([Job("quick")], project.root, 1, edit)
+    assert "the code or data of quick changed while it ran" in outcome.error and "type: lab run quick" in outcome.error
+    assert status.of("quick", project.root).state is State.MISSING
+
+
+def _until(lines: Iterable[str] | None, words: str) -> str:
+    """Read lines up to the one with `words`, and return them."""
+    assert lines
+    said = ""
+    for line in lines:
+        said += line
+        if words in line:
+            return said
+    pytest.fail(f"it ended without saying {words!r}:\n{said}")
+
+
+def _contents(project: Project) -> dict[str, Any]:
+    """Return every file of the results, without what says when and where."""
+    found: dict[str, Any] = {}
+    for path in sorted(project.root.glob("results/*/*")):
+        if path.name == store.FILE:
+            content = json.loads(path.read_text())
+            assert content.pop("checksum") and content.pop("provenance")
+            found[str(path)] = content
+        else:
+            found[str(path)] = path.read_bytes()
+    return found

@@ -1,0 +1,127 @@
+"""A render that is killed or stopped, wherever it is, leaves the old site as it was, and the next one goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import press
+from press.made import swap
+from tests.press.conftest import MakeBook
+
+CELL = "```{python}\nimport os\nopen('kernel', 'w').write(str(os.getpid()))\nprint('one')\n```\n"
+SLOW = CELL.replace("print('one')", "import time\ntime.sleep(60)")
+RENDER = """\
+import press, sys
+tell = lambda *event: print(*event, flush=True)
+press.render(sys.argv[1], keys=lambda path: "key", progress=tell)
+"""
+
+
+def start(root: Path) -> subprocess.Popen[str]:
+    """Render in a process of its own that tells what it does."""
+    return subprocess.Popen(
+        [sys.executable, "-c", RENDER, str(root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(press.__file__).parents[1],
+    )
+
+
+def wait_for(process: subprocess.Popen[str], words: str) -> None:
+    """Read what a render tells until it tells this."""
+    assert process.stdout is not None
+    assert any(line.startswith(words) for line in process.stdout)
+
+
+def site(root: Path) -> dict[str, bytes]:
+    out = root / "_book"
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def gone(process: int) -> bool:
+    """Say whether a process ends within some seconds."""
+    for _ in range(100):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        stat = Path(f"/proc/{process}/stat")
+        if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_render_killed_anywhere_leaves_the_old_site_or_the_new_one(make_book: MakeBook) -> None:
+    root = make_book({"one.qmd": f"# One {{#sec-one}}\n\n{CELL}\nThe old text.\n"})
+    press.render(root, keys=lambda path: "key")
+    old = site(root)
+    make_book({"one.qmd": f"# One {{#sec-one}}\n\n{CELL}\nThe new text.\n"})
+    chance = random.Random(2)
+    moments = ["read one.qmd", "write html one.qmd", "write html search", "write pdf typesetting", "done"]
+    for moment in moments:
+        process = start(root)
+        wait_for(process, moment)
+        time.sleep(chance.uniform(0, 0.2) if moment != "done" else 0)
+        process.kill()
+        process.communicate()
+        assert site(root) == old or b"The new text." in site(root)["one.html"], moment
+    press.render(root, keys=lambda path: "key")
+    new = site(root)
+    assert set(new) >= {"index.html", "one.html", "a-book.pdf"} and b"The new text." in new["one.html"]
+    assert [path.name for path in root.iterdir() if path.name.startswith("_book")] == ["_book"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_render_stopped_in_a_cell_takes_its_kernel_with_it(make_book: MakeBook, how: signal.Signals) -> None:
+    root = make_book({})
+    press.render(root, ("html",), keys=lambda path: "key")
+    old = site(root)
+    make_book({"one.qmd": f"# One\n\n{SLOW}"})
+    process = start(root)
+    while not ((root / "kernel").exists() and (root / "kernel").read_text()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(how)
+    began = time.monotonic()
+    process.communicate()
+    assert time.monotonic() - began < 10 and process.returncode != 0
+    assert gone(int((root / "kernel").read_text()))
+    assert site(root) == old
+    assert not list((root / ".press/cells").glob("*/*/outputs.json"))
+
+
+def test_a_swap_killed_between_its_two_moves_is_put_right_by_the_next_render(
+    make_book: MakeBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_book({})
+    press.render(root, ("html",), keys=lambda path: "key")
+    old = site(root)
+    new = root / "_book.new"
+    shutil.copytree(root / "_book", new)
+    rename = Path.rename
+
+    def killed(self: Path, target: Path) -> Path:
+        if self == new:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        swap(new, root / "_book")
+    monkeypatch.undo()
+    assert not (root / "_book").exists()
+    make_book({"one.qmd": "# One\n\nSee @sec-nowhere.\n"})
+    with pytest.raises(press.SourceError):
+        press.render(root, ("html",), keys=lambda path: "key")
+    assert site(root) == old

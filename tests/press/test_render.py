@@ -1,0 +1,179 @@
+"""A render does what is needed and no more, and what it cannot finish leaves the old site as it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import press
+from press import SourceError
+from tests.press.conftest import MakeBook
+
+CELL = "# One {#sec-one}\n\n```{python}\nopen('runs', 'a').write('x')\nprint('a number:', 1 + 1)\n```\n\nText.\n"
+
+
+class Events(list[tuple[str, str, str]]):
+    """What a render told about itself."""
+
+    def __call__(self, event: str, what: str, detail: str) -> None:
+        self.append((event, what, detail))
+
+    def of(self, event: str) -> set[str]:
+        return {what for name, what, _ in self if name == event}
+
+
+def render(root: Path, formats: tuple[str, ...] = ("html",), key: str = "key", only: list[str] | None = None) -> Events:
+    events = Events()
+    press.render(root, formats, only=only, keys=lambda path: key, progress=events)
+    return events
+
+
+def files(root: Path) -> dict[str, bytes]:
+    """Return the output folder's files."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in (root / "_book").rglob("*") if path.is_file()}
+
+
+def test_a_render_gives_the_files_to_open(make_book: MakeBook) -> None:
+    root = make_book({})
+    opened = press.render(root, keys=lambda path: "key")
+    assert opened == {"html": root / "_book/index.html", "pdf": root / "_book/a-book.pdf"}
+    assert opened["html"].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert opened["pdf"].read_bytes().startswith(b"%PDF")
+    assert {"_book/one.html", "_book/extra.html"} <= set(files(root))
+
+
+def test_nothing_changed_means_nothing_is_done(make_book: MakeBook) -> None:
+    root = make_book({"one.qmd": CELL})
+    render(root, ("html", "pdf"))
+    before = files(root)
+    assert list(render(root, ("html", "pdf"))) == [("fresh", "", "")]
+    assert files(root) == before and (root / "runs").read_text() == "x"
+
+
+def test_changed_prose_runs_no_cell_and_reads_one_chapter(make_book: MakeBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    from press import pandoc
+
+    root = make_book({"one.qmd": CELL})
+    render(root)
+    read = []
+    markdown = pandoc.markdown
+    monkeypatch.setattr(pandoc, "markdown", lambda text, *more: read.append(text) or markdown(text, *more))
+    make_book({"one.qmd": CELL.replace("Text.", "Other text.")})
+    assert not render(root).of("execute")
+    assert len(read) == 1 and "Other text." in read[0] and (root / "runs").read_text() == "x"
+    assert b"Other text." in files(root)["_book/one.html"]
+
+
+def test_changed_code_or_a_changed_key_runs_the_chapter_again(make_book: MakeBook) -> None:
+    root = make_book({"one.qmd": CELL})
+    render(root)
+    make_book({"one.qmd": CELL.replace("1 + 1", "2 + 2")})
+    assert render(root).of("executed") == {"one.qmd"}
+    assert b"a number: 4" in files(root)["_book/one.html"]
+    assert render(root, key="another").of("executed") == {"one.qmd"}
+    assert not render(root, key="key").of("executed")  # back again: its outputs are still there
+
+
+def test_without_keys_every_chapter_runs_after_the_pre_render_script(make_book: MakeBook) -> None:
+    settings = (
+        (make_book({}) / "_quarto.yml").read_text().replace("type: book\n", "type: book\n  pre-render: before.py\n")
+    )
+    script = "import os\nopen('runs', 'a').write('before ' + os.environ['QUARTO_PROJECT_RENDER_ALL'] + ' ')\n"
+    root = make_book({"one.qmd": CELL, "_quarto.yml": settings, "before.py": script})
+    for _ in range(2):
+        press.render(root, ("html",))
+    assert (root / "runs").read_text() == "before 1 xbefore 1 x"
+    (root / "before.py").write_text("raise SystemExit(1)\n")
+    with pytest.raises(SourceError, match=r"the pre-render script before\.py failed"):
+        press.render(root, ("html",))
+    (root / "_quarto.yml").write_text(settings.replace("before.py", "no-such-program --now"))
+    with pytest.raises(SourceError, match=r"the pre-render script no-such-program --now cannot be run"):
+        press.render(root, ("html",))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"one.qmd": "# One\n\n```{python}\n1 / 0\n```\n"},
+        {"one.qmd": "# One\n\nSee @fig-nowhere.\n"},
+        {"_quarto.yml": "project:\n  type: website\n"},
+        {"one.qmd": "# One\n\n$\\nosuchcommand{x}$\n"},
+        {"references.bib": "@book{euclid, title=\n", "one.qmd": "# One\n\nSays @euclid.\n"},
+    ],
+)
+def test_a_render_that_fails_leaves_the_old_site_as_it_was(make_book: MakeBook, broken: dict[str, str]) -> None:
+    root = make_book({})
+    render(root, ("html", "pdf"))
+    before = files(root)
+    make_book(broken)
+    with pytest.raises(SourceError):
+        render(root, ("html", "pdf"))
+    assert files(root) == before
+    assert [path.name for path in root.iterdir() if path.name.startswith("_book")] == ["_book"]
+
+
+def test_a_lost_or_damaged_output_is_made_again(make_book: MakeBook) -> None:
+    root = make_book({})
+    render(root)
+    (root / "_book/one.html").write_text("damaged")
+    render(root)
+    assert b"<!DOCTYPE" in files(root)["_book/one.html"]
+    (root / ".press/made.json").write_text("{")
+    assert ("fresh", "", "") not in render(root)
+
+
+def test_one_format_keeps_the_other_only_while_it_is_fresh(make_book: MakeBook) -> None:
+    root = make_book({})
+    render(root, ("html", "pdf"))
+    pdf = files(root)["_book/a-book.pdf"]
+    (root / "_book/one.html").unlink()
+    render(root, ("html",))
+    assert files(root)["_book/a-book.pdf"] == pdf and "_book/one.html" in files(root)
+    make_book({"one.qmd": "# One {#sec-one}\n\nOther text.\n"})
+    render(root, ("html",))
+    assert "_book/a-book.pdf" not in files(root)
+
+
+def test_a_changed_file_that_a_chapter_links_to_is_copied_again(make_book: MakeBook) -> None:
+    root = make_book({"one.qmd": "# One {#sec-one}\n\n[data](data/a.csv)\n", "data/a.csv": "1"})
+    render(root)
+    assert files(root)["_book/data/a.csv"] == b"1"
+    make_book({"one.qmd": "# One {#sec-one}\n\n[data](data/a.csv)\n", "data/a.csv": "2"})
+    render(root)
+    assert files(root)["_book/data/a.csv"] == b"2"
+
+
+def test_only_some_chapters_run_while_the_others_keep_their_outputs(make_book: MakeBook) -> None:
+    two = CELL.replace("One", "Two").replace("sec-one", "sec-two")
+    root = make_book({"one.qmd": CELL, "two.qmd": two})
+    render(root)
+    assert render(root, key="new", only=["two.qmd"]).of("executed") == {"two.qmd"}
+    assert render(root, key="new").of("executed") == {"one.qmd"}  # the whole book misses nothing afterwards
+    with pytest.raises(SourceError, match="not a chapter of the book"):
+        render(root, only=["three.qmd"])
+
+
+def test_the_same_sources_give_the_same_bytes(make_book: MakeBook) -> None:
+    root = make_book({"one.qmd": CELL})
+    render(root, ("html", "pdf"))
+    before = files(root)
+    import shutil
+
+    shutil.rmtree(root / "_book")
+    shutil.rmtree(root / ".press")
+    render(root, ("html", "pdf"))
+    assert files(root) == before
+
+
+def test_an_unknown_format_is_named(make_book: MakeBook) -> None:
+    with pytest.raises(ValueError, match="formats are html and pdf, not epub"):
+        render(make_book({}), ("epub",))
+
+
+def test_what_was_made_is_on_record(make_book: MakeBook) -> None:
+    root = make_book({})
+    render(root)
+    made = json.loads((root / ".press/made.json").read_text())
+    assert set(made["outputs"]["html"]) == {name.removeprefix("_book/") for name in files(root)}

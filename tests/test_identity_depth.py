@@ -1,0 +1,220 @@
+"""What the chapter on exploding and vanishing says is so: powers, exponents, floating point, the numbers, and mutants."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from experiments import identity_depth
+from experiments.identity_depth import CLAIMS, EVENTS, SMOKE, Params, Result
+from lab.claims import Verdict
+from lab.estimate import Estimate
+from lab.read import read
+from nets import finite_width, float_range, identity_chain, noisy_identity, passage
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return read(identity_depth)
+
+
+@pytest.fixture(scope="module")
+def smoke() -> Result:
+    return identity_depth.run(SMOKE)
+
+
+# Multiples of the identity
+
+
+def test_the_chain_is_compared_with_powers_and_not_with_itself() -> None:
+    """At 1.5 the first 33 powers fit into 53 binary digits; 0.1 is no binary fraction, but its stored value's powers are."""
+    errors = identity_chain.errors(1.5, 40)
+    assert (errors[:, :33] == 0).all() and (errors[:, 33:] > 0).any()
+    assert identity_chain.errors(0.1, 5).max() < 5 * 2**-53
+    assert identity_chain.errors(0.5, 200).max() == 0
+
+
+def test_a_chain_off_by_one_layer_would_be_off_by_the_whole_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "eye", lambda n, dtype: torch.ones(n, n, dtype=dtype))
+    assert identity_chain.errors(1.5, 3).max() > 0.3
+
+
+# Random matrices
+
+
+def test_linear_gradients_on_their_way_down_equal_autograd() -> None:
+    found = passage.passage(
+        np.array([0.9]), passage.itself, torch.ones_like, depth=4, width=8, inputs=5, seed=7
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(7)
+    signal = torch.randn(5, 8, generator=generator, dtype=torch.float64)
+    signals = []
+    for _ in range(4):
+        weight = torch.randn(8, 8, generator=generator, dtype=torch.float64)
+        signal = (0.9 / 8**0.5 * signal @ weight).requires_grad_()
+        signals.append(signal)
+    top = torch.randn(5, 8, generator=generator, dtype=torch.float64)
+    for ours, theirs in zip(found.gradients, torch.autograd.grad(signals[-1], signals, top), strict=True):
+        torch.testing.assert_close(ours[0], theirs, rtol=1e-12, atol=1e-14)
+
+
+def test_exponents_follow_the_exact_law_at_every_width(result: Result) -> None:
+    """Seven widths with the same draws at all spreads: two intervals pass, and at 4 units -1/2n for the law is 1 off."""
+    _agree(result)
+
+
+def _agree(result: Result) -> None:
+    rows = result.widths
+    half = (rows["exponent_high"] - rows["exponent_low"]) / 2
+    assert ((rows["exponent"] - rows["predicted"]).abs() < 2 * half).all()
+    factors = result.exponents
+    reach = (factors["high"] - factors["low"]) / 2
+    assert ((factors["factor"] - factors["typical"]).abs() < 2 * reach + 1e-3 * factors["typical"]).all()
+    assert result.excess.low - result.excess.half_width < result.excess_predicted < result.excess.high
+    noisy = result.noisy
+    slack = noisy["exponent_high"] - noisy["exponent_low"]
+    assert ((noisy["exponent"] - noisy["predicted"]).abs() < slack).all()
+
+
+def test_spreads_differ_by_a_power_and_nothing_else(result: Result) -> None:
+    assert result.homogeneity < 1e-11  # a hundred layers of rounding, in logarithms
+
+
+def test_first_layers_of_signal_and_gradient_are_near_their_mean_factor(result: Result) -> None:
+    """One layer has scatter sqrt(2/64) / sqrt(64 networks) = 2 %: the drift cannot show, a missing square would."""
+    rows = result.layers.set_index(["spread", "layer"])
+    for spread in Params().spreads:
+        assert rows.loc[(spread, 1), "signal"] == pytest.approx(spread**2, rel=0.08)
+        assert rows.loc[(spread, Params().depth - 1), "gradient"] == pytest.approx(spread**2, rel=0.08)
+
+
+def test_noise_on_the_identity_is_predicted_to_first_order() -> None:
+    """Against 400,000 draws of one layer's factor from its law; the next order is 1/n^2, 5e-5 at 100 units."""
+    width, noise, draws = 100, 0.7, 400_000
+    drawn = np.random.default_rng(3)
+    along = 1 + noise * drawn.standard_normal(draws) / math.sqrt(width)
+    squares = along**2 + noise**2 / width * drawn.chisquare(width - 1, draws)
+    assert noisy_identity.exponent(noise, width) == pytest.approx(np.log(squares).mean() / 2, abs=4e-4)
+
+
+# Floating point
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("factor", [2.0, 4.0, 0.5, 0.25])
+def test_powers_of_two_end_where_the_exponent_does(factor: float, dtype: torch.dtype) -> None:
+    """Exponents are whole numbers here, so the right layer can be counted on the fingers."""
+    top, bottom = math.frexp(torch.finfo(dtype).max)[1], round(math.log2(float_range.smallest(dtype)))
+    found = float_range.fate(factor, dtype)
+    doublings = abs(math.log2(factor))
+    if factor > 1:
+        assert found["overflow"] == found["overflow_predicted"] == top / doublings
+    else:
+        assert found["zero"] == found["zero_predicted"] == math.ceil((-bottom + 1) / doublings)
+
+
+def test_smallest_numbers_are_those_of_the_format() -> None:
+    assert float_range.smallest(torch.float32) == 2.0**-149 == np.nextafter(np.float32(0), np.float32(1))
+    assert float_range.smallest(torch.float16) == 2.0**-24
+
+
+@pytest.mark.parametrize("factor", [0.51, 0.6, 0.75, 0.9, 0.95, 0.99])
+def test_resting_place_agrees_with_exact_rounding_to_even(factor: float) -> None:
+    """Python rounds fractions half to even too: iterate k -> round(k w) from far above, in exact arithmetic."""
+    stored = Fraction(torch.tensor(factor, dtype=torch.float32).item())
+    k, before = 10_000, 0
+    while k != before:
+        k, before = round(k * stored), k
+    assert float_range.resting_place(factor, torch.float32) == k > 0
+
+
+def test_float32_does_what_was_predicted_to_the_layer(result: Result) -> None:
+    rows = result.limits[result.limits["numbers"] == "float32"]
+    for event in EVENTS:
+        assert rows[event].equals(rows[f"{event}_predicted"]), event
+    assert rows.set_index("factor").loc[1.5, "overflow"] == 219  # 1.5^218 = 2.4e38, and 3.4e38 is the end
+    assert rows.set_index("factor")["zero"].count() == 2  # a half and a quarter; nothing above gets to zero
+
+
+def test_bfloat16_does_not(result: Result) -> None:
+    rows = result.limits[result.limits["numbers"] == "bfloat16"].set_index("factor")
+    assert rows.loc[1.5, "overflow"] != rows.loc[1.5, "overflow_predicted"]  # "the predictions fail"
+    assert rows.loc[0.9, "subnormal"] != rows.loc[0.9, "subnormal_predicted"]
+
+
+@pytest.mark.parametrize("mutant", ["one layer late", "never at rest", "smallest number forgotten"])
+def test_wrong_predictions_of_floating_point_are_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = float_range.overflow_layer
+    if mutant == "one layer late":
+        monkeypatch.setattr(float_range, "overflow_layer", lambda factor, dtype: over(factor, dtype) + 1)
+    elif mutant == "never at rest":
+        monkeypatch.setattr(float_range, "resting_place", lambda factor, dtype: 0)
+    else:
+        monkeypatch.setattr(float_range, "zero_layer", lambda factor, dtype: math.nan if factor > 0.5 else 127.0)
+    found = identity_depth.run(dataclasses.replace(SMOKE, seeds=2))
+    claim = next(claim for claim in CLAIMS if claim.name == "limits")
+    assert claim.verdict(found) is Verdict.FAILS
+
+
+# The committed numbers, SMOKE and mutants
+
+
+def test_every_verdict_is_what_the_chapter_on_depth_says(result: Result) -> None:
+    assert {claim.name: claim.verdict(result) for claim in CLAIMS} == {
+        "grow": Verdict.HOLDS,
+        "halve": Verdict.HOLDS,
+        "random": Verdict.CAVEAT,
+        "slightly": Verdict.CAVEAT,
+        "limits": Verdict.HOLDS,
+    }
+    assert (result.exact, result.halved) == (33, 0)
+
+
+def test_claim_about_random_matrices_can_hold_and_fail(result: Result) -> None:
+    claim = next(claim for claim in CLAIMS if claim.name == "random")
+    for excess, verdict in ((0.0, Verdict.HOLDS), (0.05, Verdict.FAILS)):
+        found = Estimate(excess, 0.01, 64)
+        assert claim.verdict(dataclasses.replace(result, excess=found, excess_gradient=found)) is verdict
+
+
+def test_some_deep_linear_networks_come_out_the_same_again(result: Result) -> None:
+    """Float64 throughout: another processor's sums may differ in the last digits, 1e-9 is far above them."""
+    noises = result.noisy.set_index("noise")
+    again = identity_depth._noisy(Params(), 0.1)
+    assert again["exponent"] == pytest.approx(noises.loc[0.1, "exponent"], rel=1e-9)
+    up, _ = identity_depth._random(Params(), 4, np.array(Params().near))
+    rows = result.widths.query("width == 4")
+    assert up[:, :, -1].mean((0, 2)) / 2 / Params().depth == pytest.approx(rows["exponent"].to_numpy(), rel=1e-9)
+
+
+def test_smoke_run_explodes_and_vanishes(smoke: Result) -> None:
+    ends = smoke.layers.query(f"layer == {SMOKE.depth}").set_index("spread")["signal"]
+    assert ends[1.5] > 10 * ends[1.0] > 1000 * ends[0.5] / 10
+    assert not any(table.isna().any().any() for table in (smoke.layers, smoke.exponents, smoke.widths, smoke.noisy))
+    assert set(smoke.limits["numbers"]) == {"float16", "bfloat16", "float32", "float64"}
+
+
+SIZE = dataclasses.replace(SMOKE, depth=40, width=8, seeds=64, inputs=4, spreads=(1.0,), factors=(0.5,))
+
+
+def test_networks_of_other_sizes_follow_the_exact_law_too() -> None:
+    _agree(identity_depth.run(SIZE))
+
+
+@pytest.mark.parametrize("mutant", ["correction forgotten", "digamma of the width", "noise without its root"])
+def test_named_mutants_of_the_exponent_are_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    law, exponent = finite_width.linear, noisy_identity.exponent
+    if mutant == "correction forgotten":
+        monkeypatch.setattr(finite_width, "linear", lambda width: law(width)._replace(mean=0.0))
+    elif mutant == "digamma of the width":
+        monkeypatch.setattr(finite_width, "linear", lambda width: law(2 * width))
+    else:
+        monkeypatch.setattr(noisy_identity, "exponent", lambda noise, width: 2 * exponent(noise, width))
+    found = identity_depth.run(SIZE)
+    with pytest.raises(AssertionError):
+        _agree(found)

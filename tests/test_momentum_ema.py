@@ -1,0 +1,248 @@
+"""What the chapter on momentum says is so: against closed forms, scipy, pandas, PyTorch and mutants."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.signal import lfilter
+
+from experiments import momentum_ema
+from experiments.momentum_ema import CLAIMS, DAMPENED, NOTES, SAME, SCALED, SMOKE, ZEROED, Params, Result
+from lab.claims import Verdict
+from lab.read import read
+from nets import ages, averaging, mlp, names, smoothed, starts, walks
+
+BETAS = (0.0, 0.5, 0.9, 0.99)
+TIGHT = (
+    1e-12  # relative: 50 steps of float64 cannot lose so much (1e-16 each), a wrong power of beta is off by 1 - beta
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in the lab: small products gain nothing from a second thread, and lose much where others want the core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return read(momentum_ema)
+
+
+@pytest.fixture(scope="module")
+def smoke() -> Result:
+    return momentum_ema.run(SMOKE)
+
+
+@pytest.fixture(scope="module")
+def gradients() -> torch.Tensor:
+    return torch.randn(50, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_update_is_the_filter_that_scipy_knows(gradients: torch.Tensor, beta: float) -> None:
+    expected = lfilter([1 - beta], [1, -beta], gradients.numpy(), axis=0)
+    assert averaging.averages(gradients, beta).numpy() == pytest.approx(expected, rel=TIGHT, abs=TIGHT)
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_weighted_sum_is_the_update_unrolled(gradients: torch.Tensor, beta: float) -> None:
+    assert averaging.unrolled_error(gradients, beta) <= len(gradients)
+
+
+@pytest.mark.parametrize("beta", BETAS[1:])
+def test_corrected_and_dampened_averages_are_the_two_that_pandas_knows(gradients: torch.Tensor, beta: float) -> None:
+    frame = pd.DataFrame(gradients.numpy())
+    weight = 1 - beta ** np.arange(1, len(frame) + 1)[:, None]
+    corrected = averaging.averages(gradients, beta).numpy() / weight
+    assert corrected == pytest.approx(frame.ewm(alpha=1 - beta, adjust=True).mean().to_numpy(), rel=TIGHT, abs=TIGHT)
+    dampened = averaging.buffers(gradients, beta, dampening=beta).numpy()
+    assert dampened == pytest.approx(frame.ewm(alpha=1 - beta, adjust=False).mean().to_numpy(), rel=TIGHT, abs=TIGHT)
+
+
+def test_average_of_a_ramp_lags_by_the_mean_age() -> None:
+    """The chapter's rule for the lag: once begun, the average of t is t - beta / (1 - beta)."""
+    ramp = torch.arange(2000.0, dtype=torch.float64)[:, None]
+    assert float(averaging.averages(ramp, 0.9)[-1]) == pytest.approx(1999 - 9, rel=1e-13)
+
+
+@pytest.mark.parametrize("column", ["carried", "mean_age", "values"])
+def test_weights_add_up_as_the_geometric_series_says(result: Result, column: str) -> None:
+    """The impulse is followed for 25 / (1 - beta) steps, so e^-25 of the weight is missing, of 25 mean ages."""
+    rows = result.windows
+    assert rows[column].to_numpy() == pytest.approx(rows[f"{column}_predicted"].to_numpy(), rel=1e-8)
+
+
+def test_share_of_the_window_tends_to_one_minus_one_over_e(result: Result) -> None:
+    carried = result.windows["carried"].to_numpy()
+    assert (np.diff(carried) < 0).all() and carried[-1] == pytest.approx(1 - np.exp(-1), abs=1e-3)
+
+
+def test_every_age_has_the_weight_of_the_formula(result: Result) -> None:
+    rows = result.weights
+    assert rows["weight"].to_numpy() == pytest.approx(rows["predicted"].to_numpy(), rel=TIGHT, abs=1e-300)
+
+
+def test_starts_add_up_as_predicted(result: Result) -> None:
+    rows, beta = result.starts, Params.beta
+    faded = beta ** rows["step"].to_numpy()
+    assert rows["sum_notes"].to_numpy() == pytest.approx(1 - faded, rel=TIGHT)
+    assert rows["sum_sgd"].to_numpy() == pytest.approx((1 - faded) / (1 - beta), rel=TIGHT)
+    assert rows["sum_dampened"].to_numpy() == pytest.approx(np.ones(len(rows)), rel=TIGHT)
+    extra = (rows["first_dampened"] - rows["first_notes"]).to_numpy()
+    assert extra == pytest.approx(faded, rel=1e-10)
+
+
+def test_number_of_values_grows_as_predicted_from_one_in_both_starts(result: Result) -> None:
+    rows, beta = result.starts, Params.beta
+    step = rows["step"].to_numpy()
+    full = (1 + beta) / (1 - beta)
+    assert rows["values_corrected"].to_numpy() == pytest.approx(full * (1 - beta**step) / (1 + beta**step), rel=TIGHT)
+    old = beta ** (2 * (step - 1))
+    assert rows["values_dampened"].to_numpy() == pytest.approx(1 / (old + (1 - old) / full), rel=TIGHT)
+
+
+def test_noise_at_rest_is_averaged_away_as_predicted(result: Result) -> None:
+    """Two half-widths, over eight betas that share their draws; a plain 1 - beta for the noise is off by 90 %."""
+    rows = result.distances.query("rate == 0 and beta > 0")
+    slack = rows["distance_high"] - rows["distance_low"]
+    assert ((rows["distance"] - rows["predicted"]).abs() <= slack).all()
+    assert (slack < 0.2 * rows["predicted"]).all()  # so that the line above can fail
+
+
+def test_moving_adds_to_the_distance_at_every_beta(result: Result) -> None:
+    at = {rate: result.distances.query("rate == @rate and beta > 0")["distance"].to_numpy() for rate in Params.rates}
+    assert (at[0.0] < at[0.01]).all() and (at[0.01] < at[0.1]).all()
+
+
+def test_whole_gradient_is_the_mean_of_the_gradients_of_all_examples() -> None:
+    x, y = names.contexts(["emma", "olivia", "ava"])
+    start = starts.good(mlp.draw([3, 4], 5, dtype=torch.float64))
+    together = mlp.gradient(start, x.expand(2, -1, -1), y.expand(2, -1))
+    expected = smoothed.flat(together)
+    assert torch.allclose(smoothed.whole(start, names.counts(x, y)), expected, rtol=1e-10, atol=1e-14)
+
+
+def test_pytorch_walks_the_notes_path_at_the_scaled_rate_and_with_a_zeroed_buffer(result: Result) -> None:
+    assert max(result.converted, result.zeroed) <= Params.walk  # one rounding unit a step; a wrong start is off by 1e13
+    rows = result.optimisers.set_index("optimiser")
+    assert rows.loc[[NOTES, SCALED, ZEROED], "first_step"].to_numpy() == pytest.approx(0.1, rel=1e-9)
+    assert rows.loc[[SAME, DAMPENED], "first_step"].to_numpy() == pytest.approx(1, rel=1e-9)
+    assert (rows.loc[[SAME, DAMPENED], "apart_low"] > 0.1).all()
+
+
+def test_dampened_path_parts_as_predicted_while_the_gradient_is_the_first() -> None:
+    """On a slope that does not change, the extra beta^t g_1 adds up to beta (1 - beta^t) / (1 - beta) plain steps."""
+    slope = torch.ones(30, 1, dtype=torch.float64)
+    extra = (averaging.buffers(slope, 0.9, dampening=0.9) - averaging.averages(slope, 0.9)).cumsum(0)[:, 0].numpy()
+    assert extra == pytest.approx(9 * (1 - 0.9 ** np.arange(1, 31)), rel=TIGHT)
+
+
+def test_a_seed_gives_the_same_whatever_the_others(smoke: Result) -> None:
+    x, y = names.contexts(["emma", "olivia", "ava"])
+
+    def distances(seeds: range) -> torch.Tensor:
+        start = starts.good(mlp.draw(seeds, 5, dtype=torch.float64))
+        order = mlp.batches(seeds, len(x), 4, 20)
+        return smoothed.watch(start, (x[order], y[order]), names.counts(x, y), 0.1, BETAS, 5).squared
+
+    assert torch.equal(distances(range(3))[:, :2], distances(range(2)))
+
+
+def test_smoke_run_finds_the_same_identities(smoke: Result) -> None:
+    assert smoke.multiple == pytest.approx(10, rel=TIGHT)
+    assert max(smoke.unrolled, smoke.multiple_error, smoke.dampened_error) <= SMOKE.steps
+    assert max(smoke.converted, smoke.zeroed) <= SMOKE.walk
+    assert not any(getattr(smoke, table).isna().any().any() for table in ("windows", "starts", "distances", "path"))
+
+
+def test_every_verdict_is_what_the_chapter_says(result: Result) -> None:
+    holds, caveat = Verdict.HOLDS, Verdict.CAVEAT
+    assert {claim.name: claim.verdict(result) for claim in CLAIMS} == {
+        "exact": holds,
+        "average": caveat,
+        "window": caveat,
+        "smoother": holds,
+        "not-always": holds,
+        "pytorch": caveat,
+        "same-steps": caveat,
+    }
+
+
+def test_averages_in_fast_training_are_hardly_nearer_than_zero_and_in_slow_training_much(result: Result) -> None:
+    """The chapter says "hardly" and "far": less than a quarter of the distance saved, and more than three quarters."""
+    rows = result.overdone.set_index("rate")
+    saved = 1 - rows["distance"] / rows["zero"]
+    assert 0 < saved[0.1] < 0.25 and saved[0.01] > 0.75 and saved[0.0] > 0.9
+
+
+def test_full_run_equals_the_committed_result(result: Result) -> None:
+    """Another processor's sums differ in the last digits, which 400 steps of training cannot raise to 1e-7.
+
+    What is itself made of last digits need only stay below one unit a step.
+    """
+    again = momentum_ema.run(Params())
+    for field in dataclasses.fields(Result):
+        ours, theirs = getattr(again, field.name), getattr(result, field.name)
+        if field.name in ("unrolled", "multiple_error", "dampened_error", "converted", "zeroed"):
+            assert max(ours, theirs) <= Params.walk, field.name
+        elif isinstance(ours, pd.DataFrame):
+            pd.testing.assert_frame_equal(ours, theirs, rtol=1e-7, atol=1e-11, obj=field.name, check_dtype=False)
+        elif isinstance(ours, float):
+            assert ours == pytest.approx(theirs, rel=1e-7), field.name
+        else:
+            assert (ours.mean, ours.half_width, ours.n) == pytest.approx(
+                (theirs.mean, theirs.half_width, theirs.n), rel=1e-6
+            )
+
+
+def _unscaled(average: torch.Tensor, gradient: torch.Tensor, beta: float | torch.Tensor) -> torch.Tensor:
+    return beta * average + gradient  # PyTorch's own form
+
+
+def _swapped(average: torch.Tensor, gradient: torch.Tensor, beta: float | torch.Tensor) -> torch.Tensor:
+    return (1 - beta) * average + beta * gradient
+
+
+def _late(average: torch.Tensor, gradient: torch.Tensor, beta: float | torch.Tensor) -> torch.Tensor:
+    return beta * (average + (1 - beta) * gradient)  # off by one: the newest gradient already has age 1
+
+
+@pytest.mark.parametrize("mutant", [_unscaled, _swapped, _late])
+def test_wrong_updates_are_caught(
+    mutant: Callable[..., torch.Tensor], gradients: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each must break the unrolled sum, the filter, and the path that PyTorch walks beside it."""
+    for module in (averaging, walks, smoothed):
+        monkeypatch.setattr(module, "update", mutant)
+    with pytest.raises(AssertionError):
+        test_weighted_sum_is_the_update_unrolled(gradients, 0.9)
+    with pytest.raises(AssertionError):
+        test_update_is_the_filter_that_scipy_knows(gradients, 0.9)
+    wrong = momentum_ema.run(
+        dataclasses.replace(SMOKE, betas=(0.5, 0.9))
+    )  # at 0 some of them leave nothing to divide by
+    assert min(wrong.unrolled, wrong.multiple_error, wrong.converted) > 1e10
+    assert CLAIMS[0].verdict(wrong) is Verdict.FAILS
+
+
+def test_dampening_from_the_first_step_on_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If PyTorch dampened the first gradient too, its buffer would be the notes' average: the tables must show it."""
+
+    def zeroed(gradients: torch.Tensor, beta: float, dampening: float = 0.0) -> torch.Tensor:
+        return averaging.averages(gradients, beta) * (1 - dampening) / (1 - beta)
+
+    for module in (averaging, ages):
+        monkeypatch.setattr(module, "buffers", zeroed)
+    wrong = momentum_ema.run(SMOKE)
+    assert wrong.dampened_error > 1e10
+    with pytest.raises(AssertionError):
+        test_starts_add_up_as_predicted(wrong)

@@ -1,0 +1,139 @@
+"""What the chapter on tanh and its gain says is so: the same code at SMOKE size, the committed numbers, and mutants."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from numpy.polynomial.hermite_e import hermegauss
+from scipy.integrate import quad
+
+from experiments import tanh_gain
+from experiments.tanh_gain import CLAIMS, SMOKE, Params, Result
+from lab.claims import Verdict
+from lab.read import read
+from nets import mean_field
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return read(tanh_gain)
+
+
+@pytest.fixture(scope="module")
+def smoke() -> Result:
+    return tanh_gain.run(SMOKE)
+
+
+def test_ideal_gain_agrees_with_adaptive_quadrature_to_ten_digits(result: Result) -> None:
+    """scipy's adaptive rule shares nothing with our trapezoids; a wrong weight or a missing square would show at once."""
+    second, _ = quad(lambda z: np.tanh(z) ** 2 * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), -12, 12, epsabs=1e-13)
+    assert result.ideal_gain == pytest.approx(1 / np.sqrt(second), rel=1e-10)
+
+
+def test_gradient_factor_agrees_with_gauss_hermite_quadrature() -> None:
+    nodes, weights = hermegauss(301)
+    expected = 1.5**2 * np.sum(weights / np.cosh(np.sqrt(0.7) * nodes) ** 4) / np.sqrt(2 * np.pi)
+    assert mean_field.gradient_factor(0.7, 1.5) == pytest.approx(expected, rel=1e-9)  # tanh's poles limit Gauss-Hermite
+
+
+def test_relu_gain_is_the_square_root_of_two(result: Result) -> None:
+    gains = result.activations.set_index("activation")["gain"]
+    assert gains["relu"] == pytest.approx(np.sqrt(2), rel=1e-14)
+    assert gains["leaky_relu"] == pytest.approx(np.sqrt(2 / (1 + 0.01**2)), rel=1e-14)
+
+
+def test_unit_variance_is_the_resting_point_of_the_ideal_gain(result: Result) -> None:
+    assert mean_field.settled_variance(result.ideal_gain) == pytest.approx(1, abs=1e-12)
+
+
+def test_gain_one_settles_nowhere_above_zero() -> None:
+    assert mean_field.settled_variance(1.0) == 0
+    assert mean_field.next_variance(1e-4, 1.0) == pytest.approx(1e-4 - 2e-8, rel=1e-6)  # q - 2 q^2, the exercise
+
+
+def test_measured_spread_follows_mean_field_theory(result: Result) -> None:
+    """Finite width shifts the mean by O(1/256) and each layer's deviation feeds the next, so 1 % above the interval passes;
+
+    a gain without its square, or weights of variance gain^2 instead of gain^2 / width, would be off by far more.
+    """
+    rows = result.layers[result.layers["gain"] > 1.2]
+    slack = (rows["spread_high"] - rows["spread_low"]) / 2 + 0.01 * rows["spread_predicted"]
+    assert ((rows["spread"] - rows["spread_predicted"]).abs() <= slack).all()
+
+
+def test_measured_gradient_growth_follows_mean_field_theory(result: Result) -> None:
+    """Per layer within 1 %; forgetting the slope of tanh would give the gain itself, 60 % off at the ideal gain."""
+    rows = result.gains[result.gains["gain"] > 1.5]
+    assert rows["growth"].to_numpy() == pytest.approx(rows["growth_settled"].to_numpy(), rel=0.01)
+
+
+def test_gradients_by_hand_equal_autograd() -> None:
+    params = Params(depth=4, width=8, batch=5, seeds=2, gains=(1.3,))
+    _, _, by_hand, _ = tanh_gain._signal(params, np.array([1.3]), seed=7)
+    generator = torch.Generator().manual_seed(7)
+    signal = torch.randn(5, 8, generator=generator, dtype=torch.float64)
+    signals = []
+    for _ in range(4):
+        weight = torch.randn(8, 8, generator=generator, dtype=torch.float64)
+        signal = (1.3 / 8**0.5 * signal @ weight).tanh().requires_grad_()
+        signals.append(signal)
+    top = torch.randn(5, 8, generator=generator, dtype=torch.float64)
+    gradients = torch.autograd.grad(signals[-1], signals, top)
+    spread = [gradient.square().mean().sqrt().item() for gradient in gradients]
+    assert by_hand[0] == pytest.approx(np.array(spread) / spread[-1], rel=1e-12)
+
+
+def test_adding_seeds_leaves_the_earlier_networks_alone() -> None:
+    one, other = (tanh_gain._signal(SMOKE, np.array([1.0, 2.0]), seed=1)[0] for _ in range(2))
+    assert np.array_equal(one, other)
+
+
+def test_smoke_run_shrinks_at_the_small_gain_and_swells_at_the_large_one(smoke: Result) -> None:
+    assert smoke.faded.high < 0 < smoke.swollen.low
+    assert len(smoke.layers) == 4 * SMOKE.depth and not smoke.layers.isna().any().any()
+
+
+def test_every_verdict_is_what_the_chapter_says(result: Result) -> None:
+    assert {claim.name: claim.verdict(result) for claim in CLAIMS} == dict.fromkeys(
+        ("value", "unit-variance", "close", "too-small", "too-large"), Verdict.HOLDS
+    )
+
+
+def test_full_run_equals_the_committed_result(result: Result) -> None:
+    """Float64 throughout and no training: another processor's sums may differ in the last digits, 1e-9 is far above them."""
+    again = tanh_gain.run(Params())
+    for field in dataclasses.fields(Result):
+        ours, theirs = getattr(again, field.name), getattr(result, field.name)
+        if field.name in ("layers", "gains", "settling", "activations"):
+            numbers = ours.select_dtypes("number").to_numpy(), theirs.select_dtypes("number").to_numpy()
+            assert np.allclose(*numbers, rtol=1e-9, atol=1e-15, equal_nan=True), field.name
+        elif field.name == "ideal_gain":
+            assert ours == pytest.approx(theirs, rel=1e-12)
+        else:
+            assert (ours.mean, ours.half_width, ours.n) == pytest.approx(
+                (theirs.mean, theirs.half_width, theirs.n), rel=1e-6
+            )
+
+
+@pytest.mark.parametrize("mutant", ["gain_not_squared", "variance_times_width", "slope_forgotten"])
+def test_named_mutants_are_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each wrong formula must break the agreement of theory and measurement that the tests above demand."""
+    size = dataclasses.replace(SMOKE, depth=12, width=256, seeds=4)
+    _agree(tanh_gain.run(size))
+    forward = mean_field.next_variance
+    if mutant == "gain_not_squared":
+        monkeypatch.setattr(tanh_gain, "next_variance", lambda q, gain: forward(q, gain) / gain)
+    elif mutant == "variance_times_width":
+        monkeypatch.setattr(tanh_gain, "next_variance", lambda q, gain: forward(q, gain) * 256)
+    else:
+        monkeypatch.setattr(tanh_gain, "gradient_factor", lambda q, gain: gain**2)
+    with pytest.raises(AssertionError):
+        _agree(tanh_gain.run(size))
+
+
+def _agree(result: Result) -> None:
+    test_measured_spread_follows_mean_field_theory(result)
+    test_measured_gradient_growth_follows_mean_field_theory(result)
