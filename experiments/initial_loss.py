@@ -99,8 +99,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Large unequal logits are confidently wrong and cost far more.",
         source="N0, question 4",
         line="Holds if with every weight standard normal a wrong letter gets more than half of the probability in more "
-        "than half of the examples (confident, and wrong), and the loss is more than twice $\\ln 27$ (far more: knowing "
-        "worse than nothing then costs more than knowing nothing). One without the other is a caveat.",
+        "than half of the examples (confident, and wrong), and the loss is more than twice $\\ln 27$ (far more: "
+        "knowing worse than nothing then costs more than knowing nothing). One without the other is a caveat.",
         verdict=_confident_verdict,
         number=lambda r: f"{100 * r.drawn_wrong.mean:.0f} % confidently wrong, loss {r.drawn}",
     ),
@@ -125,8 +125,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="no-proof",
         text="So a right first loss is no proof of a good start.",
         source="N0, question 4",
-        line="Holds if two starts with the right loss, the small one and the all-zero one, differ in whether anything but "
-        "the last bias can learn: a first gradient of exactly 0 by all those weights for the one, and not for the other.",
+        line="Holds if two starts with the right loss, the small one and the all-zero one, differ in whether anything "
+        "but the last bias can learn: a first gradient of exactly 0 by all of them for the one, not for the other.",
         verdict=lambda r: Verdict.HOLDS if r.zero_reach == 0 < r.small_reach.low else Verdict.FAILS,
         number=lambda r: f"gradient {r.zero_reach:g} against {r.small_reach}",
     ),

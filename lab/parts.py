@@ -15,6 +15,8 @@ from lab.resolve import WHOLE
 from lab.syntax import short
 from lab.why import ORDER
 
+_WITHOUT_EFFECT = ("lab.progress", "lab.compiled")  # what may be used and changes no number
+
 
 def libraries(outside: Iterable[str]) -> set[str]:
     """Return the libraries (by import name) among names from outside the project, without Python's own."""
@@ -30,7 +32,7 @@ def refuse(reach: Reach, reached: Reached) -> None:
             line, why = unit.refused[0]
             raise Refused(f"{file}:{line}: {why}")
         for target in reach.targets(place):
-            if target.outside.startswith("lab.") and not target.outside.startswith("lab.progress"):
+            if target.outside.startswith("lab.") and not target.outside.startswith(_WITHOUT_EFFECT):
                 hint = "an experiment needs from the lab only lab.claims, lab.estimate and lab.progress"
                 raise Refused(f"{file}:{unit.line}: {target.outside} cannot be followed\n{hint}")
 

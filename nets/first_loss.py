@@ -1,8 +1,8 @@
 """What logits that know nothing cost: the price of their spread, and the luck of the draw.
 
-The loss of an example is the logarithm of the sum of exp(logit), less the right letter's logit.  Measure both from the mean
-over letters and it has two parts: the price, which grows with the spread of the logits and does not look at the right
-letter; and the luck, linear in the logits, which does nothing else.
+The loss of an example is the logarithm of the sum of exp(logit), less the right letter's logit.  Measure both from the
+mean over letters and it has two parts: the price, which grows with the spread of the logits and does not look at the
+right letter; and the luck, linear in the logits, which does nothing else.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def mean_probability(logits: torch.Tensor, data: Counts) -> float:
 
 
 def probability_levels(logits: torch.Tensor, following: torch.Tensor, levels: Array) -> Array:
-    """Return ln p below which lie the shares `levels` of the examples, p the probability of the right letter: [level]."""
+    """Return ln p of the right letter, below which lie the shares `levels` of the examples: [level]."""
     logarithms, order = torch.log_softmax(logits, 1).flatten().sort()
     below = following.flatten()[order].cumsum(0)
     at = torch.searchsorted(below, torch.from_numpy(levels) * below[-1])

@@ -53,7 +53,7 @@ def test_largest_of_27_agrees_with_adaptive_quadrature(result: Result) -> None:
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 4.0, 15.0])
 def test_price_of_one_logit_is_nothing_and_of_two_agrees_with_adaptive_quadrature(scale: float) -> None:
-    """ln(e^a + e^b) is (a + b)/2 + ln(2 cosh((a - b)/2)), and a - b is normal: an integral that needs no Gumbel number."""
+    """ln(e^a + e^b) is (a + b)/2 + ln(2 cosh((a - b)/2)), and a - b is normal: no Gumbel number needed."""
     assert first_loss.expected_price(scale, 1) == pytest.approx(0, abs=1e-9)
     expected, _ = quad(lambda z: np.logaddexp(scale * z / 2**0.5, -scale * z / 2**0.5) * norm.pdf(z), -9, 9)
     assert first_loss.expected_price(scale, 2) == pytest.approx(expected, rel=1e-8)
@@ -123,7 +123,7 @@ def test_luck_is_linear_in_the_spread_and_outweighs_a_small_price(result: Result
 
 
 def test_probabilities_are_those_of_normal_logits(result: Result) -> None:
-    """Within 3 % of the spread: the networks' contexts differ in length by about that, and 32 seeds average the rest."""
+    """Within 3 % of the spread: contexts differ in length by about that, and 32 seeds average the rest."""
     rows = result.probabilities
     assert ((rows["log_p"] - rows["predicted"]).abs() < 0.06 * rows["scale"] + 0.01 * rows["predicted"].abs()).all()
 
@@ -156,7 +156,7 @@ def test_recomputed_networks_equal_the_committed_result(result: Result) -> None:
     """All seeds and starts, at every eighth spread.
 
     The networks are float32: another processor's sums differ by 1e-6 of a logit, and 1e-4 of any number is far above.
-    Confidence is counted, and one in 185,346 examples may change sides; the luck of a spread of 0.01 is 1e-3, hence atol.
+    Confidence is counted, and one in 185,346 examples may change sides; the smallest luck is 1e-3: hence atol.
     """
     again = initial_loss.run(dataclasses.replace(Params(), scales=3, shown=(1.0,)))
     one = result.probabilities[result.probabilities["scale"] == 1]

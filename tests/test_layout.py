@@ -27,8 +27,8 @@ MAY_IMPORT = {
     "press": {"press"},
     "lab": {"lab", "press"},
 }
-# experiments and nets need from lab only what states claims, estimates and progress.
-FROM_LAB = {"lab.claims", "lab.estimate", "lab.progress"}
+# experiments and nets need from lab only what states claims, estimates and progress, and the compiler.
+FROM_LAB = {"lab.claims", "lab.estimate", "lab.progress", "lab.compiled"}
 
 
 def _modules(folder: str) -> list[Path]:

@@ -1,0 +1,132 @@
+"""Trains the names MLP by plain SGD: compiled where a C++ compiler is there, plainly otherwise, the same to rounding.
+
+The compiled steps (nets/descent.cpp) train one network after the other, each for as many steps as are asked for at once,
+since a network's weights fit into the processor's cache and an ensemble's do not.  A network is thus the same bits
+whichever others are trained with it, in however many processes, and however its steps are portioned out.  The plain
+steps train all networks as one batch, as in `nets.mlp` and `nets.normed_mlp`.  Between the two lie the last bits of
+every sum.  A well-scaled start keeps them small (1e-8 nats after 10,000 steps of the names MLP); a saturated one makes
+them grow, and after a thousand steps the same seed is another run of the same recipe.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from lab.compiled import library
+from nets import ghost_norm, mlp, normed_mlp
+from nets.names import CONTEXT, VOCABULARY
+
+W = TypeVar("W", bound=mlp.Weights | normed_mlp.Weights)
+
+SOURCE = Path("nets/descent.cpp")
+PORTION = 2000  # steps whose examples are chosen at once: few enough to keep, many enough to be worth a call
+VECTOR = 32  # bytes; a batch must fill its vectors to be trained by compiled steps
+
+
+def train(weights: W, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, rates: Sequence[float]) -> W:
+    """Return a copy trained on examples x [example, context], y [example], in `order` [step, seed, batch].
+
+    One learning rate a step.  `normed_mlp.Weights` train with batch normalisation.  Raises IndexError for an order that
+    names examples which are not there, and ValueError for a different number of rates.
+    """
+    if len(rates) != len(order):
+        raise ValueError(f"{len(order)} steps need as many learning rates, got {len(rates)}")
+    if order.numel() and not 0 <= int(order.min()) <= int(order.max()) < len(x):
+        raise IndexError(f"the order names examples {int(order.min())} to {int(order.max())}; there are {len(x)}")
+    trained = type(weights)(*(kind.clone(memory_format=torch.contiguous_format) for kind in weights))
+    steps = _compiled(trained, order)
+    if steps is None:
+        _plainly(trained, x, y, order, rates)
+    else:
+        _one_by_one(steps, trained, x, y, order, rates)
+    return trained
+
+
+def descend(
+    weights: W,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    seeds: Sequence[int],
+    batch: int,
+    rates: Sequence[float],
+    looks: Iterable[int],
+) -> Iterator[tuple[int, W]]:
+    """Train, and yield step and weights at each of the steps `looks`; ends with the last of them.
+
+    Examples x, y as in `train`, chosen as `mlp.batches` chooses them, from each seed alone, but never all at once.
+    """
+    generators = [torch.Generator().manual_seed(mlp.BATCHES + seed) for seed in seeds]
+    step = 0
+    for look in sorted(looks):
+        while step < look:
+            until = min(look, step + PORTION)
+            order = [torch.randint(len(x), (until - step, batch), generator=generator) for generator in generators]
+            weights = train(weights, x, y, torch.stack(order, 1), rates[step:until])
+            step = until
+        yield look, weights
+
+
+def _plainly(
+    trained: mlp.Weights | normed_mlp.Weights,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    order: torch.Tensor,
+    rates: Sequence[float],
+) -> None:
+    slope: mlp.Weights | normed_mlp.Weights
+    for chosen, rate in zip(order, rates, strict=True):
+        if isinstance(trained, mlp.Weights):
+            slope = mlp.gradient(trained, x[chosen], y[chosen])
+        else:
+            slope = normed_mlp.gradient(trained, x[chosen], y[chosen], ghost_norm.ghost(order.shape[2]))
+        for kind, change in zip(trained, slope, strict=True):
+            kind.sub_(change, alpha=rate)
+
+
+def _one_by_one(
+    steps: Any,
+    trained: mlp.Weights | normed_mlp.Weights,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    order: torch.Tensor,
+    rates: Sequence[float],
+) -> None:
+    letters, following = x.to(torch.uint8).contiguous(), y.to(torch.uint8).contiguous()
+    order, rate = order.contiguous(), torch.tensor(rates, dtype=torch.float64)
+    scale, shift = (
+        (trained.hidden_bias,) * 2 if isinstance(trained, mlp.Weights) else (trained.scale, trained.shift)
+    )  # the plain network's hidden bias is a shift, and the steps compiled for it leave the scale alone
+    kinds = (trained.embedding, trained.hidden, scale, shift, trained.output, trained.output_bias)
+    for seed in range(order.shape[1]):
+        shown = (*(kind[seed] for kind in kinds), letters, following, order[:, seed])
+        steps(*(tensor.data_ptr() for tensor in shown), order.stride(0), rate.data_ptr(), len(order))
+
+
+def _compiled(weights: mlp.Weights | normed_mlp.Weights, order: torch.Tensor) -> Any:
+    """Return the compiled steps for networks of this shape, or None."""
+    kind, batch = weights.hidden, order.shape[2]
+    real = {"torch.float32": "float", "torch.float64": "double"}.get(str(kind.dtype))
+    if kind.device.type != "cpu" or real is None or batch == 0 or batch * kind.element_size() % VECTOR:
+        return None
+    found = library(
+        SOURCE,
+        LETTERS=len(VOCABULARY),
+        CONTEXT=CONTEXT,
+        DIMENSION=weights.embedding.shape[2],
+        WIDTH=kind.shape[2],
+        BATCH=batch,
+        NORMED=int(isinstance(weights, normed_mlp.Weights)),
+        EPSILON=ghost_norm.EPSILON,
+        REAL=real,
+    )
+    if found is None:
+        return None
+    whole, pointer = ctypes.c_int64, ctypes.c_void_p
+    found.train.argtypes = [pointer] * 9 + [whole, pointer, whole]
+    found.train.restype = None
+    return found.train
