@@ -67,13 +67,26 @@ def work(
             tell(event="done", seconds=0.0, computed=False, key=wanted.key)
             return
         tell(event="started", key=wanted.key)
-        stored = compute(wanted, root, tell)
-        if key.compute(name, root, changes).key != wanted.key:
-            raise LabError(
-                f"the code or data of {name} changed while it ran; its result was not kept\ntype: lab run {name}"
-            )
+        try:
+            stored = compute(wanted, root, tell)
+        except Exception:
+            _refuse_changed(wanted, root, changes)  # half-saved code fails in ways of its own, which explain nothing
+            raise
+        _refuse_changed(wanted, root, changes)
         store.write(place, root, stored)
         tell(event="done", seconds=stored.provenance["seconds"], computed=True, key=wanted.key)
+
+
+def _refuse_changed(wanted: key.Key, root: Path, changes: dict[str, str]) -> None:
+    name = wanted.experiment
+    try:
+        now = key.compute(name, root, changes).key
+    except LabError:  # saved in the middle of a thought
+        now = ""
+    if now != wanted.key:
+        raise LabError(
+            f"the code or data of {name} changed while it ran; its result was not kept\ntype: lab run {name}"
+        )
 
 
 def compute(wanted: key.Key, root: Path, tell: Any) -> store.Stored:

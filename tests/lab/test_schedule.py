@@ -125,13 +125,16 @@ def test_the_longest_starts_first(project: Project) -> None:
     assert begun == ["quick", "long", "brief"]  # one that has never run may take any time
 
 
-def test_code_that_changes_while_it_runs_gives_no_result(project: Project) -> None:
-    place = project.root / "experiments/quick.py"
+@pytest.mark.parametrize("saved", ["SCALE = 3.0", "SCALE = 3.0 +"])  # whole, and in the middle of a thought
+def test_code_that_changes_while_it_runs_gives_no_result(saved: str, project: Project) -> None:
+    place, aside = project.root / "experiments/quick.py", project.root / "quick.new"
     project.edit("experiments/quick.py", "        draw = ", "        sum(range(10_000_000))\n        draw = ")
+    changed = place.read_text().replace("SCALE = 1.0", saved)
 
     def edit(job: Job, event: dict[str, Any]) -> None:
         if event["event"] == "started":
-            place.write_text(place.read_text().replace("SCALE = 1.0", "SCALE = 3.0"))
+            aside.write_text(changed)
+            aside.replace(place)
 
     (outcome,) = run([Job("quick")], project.root, 1, edit)
     assert "the code or data of quick changed while it ran" in outcome.error and "type: lab run quick" in outcome.error
