@@ -15,7 +15,7 @@ from lab.resolve import WHOLE
 from lab.syntax import short
 from lab.why import ORDER
 
-_WITHOUT_EFFECT = ("lab.progress", "lab.compiled")  # what may be used and changes no number
+_WITHOUT_EFFECT = ("lab.progress", "lab.compiled", "lab.device")  # what may be used and changes no number
 
 
 def libraries(outside: Iterable[str]) -> set[str]:

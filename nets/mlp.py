@@ -131,7 +131,7 @@ def same_rates(rate: float) -> Rates:
 def _rows(weights: Weights, x: torch.Tensor) -> torch.Tensor:
     """Return where each letter's embedding stands once the seeds lie end to end: [seed, example, context]."""
     seeds, letters, _ = weights.embedding.shape
-    return torch.arange(0, seeds * letters, letters)[:, None, None] + x
+    return torch.arange(0, seeds * letters, letters, device=x.device)[:, None, None] + x
 
 
 def _embed(weights: Weights, rows: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 The compiled steps (nets/descent.cpp) train one network after the other, each for as many steps as are asked for at once,
 since a network's weights fit into the processor's cache and an ensemble's do not.  A network is thus the same bits
 whichever others are trained with it, in however many processes, and however its steps are portioned out.  The plain
-steps train all networks as one batch, as in `nets.mlp` and `nets.normed_mlp`.  Between the two lie the last bits of
+steps train all networks as one batch, as in `nets.mlp` and `nets.normed_mlp`, on a GPU too.  Between the two lie the last bits of
 every sum.  A well-scaled start keeps them small (1e-8 nats after 10,000 steps of the names MLP); a saturated one makes
 them grow, and after a thousand steps the same seed is another run of the same recipe.
 """
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from lab import device
 from lab.compiled import library
 from nets import ghost_norm, mlp, normed_mlp
 from nets.names import CONTEXT, VOCABULARY
@@ -25,6 +26,7 @@ W = TypeVar("W", bound=mlp.Weights | normed_mlp.Weights)
 
 SOURCE = Path("nets/descent.cpp")
 PORTION = 2000  # steps whose examples are chosen at once: few enough to keep, many enough to be worth a call
+MOST = 2**25  # examples chosen at once, 256 MB of them: with thousands of networks, fewer steps
 VECTOR = 32  # bytes; a batch must fill its vectors to be trained by compiled steps
 
 
@@ -39,7 +41,7 @@ def train(weights: W, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, rat
     if order.numel() and not 0 <= int(order.min()) <= int(order.max()) < len(x):
         raise IndexError(f"the order names examples {int(order.min())} to {int(order.max())}; there are {len(x)}")
     trained = type(weights)(*(kind.clone(memory_format=torch.contiguous_format) for kind in weights))
-    steps = _compiled(trained, order)
+    steps = _compiled(trained, order) if device.chosen() == device.PROCESSOR else None
     if steps is None:
         _plainly(trained, x, y, order, rates)
     else:
@@ -61,10 +63,10 @@ def descend(
     Examples x, y as in `train`, chosen as `mlp.batches` chooses them, from each seed alone, but never all at once.
     """
     generators = [torch.Generator().manual_seed(mlp.BATCHES + seed) for seed in seeds]
-    step = 0
+    step, portion = 0, min(PORTION, max(1, MOST // (len(seeds) * batch)))
     for look in sorted(looks):
         while step < look:
-            until = min(look, step + PORTION)
+            until = min(look, step + portion)
             order = [torch.randint(len(x), (until - step, batch), generator=generator) for generator in generators]
             weights = train(weights, x, y, torch.stack(order, 1), rates[step:until])
             step = until
@@ -79,13 +81,18 @@ def _plainly(
     rates: Sequence[float],
 ) -> None:
     slope: mlp.Weights | normed_mlp.Weights
+    there = device.chosen()
+    x, y, order = (tensor.to(there) for tensor in (x, y, order))
+    moved = type(trained)(*(kind.to(there) for kind in trained))  # the same tensors, on the processor
     for chosen, rate in zip(order, rates, strict=True):
-        if isinstance(trained, mlp.Weights):
-            slope = mlp.gradient(trained, x[chosen], y[chosen])
+        if isinstance(moved, mlp.Weights):
+            slope = mlp.gradient(moved, x[chosen], y[chosen])
         else:
-            slope = normed_mlp.gradient(trained, x[chosen], y[chosen], ghost_norm.ghost(order.shape[2]))
-        for kind, change in zip(trained, slope, strict=True):
+            slope = normed_mlp.gradient(moved, x[chosen], y[chosen], ghost_norm.ghost(order.shape[2]))
+        for kind, change in zip(moved, slope, strict=True):
             kind.sub_(change, alpha=rate)
+    for kind, found in zip(trained, moved, strict=True):
+        kind.copy_(found)
 
 
 def _one_by_one(

@@ -27,8 +27,8 @@ MAY_IMPORT = {
     "press": {"press"},
     "lab": {"lab", "press"},
 }
-# experiments and nets need from lab only what states claims, estimates and progress, and the compiler.
-FROM_LAB = {"lab.claims", "lab.estimate", "lab.progress", "lab.compiled"}
+# experiments and nets need from lab only what states claims, estimates and progress, the compiler, and the device.
+FROM_LAB = {"lab.claims", "lab.estimate", "lab.progress", "lab.compiled", "lab.device"}
 
 
 def _modules(folder: str) -> list[Path]:

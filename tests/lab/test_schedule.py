@@ -138,7 +138,7 @@ def test_code_that_changes_while_it_runs_gives_no_result(saved: str, project: Pr
 
     (outcome,) = run([Job("quick")], project.root, 1, edit)
     assert "the code or data of quick changed while it ran" in outcome.error and "type: lab run quick" in outcome.error
-    assert status.of("quick", project.root).state is State.MISSING
+    assert not project.result("quick").exists()
 
 
 def _until(lines: Iterable[str] | None, words: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lab import compiled
+from lab import compiled, device
 from nets import mlp, names, normed_mlp, sgd, starts
 from nets.names import ROOT
 
@@ -159,6 +159,43 @@ def test_a_batch_that_fills_no_vector_trains_plainly() -> None:
     start, order = _start(False, torch.float64), _order(5)
     assert sgd._compiled(start, order) is None
     assert sgd.train(start, X, Y, order, RATES).hidden.isfinite().all()
+
+
+@pytest.mark.parametrize("normed", [False, True])
+def test_on_another_device_every_tensor_of_a_step_lies_there(normed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On PyTorch's device without numbers: a step that mixes two devices is an error there as on a GPU."""
+    monkeypatch.setattr(device, "_chosen", "meta")
+    products: list[str] = []
+    product = torch.bmm
+    monkeypatch.setattr(torch, "bmm", lambda *both: products.append(both[0].device.type) or product(*both))
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):  # what was trained, at the end
+        sgd.train(_start(normed, torch.float32), X, Y, _order(8, 2), RATES[:2])
+    assert len(products) >= 8 and set(products) == {"meta"}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: what one computes was not compared")
+@pytest.mark.parametrize("normed", [False, True])
+def test_a_gpu_and_the_processor_differ_by_rounding_only(normed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Float64: 1e-12 as above."""
+    start, order = _start(normed, torch.float64), _order(8)
+    ours = sgd.train(start, X, Y, order, RATES)
+    monkeypatch.setattr(device, "_chosen", "cuda")
+    for one, other in zip(ours, sgd.train(start, X, Y, order, RATES), strict=True):
+        assert (one - other).abs().max() < 1e-12
+
+
+def test_thousands_of_networks_choose_fewer_steps_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, asked = _start(False, torch.float64), []
+    train = sgd.train
+
+    def watch(weights: mlp.Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, rates: list[float]) -> object:
+        asked.append(len(order))
+        return train(weights, x, y, order, rates)
+
+    monkeypatch.setattr(sgd, "train", watch)
+    monkeypatch.setattr(sgd, "MOST", 10 * len(SEEDS) * 8)
+    list(sgd.descend(start, X, Y, SEEDS, 8, RATES, looks=(STEPS,)))
+    assert asked == [10, 10, 5]
 
 
 def test_an_order_that_leaves_the_examples_is_refused() -> None:
