@@ -30,6 +30,6 @@ def use(name: str) -> None:
     _chosen = name
 
 
-def chosen() -> str:
+def training_device() -> str:
     """Return the device that ensembles train on."""
     return _chosen

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from lab import device
 from lab.compiled import library
+from lab.device import PROCESSOR, training_device
 from nets import ghost_norm, mlp, normed_mlp
 from nets.names import CONTEXT, VOCABULARY
 
@@ -41,7 +41,7 @@ def train(weights: W, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, rat
     if order.numel() and not 0 <= int(order.min()) <= int(order.max()) < len(x):
         raise IndexError(f"the order names examples {int(order.min())} to {int(order.max())}; there are {len(x)}")
     trained = type(weights)(*(kind.clone(memory_format=torch.contiguous_format) for kind in weights))
-    steps = _compiled(trained, order) if device.chosen() == device.PROCESSOR else None
+    steps = _compiled(trained, order) if training_device() == PROCESSOR else None
     if steps is None:
         _plainly(trained, x, y, order, rates)
     else:
@@ -81,7 +81,7 @@ def _plainly(
     rates: Sequence[float],
 ) -> None:
     slope: mlp.Weights | normed_mlp.Weights
-    there = device.chosen()
+    there = training_device()
     x, y, order = (tensor.to(there) for tensor in (x, y, order))
     moved = type(trained)(*(kind.to(there) for kind in trained))  # the same tensors, on the processor
     for chosen, rate in zip(order, rates, strict=True):

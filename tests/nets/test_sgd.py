@@ -188,7 +188,9 @@ def test_thousands_of_networks_choose_fewer_steps_at_once(monkeypatch: pytest.Mo
     start, asked = _start(False, torch.float64), []
     train = sgd.train
 
-    def watch(weights: mlp.Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, rates: list[float]) -> object:
+    def watch(
+        weights: mlp.Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, rates: list[float]
+    ) -> object:
         asked.append(len(order))
         return train(weights, x, y, order, rates)
 
