@@ -21,6 +21,8 @@ class Key:
     values: dict[str, Any]  # parameters
     book: bool  # whether that is the book's setting
     parts: dict[str, Any]  # "code", "data", "versions", "environment", by name; "text": constants for `lab why`
+    spreads: bool = False  # whether it cuts its work into pieces (lab.pieces)
+    files: tuple[str, ...] = ()  # that all this was read from, relative to the root, without the lab's
 
     @property
     def packed(self) -> dict[str, Any]:
@@ -47,13 +49,17 @@ def compute(
     data = params.data(chosen, root)
     given = {field: pack(value) for field, value in chosen.items() if field not in data}
     code, text, reached = _code(name, look)
+    named = parts.files(look, reached, root)
     made = {
         "code": code,
-        "data": data | parts.files(look, reached, root),
+        "data": data | named,
         "versions": versions.of(parts.libraries(reached.outside)),
         "environment": parts.environment(look, reached),
     }
-    return Key(name, digest({"params": given, **made}), chosen, chosen == default, made | {"text": text})
+    key = digest({"params": given, **made})
+    spreads = any(used.startswith("lab.pieces") for used in reached.outside)
+    files = {*map(look.sources.label, reached.modules), *named, *params.paths(chosen)}
+    return Key(name, key, chosen, chosen == default, made | {"text": text}, spreads, tuple(sorted(files)))
 
 
 def fields(name: str, root: Path, look: Reach | None = None) -> dict[str, params.Field]:

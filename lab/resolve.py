@@ -18,6 +18,7 @@ CARRIERS = {"experiments"} | {
     f"lab.{name}"
     for name in (
         "progress",
+        "pieces",
         "compiled",
         "read",
         "experiment",
