@@ -57,6 +57,11 @@ class Process:
         self._process.terminate()
 
     @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    @property
     def said(self) -> str:
         """What it has printed: warnings, for example."""
         return "".join(self._said)

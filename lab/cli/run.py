@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,28 +17,36 @@ from lab.errors import LabError
 from lab.experiment import load, names
 from lab.schedule import Job, Outcome
 
+if TYPE_CHECKING:
+    from lab.cluster import Cluster
 
-def book(chosen: Sequence[str], root: Path, workers: int, force: bool = False) -> None:
+
+def book(chosen: Sequence[str], root: Path, workers: int, force: bool = False, address: str | None = None) -> None:
     """Compute the book's results that are not fresh (with `force`: all), of all experiments or those chosen."""
-    outcomes = bring_up_to_date(chosen or names(root), root, workers, force)
+    outcomes = bring_up_to_date(chosen or names(root), root, workers, force, address)
     if not outcomes:
         print("nothing to do: " + ("they are all fresh" if len(chosen) != 1 else f"{chosen[0]} is fresh"))
     finish(outcomes)
 
 
-def bring_up_to_date(chosen: Sequence[str], root: Path, workers: int, force: bool = False) -> list[Outcome]:
+def bring_up_to_date(
+    chosen: Sequence[str], root: Path, workers: int, force: bool = False, address: str | None = None
+) -> list[Outcome]:
     """Compute what is not fresh among some experiments, before the reader's eyes."""
     there = status.every(root, chosen) if chosen else []
     jobs = [Job(of.experiment, force=force, expected=of.seconds) for of in there if force or not of.is_fresh]
-    return watched(jobs, root, workers) if jobs else []
+    return watched(jobs, root, workers, address) if jobs else []
 
 
-def watched(jobs: list[Job], root: Path, workers: int) -> list[Outcome]:
-    """Do the jobs before the reader's eyes.  Ctrl-C says what was kept, and leaves with exit code 130."""
+def watched(jobs: list[Job], root: Path, workers: int, address: str | None = None) -> list[Outcome]:
+    """Do the jobs before the reader's eyes, with `address` on a Dask cluster.
+
+    Ctrl-C says what was kept, and leaves with exit code 130.
+    """
     watch = Watch(jobs)
     try:
-        with watch:
-            outcomes = schedule.run(jobs, root, workers, watch)
+        with _cluster(address, jobs, root) as cluster, watch:
+            outcomes = schedule.run(jobs, root, workers, watch, cluster)
     except KeyboardInterrupt:
         lost = [name for name in watch.begun if name not in watch.kept]
         idle = [job.experiment for job in jobs if job.experiment not in watch.begun]
@@ -47,6 +57,21 @@ def watched(jobs: list[Job], root: Path, workers: int) -> list[Outcome]:
     for outcome in outcomes:
         _remember(outcome, root)
     return outcomes
+
+
+@contextmanager
+def _cluster(address: str | None, jobs: list[Job], root: Path) -> Iterator[Cluster | None]:
+    if address is None:
+        yield None
+        return
+    from lab.cluster import Cluster
+
+    cluster = Cluster(address)
+    try:
+        cluster.prepare([(job.experiment, job.changes) for job in jobs], root)
+        yield cluster
+    finally:
+        cluster.close()
 
 
 def finish(outcomes: list[Outcome]) -> None:
@@ -63,7 +88,9 @@ def finish(outcomes: list[Outcome]) -> None:
         raise typer.Exit(1)
 
 
-def another_setting(chosen: Sequence[str], typed: Sequence[str], root: Path, workers: int, force: bool) -> None:
+def another_setting(
+    chosen: Sequence[str], typed: Sequence[str], root: Path, workers: int, force: bool, address: str | None = None
+) -> None:
     """Compute one experiment with other parameters, into the cache, and print what came out."""
     if len(chosen) != 1:
         raise LabError("--set changes one experiment at a time: name it\nas in: lab run tanh_gain --set depth=200")
@@ -72,7 +99,7 @@ def another_setting(chosen: Sequence[str], typed: Sequence[str], root: Path, wor
     wanted = key.compute(name, root, changes)
     if wanted.book:
         raise LabError(f"{', '.join(typed)}: that is the book's own setting\ntype: lab run {name}")
-    finish(watched([Job(name, changes, force=force)], root, workers))
+    finish(watched([Job(name, changes, force=force)], root, workers, address))
     place = store.folder(root, name, wanted.key, wanted.book)
     print(f"in {place.relative_to(root)}/\n")
     from lab.cli.result import describe
