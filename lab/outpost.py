@@ -37,11 +37,13 @@ class Outpost(WorkerPlugin):  # type: ignore[misc]
             packed.extractall(self.root)
         self._mine = threading.local()
         self._at_work: dict[str, Process] = {}  # by Dask's name for the piece
+        self._all: list[Process] = []
 
     def teardown(self, worker: Any) -> None:
-        """End what still computes.  What waits ends by itself."""
-        for process in list(self._at_work.values()):
+        """End its processes."""
+        for process in self._all:
             process.terminate()
+            process.end()
 
     def transition(self, key: str, start: str, finish: str, **_: Any) -> None:
         """End the process of a piece that nobody wants any more."""
@@ -76,6 +78,7 @@ class Outpost(WorkerPlugin):  # type: ignore[misc]
         fresh: queue.Queue[Event | None] = queue.Queue()
         process = Process(self.root, helps | {"root": str(self.root)}, lambda _, event: fresh.put(event))
         self._mine.has, self._mine.heard = (helps, process, fresh), 0
+        self._all.append(process)
         return process, fresh
 
     def _news(self, process: Process) -> str:

@@ -24,6 +24,7 @@ CARRIERS = {"experiments"} | {
         "experiment",
         "key",
         "store",
+        "cache",
         "machine",
         "schedule",
         "worker",

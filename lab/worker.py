@@ -18,6 +18,7 @@ from typing import Any
 from filelock import Timeout
 
 from lab import hands, key, machine, pieces, store
+from lab.cache import Shared
 from lab.errors import LabError, NoResult
 from lab.lock import lock_of
 from lab.plain import dumps, loads
@@ -70,7 +71,7 @@ def work(
 ) -> None:
     """Compute a result and publish it, unless somebody else has by the time the lock is free."""
     wanted = key.compute(name, root, changes)
-    place = verify_folder(root, name) if verify else store.folder(root, name, wanted.key, wanted.book)
+    place: Path | Shared = verify_folder(root, name) if verify else store.folder(root, name, wanted.key, wanted.book)
     lock = lock_of(place, root)
     try:
         lock.acquire(timeout=0)
@@ -134,7 +135,7 @@ def compute(
     return store.Stored(wanted.experiment, wanted.key, wanted.packed, numbers, tables, wanted.parts, provenance)
 
 
-def is_fresh(wanted: key.Key, place: Path, root: Path) -> bool:
+def is_fresh(wanted: key.Key, place: Path | Shared, root: Path) -> bool:
     """Say whether the result at `place` is the wanted one, undamaged."""
     try:
         return store.read(place, root).key == wanted.key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lab import key, schedule, status, store
+from lab.cache import VARIABLE
 from lab.cli.show import short
 from lab.cli.watch import Watch
 from lab.errors import LabError
@@ -99,9 +101,11 @@ def another_setting(
     wanted = key.compute(name, root, changes)
     if wanted.book:
         raise LabError(f"{', '.join(typed)}: that is the book's own setting\ntype: lab run {name}")
+    if os.environ.get(VARIABLE, "").startswith("memory:"):
+        raise LabError("memory:// is gone when the process ends that computes: name a folder or a store")
     finish(watched([Job(name, changes, force=force)], root, workers, address))
     place = store.folder(root, name, wanted.key, wanted.book)
-    print(f"in {place.relative_to(root)}/\n")
+    print(f"in {store.shown(place, root)}/\n")
     from lab.cli.result import describe
 
     describe(load(name, root), store.read(place, root))

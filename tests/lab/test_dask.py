@@ -113,9 +113,11 @@ def test_a_worker_killed_in_the_middle_costs_only_its_piece(dask: Dask, walks: P
 
 
 def test_ctrl_c_leaves_the_workers_idle(dask: Dask, walks: Project) -> None:
-    typed = ("run", "walks", "--executor", "dask", "--address", dask.address, "--set", "rest=60")
-    running = walks.start(*typed, stdout=subprocess.DEVNULL)
     workers = [process.pid for process in dask.processes[1:3]]
+    _wait_for(lambda: not any(_helpers(pid) for pid in workers))  # of the run before
+    typed = ("run", "walks", "--executor", "dask", "--address", dask.address, "--set", "rest=60")
+    running = walks.start(*typed)
+    assert running.stdout and "running" in running.stdout.readline()
     _wait_for(lambda: all(_helpers(pid) for pid in workers))
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=30)
