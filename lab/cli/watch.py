@@ -69,6 +69,7 @@ class Watch:
         self.begun: list[str] = []
         self._at = {job.experiment: Position() for job in jobs}
         self._said: dict[str, float] = {}
+        self._started: dict[str, float] = {}
         self._bars = _bars() if console().is_terminal else None
         self._tasks: dict[str, TaskID] = {}
 
@@ -87,7 +88,7 @@ class Watch:
         kind = event["event"]
         if kind == "started":
             self.begun.append(name)
-            self._said[name] = now
+            self._said[name] = self._started[name] = now
             usual = f", {duration(job.expected)} the last time" if job.expected else ""
             self._line(f"{name}: running{usual}", name, plain_only=True)
             if self._bars:
@@ -100,8 +101,11 @@ class Watch:
             self._at[name].pieces.pop(event["piece"], None)
         elif kind == "done":
             self.kept.append(name)
-            took = f"done in {duration(event['seconds'])}" if event["computed"] else "already there"
-            self._line(f"{name}: {took}", name)
+            took, cost = now - self._started.get(name, now), event["seconds"]
+            shared = f" ({duration(cost)} on one core)" if cost > 1.3 * took else ""
+            self._line(
+                f"{name}: done in {duration(took)}{shared}" if event["computed"] else f"{name}: already there", name
+            )
         elif kind == "failed":
             self._line(f"{name}: failed", name)
         if kind == "ended" and self._bars and name in self._tasks:
