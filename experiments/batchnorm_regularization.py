@@ -12,18 +12,22 @@ Notes   000_10f5d5d0f6910b7a.txt, "What's unnatural about batch-norm".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from lab.claims import Claim, Verdict, side
 from lab.estimate import Estimate
+from lab.pieces import spread
 from lab.progress import track
 from nets import coupling, ghost_norm, mlp, names, normed_mlp
 from nets.ghost_norm import Norm
+from nets.interval import interval
 
 Array = NDArray[np.float64]
 
@@ -145,27 +149,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 def run(params: Params) -> Result:
     """Train every variant from the same starts on the same batches, and measure losses, jitter and coupling."""
-    split = names.split(names.load(params.data))
-    x, y = names.contexts(split.train[: params.learnt])
-    data = [names.counts(x, y), *(names.counts(*names.contexts(part)) for part in split[1:])]
-    seeds = range(params.seeds)
-    start = normed_mlp.start(seeds, params.width, DIMENSION)
-    order = mlp.batches(seeds, len(x), params.batch, params.steps)
-    fresh = mlp.batches([FRESH + seed for seed in seeds], len(x), params.batch, SEEN)
-    losses, changes, rows = {}, {}, []
-    for name, norm in track(list(_norms(params).items()), "variants"):
-        looks = []
-        for step, weights in normed_mlp.descent(start, x, y, order, params.rate, norm, seeds):
-            if step in _steps(params):
-                looks.append(normed_mlp.losses(weights, norm, data[0], *data).numpy())
-        losses[name] = np.stack(looks)  # [look, data, seed]
-        changes[name] = coupling.change(weights, norm, x[order[0]], x[order[-1]])
-        row: dict[str, Array] = {}
-        if name.isdecimal():  # a ghost group
-            row["seen"] = coupling.loss_seen(weights, norm, x[fresh], y[fresh]).numpy()
-            for when, at in (("start", start), ("end", weights)):
-                row[f"jitter_{when}"] = coupling.jitter(at, x, norm, seeds, params.probes, params.draws).numpy()
-        rows.append(row)
+    variants = list(_norms(params))
+    found = spread(partial(_variant, params), variants, "variants")
+    losses, changes, rows = (dict(zip(variants, each, strict=True)) for each in zip(*found, strict=True))
     last = {name: found[-1] for name, found in losses.items()}
     gap = {name: found[VALIDATION] - found[TRAIN] for name, found in last.items()}
     groups = [str(size) for size in params.groups]
@@ -175,7 +161,7 @@ def run(params: Params) -> Result:
     halvings = -np.log2(params.groups)
     stopped = {name: found[found[:, VALIDATION].mean(1).argmin(), TEST] for name, found in losses.items()}
     return Result(
-        examples=len(x),
+        examples=len(_data(params)[0]),
         coupled=min(float(changes[name].min()) for name in groups),
         uncoupled=max(float(changes[name].max()) for name in ("none", "layer")),
         gap_fall=Estimate.of(gap[whole] - gap[smallest]),
@@ -190,9 +176,35 @@ def run(params: Params) -> Result:
         excess=Estimate.of(gain[smallest]),
         share_drawn=Estimate.of((gap[whole] - gap[drawn]) / (gap[whole] - gap[str(params.drawn)])),
         drawn_test=Estimate.of(last[drawn][TEST] - last[str(params.drawn)][TEST]),
-        variants=_variants(params, losses, rows),
+        variants=_variants(params, losses, list(rows.values())),
         curves=_curves(params, losses),
     )
+
+
+def _variant(params: Params, name: str) -> tuple[Array, Array, dict[str, Array]]:
+    """Train one variant; return its losses [look, data, seed], how mates change its logits, and its jitter [seed]."""
+    x, y, data = _data(params)
+    seeds = range(params.seeds)
+    start = normed_mlp.start(seeds, params.width, DIMENSION)
+    order = mlp.batches(seeds, len(x), params.batch, params.steps)
+    norm, looks = _norms(params)[name], []
+    for step, weights in track(normed_mlp.descent(start, x, y, order, params.rate, norm, seeds), "steps"):
+        if step in _steps(params):
+            looks.append(normed_mlp.losses(weights, norm, data[0], *data).numpy())
+    row: dict[str, Array] = {}
+    if name.isdecimal():  # a ghost group
+        fresh = mlp.batches([FRESH + seed for seed in seeds], len(x), params.batch, SEEN)
+        row["seen"] = coupling.loss_seen(weights, norm, x[fresh], y[fresh]).numpy()
+        for when, at in (("start", start), ("end", weights)):
+            row[f"jitter_{when}"] = coupling.jitter(at, x, norm, seeds, params.probes, params.draws).numpy()
+    return np.stack(looks), coupling.change(weights, norm, x[order[0]], x[order[-1]]).numpy(), row
+
+
+def _data(params: Params) -> tuple[torch.Tensor, torch.Tensor, list[names.Counts]]:
+    """Return contexts and letters of the examples to learn from, and the counts of all parts."""
+    split = names.split(names.load(params.data))
+    x, y = names.contexts(split.train[: params.learnt])
+    return x, y, [names.counts(x, y), *(names.counts(*names.contexts(part)) for part in split[1:])]
 
 
 def _norms(params: Params) -> dict[str, Norm]:
@@ -216,7 +228,7 @@ def _variants(params: Params, losses: dict[str, Array], measured: list[dict[str,
         kinds |= {"stopped": found[best, TEST], "against": against, **more}
         row: dict[str, object] = {"variant": name, "size": int(name) if name.isdecimal() else 0}
         for kind, values in kinds.items():
-            row |= _columns(kind, values)
+            row |= interval(kind, values)
         row["best_step"] = int(_steps(params)[best])
         row["jitter_law"] = ghost_norm.jitter_law(int(name)) if name.isdecimal() else float("nan")
         rows.append(row)
@@ -229,14 +241,8 @@ def _curves(params: Params, losses: dict[str, Array]) -> pd.DataFrame:
     for name, found in losses.items():
         for step, look in zip(_steps(params), found, strict=True):
             row: dict[str, object] = {"variant": name, "step": step}
-            rows.append(row | _columns("train", look[TRAIN]) | _columns("validation", look[VALIDATION]))
+            rows.append(row | interval("train", look[TRAIN]) | interval("validation", look[VALIDATION]))
     return pd.DataFrame(rows)
-
-
-def _columns(name: str, values: Array) -> dict[str, float]:
-    """Return mean and interval over seeds, as columns of a table."""
-    estimate = Estimate.of(values)
-    return {name: estimate.mean, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
 def _steps(params: Params) -> list[int]:

@@ -21,6 +21,7 @@ from scipy.special import ndtr
 
 from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate
+from lab.pieces import spread
 from lab.progress import track
 from nets import deep_relu, finite_width, lengths, letter_bias, mlp, names
 from nets.interval import interval
@@ -142,7 +143,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
 def run(params: Params) -> Result:
     """Send signals and gradients through random ReLU networks, compare with theory, and train some of them."""
     gains = np.array([_variance(start, params.width) * params.width for start in STARTS]) ** 0.5
-    runs = [_network(params, params.width, gains, seed) for seed in track(range(params.seeds), "networks")]
+    runs = spread(partial(_network, params, params.width, gains), range(params.seeds), "networks")
     up, down, cosine = (np.stack(kind) for kind in zip(*runs, strict=True))  # [seed, start, layer, input]; logarithms
     narrow = {
         width: np.stack([_network(params, width, gains[:1], seed)[0] for seed in range(params.seeds)])

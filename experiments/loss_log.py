@@ -10,24 +10,27 @@ Notes   000_10f5d5d0f6910b7a.txt, "Train for fixed epochs and report the loss" a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate
+from lab.pieces import spread
 from lab.progress import track
 from nets import ghost_norm, letter_bias, mlp, names, normed_mlp, sgd, variants
-from nets.variants import PARTS
 
 Array = NDArray[np.float64]
 
 DIMENSION = 10  # of a letter's embedding
 FIXES = ("original", "logits", "tanh", "gain", "batch norm")  # each on top of the one before
 AGAIN = "gain again"  # with other batches
+VARIANTS = (*FIXES, AGAIN)
 STEPS = (*pairwise(FIXES), ("gain", AGAIN))  # what is compared with what
 OTHER = 500_000  # added to a seed for those
 ONE_PERCENT = 0.01  # nats; in perplexity, exp(loss), 1 %
@@ -163,18 +166,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 def run(params: Params) -> Result:
     """Train every variant, measure its losses on the way, and compare them seed by seed."""
-    split = names.split(names.load(params.data))
-    x, y = names.contexts(split.train)
-    data = [names.counts(*names.contexts(part)) for part in split]
-    starts = _starts(params)
-    rates = [params.rate if step < params.steps / 2 else params.late_rate for step in range(params.steps)]
+    x, _, data = _data(params)
     looks = _looks(params)
-    losses = {name: np.empty((len(looks), len(PARTS), params.seeds)) for name in starts}
-    for name, weights in starts.items():
-        seeds = range(OTHER, OTHER + params.seeds) if name == AGAIN else range(params.seeds)
-        trained = sgd.descend(weights, x, y, seeds, params.batch, rates, looks)
-        for look in track(range(len(looks)), f"looks at {name}"):
-            losses[name][look] = _losses(next(trained)[1], data)
+    losses = dict(zip(VARIANTS, spread(partial(_course, params), VARIANTS, "variants"), strict=True))
     worth = {fix: losses[before] - losses[fix] for before, fix in STEPS}
     ends = {fix: [Estimate.of(row) for row in found[-1]] for fix, found in worth.items()}
     return Result(
@@ -196,6 +190,22 @@ def run(params: Params) -> Result:
         curves=variants.table("variant", losses, looks),
         worth=variants.table("fix", worth, looks),
     )
+
+
+def _course(params: Params, variant: str) -> Array:
+    """Train one variant and return its losses on the way, [look, part, seed]."""
+    x, y, data = _data(params)
+    rates = [params.rate if step < params.steps / 2 else params.late_rate for step in range(params.steps)]
+    seeds = range(OTHER, OTHER + params.seeds) if variant == AGAIN else range(params.seeds)
+    looks = _looks(params)
+    trained = sgd.descend(_starts(params)[variant], x, y, seeds, params.batch, rates, looks)
+    return np.stack([_losses(next(trained)[1], data) for _ in track(looks, "looks")])
+
+
+def _data(params: Params) -> tuple[torch.Tensor, torch.Tensor, list[names.Counts]]:
+    """Return the training set's contexts and letters, and each part's counts."""
+    split = names.split(names.load(params.data))
+    return *names.contexts(split.train), [names.counts(*names.contexts(part)) for part in split]
 
 
 def _starts(params: Params) -> dict[str, mlp.Weights | normed_mlp.Weights]:

@@ -19,7 +19,7 @@ import torch
 
 from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate
-from lab.progress import track
+from lab.pieces import spread
 from nets.mean_field import gaussian_mean, gradient_factor, next_variance, settled_variance
 from nets.passage import passage, tanh_slope
 
@@ -108,8 +108,8 @@ def run(params: Params) -> Result:
     """Send signals forward and gradients back through random tanh networks, and compare with mean-field theory."""
     ideal = 1 / np.sqrt(gaussian_mean(lambda z: np.tanh(z) ** 2))
     gains = np.array(sorted({*params.gains, FIVE_THIRDS, ideal}))
-    runs = [_signal(params, gains, seed) for seed in track(range(params.seeds), "networks")]
-    spread, before, gradient, saturated = (
+    runs = spread(partial(_signal, params, gains), range(params.seeds), "networks")
+    spreads, before, gradient, saturated = (
         np.stack(arrays) for arrays in zip(*runs, strict=True)
     )  # [seed, gain, layer]
     at = {gain: index for index, gain in enumerate(gains)}
@@ -117,11 +117,11 @@ def run(params: Params) -> Result:
     return Result(
         ideal_gain=float(ideal),
         kept=Estimate.of(before[:, at[ideal], -1]),
-        ratio=Estimate.of(spread[:, at[FIVE_THIRDS], -1] / spread[:, at[ideal], -1]),
-        faded=Estimate.of(np.log10(spread[:, small, -1] / spread[:, small, 0])),
+        ratio=Estimate.of(spreads[:, at[FIVE_THIRDS], -1] / spreads[:, at[ideal], -1]),
+        faded=Estimate.of(np.log10(spreads[:, small, -1] / spreads[:, small, 0])),
         swollen=Estimate.of(np.log10(gradient[:, large, 0])),
-        layers=_layers(gains, spread, gradient),
-        gains=_gains(gains, spread, gradient, saturated),
+        layers=_layers(gains, spreads, gradient),
+        gains=_gains(gains, spreads, gradient, saturated),
         settling=_settling(np.linspace(0.7, max(params.gains), 61)),
         activations=_activations(),
     )

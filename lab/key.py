@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import experiment, params, parts, versions
+from lab import device, experiment, params, parts, versions
 from lab.errors import LabError, Refused
 from lab.plain import digest, pack
 from lab.reach import Reach, Reached
@@ -21,6 +21,8 @@ class Key:
     values: dict[str, Any]  # parameters
     book: bool  # whether that is the book's setting
     parts: dict[str, Any]  # "code", "data", "versions", "environment", by name; "text": constants for `lab why`
+    spreads: bool = False  # whether it cuts its work into pieces (lab.pieces)
+    files: tuple[str, ...] = ()  # that all this was read from, relative to the root, without the lab's
 
     @property
     def packed(self) -> dict[str, Any]:
@@ -47,13 +49,19 @@ def compute(
     data = params.data(chosen, root)
     given = {field: pack(value) for field, value in chosen.items() if field not in data}
     code, text, reached = _code(name, look)
+    tops = {".".join(used.split(".")[:2]) for used in reached.outside}
+    named = parts.files(look, reached, root)
+    elsewhere = device.in_key() if "lab.device" in tops else {}
     made = {
         "code": code,
-        "data": data | parts.files(look, reached, root),
+        "data": data | named,
         "versions": versions.of(parts.libraries(reached.outside)),
-        "environment": parts.environment(look, reached),
+        "environment": parts.environment(look, reached) | elsewhere,
     }
-    return Key(name, digest({"params": given, **made}), chosen, chosen == default, made | {"text": text})
+    key = digest({"params": given, **made})
+    files = {*map(look.sources.label, reached.modules), *named, *params.paths(chosen)}
+    book = chosen == default and not elsewhere
+    return Key(name, key, chosen, book, made | {"text": text}, "lab.pieces" in tops, tuple(sorted(files)))
 
 
 def fields(name: str, root: Path, look: Reach | None = None) -> dict[str, params.Field]:

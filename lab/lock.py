@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.cache import Shared
+
 if TYPE_CHECKING:
     from filelock import FileLock
 
 
-def lock_of(place: Path, root: Path) -> FileLock:
-    """Return the lock of a result's folder."""
+def lock_of(place: Path | Shared, root: Path) -> FileLock:
+    """Return the lock of a result's folder.  In a team's cache it holds for this project alone: no two of us compute it."""
     from filelock import FileLock
 
     path = _file(place, root)
@@ -18,7 +20,7 @@ def lock_of(place: Path, root: Path) -> FileLock:
     return FileLock(path)
 
 
-def is_held(place: Path, root: Path) -> bool:
+def is_held(place: Path | Shared, root: Path) -> bool:
     """Say whether somebody computes this result at the moment."""
     if not _file(place, root).exists():
         return False  # never computed here; and filelock need not be imported
@@ -33,5 +35,7 @@ def is_held(place: Path, root: Path) -> bool:
     return False
 
 
-def _file(place: Path, root: Path) -> Path:
+def _file(place: Path | Shared, root: Path) -> Path:
+    if isinstance(place, Shared):
+        return root / ".lab" / "locks" / f"shared+{'+'.join(place.url.split('/')[-2:])}.lock"
     return root / ".lab" / "locks" / f"{place.relative_to(root).as_posix().replace('/', '+')}.lock"

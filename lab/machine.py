@@ -13,6 +13,11 @@ def name() -> str:
     return f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
+def node() -> str:
+    """Return what the machine is called on its network."""
+    return platform.node() or "this machine"
+
+
 def commit(root: Path) -> str | None:
     """Return the commit that the project is at, with "+" where files differ from it; None outside git."""
     try:

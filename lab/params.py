@@ -99,6 +99,12 @@ def override(known: dict[str, Field], changes: dict[str, str], root: Path) -> di
     }
 
 
+def paths(values: dict[str, Any]) -> list[str]:
+    """Return the data files that parameters name."""
+    flat = [item for value in values.values() for item in (value if isinstance(value, tuple) else (value,))]
+    return [item.as_posix() for item in flat if isinstance(item, Path)]
+
+
 def data(values: dict[str, Any], root: Path) -> dict[str, str]:
     """Return the SHA-256 of each data file that the parameters name; a missing one is an error."""
     found = {}

@@ -15,7 +15,7 @@ from lab.resolve import WHOLE
 from lab.syntax import short
 from lab.why import ORDER
 
-_WITHOUT_EFFECT = ("lab.progress", "lab.compiled", "lab.device")  # what may be used and changes no number
+_WITHOUT_EFFECT = ("lab.progress", "lab.pieces", "lab.compiled", "lab.device")  # what may be used and changes no number
 
 
 def libraries(outside: Iterable[str]) -> set[str]:
@@ -33,7 +33,7 @@ def refuse(reach: Reach, reached: Reached) -> None:
             raise Refused(f"{file}:{line}: {why}")
         for target in reach.targets(place):
             if target.outside.startswith("lab.") and not target.outside.startswith(_WITHOUT_EFFECT):
-                hint = "an experiment needs from the lab only lab.claims, lab.estimate and lab.progress"
+                hint = "an experiment needs from the lab only lab.claims, lab.estimate, lab.progress and lab.pieces"
                 raise Refused(f"{file}:{unit.line}: {target.outside} cannot be followed\n{hint}")
 
 

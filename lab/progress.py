@@ -14,10 +14,11 @@ Listener = Callable[[str, int, int | None], None]  # what is done, how many are,
 _listener: Listener | None = None
 
 
-def listen(listener: Listener | None) -> None:
-    """Send all progress of this process to `listener`."""
+def listen(listener: Listener | None) -> Listener | None:
+    """Send all progress of this process to `listener`; return who listened before."""
     global _listener
-    _listener = listener
+    before, _listener = _listener, listener
+    return before
 
 
 def track(items: Iterable[T], what: str) -> Iterator[T]:

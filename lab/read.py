@@ -35,7 +35,7 @@ def fresh(wanted: keys.Key, root: Path) -> store.Stored:
     if there.key != wanted.key:
         reasons = changes(there, wanted)
         shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
-        has = f"{place.relative_to(root).as_posix()} has key {there.key[:12]} of {there.provenance['date'][:10]}"
+        has = f"{store.shown(place, root)} has key {there.key[:12]} of {there.provenance['date'][:10]}"
         raise NoResult(_message(wanted, f"{has}; since then: {shown}"))
     return there
 

@@ -18,11 +18,14 @@ CARRIERS = {"experiments"} | {
     f"lab.{name}"
     for name in (
         "progress",
+        "pieces",
         "compiled",
+        "device",
         "read",
         "experiment",
         "key",
         "store",
+        "cache",
         "machine",
         "schedule",
         "worker",

@@ -1,27 +1,30 @@
-"""Runs experiments side by side, one process each; the longest first, so that no long one is left over at the end."""
+"""Runs experiments side by side, one process each, the longest first; and where a core is free after that, their pieces.
+
+`workers` processes compute at a time, whatever they compute.  An experiment that has cut its work into pieces (lab.pieces) computes
+them one by one in its own process; once no experiment waits to begin, helpers take some of them.  With a cluster, all pieces go
+there, and this machine computes only what lies between them.
+"""
 
 from __future__ import annotations
 
-import json
-import os
 import queue
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
+from lab.crew import Experiment, Helper, Sent
+from lab.process import Event, Process, ended
+
+if TYPE_CHECKING:
+    from lab.cluster import Cluster
+
+DEATHS = 3  # of processes, by a signal, in one piece: then it is the piece's fault
 
 
 @dataclass(frozen=True)
 class Job:
-    """One result to compute."""
+    """One result to compute; all but `expected` is what its process is told."""
 
     experiment: str
     changes: dict[str, str] = field(default_factory=dict)  # to the book's parameters, as typed
@@ -42,104 +45,175 @@ class Outcome:
     said: str = ""  # on stderr, warnings for example
 
 
-Listener = Callable[[Job, dict[str, Any]], None]
+Listener = Callable[[Job, Event], None]
 
 
-def run(jobs: Sequence[Job], root: Path, workers: int, listener: Listener = lambda job, event: None) -> list[Outcome]:
+def run(
+    jobs: Sequence[Job],
+    root: Path,
+    workers: int,
+    listener: Listener = lambda job, event: None,
+    cluster: Cluster | None = None,
+) -> list[Outcome]:
     """Do all jobs, `workers` at a time, and tell `listener` of each event.  A job that fails stops no other.
 
     KeyboardInterrupt ends the jobs in hand and passes on; results published by then stay.
     """
-    waiting = sorted(jobs, key=lambda job: -(job.expected if job.expected is not None else float("inf")))
-    outcomes: list[Outcome] = []
-    running: dict[int, _Worker] = {}  # by process number
-    events: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                worker = _Worker(waiting.pop(0), root, events)
-                running[worker.process.pid] = worker
-            pid, event = events.get()
-            outcome = running[pid].outcome
-            if event is not None:
-                _note(outcome, event)
-                listener(outcome.job, event)
+    return _Run(jobs, root, workers, listener, cluster).all()
+
+
+class _Run:
+    def __init__(
+        self, jobs: Sequence[Job], root: Path, workers: int, listener: Listener, cluster: Cluster | None
+    ) -> None:
+        self.root, self.workers, self.listener, self.cluster = root, workers, listener, cluster
+        self.waiting = sorted(jobs, key=lambda job: -(job.expected if job.expected is not None else float("inf")))
+        self.running: list[Experiment] = []
+        self.events: queue.Queue[tuple[Experiment | Helper | Sent, Event | None]] = queue.Queue()
+
+    def all(self) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        try:
+            while self.waiting or self.running:
+                while self._computing < self.workers and self._next():
+                    pass
+                source, event = self.events.get()
+                if not isinstance(source, Experiment):
+                    self._heed(source, event)
+                elif event is not None:
+                    self._note(source, event)
+                else:
+                    outcomes.append(self._close(source))
+        finally:
+            for process in [*self.running, *(helper for experiment in self.running for helper in experiment.helpers)]:
+                process.terminate()
+            for experiment in list(self.running):
+                self._close(experiment)
+        return outcomes
+
+    @property
+    def _computing(self) -> int:
+        helpers = sum(helper.piece is not None for experiment in self.running for helper in experiment.helpers)
+        return helpers + sum(experiment.busy for experiment in self.running)
+
+    def _next(self) -> bool:
+        """Put one free core to use; say whether there was a use for it."""
+        for experiment in self.running:
+            if experiment.busy:
                 continue
-            code = running.pop(pid).end()
-            if code and not outcome.error:
-                outcome.error = f"its process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
-                outcome.trace = outcome.said
-            outcomes.append(outcome)
-            listener(outcome.job, {"event": "ended", "error": outcome.error})
-    finally:
-        for worker in running.values():
-            worker.process.terminate()
-        for worker in running.values():
-            worker.end()
-    return outcomes
+            if experiment.left == 0:
+                experiment.tell("go on")
+                return True
+            if experiment.open:
+                experiment.tell("compute", piece=experiment.open.popleft())
+                return True
+        most = self.workers + (self.cluster.threads if self.cluster else self.workers)
+        if self.waiting and len(self.running) < most:
+            job = self.waiting.pop(0)
+            told = {name: value for name, value in asdict(job).items() if name != "expected"}
+            first = told | {"root": str(self.root), "away": self.cluster is not None}
+            self.running.append(Experiment(Outcome(job), self.root, first, self._hear))
+            return True
+        behind = max(self.running, key=lambda experiment: len(experiment.open), default=None)
+        if behind is None or not behind.open:
+            return False
+        helper = next((helper for helper in behind.helpers if helper.piece is None), None)
+        if helper is None:
+            helper = Helper(behind, self.root, self._hear)
+            behind.helpers.append(helper)
+        helper.take(behind.open.popleft())
+        return True
 
+    def _hear(self, process: Process, event: Event | None) -> None:
+        assert isinstance(process, Experiment | Helper)
+        self.events.put((process, event))
 
-class _Worker:
-    """A process that computes one result, and the threads that hear what it tells."""
+    def _note(self, experiment: Experiment, event: Event) -> None:
+        """Take in what the process of an experiment says."""
+        outcome = experiment.outcome
+        if event["event"] == "pieces":
+            experiment.begin(event)
+            self._progress(experiment)
+            if self.cluster:
+                for piece in experiment.open:
+                    self._send(experiment, piece)
+                experiment.open.clear()
+            return
+        if event["event"] == "computed":
+            experiment.busy = experiment.failed  # it will not ask whether it may go on
+            self._done(experiment, event["piece"])
+            return
+        if event["event"] == "started":
+            experiment.key = event["key"]
+        elif event["event"] == "done":
+            outcome.computed, outcome.seconds = event["computed"], event["seconds"]
+        elif event["event"] == "failed":
+            outcome.error, outcome.trace = event["error"], event.get("trace", "")
+        self.listener(outcome.job, event)
 
-    def __init__(self, job: Job, root: Path, events: queue.Queue[tuple[int, dict[str, Any] | None]]) -> None:
-        self.outcome = Outcome(job)
-        self.process = _start(job, root)
-        self._said: list[str] = []
-        self._threads = [
-            threading.Thread(target=self._hear_errors, daemon=True),
-            threading.Thread(target=self._hear_events, args=(events,), daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+    def _send(self, experiment: Experiment, piece: int) -> None:
+        assert self.cluster
+        sent = Sent(experiment, piece)
+        order = {"piece": piece, "call": experiment.calls[piece]}
+        experiment.sent.append(self.cluster.send(experiment.helps, order, lambda event: self.events.put((sent, event))))
 
-    def end(self) -> int:
-        """Wait for its end and return its exit code."""
-        code = self.process.wait()
-        for thread in self._threads:
-            thread.join()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            assert pipe
-            pipe.close()
-        self.outcome.said = "".join(self._said)
-        return code
+    def _heed(self, helper: Helper | Sent, event: Event | None) -> None:
+        """Take in what a helper, here or elsewhere, says of a piece."""
+        experiment, piece = helper.owner, helper.piece
+        if experiment not in self.running:
+            return
+        if event is None:
+            assert isinstance(helper, Helper)
+            self._bury(helper)
+        elif event["event"] == "progress":
+            if helper.spread == experiment.spread:
+                self.listener(experiment.outcome.job, event)
+        elif piece is not None:
+            helper.piece = None
+            experiment.outcome.said += event.pop("said", "")
+            if helper.spread != experiment.spread:
+                return  # of one that was given up
+            if event["event"] == "computed":
+                experiment.tell("take", **event)
+                self._done(experiment, piece)
+            else:
+                experiment.fail(event)
 
-    def _hear_errors(self) -> None:
-        assert self.process.stderr
-        self._said.extend(self.process.stderr)
+    def _bury(self, helper: Helper) -> None:
+        """Take leave of a helper that has ended: its piece, if it had one in hand, is for another."""
+        experiment, piece, code = helper.owner, helper.piece, helper.end()
+        experiment.helpers.remove(helper)
+        experiment.outcome.said += helper.said
+        if piece is None or helper.spread != experiment.spread:
+            return
+        experiment.deaths[piece] += 1
+        if code < 0 and experiment.deaths[piece] < DEATHS:
+            experiment.open.append(piece)
+        else:
+            experiment.fail({"error": ended(code)})
 
-    def _hear_events(self, events: queue.Queue[tuple[int, dict[str, Any] | None]]) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            with suppress(ValueError):  # a line cut short by a kill
-                events.put((self.process.pid, json.loads(line)))
-        events.put((self.process.pid, None))
+    def _done(self, experiment: Experiment, piece: int) -> None:
+        experiment.left -= 1
+        self.listener(experiment.outcome.job, {"event": "computed", "piece": piece})
+        self._progress(experiment)
 
+    def _progress(self, experiment: Experiment) -> None:
+        total = len(experiment.calls)
+        event = {"event": "progress", "what": experiment.what, "done": total - experiment.left, "total": total}
+        self.listener(experiment.outcome.job, event)
 
-def _start(job: Job, root: Path) -> subprocess.Popen[str]:
-    here = str(Path(__file__).resolve().parents[1])
-    path = os.pathsep.join([str(root), here, *filter(None, [os.environ.get("PYTHONPATH")])])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lab.worker"],
-        cwd=root,
-        env=os.environ | ONE_THREAD | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        start_new_session=True,  # ctrl-C reaches us, and we end the worker
-    )
-    assert process.stdin
-    asked = {"experiment": job.experiment, "root": str(root), "changes": job.changes}
-    with suppress(BrokenPipeError):  # it is dead already, which its exit code will say
-        process.stdin.write(json.dumps(asked | {"verify": job.verify, "force": job.force}) + "\n")
-        process.stdin.flush()  # and left open: the worker ends when it closes
-    return process
-
-
-def _note(outcome: Outcome, event: dict[str, Any]) -> None:
-    if event["event"] == "done":
-        outcome.computed, outcome.seconds = event["computed"], event["seconds"]
-    elif event["event"] == "failed":
-        outcome.error, outcome.trace = event["error"], event.get("trace", "")
+    def _close(self, experiment: Experiment) -> Outcome:
+        """Take leave of an experiment whose process has ended, and of its helpers."""
+        self.running.remove(experiment)
+        outcome, code = experiment.outcome, experiment.end()
+        for helper in experiment.helpers:
+            helper.terminate()
+            helper.end()
+            outcome.said += helper.said
+        if self.cluster:
+            self.cluster.forget(experiment.sent)
+        outcome.said = experiment.said + outcome.said
+        if code and not outcome.error:
+            outcome.error, outcome.trace = ended(code), outcome.said
+        self.listener(outcome.job, {"event": "ended", "error": outcome.error})
+        return outcome

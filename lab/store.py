@@ -1,7 +1,7 @@
 """Results on disk: result.json and one CSV per table, in one folder that is swapped in whole.
 
     results/<experiment>/                    the book's, committed
-    .lab/cache/<experiment>/<key>/           any other setting's
+    .lab/cache/<experiment>/<key>/           any other setting's; or in a team's cache (lab.cache)
 
 A folder is written aside, synced, and renamed into place; the one it replaces waits in .lab/previous until that is done
 and is read from there if it never was.  result.json holds a checksum of itself and of every CSV.  What does not check out
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.cache import Shared, shared
 from lab.codec import Table
 from lab.errors import Missing, NoResult
 from lab.plain import digest, dumps, loads
@@ -44,44 +45,62 @@ class Stored:
     checksum: str = ""
 
 
-def folder(root: Path, name: str, key: str, book: bool) -> Path:
+def folder(root: Path, name: str, key: str, book: bool) -> Path | Shared:
     """Return where a result lives; `book`: it has the book's setting."""
-    return root / "results" / name if book else root / ".lab" / "cache" / name / key
+    if book:
+        return root / "results" / name
+    return shared(root, name, key) or root / ".lab" / "cache" / name / key
 
 
-def read(place: Path, root: Path) -> Stored:
+def read(place: Path | Shared, root: Path) -> Stored:
     """Read a result.  Raises Missing if there is none, NoResult if it is damaged; the reason is the message."""
+    if isinstance(place, Shared):
+        return _read_shared(place)
     reason = NoResult("")
     for attempt in range(5):  # a reader may meet a writer between two renames
         if attempt:
             time.sleep(0.02 * attempt)
         before = _mark(place)
         try:
-            return _check(place)
+            return _check(_reader(place))
         except FileNotFoundError:
-            reason = Missing(f"{_shown(place, root)} is missing")
+            reason = Missing(f"{shown(place, root)} is missing")
             previous = _previous(place, root)
             with suppress(FileNotFoundError, NoResult):
-                return _check(previous)
+                return _check(_reader(previous))
         except NoResult as error:
-            reason = NoResult(f"{_shown(place, root)} is damaged: {error}")
+            reason = NoResult(f"{shown(place, root)} is damaged: {error}")
         except OSError as error:
-            reason = NoResult(f"{_shown(place, root)} cannot be read: {error.strerror}")
+            reason = NoResult(f"{shown(place, root)} cannot be read: {error.strerror}")
         if before == _mark(place) and not _previous(place, root).exists():
             break
     raise reason
 
 
-def write(place: Path, root: Path, stored: Stored, step: Callable[[str], None] = _nothing) -> None:
+def _read_shared(place: Shared) -> Stored:
+    try:
+        return _check(place.read)
+    except FileNotFoundError:
+        raise Missing(f"{place} is missing") from None
+    except NoResult as error:
+        raise NoResult(f"{place} is damaged: {error}") from None
+
+
+def write(place: Path | Shared, root: Path, stored: Stored, step: Callable[[str], None] = _nothing) -> None:
     """Publish a result in place of whatever is there.  The caller holds its lock; `step` is told of each step (tests)."""
+    files = {f"{name}.csv": table.csv for name, table in stored.tables.items()}
+    files[FILE] = dumps(_content(stored), indent=1).encode()  # the last: it has the checksums of all
+    if isinstance(place, Shared):
+        place.write(files)
+        return
     staged = root / ".lab" / "staged" / _flat(place, root)
     shutil.rmtree(staged, ignore_errors=True)  # left by a writer that was killed: we hold the lock now
     staged.mkdir(parents=True)
     try:
-        for name, table in stored.tables.items():
-            _write(staged / f"{name}.csv", table.csv)
-            step(f"wrote {name}.csv")
-        _write(staged / FILE, dumps(_content(stored), indent=1).encode())
+        for name, content in files.items():
+            _write(staged / name, content)
+            if name != FILE:
+                step(f"wrote {name}")
         _sync(staged)
         step("staged")
         previous = _previous(place, root)
@@ -121,8 +140,13 @@ def _content(stored: Stored) -> dict[str, Any]:
     return content | {"checksum": digest(content)}
 
 
-def _check(place: Path) -> Stored:
-    raw = (place / FILE).read_bytes()
+def _reader(place: Path) -> Callable[[str], bytes]:
+    return lambda file: (place / file).read_bytes()
+
+
+def _check(get: Callable[[str], bytes]) -> Stored:
+    """Return the result whose files `get` reads.  Raises FileNotFoundError, or NoResult."""
+    raw = get(FILE)
     try:
         content = loads(raw)
     except (ValueError, RecursionError) as error:
@@ -136,7 +160,7 @@ def _check(place: Path) -> Stored:
     tables = {}
     for name, table in content["tables"].items():
         try:
-            csv = (place / table["file"]).read_bytes()
+            csv = get(table["file"])
         except FileNotFoundError:
             raise NoResult(f"{table['file']} is missing") from None
         if hashlib.sha256(csv).hexdigest() != table["sha256"]:
@@ -151,7 +175,7 @@ def _previous(place: Path, root: Path) -> Path:
 
 
 def _flat(place: Path, root: Path) -> str:
-    return _shown(place, root).replace("/", "+")
+    return shown(place, root).replace("/", "+")
 
 
 def _mark(place: Path) -> tuple[int, ...] | None:
@@ -162,8 +186,9 @@ def _mark(place: Path) -> tuple[int, ...] | None:
     return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
-def _shown(place: Path, root: Path) -> str:
-    return place.relative_to(root).as_posix()
+def shown(place: Path | Shared, root: Path) -> str:
+    """Return a place as people call it: from the root on, or its URL."""
+    return str(place) if isinstance(place, Shared) else place.relative_to(root).as_posix()
 
 
 def _write(path: Path, content: bytes) -> None:

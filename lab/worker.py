@@ -7,55 +7,71 @@ lock while it works, so that two processes asked for one result compute it once;
 from __future__ import annotations
 
 import os
+import queue
 import sys
 import threading
 import time
-import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
 
-from lab import codec, experiment, key, machine, progress, store
+from lab import hands, key, machine, pieces, store
+from lab.cache import Shared
 from lab.errors import LabError, NoResult
 from lab.lock import lock_of
 from lab.plain import dumps, loads
 
-EVERY = 0.1  # seconds between two reports of progress
-
 
 def main() -> None:
-    """Do one job."""
+    """Do one job: compute a result, help with the pieces of one, or say what keys the experiments have here."""
     job = loads(sys.stdin.readline())
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what an experiment prints goes to stderr, events alone to stdout
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    orders: queue.Queue[dict[str, Any]] = queue.Queue()
+    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
 
     def tell(**event: Any) -> None:
         events.write(dumps(event) + "\n")
         events.flush()
 
-    root = Path(job["root"])
+    root = Path(job.pop("root"))
     try:
-        work(job["experiment"], root, job["changes"], tell, verify=job["verify"], force=job["force"])
-    except LabError as error:
-        tell(event="failed", error=str(error))
-        sys.exit(1)
+        if "ask" in job:
+            tell(event="keys", python=sys.version.split()[0], keys=[_parts(root, **asked) for asked in job["ask"]])
+        elif "key" in job:
+            hands.help_out(job, root, tell, orders)
+        else:
+            work(job.pop("experiment"), root, job.pop("changes"), tell, orders, **job)
     except Exception as error:
-        trace = traceback.format_exception(error)
-        mine = [frame for frame in trace if f'File "{Path(__file__).parent}' not in frame]
-        last = f"{type(error).__name__}: {error}"
-        tell(event="failed", error=last, trace="".join(mine))
+        tell(event="failed", **hands.explained(error))
         sys.exit(1)
+
+
+def _parts(root: Path, experiment: str, changes: dict[str, str]) -> dict[str, Any]:
+    """Return what a key is made of here, or the error that there is instead of one."""
+    try:
+        found = key.compute(experiment, root, changes)
+    except LabError as error:
+        return {"error": str(error)}
+    return {"key": found.key, "params": found.packed, "parts": found.parts}
 
 
 def work(
-    name: str, root: Path, changes: dict[str, str], tell: Any, *, verify: bool = False, force: bool = False
+    name: str,
+    root: Path,
+    changes: dict[str, str],
+    tell: Any,
+    orders: queue.Queue[dict[str, Any]],
+    *,
+    verify: bool,
+    force: bool,
+    away: bool,
 ) -> None:
     """Compute a result and publish it, unless somebody else has by the time the lock is free."""
     wanted = key.compute(name, root, changes)
-    place = verify_folder(root, name) if verify else store.folder(root, name, wanted.key, wanted.book)
+    place: Path | Shared = verify_folder(root, name) if verify else store.folder(root, name, wanted.key, wanted.book)
     lock = lock_of(place, root)
     try:
         lock.acquire(timeout=0)
@@ -68,7 +84,7 @@ def work(
             return
         tell(event="started", key=wanted.key)
         try:
-            stored = compute(wanted, root, tell)
+            stored = compute(wanted, root, tell, orders, away)
         except Exception:
             _refuse_changed(wanted, root, changes)  # half-saved code fails in ways of its own, which explain nothing
             raise
@@ -89,35 +105,29 @@ def _refuse_changed(wanted: key.Key, root: Path, changes: dict[str, str]) -> Non
         )
 
 
-def compute(wanted: key.Key, root: Path, tell: Any) -> store.Stored:
-    """Run an experiment at one setting; the caller publishes what comes back."""
-    module = experiment.load(wanted.experiment, root)
-    if "torch" in wanted.parts["versions"]:
-        import torch
+def compute(
+    wanted: key.Key, root: Path, tell: Any, orders: queue.Queue[dict[str, Any]], away: bool = False
+) -> store.Stored:
+    """Run an experiment at one setting; the caller publishes what comes back.
 
-        torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
-    last: dict[str, float] = {}  # when each kind of item was last told of
-
-    def listener(what: str, done: int, total: int | None) -> None:
-        if (now := time.monotonic()) - last.get(what, 0.0) >= EVERY or done == total:
-            last[what] = now
-            tell(event="progress", what=what, done=done, total=total)
-
-    progress.listen(listener)
+    With `away`, one that does not cut its work into pieces is handed out whole: then this process only waits for it.
+    """
+    work = hands.Hands(tell, orders)
     begin = time.perf_counter()
+    pieces.through(work)
     try:
-        found = module.run(module.Params(**wanted.values))
+        if away and not wanted.spreads:
+            ((numbers, tables),) = pieces.spread(hands.whole, [(wanted.experiment, wanted.values)], "runs")
+        else:
+            hands.prepare(wanted)
+            with hands.reports(tell):
+                numbers, tables = hands.whole((wanted.experiment, wanted.values))
     finally:
-        progress.listen(None)
-    seconds = round(time.perf_counter() - begin, 2)
-    if not isinstance(found, module.Result):
-        raise LabError(f"run in experiments/{wanted.experiment}.py returned {type(found).__name__}, not its Result")
-    numbers, tables = codec.encode(found)
+        pieces.through(None)
     provenance = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": seconds,
-        "machine": machine.name(),
+        "seconds": round(time.perf_counter() - begin - work.away + work.cost, 2),  # all of it, on one core
+        "machine": "; ".join(sorted({*([] if away and not wanted.spreads else [machine.name()]), *work.machines})),
         "python": sys.version.split()[0],
         "versions": wanted.parts["versions"],
         "commit": machine.commit(root),
@@ -125,7 +135,7 @@ def compute(wanted: key.Key, root: Path, tell: Any) -> store.Stored:
     return store.Stored(wanted.experiment, wanted.key, wanted.packed, numbers, tables, wanted.parts, provenance)
 
 
-def is_fresh(wanted: key.Key, place: Path, root: Path) -> bool:
+def is_fresh(wanted: key.Key, place: Path | Shared, root: Path) -> bool:
     """Say whether the result at `place` is the wanted one, undamaged."""
     try:
         return store.read(place, root).key == wanted.key
@@ -138,9 +148,10 @@ def verify_folder(root: Path, name: str) -> Path:
     return root / ".lab" / "verify" / name
 
 
-def _die_with_parent() -> None:
-    sys.stdin.read()  # ends when the parent does, however it ends
-    os._exit(1)
+def _listen(orders: queue.Queue[dict[str, Any]]) -> None:
+    for line in sys.stdin:
+        orders.put(loads(line))
+    os._exit(1)  # the parent has ended, however it ended
 
 
 if __name__ == "__main__":

@@ -17,8 +17,13 @@ Changes = Annotated[
 ]
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 Jobs = Annotated[
-    int, typer.Option("--jobs", "-j", min=1, metavar="N", help="experiments at a time; results do not depend on it")
+    int,
+    typer.Option(
+        "--jobs", "-j", min=1, metavar="N", help="processes that compute at a time; results do not depend on it"
+    ),
 ]
+Executor = Annotated[str, typer.Option(metavar="local|dask", help="where pieces of experiments are computed")]
+Address = Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="of the Dask scheduler")]
 
 
 def status() -> None:
@@ -40,25 +45,48 @@ def run(
     seeds: Annotated[int | None, typer.Option(metavar="N", help="the same as --set seeds=N")] = None,
     jobs: Jobs = CORES,
     force: Annotated[bool, typer.Option("--force", help="also what is fresh")] = False,
+    executor: Executor = "local",
+    address: Address = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="where other settings are kept: a folder, s3://...; $LAB_CACHE says the same"),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="train ensembles there, on cuda for example; another setting")
+    ] = None,
 ) -> None:
     """Compute what is stale or missing: all of it, or the experiments named.
 
-    With --set or --seeds, another setting: kept in .lab/cache, the book's results stay as they are.
+    With --set, --seeds or --device, another setting: kept in .lab/cache, or at --cache URL for a team to share; the book's
+    results stay as they are.
+
+    With --executor dask, the pieces of experiments are computed by a Dask cluster and come back here.  Its workers
+    need this Python and these libraries (pip install 'notes-measured[dask]'), no copy of the project: the sources are
+    sent, and every worker must find the same keys before anything runs.
 
     \b
     Examples:  lab run
                lab run tanh_gain --force
                lab run tanh_gain --set depth=200 --set gains=0.5,1,2 --seeds 64
+               lab run loss_log --seeds 1000 --device cuda
+               lab run --executor dask --address tcp://10.0.0.5:8786
     """
     from lab.cli import run as running
 
     root = find_root()
+    at = _address(executor, address)
     chosen = _checked(names, root)
+    if cache is not None:
+        os.environ["LAB_CACHE"] = cache if "://" in cache else str(Path(cache).resolve())  # the workers' as well
     typed = [*(changes or []), *([] if seeds is None else [f"seeds={seeds}"])]
-    if typed:
-        running.another_setting(chosen, typed, root, jobs, force)
+    if device is not None:
+        from lab.device import choose
+
+        choose(device)
+    if typed or device is not None:
+        running.another_setting(chosen, typed, root, jobs, force, at)
     else:
-        running.book(chosen, root, jobs, force)
+        running.book(chosen, root, jobs, force, at)
 
 
 def why(name: Annotated[str, typer.Argument(metavar="NAME", help="an experiment")]) -> None:
@@ -71,7 +99,7 @@ def why(name: Annotated[str, typer.Argument(metavar="NAME", help="an experiment"
     explain(name, find_root())
 
 
-def verify(names: Names = None, jobs: Jobs = CORES) -> None:
+def verify(names: Names = None, jobs: Jobs = CORES, executor: Executor = "local", address: Address = None) -> None:
     """Compute the book's results again, beside the committed ones, and compare: verdicts and numbers.
 
     Exit code 0 if every verdict is the same and every estimate lies in the book's interval.  The summary at the end
@@ -84,7 +112,7 @@ def verify(names: Names = None, jobs: Jobs = CORES) -> None:
     from lab.cli.verify import again
 
     root = find_root()
-    again(_checked(names, root), root, jobs)
+    again(_checked(names, root), root, jobs, _address(executor, address))
 
 
 def claims(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
@@ -158,6 +186,19 @@ def serve(
 
 COMMANDS = (status, run, why, verify, claims, new, render, serve)
 ALONE = {command.__name__: command for command in (status, run, verify, claims, render, serve)}  # need no argument
+
+
+def _address(executor: str, address: str | None) -> str | None:
+    """Return the address of a Dask scheduler, or None for this machine."""
+    if executor not in ("local", "dask"):
+        raise typer.BadParameter(f"{executor!r} is not local or dask", param_hint="'--executor'")
+    if executor == "dask" and not address:
+        raise typer.BadParameter(
+            "--executor dask needs the scheduler's, as in --address tcp://127.0.0.1:8786", param_hint="'--address'"
+        )
+    if executor == "local" and address:
+        raise typer.BadParameter("an address is for --executor dask", param_hint="'--address'")
+    return address
 
 
 def _checked(names: list[str] | None, root: Path) -> list[str]:

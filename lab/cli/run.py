@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from lab import key, schedule, status, store
+from lab import device, key, schedule, status, store
+from lab.cache import VARIABLE
 from lab.cli.show import short
 from lab.cli.watch import Watch
 from lab.errors import LabError
 from lab.experiment import load, names
 from lab.schedule import Job, Outcome
 
+if TYPE_CHECKING:
+    from lab.cluster import Cluster
 
-def book(chosen: Sequence[str], root: Path, workers: int, force: bool = False) -> None:
+
+def book(chosen: Sequence[str], root: Path, workers: int, force: bool = False, address: str | None = None) -> None:
     """Compute the book's results that are not fresh (with `force`: all), of all experiments or those chosen."""
-    outcomes = bring_up_to_date(chosen or names(root), root, workers, force)
+    outcomes = bring_up_to_date(chosen or names(root), root, workers, force, address)
     if not outcomes:
         print("nothing to do: " + ("they are all fresh" if len(chosen) != 1 else f"{chosen[0]} is fresh"))
     finish(outcomes)
 
 
-def bring_up_to_date(chosen: Sequence[str], root: Path, workers: int, force: bool = False) -> list[Outcome]:
+def bring_up_to_date(
+    chosen: Sequence[str], root: Path, workers: int, force: bool = False, address: str | None = None
+) -> list[Outcome]:
     """Compute what is not fresh among some experiments, before the reader's eyes."""
     there = status.every(root, chosen) if chosen else []
     jobs = [Job(of.experiment, force=force, expected=of.seconds) for of in there if force or not of.is_fresh]
-    return watched(jobs, root, workers) if jobs else []
+    return watched(jobs, root, workers, address) if jobs else []
 
 
-def watched(jobs: list[Job], root: Path, workers: int) -> list[Outcome]:
-    """Do the jobs before the reader's eyes.  Ctrl-C says what was kept, and leaves with exit code 130."""
+def watched(jobs: list[Job], root: Path, workers: int, address: str | None = None) -> list[Outcome]:
+    """Do the jobs before the reader's eyes, with `address` on a Dask cluster.
+
+    Ctrl-C says what was kept, and leaves with exit code 130.
+    """
     watch = Watch(jobs)
     try:
-        with watch:
-            outcomes = schedule.run(jobs, root, workers, watch)
+        with _cluster(address, jobs, root) as cluster, watch:
+            outcomes = schedule.run(jobs, root, workers, watch, cluster)
     except KeyboardInterrupt:
         lost = [name for name in watch.begun if name not in watch.kept]
         idle = [job.experiment for job in jobs if job.experiment not in watch.begun]
@@ -47,6 +59,21 @@ def watched(jobs: list[Job], root: Path, workers: int) -> list[Outcome]:
     for outcome in outcomes:
         _remember(outcome, root)
     return outcomes
+
+
+@contextmanager
+def _cluster(address: str | None, jobs: list[Job], root: Path) -> Iterator[Cluster | None]:
+    if address is None:
+        yield None
+        return
+    from lab.cluster import Cluster
+
+    cluster = Cluster(address)
+    try:
+        cluster.prepare([(job.experiment, job.changes) for job in jobs], root)
+        yield cluster
+    finally:
+        cluster.close()
 
 
 def finish(outcomes: list[Outcome]) -> None:
@@ -63,18 +90,30 @@ def finish(outcomes: list[Outcome]) -> None:
         raise typer.Exit(1)
 
 
-def another_setting(chosen: Sequence[str], typed: Sequence[str], root: Path, workers: int, force: bool) -> None:
+def another_setting(
+    chosen: Sequence[str], typed: Sequence[str], root: Path, workers: int, force: bool, address: str | None = None
+) -> None:
     """Compute one experiment with other parameters, into the cache, and print what came out."""
     if len(chosen) != 1:
-        raise LabError("--set changes one experiment at a time: name it\nas in: lab run tanh_gain --set depth=200")
+        raise LabError(
+            "another setting is of one experiment at a time: name it\nas in: lab run tanh_gain --set depth=200"
+        )
     (name,) = chosen
     changes = _changes(name, typed, root)
     wanted = key.compute(name, root, changes)
+    if (
+        device.training_device() != device.PROCESSOR
+        and not device.in_key().items() <= wanted.parts["environment"].items()
+    ):
+        others = [of for of in names(root) if device.VARIABLE in key.compute(of, root).parts["environment"]]
+        raise LabError(f"{name} trains on the processor alone; --device is for {', '.join(others) or 'no experiment'}")
     if wanted.book:
         raise LabError(f"{', '.join(typed)}: that is the book's own setting\ntype: lab run {name}")
-    finish(watched([Job(name, changes, force=force)], root, workers))
+    if os.environ.get(VARIABLE, "").startswith("memory:"):
+        raise LabError("memory:// is gone when the process ends that computes: name a folder or a store")
+    finish(watched([Job(name, changes, force=force)], root, workers, address))
     place = store.folder(root, name, wanted.key, wanted.book)
-    print(f"in {place.relative_to(root)}/\n")
+    print(f"in {store.shown(place, root)}/\n")
     from lab.cli.result import describe
 
     describe(load(name, root), store.read(place, root))
@@ -98,7 +137,7 @@ def _changes(name: str, typed: Sequence[str], root: Path) -> dict[str, str]:
 
 def _remember(outcome: Outcome, root: Path) -> None:
     job = outcome.job
-    if job.changes or job.verify:
+    if job.changes or job.verify or device.in_key():
         return
     if outcome.error:
         status.note_failure(job.experiment, root, short([outcome.error]))

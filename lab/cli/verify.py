@@ -16,12 +16,12 @@ from lab.schedule import Job
 from lab.verify import Comparison
 
 
-def again(chosen: Sequence[str], root: Path, workers: int) -> None:
+def again(chosen: Sequence[str], root: Path, workers: int, address: str | None = None) -> None:
     """Recompute, compare, print claim by claim and in summary; exit code 1 if a verdict or an estimate differs."""
     jobs = [
         Job(name, verify=True, expected=verify.book(name, root).provenance["seconds"]) for name in chosen or names(root)
     ]
-    outcomes = watched(jobs, root, workers)
+    outcomes = watched(jobs, root, workers, address)
     failed = {outcome.job.experiment for outcome in outcomes if outcome.error}
     found = [verify.compare(job.experiment, root) for job in jobs if job.experiment not in failed]
     if found:

@@ -24,9 +24,13 @@ class Position:
 
     loops: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # by what is counted: done, of how many
     begun: float = 0.0  # when the outermost loop began, seconds
+    pieces: dict[int, Position] = field(default_factory=dict)  # in hand at the moment, of the innermost loop, by number
 
-    def note(self, what: str, done: int, total: int | None, now: float) -> None:
+    def note(self, what: str, done: int, total: int | None, now: float, piece: int | None = None) -> None:
         """Take in one report: a loop that is done is over, and so are those inside one that has moved on."""
+        if piece is not None:
+            self.pieces.setdefault(piece, Position()).note(what, done, total, now)
+            return
         if what in self.loops:
             outer = list(self.loops)[: list(self.loops).index(what)]
             if self.loops[what] != (done, total):
@@ -40,10 +44,10 @@ class Position:
     @property
     def share(self) -> float | None:
         """Part of the outermost loop that is done, 0 to 1; None where its length is not known."""
-        found: float | None = None
+        found: float | None = sum(piece.share or 0.0 for piece in self.pieces.values())
         for done, total in reversed(self.loops.values()):
             found = None if not total else (done + (found or 0.0)) / total
-        return found
+        return found if self.loops else None
 
     def left(self, now: float) -> float | None:
         """Return the seconds left of the outermost loop, at the pace so far."""
@@ -51,9 +55,9 @@ class Position:
         return (now - self.begun) * (1 - share) / share if share else None
 
     def __str__(self) -> str:
-        return ", ".join(
-            f"{what} {done}" + (f" of {total}" if total else "") for what, (done, total) in self.loops.items()
-        )
+        shown = [f"{what} {done}" + (f" of {total}" if total else "") for what, (done, total) in self.loops.items()]
+        inside = [str(piece) for piece in self.pieces.values() if piece.loops]
+        return ", ".join([*shown, *(inside if len(inside) == 1 else [])])  # several at once would be a muddle
 
 
 class Watch:
@@ -65,6 +69,7 @@ class Watch:
         self.begun: list[str] = []
         self._at = {job.experiment: Position() for job in jobs}
         self._said: dict[str, float] = {}
+        self._started: dict[str, float] = {}
         self._bars = _bars() if console().is_terminal else None
         self._tasks: dict[str, TaskID] = {}
 
@@ -83,7 +88,7 @@ class Watch:
         kind = event["event"]
         if kind == "started":
             self.begun.append(name)
-            self._said[name] = now
+            self._said[name] = self._started[name] = now
             usual = f", {duration(job.expected)} the last time" if job.expected else ""
             self._line(f"{name}: running{usual}", name, plain_only=True)
             if self._bars:
@@ -92,10 +97,15 @@ class Watch:
             self._line(f"{name}: somebody else computes it at the moment; waiting for that", name)
         elif kind == "progress":
             self._progress(job, event, now)
+        elif kind == "computed":
+            self._at[name].pieces.pop(event["piece"], None)
         elif kind == "done":
             self.kept.append(name)
-            took = f"done in {duration(event['seconds'])}" if event["computed"] else "already there"
-            self._line(f"{name}: {took}", name)
+            took, cost = now - self._started.get(name, now), event["seconds"]
+            shared = f" ({duration(cost)} on one core)" if cost > 1.3 * took else ""
+            self._line(
+                f"{name}: done in {duration(took)}{shared}" if event["computed"] else f"{name}: already there", name
+            )
         elif kind == "failed":
             self._line(f"{name}: failed", name)
         if kind == "ended" and self._bars and name in self._tasks:
@@ -103,7 +113,7 @@ class Watch:
 
     def _progress(self, job: Job, event: dict[str, Any], now: float) -> None:
         name, at = job.experiment, self._at[job.experiment]
-        at.note(event["what"], event["done"], event["total"], now)
+        at.note(event["what"], event["done"], event["total"], now, event.get("piece"))
         left = at.left(now)
         if self._bars:
             share = at.share

@@ -722,7 +722,7 @@ REFUSED = [
     ("import inspect\ndef g(): return inspect.getsource(g)", "how it is written"),
     ("class B: pass\ndef g(): return B.__subclasses__()", "list the classes"),
     ("def g(): return once.__doc__", "docstrings"),
-    ("from lab.read import read\ndef g(): return read", "lab.claims, lab.estimate and lab.progress"),
+    ("from lab.read import read\ndef g(): return read", "lab.claims, lab.estimate, lab.progress and lab.pieces"),
 ]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lab import compiled, device
+from lab import compiled
+from lab.device import VARIABLE
 from nets import mlp, names, normed_mlp, sgd, starts
 from nets.names import ROOT
 
@@ -164,7 +165,7 @@ def test_a_batch_that_fills_no_vector_trains_plainly() -> None:
 @pytest.mark.parametrize("normed", [False, True])
 def test_on_another_device_every_tensor_of_a_step_lies_there(normed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """On PyTorch's device without numbers: a step that mixes two devices is an error there as on a GPU."""
-    monkeypatch.setattr(device, "_chosen", "meta")
+    monkeypatch.setenv(VARIABLE, "meta")
     products: list[str] = []
     product = torch.bmm
     monkeypatch.setattr(torch, "bmm", lambda *both: products.append(both[0].device.type) or product(*both))
@@ -179,7 +180,7 @@ def test_a_gpu_and_the_processor_differ_by_rounding_only(normed: bool, monkeypat
     """Float64: 1e-12 as above."""
     start, order = _start(normed, torch.float64), _order(8)
     ours = sgd.train(start, X, Y, order, RATES)
-    monkeypatch.setattr(device, "_chosen", "cuda")
+    monkeypatch.setenv(VARIABLE, "cuda")
     for one, other in zip(ours, sgd.train(start, X, Y, order, RATES), strict=True):
         assert (one - other).abs().max() < 1e-12
 

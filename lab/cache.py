@@ -1,0 +1,68 @@
+"""A team's cache: results of other settings at any URL that fsspec knows (a folder, s3://..., gs://...).
+
+The same files as in .lab/cache, with the same checksums.  An object store has no folder that could be swapped in whole, so the old
+result.json goes first, and the new one, which has the checksums of all, comes last: half a result reads as none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lab.errors import LabError
+
+VARIABLE = "LAB_CACHE"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Where one result lies: a folder at a URL."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+    def read(self, file: str) -> bytes:
+        """Return a file.  Raises FileNotFoundError, and LabError where the cache cannot be reached."""
+        content: bytes = self._try(lambda fs, path: fs.cat_file(f"{path}/{file}"))
+        return content
+
+    def write(self, files: dict[str, bytes]) -> None:
+        """Put files there, one after the other, the last one last."""
+        *_, last = files
+
+        def put(fs: Any, path: str) -> None:
+            fs.makedirs(path, exist_ok=True)
+            if fs.exists(f"{path}/{last}"):
+                fs.rm_file(f"{path}/{last}")
+            for name, content in files.items():
+                fs.pipe_file(f"{path}/{name}", content)
+
+        self._try(put)
+
+    def _try(self, do: Callable[[Any, str], T]) -> T:
+        import fsspec
+
+        try:
+            fs, path = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+            return do(fs, path)
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # each kind of store has its own
+            raise LabError(
+                f"the cache {self.url} cannot be used: {type(error).__name__}: {error}\n"
+                f"look at --cache or {VARIABLE}; without them, results of other settings are kept in .lab/cache"
+            ) from None
+
+
+def shared(root: Path, name: str, key: str) -> Shared | None:
+    """Return where the team keeps a result; None if there is no team's cache.  A relative folder starts at the root."""
+    url = os.environ.get(VARIABLE, "").rstrip("/")
+    if not url:
+        return None
+    return Shared(f"{url if '://' in url else root / url}/{name}/{key}")

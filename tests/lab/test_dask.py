@@ -1,0 +1,205 @@
+"""Pieces on a Dask cluster: a real scheduler and real workers on loopback, one of them killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small_project import ROOT, TABLES, Project
+from test_pieces import PIECES, _wait_for
+
+from lab import store
+from lab.key import Key, compute
+from lab.process import Process
+
+
+class Dask:
+    """A scheduler and its workers, each a process of its own, in a folder with no copy of the project."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.processes: list[subprocess.Popen[bytes]] = []
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        port = self.address.rpartition(":")[2]
+        self._start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+
+    def worker(self, **variables: str) -> subprocess.Popen[bytes]:
+        """Start a worker of one thread that nobody starts again."""
+        options = ("--no-nanny", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
+        return self._start("distributed.cli.dask_worker", self.address, *options, **variables)
+
+    def _start(self, module: str, *typed: str, **variables: str) -> subprocess.Popen[bytes]:
+        place = self.folder / str(len(self.processes))
+        place.mkdir()
+        with (place / "said").open("wb") as said:
+            options = {"cwd": place, "stdout": said, "stderr": said, "start_new_session": True}
+            variables = {**os.environ, "PYTHONPATH": str(ROOT), "DASK_TEMPORARY_DIRECTORY": str(place), **variables}
+            started = subprocess.Popen([sys.executable, "-m", module, *typed], env=variables, **options)  # type: ignore[call-overload]
+        self.processes.append(started)
+        return started
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
+    cluster = Dask(tmp_path_factory.mktemp("dask"))
+    try:
+        cluster.worker()
+        cluster.worker()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture
+def walks(project: Project) -> Project:
+    (project.root / "experiments/quick.py").unlink()
+    project.write("experiments/walks.py", PIECES)
+    return project
+
+
+def test_results_are_those_of_this_machine_to_the_last_bit(dask: Dask, walks: Project) -> None:
+    """With pieces, and without: then an experiment is one piece, computed away from here as well."""
+    away = 'import os\n    print("by", os.getppid())\n    ends ='
+    walks.write("experiments/tables.py", TABLES.replace("    ends =", f"    {away}", 1))
+    walks.shell("run")
+    here = _results(walks)
+    said = walks.shell("run", "--force", "--executor", "dask", "--address", dask.address)
+    assert _results(walks) == here
+    assert {"walks: done", "tables: done"} <= set(re.findall(r"\w+: done", said))
+    parents = {int(pid) for pid in re.findall(r"by (\d+)", said)}
+    assert parents and parents <= {process.pid for process in dask.processes}
+    assert not list((dask.folder / "1").rglob("results")), "results are written by the caller"
+
+
+def test_a_worker_killed_in_the_middle_costs_only_its_piece(dask: Dask, walks: Project) -> None:
+    marks = walks.root / "marks"
+    marks.mkdir()
+    counted = '    open(f"{params.die}/{seed}-{os.getpid()}", "x").close()\n    end = time'
+    walks.edit(
+        "experiments/walks.py",
+        "    end = time",
+        counted.replace('open(f"', 'os.mkdir(f"').replace(', "x").close()', ")"),
+    )
+    walks.edit("experiments/walks.py", "    if params.die and", "    if False and")
+    doomed = dask.worker()
+    _wait_for(lambda: b"Registered to" in (dask.folder / "3/said").read_bytes())
+    running = walks.start(
+        "run", "walks", "--executor", "dask", "--address", dask.address, "--set", "rest=0.7", "--set", f"die={marks}",
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    _wait_for(lambda: any(int(mark.name.partition("-")[2]) in _helpers(doomed.pid) for mark in marks.iterdir()))
+    orphans = _helpers(doomed.pid)
+    doomed.send_signal(signal.SIGKILL)
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == 0 and "walks: done" in said, said
+    tries = [mark.name.partition("-")[0] for mark in marks.iterdir()]
+    assert sorted(set(tries)) == list("012345") and len(tries) == 7  # its piece twice, every other once
+    _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans))
+
+
+def test_ctrl_c_leaves_the_workers_idle(dask: Dask, walks: Project) -> None:
+    workers = [process.pid for process in dask.processes[1:3]]
+    _wait_for(lambda: not any(_helpers(pid) for pid in workers))  # of the run before
+    typed = ("run", "walks", "--executor", "dask", "--address", dask.address, "--set", "rest=60")
+    running = walks.start(*typed)
+    assert running.stdout and "running" in running.stdout.readline()
+    _wait_for(lambda: all(_helpers(pid) for pid in workers))
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130 and "stopped; lost: walks" in said
+    _wait_for(lambda: not any(_helpers(pid) for pid in workers))
+
+
+def test_a_piece_that_raises_reads_as_it_does_here(dask: Dask, walks: Project) -> None:
+    typed = ("run", "walks", "--set", "die=raise")
+    here = walks.shell(*typed, code=1)
+    there = walks.shell(*typed, "--executor", "dask", "--address", dask.address, code=1)
+    found = [
+        re.findall(r"in (\w+)$|^(error: .*)$", re.sub(r".*(?=Traceback)", "", said), re.M) for said in (here, there)
+    ]
+    assert found[0] == found[1] and found[0][-1][1] == "error: walks: FloatingPointError: there is no second walk"
+
+
+def test_a_worker_with_other_versions_stops_the_run_before_it_begins(walks: Project, tmp_path: Path) -> None:
+    """The other version is NumPy's, as its metadata tells: all that a key looks at."""
+    other = tmp_path / "other/numpy-0.9.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.9\n")
+    (tmp_path / "own").mkdir()
+    cluster = Dask(tmp_path / "own")
+    try:
+        cluster.worker(PYTHONPATH=f"{other.parent}{os.pathsep}{ROOT}")
+        _wait_for(lambda: b"Registered to" in (tmp_path / "own/1/said").read_bytes())
+        said = walks.shell("run", "walks", "--executor", "dask", "--address", cluster.address, code=1)
+    finally:
+        cluster.close()
+    assert re.search(r"error: worker tcp://127\.0\.0\.1:\d+ would compute something else", said), said
+    assert re.search(r"  numpy: \d[\d.]+ → 0\.9\n", said) and "pip install 'notes-measured[dask]'" in said
+    assert "running" not in said and not walks.result("walks").exists()
+
+
+def test_a_helper_whose_code_is_not_the_callers_computes_nothing(walks: Project) -> None:
+    """A worker that joins later was not asked; its helper makes the key before it takes a piece."""
+    wanted: Key = compute("walks", walks.root)
+    heard: list[dict[str, object] | None] = []
+    walks.edit("experiments/walks.py", "FACTOR = 1.0", "FACTOR = 2.0")
+    first = {"experiment": "walks", "changes": {}, "key": wanted.key, "root": str(walks.root)}
+    process = Process(walks.root, first, lambda _, event: heard.append(event))
+    assert process.end() == 1
+    assert heard[0] and "are others here" in str(heard[0]["error"]) and heard[-1] is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (("--executor", "dask"), "--address tcp://127.0.0.1:8786"),
+        (("--address", "tcp://127.0.0.1:1"), "an address is for --executor dask"),
+        (("--executor", "ray"), "'ray' is not local or dask"),
+    ],
+)
+def test_options_that_do_not_fit_are_errors(typed: tuple[str, ...], words: str, project: Project) -> None:
+    assert words in re.sub(r"[\s│]+", " ", project.shell("run", *typed, code=2))
+
+
+def test_no_scheduler_is_an_error_within_seconds(project: Project) -> None:
+    begun = time.monotonic()
+    said = project.shell("run", "--executor", "dask", "--address", "tcp://127.0.0.1:9", code=1)
+    assert "error: no Dask scheduler answers at tcp://127.0.0.1:9" in said and "dask scheduler" in said
+    assert time.monotonic() - begun < 20
+
+
+def test_without_dask_installed_it_says_what_to_type(project: Project, tmp_path: Path) -> None:
+    project.write("distributed.py", "raise ImportError\n")
+    said = project.shell("run", "--executor", "dask", "--address", "tcp://127.0.0.1:9", code=1)
+    assert said.endswith("type: pip install 'notes-measured[dask]'\n")
+
+
+def _results(project: Project) -> dict[str, tuple[object, ...]]:
+    there = {path.name: store.read(path, project.root) for path in project.root.glob("results/*")}
+    return {name: (of.key, of.numbers, of.tables) for name, of in there.items()}
+
+
+def _helpers(pid: int) -> set[int]:
+    """Return the processes of ours that a worker has, whichever of its threads started them."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found |= {int(child) for child in task.read_text().split()}
+        except OSError:
+            continue
+    return found

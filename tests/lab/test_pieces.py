@@ -1,0 +1,260 @@
+"""Pieces of an experiment: the same bits wherever they are computed, no more at a time than allowed, and no trace when it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_project import Project
+
+from lab import key, pieces, store
+from lab.cli.watch import Position
+from lab.errors import LabError
+from lab.pieces import spread
+from lab.schedule import Job, run
+
+PIECES = '''\
+"""How far do walks get, each a piece?
+
+Method  Random steps are added up.
+Cost    Nothing to speak of.
+Notes   None.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lab.claims import Claim
+from lab.pieces import spread
+from lab.progress import track
+
+FACTOR = 1.0
+
+
+@dataclass(frozen=True)
+class Params:
+    steps: int = 1000  # of one walk
+    walks: int = 6  # pieces
+    rest: float = 0.0  # seconds that a piece takes at least
+    die: str = ""  # in a piece: "raise", "always", or a folder to be made by the one who dies, once
+
+
+SMOKE = Params(steps=2)
+
+
+@dataclass(frozen=True)
+class Result:
+    total: float
+    walks: pd.DataFrame
+
+
+CLAIMS: tuple[Claim, ...] = ()
+
+
+def run(params: Params) -> Result:
+    ends = np.stack(spread(partial(_walk, params), range(params.walks), "walks"))
+    again = spread(_double, ends.sum(1).tolist(), "doublings")
+    return Result(float(sum(again)), pd.DataFrame(ends, columns=["x", "y"]))
+
+
+def _walk(params: Params, seed: int) -> np.ndarray:
+    end = time.monotonic() + params.rest
+    for _ in track(range(params.steps), "steps"):
+        pass
+    while time.monotonic() < end:
+        time.sleep(0.005)
+    if params.die and seed == 1:
+        _die(params.die)
+    # Seen from its end: such an array is another one, to the bit, once it is summed in another order.
+    return FACTOR * np.random.default_rng(seed).standard_normal((2, params.steps)).T[::-1].sum(0)
+
+
+def _double(value: float) -> float:
+    return 2 * value
+
+
+def _die(how: str) -> None:
+    if how == "raise":
+        raise FloatingPointError("there is no second walk")
+    if how != "always":
+        try:
+            os.mkdir(how)
+        except FileExistsError:
+            return
+    os.kill(os.getpid(), 9)
+'''
+
+
+@pytest.fixture
+def walks(project: Project) -> Project:
+    (project.root / "experiments/quick.py").unlink()
+    project.write("experiments/walks.py", PIECES)
+    return project
+
+
+def test_in_a_plain_call_it_is_a_loop(walks: Project) -> None:
+    assert spread(partial(pow, 2), range(5), "powers") == [1, 2, 4, 8, 16]
+    assert spread(abs, []) == []
+
+
+def test_what_cannot_travel_is_refused_wherever_it_is_computed() -> None:
+    with pytest.raises(LabError, match=r"cannot travel(.|\n)*at the top level of its module, or functools\.partial"):
+        spread(lambda item: item, [1])
+
+
+def _inner(item: int) -> list[int]:
+    return spread(partial(pow, item), [1, 2])
+
+
+def test_pieces_inside_a_piece_are_not_spread_further() -> None:
+    handed: list[str] = []
+
+    def hand_out(calls: list[str], what: str) -> list[str]:
+        handed.append(what)
+        return [pieces.compute(call) for call in calls]
+
+    pieces.through(hand_out)
+    try:
+        assert spread(_inner, [2, 3], "outer") == [[2, 4], [3, 9]]
+    finally:
+        pieces.through(None)
+    assert handed == ["outer"]
+
+
+def test_results_are_the_same_bits_for_any_number_of_workers(walks: Project) -> None:
+    found = []
+    for workers in (1, 2, 3):
+        (outcome,) = run([Job("walks", force=True)], walks.root, workers)
+        assert outcome.computed, outcome
+        there = store.read(walks.result("walks"), walks.root)
+        found.append((there.numbers, there.tables, there.key))
+    assert found[0] == found[1] == found[2]
+
+
+def test_helpers_take_what_one_process_leaves_and_no_more_compute_than_are_allowed(walks: Project) -> None:
+    walks.edit("experiments/walks.py", "    end = time", "    print('by', os.getpid())\n    end = time")
+    walks.write("experiments/others.py", (walks.root / "experiments/walks.py").read_text())
+    jobs = [Job("walks", {"rest": "0.3", "walks": "8"}), Job("others", {"rest": "0.3"})]
+    most, at = 0, set[int]()
+    begun = time.process_time()
+
+    def listen(job: Job, event: dict[str, Any]) -> None:
+        nonlocal most
+        at.clear()
+        at.update(_computing(os.getpid()))
+        most = max(most, len(at))
+
+    first, second = sorted(run(jobs, walks.root, 2, listen), key=lambda outcome: outcome.job.experiment)
+    assert not first.error and not second.error, (first, second)
+    helped = {name: len(set(re.findall(r"by \d+", of.said))) for name, of in (("others", first), ("walks", second))}
+    assert sum(helped.values()) == 3, helped  # once the shorter one had ended, and not before, the other had help
+    assert most <= 3  # processes alive: two that compute, and one that waits for its last piece
+    assert time.process_time() - begun < 5
+
+
+def test_cost_is_that_of_all_pieces_on_one_core(walks: Project) -> None:
+    (outcome,) = run([Job("walks", {"rest": "0.4"})], walks.root, 3)
+    assert not outcome.error, outcome
+    (place,) = walks.root.glob(".lab/cache/walks/*")
+    assert 2.4 <= store.read(place, walks.root).provenance["seconds"] < 4.8
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_in_a_piece_reads_as_if_it_had_happened_in_the_experiment(workers: int, walks: Project) -> None:
+    (outcome,) = run([Job("walks", {"die": "raise", "rest": "0.1"})], walks.root, workers)
+    assert outcome.error == "FloatingPointError: there is no second walk"
+    assert outcome.trace.splitlines()[0] == "Traceback (most recent call last):"
+    assert re.findall(r"in (\w+)$", outcome.trace, re.M) == ["run", "_walk", "_die"]
+    assert outcome.trace.rstrip().endswith(outcome.error) and "lab/" not in outcome.trace
+
+
+def test_a_helper_that_is_killed_costs_its_piece_which_is_computed_again(walks: Project) -> None:
+    """The experiment's own process takes the first piece, so the second, which kills once, is a helper's."""
+    (outcome,) = run([Job("walks", {"die": str(walks.root / "died"), "rest": "0.2"})], walks.root, 3)
+    assert (walks.root / "died").exists()
+    assert outcome.computed and not outcome.error, outcome
+
+
+def test_a_piece_that_kills_whoever_computes_it_is_a_failure_that_names_the_signal(walks: Project) -> None:
+    (outcome,) = run([Job("walks", {"die": "always"})], walks.root, 2)
+    assert outcome.error == "its process ended with signal 9"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_neither_ctrl_c_nor_a_kill_leaves_a_process_behind(how: int, walks: Project) -> None:
+    running = walks.start("run", "walks", "--jobs", "3", "--set", "rest=60")
+    _wait_for(lambda: len(_children(running.pid)) == 3)  # the experiment's own, and two helpers
+    children = _children(running.pid)
+    running.send_signal(how)
+    running.communicate(timeout=20)
+    _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    assert running.returncode == (130 if how == signal.SIGINT else -9)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stale"),
+    [
+        ("standard_normal((2", "uniform(size=(2", True),  # handed on through functools.partial
+        ("return 2 * value", "return 3 * value", True),  # handed on as it is
+        ("FACTOR = 1.0", "FACTOR = 2.0", True),  # what a piece reaches
+        ("# Seen from its end", "# From its end", False),
+    ],
+)
+def test_the_code_of_a_piece_is_part_of_the_key(old: str, new: str, stale: bool, walks: Project) -> None:
+    before = key.compute("walks", walks.root)
+    walks.edit("experiments/walks.py", old, new)
+    assert (key.compute("walks", walks.root).key != before.key) == stale
+    assert before.spreads and not any("lab/pieces" in name for name in before.parts["code"])
+
+
+def test_progress_adds_up_over_pieces() -> None:
+    at = Position()
+    at.note("walks", 0, 4, now=10.0)
+    at.note("steps", 5, 10, now=11.0, piece=0)
+    assert at.share == pytest.approx(1 / 8) and str(at) == "walks 0 of 4, steps 5 of 10"
+    at.note("steps", 5, 10, now=12.0, piece=1)
+    assert at.share == pytest.approx(2 / 8) and str(at) == "walks 0 of 4"
+    assert at.left(now=12.0) == pytest.approx(6.0)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(found) for found in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _computing(pid: int) -> set[int]:
+    """Return the children of a process, of any of its threads."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found |= {int(child) for child in task.read_text().split()}
+        except OSError:
+            continue
+    return {child for child in found if b"lab.worker" in _command(child)}
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _wait_for(condition: Any) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "nothing happened for half a minute"
+        time.sleep(0.01)
