@@ -5,16 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.disk import unwritten
+from lab.errors import LabError
+
 if TYPE_CHECKING:
     from filelock import FileLock
 
 
 def lock_of(place: Path, root: Path) -> FileLock:
-    """Return the lock of a result's folder."""
+    """Return the lock of a result's folder.  Raises LabError where no file can be written to be locked."""
     from filelock import FileLock
 
     path = _file(place, root)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise unwritten(error, path) from None
     return FileLock(path)
 
 
@@ -24,11 +31,13 @@ def is_held(place: Path, root: Path) -> bool:
         return False  # never computed here; and filelock need not be imported
     from filelock import Timeout
 
-    lock = lock_of(place, root)
     try:
+        lock = lock_of(place, root)
         lock.acquire(timeout=0)
     except Timeout:
         return True
+    except (LabError, OSError):  # a project that we may only read: whoever computes there is none of us
+        return False
     lock.release()
     return False
 

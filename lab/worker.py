@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import Timeout
 
-from lab import codec, experiment, key, machine, progress, store
+from lab import codec, disk, experiment, key, machine, progress, store
 from lab.errors import LabError, NoResult
 from lab.lock import lock_of
 from lab.plain import dumps, loads
@@ -46,7 +46,8 @@ def main() -> None:
         trace = traceback.format_exception(error)
         mine = [frame for frame in trace if f'File "{Path(__file__).parent}' not in frame]
         last = f"{type(error).__name__}: {error}"
-        tell(event="failed", error=last, trace="".join(mine))
+        told = type(error).__module__.partition(".")[0] in ("experiments", "nets")  # the project's own say all there is
+        tell(event="failed", error=str(error) if told else last, trace="" if told else "".join(mine))
         sys.exit(1)
 
 
@@ -66,6 +67,7 @@ def work(
         if not (force or verify) and is_fresh(wanted, place, root):
             tell(event="done", seconds=0.0, computed=False, key=wanted.key)
             return
+        disk.check(place)
         tell(event="started", key=wanted.key)
         try:
             stored = compute(wanted, root, tell)
