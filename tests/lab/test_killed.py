@@ -76,7 +76,9 @@ for version in range(int(sys.argv[1]), 1_000_000):
         assert writer.stdout and int(writer.stdout.readline()) == there + 1
         time.sleep(draw.uniform(0, 0.015))
         writer.kill()
-        rest = writer.communicate(timeout=20)[0].split()
+        rest = writer.stdout.read().split()  # communicate would lose what readline read ahead
+        writer.stdout.close()
+        writer.wait()
         begun = max([there + 1, *map(int, rest)])
         found = store.read(place, tmp_path)
         assert int(found.key) in (begun - 1, begun)
