@@ -18,6 +18,10 @@ class Missing(NoResult):
     """There is none at all."""
 
 
+class OtherFormat(NoResult):
+    """There is one that another version of the lab wrote."""
+
+
 class Refused(LabError):
     """Code that a key cannot see through, with file and line."""
 

@@ -128,8 +128,8 @@ def reports(tell: Any, **about: int) -> Iterator[None]:
 
 def explained(error: Exception) -> dict[str, str]:
     """Return what went wrong, and the traceback from the experiment on, through the piece that raised it."""
-    if isinstance(error, LabError):
-        return {"error": str(error)}
+    if isinstance(error, LabError) or type(error).__module__.partition(".")[0] in ("experiments", "nets"):
+        return {"error": str(error)}  # the project's own say all there is
     trace = traceback.format_exception(error)
     mine = [frame for frame in trace if f'File "{Path(__file__).parent}' not in frame]
     mine[-1:-1] = getattr(error, "frames", [])

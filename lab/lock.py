@@ -6,17 +6,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.cache import Shared
+from lab.disk import unwritten
+from lab.errors import LabError
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
 
 def lock_of(place: Path | Shared, root: Path) -> FileLock:
-    """Return the lock of a result's folder.  In a team's cache it holds for this project alone: no two of us compute it."""
+    """Return the lock of a result's folder.  Raises LabError where no file can be written to be locked.
+
+    In a team's cache it holds for this project alone: no two of us compute it.
+    """
     from filelock import FileLock
 
     path = _file(place, root)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise unwritten(error, path) from None
     return FileLock(path)
 
 
@@ -26,11 +35,13 @@ def is_held(place: Path | Shared, root: Path) -> bool:
         return False  # never computed here; and filelock need not be imported
     from filelock import Timeout
 
-    lock = lock_of(place, root)
     try:
+        lock = lock_of(place, root)
         lock.acquire(timeout=0)
     except Timeout:
         return True
+    except (LabError, OSError):  # a project that we may only read: whoever computes there is none of us
+        return False
     lock.release()
     return False
 

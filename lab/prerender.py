@@ -19,6 +19,7 @@ if __name__ == "__main__":  # run as a script, Python would look for modules in 
 from lab.errors import LabError
 from lab.experiment import find_root, names
 from lab.plain import dumps, loads
+from press.imports import forget
 
 if TYPE_CHECKING:
     from lab.chapters import Chapters
@@ -33,6 +34,7 @@ def main() -> int:
 
     try:
         root = find_root()
+        forget(root)  # Quarto's kernels import as Python does
         try:
             book = Chapters(root)
         except SourceError:  # Quarto understands more than press does: what cannot be told apart is all made again

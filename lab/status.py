@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
 from lab import key, store
-from lab.errors import LabError, Missing, NoResult
+from lab.errors import LabError, Missing, NoResult, OtherFormat
 from lab.experiment import names
 from lab.lock import is_held
 from lab.plain import dumps, loads
@@ -65,6 +66,8 @@ def of(name: str, root: Path, look: Reach | None = None) -> Status:
             state, why = State.STALE, changes(there, wanted)
     except Missing:
         state = State.MISSING
+    except OtherFormat as age:
+        state, why = State.STALE, [str(age)]
     except NoResult as damage:
         state, why = State.DAMAGED, [str(damage)]
     if is_held(place, root):
@@ -88,13 +91,16 @@ def note_failure(name: str, root: Path, error: str) -> None:
     except LabError:
         return  # `of` will meet the same error
     file = _failures(root) / f"{name}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(dumps({"key": wanted, "error": error, "date": datetime.now(UTC).isoformat(timespec="seconds")}))
+    note = dumps({"key": wanted, "error": error, "date": datetime.now(UTC).isoformat(timespec="seconds")})
+    with suppress(OSError):  # a disk that takes no note: the error itself was printed
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(note)
 
 
 def forget_failure(name: str, root: Path) -> None:
     """Forget it: the result has been computed."""
-    (_failures(root) / f"{name}.json").unlink(missing_ok=True)
+    with suppress(OSError):
+        (_failures(root) / f"{name}.json").unlink(missing_ok=True)
 
 
 def _failure(name: str, root: Path, wanted: str) -> str:

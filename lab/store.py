@@ -22,7 +22,8 @@ from typing import Any
 
 from lab.cache import Shared, shared
 from lab.codec import Table
-from lab.errors import Missing, NoResult
+from lab.disk import unwritten
+from lab.errors import Missing, NoResult, OtherFormat
 from lab.plain import digest, dumps, loads
 
 FORMAT = 1  # raise it whenever what is written below changes its meaning
@@ -68,6 +69,8 @@ def read(place: Path | Shared, root: Path) -> Stored:
             previous = _previous(place, root)
             with suppress(FileNotFoundError, NoResult):
                 return _check(_reader(previous))
+        except OtherFormat as error:
+            reason = OtherFormat(f"{shown(place, root)} {error}")
         except NoResult as error:
             reason = NoResult(f"{shown(place, root)} is damaged: {error}")
         except OSError as error:
@@ -82,28 +85,33 @@ def _read_shared(place: Shared) -> Stored:
         return _check(place.read)
     except FileNotFoundError:
         raise Missing(f"{place} is missing") from None
+    except OtherFormat as error:
+        raise OtherFormat(f"{place} {error}") from None
     except NoResult as error:
         raise NoResult(f"{place} is damaged: {error}") from None
 
 
 def write(place: Path | Shared, root: Path, stored: Stored, step: Callable[[str], None] = _nothing) -> None:
-    """Publish a result in place of whatever is there.  The caller holds its lock; `step` is told of each step (tests)."""
+    """Publish a result in place of whatever is there.  The caller holds its lock; `step` is told of each step (tests).
+
+    Raises LabError where the disk does not take it; what was there stays.
+    """
     files = {f"{name}.csv": table.csv for name, table in stored.tables.items()}
     files[FILE] = dumps(_content(stored), indent=1).encode()  # the last: it has the checksums of all
     if isinstance(place, Shared):
         place.write(files)
         return
     staged = root / ".lab" / "staged" / _flat(place, root)
+    previous = _previous(place, root)
     shutil.rmtree(staged, ignore_errors=True)  # left by a writer that was killed: we hold the lock now
-    staged.mkdir(parents=True)
     try:
+        staged.mkdir(parents=True)
         for name, content in files.items():
             _write(staged / name, content)
             if name != FILE:
                 step(f"wrote {name}")
         _sync(staged)
         step("staged")
-        previous = _previous(place, root)
         place.parent.mkdir(parents=True, exist_ok=True)
         previous.parent.mkdir(parents=True, exist_ok=True)
         if place.exists():
@@ -114,6 +122,11 @@ def write(place: Path | Shared, root: Path, stored: Stored, step: Callable[[str]
         _sync(place.parent)
         step("published")
         shutil.rmtree(previous, ignore_errors=True)
+    except OSError as error:
+        if not place.exists():
+            with suppress(OSError):  # there was none, or it is read from where it was set aside
+                os.rename(previous, place)
+        raise unwritten(error, Path(error.filename or place), "the result there is as it was") from None
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
@@ -151,11 +164,14 @@ def _check(get: Callable[[str], bytes]) -> Stored:
         content = loads(raw)
     except (ValueError, RecursionError) as error:
         raise NoResult(f"{FILE} is not JSON ({error})") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format") if isinstance(content, dict) else None
+    found = content.get("format") if isinstance(content, dict) else None
+    if type(found) is int and found != FORMAT:
+        age, remedy = ("an older", "recompute it") if found < FORMAT else ("a newer", "update the project")
+        raise OtherFormat(f"is in {age} lab's format, {found}; this lab reads format {FORMAT}: {remedy}")
+    if found != FORMAT:
         raise NoResult(f"{FILE} has format {found!r}, this lab reads format {FORMAT}")
     checksum = content.pop("checksum", None)
-    if set(content) != set(_FIELDS) or checksum != digest(content):
+    if not _fits(content) or checksum != _digest(content):
         raise NoResult(f"{FILE} does not agree with its checksum")
     tables = {}
     for name, table in content["tables"].items():
@@ -168,6 +184,27 @@ def _check(get: Callable[[str], bytes]) -> Stored:
         tables[name] = Table(csv, table["dtypes"])
     content.pop("format")
     return Stored(**(content | {"tables": tables, "checksum": checksum}))
+
+
+def _fits(content: dict[str, Any]) -> bool:
+    """Say whether the fields are those of a result, each of its kind; the checksum vouches for what is in them."""
+    names, tables = {"format", "experiment", "key"}, content.get("tables")
+    return (
+        set(content) == set(_FIELDS)
+        and all(isinstance(value, dict) for name, value in content.items() if name not in names)
+        and isinstance(tables, dict)
+        and all(
+            isinstance(of, dict) and of.get("file") == f"{name}.csv" and "/" not in name for name, of in tables.items()
+        )
+        and all(isinstance(of.get("dtypes"), dict) and isinstance(of.get("sha256"), str) for of in tables.values())
+    )
+
+
+def _digest(content: dict[str, Any]) -> str:
+    try:
+        return digest(content)
+    except (ValueError, RecursionError):  # 1e400: JSON takes it for a number, and Python for infinity
+        return ""
 
 
 def _previous(place: Path, root: Path) -> Path:

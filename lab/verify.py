@@ -67,6 +67,12 @@ class Comparison:
         """Whether all verdicts are the same and all estimates lie in the book's intervals."""
         return self.identical or all([*(c.same for c in self.claims), *(e.inside for e in self.estimates)])
 
+    @property
+    def odd(self) -> bool:
+        """Whether the bits differ where nothing explains it: same machine by name, same code, data and versions."""
+        same = self.book.provenance["machine"] == self.here.provenance["machine"]
+        return not self.identical and same and not self.changed
+
     def __str__(self) -> str:
         """Print the outcome on one line."""
         if self.identical:
@@ -118,10 +124,13 @@ def compare(name: str, root: Path) -> Comparison:
 
 def _differences(theirs: store.Stored, ours: store.Stored) -> Iterator[tuple[str, float]]:
     for name, value in theirs.numbers.items():
-        if value != ours.numbers[name]:
-            yield name, max(map(_apart, _leaves(value), _leaves(ours.numbers[name])))
+        if value != ours.numbers.get(name):
+            pair = _leaves(value), _leaves(ours.numbers.get(name))
+            yield name, max(map(_apart, *pair)) if len(pair[0]) == len(pair[1]) else math.inf
     for name, table in theirs.tables.items():
-        if table != ours.tables[name]:
+        if name not in ours.tables:
+            yield name, math.inf
+        elif table != ours.tables[name]:
             yield from _columns(name, table, ours.tables[name])
 
 

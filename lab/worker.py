@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import Timeout
 
-from lab import hands, key, machine, pieces, store
+from lab import disk, hands, key, machine, pieces, store
 from lab.cache import Shared
 from lab.errors import LabError, NoResult
 from lab.lock import lock_of
@@ -82,6 +82,8 @@ def work(
         if not (force or verify) and is_fresh(wanted, place, root):
             tell(event="done", seconds=0.0, computed=False, key=wanted.key)
             return
+        if isinstance(place, Path):
+            disk.check(place)
         tell(event="started", key=wanted.key)
         try:
             stored = compute(wanted, root, tell, orders, away)

@@ -1,6 +1,7 @@
 """Chapters' cells and inline code, run in real Jupyter kernels: one per chapter, several chapters side by side.
 
-Outputs are kept in .press/cells/<chapter>/<key>/ as outputs.json and figure files; the same key never runs twice.
+Outputs are kept in .press/cells/<chapter>/<key>/ as outputs.json and figure files; the same key never runs twice.  Both are
+sealed by a hash: outputs that were damaged since are made again, not printed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +41,21 @@ def _kept(home: Path, source: Source) -> Outputs | None:
     """Return the outputs kept in a folder, None where there are none, or damaged ones, or those of other cells."""
     try:
         outputs: Outputs = json.loads((home / "outputs.json").read_text(encoding="utf-8"))
-        files = [output["file"] for cell in outputs["cells"] for output in cell if "file" in output]
-    except (OSError, ValueError, TypeError, KeyError):
+        if outputs.pop("seal") != _seal(outputs, home):
+            return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     cells = sum(isinstance(chunk, Cell) for chunk in source.chunks)
     inlines = sum(len(chunk.inlines()) for chunk in source.chunks if not isinstance(chunk, Cell))
-    fit = (len(outputs["cells"]), len(outputs["inlines"])) == (cells, inlines)
-    return outputs if fit and all((home / file).is_file() for file in files) else None
+    return outputs if (len(outputs["cells"]), len(outputs["inlines"])) == (cells, inlines) else None
+
+
+def _seal(outputs: Outputs, home: Path) -> str:
+    """Return the hash of a chapter's outputs and of the figures that they name."""
+    state = sha256(json.dumps([outputs["cells"], outputs["inlines"]]).encode())
+    for file in [output["file"] for cell in outputs["cells"] for output in cell if "file" in output]:
+        state.update(file.encode() + b"\0" + sha256((home / file).read_bytes()).digest())
+    return state.hexdigest()
 
 
 def run(
@@ -120,7 +130,8 @@ async def _run_chapter(book: Book, source: Source, key: str | None, kernel: Kern
                 )
             elif inlines := chunk.inlines():
                 result["inlines"] += await _run_inlines(source, inlines, kernel)
-        (aside / "outputs.json").write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+        sealed = json.dumps(result | {"seal": _seal(result, aside)}, ensure_ascii=False, indent=1)
+        (aside / "outputs.json").write_text(sealed, encoding="utf-8")
         shutil.rmtree(home, ignore_errors=True)
         aside.rename(home)
     finally:

@@ -16,6 +16,10 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # Figures as Quarto sets them up for fig-format: svg; sizes are in matplotlibrc. Without dates and random ids, the same
 # figure is the same file. Nothing here imports matplotlib: pages without figures start twice as fast.
 _SETUP = """
+from press.imports import from_source
+from_source(".")
+del from_source
+
 def _press():
     from IPython import get_ipython
     shell = get_ipython()

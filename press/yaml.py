@@ -17,16 +17,20 @@ def load(text: str, file: str | Path, first_line: int = 1) -> tuple[Any, Lines]:
     loader = yaml.CSafeLoader(text) if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader(text)
     lines: Lines = {}
     seen: set[int] = set()
+    odd = set(text) & set("\x85\u2028\u2029")  # ends of lines to YAML, and to no editor
+
+    def line_of(mark: Any) -> int:
+        return first_line + (text.count("\n", 0, mark.index) if odd else min(mark.line, text.count("\n")))
 
     def build(node: Any, path: tuple[str | int, ...]) -> Any:
-        line = node.start_mark.line + first_line
+        line = line_of(node.start_mark)
         if id(node) in seen:
             raise SourceError(file, line, "an alias (*name) in YAML", "press has none; write out what it stands for")
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             value: dict[str, Any] = {}
             for key_node, value_node in node.value:
-                line = key_node.start_mark.line + first_line
+                line = line_of(key_node.start_mark)
                 if not isinstance(key_node, yaml.ScalarNode):
                     raise SourceError(
                         file, line, "broken YAML: a name that is a list or has settings", "write name: value"
@@ -40,7 +44,7 @@ def load(text: str, file: str | Path, first_line: int = 1) -> tuple[Any, Lines]:
         if isinstance(node, yaml.SequenceNode):
             items = []
             for index, item in enumerate(node.value):
-                lines[(*path, index)] = item.start_mark.line + first_line
+                lines[(*path, index)] = line_of(item.start_mark)
                 items.append(build(item, (*path, index)))
             return items
         if node.tag == "tag:yaml.org,2002:timestamp":
@@ -58,7 +62,7 @@ def load(text: str, file: str | Path, first_line: int = 1) -> tuple[Any, Lines]:
         mark = getattr(error, "problem_mark", None)
         told = [getattr(error, "context", None), getattr(error, "problem", None)]
         what = ", ".join(part for part in told if part) or str(error).partition("\n")[0]
-        line = first_line + (min(mark.line, text.count("\n")) if mark else 0)
+        line = line_of(mark) if mark else first_line
         raise SourceError(file, line, f"broken YAML: {what}", "check indentation, colons and quotes") from None
     finally:
         loader.dispose()

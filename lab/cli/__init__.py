@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+from lab import disk
 from lab.errors import LabError
 from press.errors import SourceError
 
@@ -22,6 +24,10 @@ def main() -> None:
             commands.build(typed[0] if typed else "")(prog_name="lab")
     except (LabError, SourceError) as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in disk.HINTS:
+            raise
+        sys.exit(f"error: {disk.unwritten(error, Path(error.filename or 'to this disk'))}")
     except typer.Exit as end:
         sys.exit(end.exit_code)
     except KeyboardInterrupt:

@@ -102,7 +102,7 @@ def why(name: Annotated[str, typer.Argument(metavar="NAME", help="an experiment"
 def verify(names: Names = None, jobs: Jobs = CORES, executor: Executor = "local", address: Address = None) -> None:
     """Compute the book's results again, beside the committed ones, and compare: verdicts and numbers.
 
-    Exit code 0 if every verdict is the same and every estimate lies in the book's interval.  The summary at the end
+    Exit code 0 if every verdict is the same and every estimate lies in the book's interval, else 1.  The summary at the end
     can be pasted into a bug report.
 
     \b

@@ -40,22 +40,37 @@ def bring_up_to_date(
     return watched(jobs, root, workers, address) if jobs else []
 
 
-def watched(jobs: list[Job], root: Path, workers: int, address: str | None = None) -> list[Outcome]:
+class Stopped(typer.Exit):
+    """Ctrl-C, with what was computed by then."""
+
+    def __init__(self, kept: list[str]) -> None:
+        super().__init__(130)
+        self.kept = kept
+
+
+def watched(
+    jobs: list[Job],
+    root: Path,
+    workers: int,
+    address: str | None = None,
+    onward: str = "the same command goes on from here",
+) -> list[Outcome]:
     """Do the jobs before the reader's eyes, with `address` on a Dask cluster.
 
-    Ctrl-C says what was kept, and leaves with exit code 130.
+    Ctrl-C says what was kept and how to go on, and raises Stopped.
     """
     watch = Watch(jobs)
     try:
         with _cluster(address, jobs, root) as cluster, watch:
             outcomes = schedule.run(jobs, root, workers, watch, cluster)
     except KeyboardInterrupt:
-        lost = [name for name in watch.begun if name not in watch.kept]
-        idle = [job.experiment for job in jobs if job.experiment not in watch.begun]
-        parts = {"kept": watch.kept, "lost": lost, "not begun": idle}
+        ended = [*watch.kept, *watch.failed]
+        lost = [name for name in watch.begun if name not in ended]
+        idle = [job.experiment for job in jobs if job.experiment not in (*watch.begun, *ended)]
+        parts = {"kept": watch.kept, "failed": watch.failed, "lost": lost, "not begun": idle}
         told = "; ".join(f"{what}: {', '.join(those)}" for what, those in parts.items() if those)
-        print(f"stopped; {told}\nthe same command goes on from here", file=sys.stderr)
-        raise typer.Exit(130) from None
+        print(f"stopped; {told}\n{onward}", file=sys.stderr)
+        raise Stopped(watch.kept) from None
     for outcome in outcomes:
         _remember(outcome, root)
     return outcomes

@@ -2,37 +2,66 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from lab import verify
 from lab.cli.result import plain
-from lab.cli.run import finish, watched
+from lab.cli.run import Stopped, finish, watched
 from lab.cli.show import table
+from lab.errors import LabError
 from lab.experiment import names
-from lab.schedule import Job
+from lab.schedule import Job, Outcome
 from lab.verify import Comparison
+
+MOST = 5  # numbers that differ and are listed, for each experiment
 
 
 def again(chosen: Sequence[str], root: Path, workers: int, address: str | None = None) -> None:
-    """Recompute, compare, print claim by claim and in summary; exit code 1 if a verdict or an estimate differs."""
-    jobs = [
-        Job(name, verify=True, expected=verify.book(name, root).provenance["seconds"]) for name in chosen or names(root)
-    ]
-    outcomes = watched(jobs, root, workers, address)
-    failed = {outcome.job.experiment for outcome in outcomes if outcome.error}
-    found = [verify.compare(job.experiment, root) for job in jobs if job.experiment not in failed]
+    """Recompute, compare, print claim by claim and in summary; exit code 1 if a verdict or an estimate differs.
+
+    Also if a result is missing or damaged, or an experiment fails; the others are compared all the same.  After ctrl-C, those
+    that are done are; exit code 130.
+    """
+    jobs, amiss = list[Job](), dict[str, str]()
+    for name in chosen or names(root):
+        try:
+            jobs.append(Job(name, verify=True, expected=verify.book(name, root).provenance["seconds"]))
+        except LabError as error:
+            amiss[name] = str(error)
+    outcomes, stopped = list[Outcome](), False
+    try:
+        outcomes = watched(
+            jobs, root, workers, address, "those that were kept are compared below; the book's results are untouched"
+        )
+        done = [outcome.job.experiment for outcome in outcomes if not outcome.error]
+    except Stopped as stop:
+        done, stopped = stop.kept, True
+    found = list[Comparison]()
+    for name in sorted(done):
+        try:
+            found.append(verify.compare(name, root))
+        except LabError as error:
+            amiss[name] = str(error)
+    failed = {outcome.job.experiment: outcome.error for outcome in outcomes if outcome.error}
     if found:
         print()
-        _print(found)
+        _print(found, amiss | failed)
+    for name, why in amiss.items():
+        print(f"\nerror: {name}: {why}", file=sys.stderr)
+    if stopped:
+        raise typer.Exit(130)
     finish(outcomes)
-    if not all(comparison.agrees for comparison in found):
+    if amiss or not all(comparison.agrees for comparison in found):
         raise typer.Exit(1)
 
 
-def _print(found: list[Comparison]) -> None:
+def _print(found: list[Comparison], failed: dict[str, str]) -> None:
     rows = [
         [of.experiment, claim.name, *claim.verdicts, *map(plain, claim.numbers), "" if claim.same else "no"]
         for of in found
@@ -49,11 +78,28 @@ def _print(found: list[Comparison]) -> None:
         for claim in of.claims:
             if not claim.same:
                 print(f"  {claim.name}: {claim.verdicts[1]} here, {claim.verdicts[0]} in the book")
+        if of.differences:
+            print(f"  relative differences: {_farthest(of.differences)}")
+        if of.odd:
+            print("  same machine, code and versions, so every bit should be the same: please report this")
         for line in of.changed:
             print(f"  changed since the book's: {line.splitlines()[0]}")
-    here, book = found[0].here.provenance, found[0].book.provenance
-    for name, value in (("here", here), ("book", book)):
-        versions = ", ".join(f"{library} {version}" for library, version in sorted(value["versions"].items()))
-        print(
-            f"{name}: {value['machine']}; Python {value['python']}{versions and ', '}{versions}; commit {value['commit']}"
-        )
+    for name, why in failed.items():
+        print(f"{name}: not compared, {why.splitlines()[0]}")
+    agreeing = sum(of.agrees for of in found)
+    print(f"{agreeing} of {len(found) + len(failed)} experiments agree with the book")
+    for where, made in (("here", [of.here for of in found]), ("book", [of.book for of in found])):
+        for line in dict.fromkeys(_made(stored.provenance) for stored in made):  # each once, in order
+            print(f"{where}: {line}")
+
+
+def _farthest(differences: dict[str, float]) -> str:
+    """Name the numbers and columns that differ most, and how many more there are that do."""
+    most = sorted(differences.items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{name} {'other values' if math.isinf(far) else f'{far:.1g}'}" for name, far in most[:MOST])
+    return shown + (f", and {len(most) - MOST} more" if len(most) > MOST else "")
+
+
+def _made(made: dict[str, Any]) -> str:
+    versions = "".join(f", {library} {version}" for library, version in sorted(made["versions"].items()))
+    return f"{made['machine']}; Python {made['python']}{versions}; commit {made['commit']}"

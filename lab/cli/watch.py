@@ -67,6 +67,7 @@ class Watch:
         self.jobs = jobs
         self.kept: list[str] = []  # computed and published
         self.begun: list[str] = []
+        self.failed: list[str] = []
         self._at = {job.experiment: Position() for job in jobs}
         self._said: dict[str, float] = {}
         self._started: dict[str, float] = {}
@@ -108,6 +109,8 @@ class Watch:
             )
         elif kind == "failed":
             self._line(f"{name}: failed", name)
+        if kind == "ended" and event["error"]:
+            self.failed.append(name)
         if kind == "ended" and self._bars and name in self._tasks:
             self._bars.remove_task(self._tasks.pop(name))
 

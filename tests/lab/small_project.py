@@ -138,6 +138,70 @@ def run(params: Params) -> Result:
     return Result(Estimate.of(ends), max(ends), pd.DataFrame({"seed": range(params.seeds), "distance": ends}))
 '''
 
+# A result that takes a while to write.
+LARGE = '''\
+"""How long does it take to write a result?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VERSION = 0
+
+
+@dataclass(frozen=True)
+class Params:
+    numbers: int = 60_000  # in the result
+
+
+SMOKE = Params(numbers=2)
+
+
+@dataclass(frozen=True)
+class Result:
+    version: int
+    halves: tuple[float, ...]
+
+
+CLAIMS = ()
+
+
+def run(params: Params) -> Result:
+    return Result(VERSION, (VERSION / 2,) * params.numbers)
+'''
+# One that is still at it when it is interrupted.
+ENDLESS = '''\
+"""When does it end?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.progress import track
+
+
+@dataclass(frozen=True)
+class Params:
+    steps: int = 1_000_000_000  # more than anyone waits for
+
+
+SMOKE = Params(steps=1)
+
+
+@dataclass(frozen=True)
+class Result:
+    steps: int
+
+
+CLAIMS = ()
+
+
+def run(params: Params) -> Result:
+    for _ in track(range(params.steps), "steps"):
+        sum(range(100))
+    return Result(params.steps)
+'''
+
 
 class Project:
     """A temporary project with one experiment, `quick`."""
@@ -167,7 +231,7 @@ class Project:
     def start(self, *typed: str, module: str = "lab", **options: object) -> subprocess.Popen[str]:
         """Start `lab ...` in the project; text pipes unless `options` for Popen say otherwise."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
-        variables = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        variables = os.environ | {"PYTHONPATH": f"{self.root}{os.pathsep}{ROOT}", "PYTHONUNBUFFERED": "1"}
         variables.pop("LAB_ROOT", None)
         command = [sys.executable, "-m", module, *typed]
         return subprocess.Popen(command, **({"cwd": self.root, "env": variables} | pipes | options))  # type: ignore[call-overload]

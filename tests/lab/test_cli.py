@@ -49,6 +49,18 @@ def test_status_remembers_a_failure_until_the_code_changes(project: Project) -> 
     assert re.search(r"quick +missing", project.lab("status"))
 
 
+def test_an_error_of_the_projects_own_is_told_without_a_traceback(project: Project) -> None:
+    """As for a names file with a bad character: which line and why is all that there is to say."""
+    project.write("nets/__init__.py", "")
+    project.write("nets/lines.py", "class LinesError(ValueError):\n    pass\n")
+    project.edit("experiments/quick.py", "from lab.progress", "from nets.lines import LinesError\nfrom lab.progress")
+    project.edit(
+        "experiments/quick.py", "walks = []", "raise LinesError('numbers.txt, line 2: no number')\n    walks = []"
+    )
+    said = project.lab("run", code=1)
+    assert said.endswith("\nerror: quick: numbers.txt, line 2: no number\n") and "Traceback" not in said
+
+
 def test_one_failing_experiment_stops_no_other(project: Project) -> None:
     text = (project.root / "experiments/quick.py").read_text()
     project.write("experiments/alas.py", text.replace("walks = []", "walks = [1 / len([])]"))

@@ -15,42 +15,11 @@ from pathlib import Path
 
 import pytest
 from pairs import pair
-from small_project import ROOT, Project
+from small_project import LARGE, ROOT, Project
 
 from lab import store
-from lab.errors import NoResult
 
-KILLS = 22
-LARGE = '''\
-"""How long does it take to write a result?"""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
-
-VERSION = 0
-
-
-@dataclass(frozen=True)
-class Params:
-    numbers: int = 60_000  # in the result
-
-
-SMOKE = Params(numbers=2)
-
-
-@dataclass(frozen=True)
-class Result:
-    version: int
-    halves: tuple[float, ...]
-
-
-CLAIMS = ()
-
-
-def run(params: Params) -> Result:
-    return Result(VERSION, (VERSION / 2,) * params.numbers)
-'''
+KILLS, WRITERS = 20, 80  # of whole runs, and of the cheaper writers alone: 100 in all
 
 
 def test_a_run_killed_at_random_moments_leaves_the_old_result_or_the_new(project: Project) -> None:
@@ -87,6 +56,41 @@ def test_a_run_killed_at_random_moments_leaves_the_old_result_or_the_new(project
     assert not [*project.root.glob(".lab/staged/*"), *project.root.glob(".lab/previous/*")]
 
 
+def test_a_writer_killed_at_random_moments_leaves_a_whole_result(tmp_path: Path) -> None:
+    """It writes version after version, and says which before and after; what is read is one of the two, whole."""
+    program = f"""
+import pathlib, sys
+sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+from lab import store
+from pairs import pair
+root = pathlib.Path({str(tmp_path)!r})
+for version in range(int(sys.argv[1]), 1_000_000):
+    print(version, flush=True)
+    store.write(root / "results" / "pair", root, pair(str(version)))
+"""
+    place, draw, there, between = tmp_path / "results/pair", random.Random(2), 0, 0
+    store.write(place, tmp_path, pair("0"))
+    for _ in range(WRITERS):
+        typed = [sys.executable, "-c", program, str(there + 1)]
+        writer = subprocess.Popen(typed, stdout=subprocess.PIPE, text=True)
+        assert writer.stdout and int(writer.stdout.readline()) == there + 1
+        time.sleep(draw.uniform(0, 0.015))
+        writer.kill()
+        rest = writer.stdout.read().split()  # communicate would lose what readline read ahead
+        writer.stdout.close()
+        writer.wait()
+        begun = max([there + 1, *map(int, rest)])
+        found = store.read(place, tmp_path)
+        assert int(found.key) in (begun - 1, begun)
+        assert {table.csv for table in found.tables.values()} == {f"name\n{found.key}\n".encode()}
+        between += any(tmp_path.glob(".lab/staged/*")) or any(tmp_path.glob(".lab/previous/*"))
+        there = int(found.key)
+    assert between >= WRITERS // 8, f"only {between} of the kills hit a writer in the middle"
+    store.write(place, tmp_path, pair("last"))
+    assert store.read(place, tmp_path).key == "last"
+    assert not [*tmp_path.glob(".lab/staged/*"), *tmp_path.glob(".lab/previous/*")]
+
+
 @pytest.mark.parametrize("step", ["wrote one.csv", "wrote two.csv", "staged", "set the old one aside", "published"])
 def test_a_writer_killed_at_a_step_leaves_a_whole_result(step: str, tmp_path: Path) -> None:
     place = tmp_path / "results" / "pair"
@@ -107,27 +111,6 @@ store.write(root / "results" / "pair", root, pair("new"), stop)
     assert {table.csv for table in found.tables.values()} == {f"name\n{found.key}\n".encode()}
     store.write(place, tmp_path, pair("newer"))
     assert store.read(place, tmp_path).key == "newer"
-
-
-@pytest.mark.parametrize("damage", ["cut short", "emptied", "a bit flipped", "a table gone", "of another format"])
-def test_a_damaged_result_counts_as_missing_and_says_why(damage: str, tmp_path: Path) -> None:
-    place = tmp_path / "results" / "pair"
-    store.write(place, tmp_path, pair("some"))
-    file, table = place / "result.json", place / "one.csv"
-    if damage == "cut short":
-        os.truncate(file, file.stat().st_size // 2)
-    elif damage == "emptied":
-        os.truncate(table, 0)
-    elif damage == "a bit flipped":
-        content = bytearray(file.read_bytes())
-        content[content.index(b'"some"') + 1] ^= 1
-        file.write_bytes(content)
-    elif damage == "a table gone":
-        table.unlink()
-    else:
-        file.write_text(file.read_text().replace('"format": 1', '"format": 0'))
-    with pytest.raises(NoResult, match=r"results/pair is damaged: (result\.json|one\.csv) "):
-        store.read(place, tmp_path)
 
 
 def _version(project: Project) -> int:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from pairs import pair
 
 from lab import key, read, store
 from lab.errors import LabError, NoResult
 from lab.experiment import load
+from lab.plain import digest, dumps, loads, pack
+from tests.fuzzing import fuzz
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "tanh_gain"
@@ -39,7 +45,7 @@ def test_the_committed_result_is_read_with_its_types(experiment: ModuleType) -> 
     assert read.read(experiment, experiment.Params()).ideal_gain == found.ideal_gain
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@fuzz(150)
 @given(st.data())
 def test_no_flipped_bit_and_no_cut_gives_a_wrong_number(copy: Path, data: st.DataObject) -> None:
     place = copy / "results" / NAME
@@ -48,7 +54,14 @@ def test_no_flipped_bit_and_no_cut_gives_a_wrong_number(copy: Path, data: st.Dat
     content = file.read_bytes()
     at = data.draw(st.integers(0, len(content) - 1))
     flipped = bytes([content[at] ^ 1 << data.draw(st.integers(0, 7))])
-    damaged = data.draw(st.sampled_from([content[:at], content[:at] + flipped + content[at + 1 :]]))
+    other = data.draw(
+        st.binary(max_size=8) | st.sampled_from([b"1e999", b"NaN", b"[" * 5000, b'"\\ud800"', b"9" * 5000])
+    )
+    damaged = data.draw(
+        st.sampled_from(
+            [b"", content[:at], content[:at] + flipped + content[at + 1 :], content[:at] + other + content[at:]]
+        )
+    )
     file.write_bytes(damaged)
     try:
         there, said = store.read(place, copy), ""
@@ -57,7 +70,65 @@ def test_no_flipped_bit_and_no_cut_gives_a_wrong_number(copy: Path, data: st.Dat
     finally:
         file.write_bytes(content)
     # A change of what stands between the values may go unnoticed; what is read never differs.
-    assert there == whole or f"results/{NAME} is damaged: " in said
+    assert there == whole or said.startswith((f"results/{NAME} is damaged: ", f"results/{NAME} is in a"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@fuzz(150)
+@given(st.sampled_from([*store._FIELDS, "another"]), JSON, st.booleans())
+def test_a_field_of_another_kind_is_refused_even_with_a_right_checksum(
+    copy: Path, experiment: ModuleType, field: str, value: Any, nested: bool
+) -> None:
+    """As a program would leave it that writes such files and has it wrong: read and made into a Result, or refused."""
+    file = copy / "results" / NAME / "result.json"
+    before = file.read_bytes()
+    content = loads(before)
+    del content["checksum"]
+    if nested and isinstance(content.get(field), dict):
+        content[field] |= {next(iter(content[field])): value}
+    else:
+        content[field] = value
+    packed = pack(content)
+    file.write_text(dumps(packed | {"checksum": digest(packed)}))
+    try:
+        with suppress(LabError):
+            assert isinstance(read.result(experiment, store.read(file.parent, copy)), experiment.Result)
+    finally:
+        file.write_bytes(before)
+
+
+@pytest.mark.parametrize("beside", ["", "result.json", "one.csv", "two.csv"])
+def test_what_a_writer_left_between_its_two_renames_is_read(tmp_path: Path, beside: str) -> None:
+    """The old result waits in .lab/previous; if that is damaged too, there is none."""
+    place, previous = tmp_path / "results/pair", tmp_path / ".lab/previous/results+pair"
+    store.write(place, tmp_path, pair("old"))
+    previous.parent.mkdir(exist_ok=True)
+    place.rename(previous)
+    if beside:
+        os.truncate(previous / beside, 5)
+        with pytest.raises(NoResult, match="results/pair is missing"):
+            store.read(place, tmp_path)
+    else:
+        assert store.read(place, tmp_path).key == "old"
+    store.write(place, tmp_path, pair("new"))
+    assert store.read(place, tmp_path).key == "new" and not previous.exists()
+
+
+@pytest.mark.parametrize("name", ["result.json", "one.csv", "two.csv"])
+def test_files_of_two_versions_are_no_result(tmp_path: Path, name: str) -> None:
+    place, older = tmp_path / "results/pair", tmp_path / "older"
+    store.write(place, tmp_path, pair("old"))
+    shutil.copytree(place, older)
+    store.write(place, tmp_path, pair("new"))
+    shutil.copy(older / name, place / name)
+    with pytest.raises(NoResult, match=r"results/pair is damaged: \S+\.csv does not agree with its checksum"):
+        store.read(place, tmp_path)
 
 
 @pytest.mark.parametrize("gone", ["", "result.json", "layers.csv"])
@@ -71,12 +142,18 @@ def test_what_is_missing_is_named(copy: Path, tmp_path: Path, gone: str) -> None
         store.read(tmp_path / "x/results" / NAME, tmp_path / "x")
 
 
-def test_an_older_format_counts_as_damaged_and_says_which(tmp_path: Path, copy: Path) -> None:
+@pytest.mark.parametrize(("number", "age"), [(0, "an older"), (2, "a newer")])
+def test_another_format_says_which_and_what_to_do(tmp_path: Path, copy: Path, number: int, age: str) -> None:
     shutil.copytree(copy, tmp_path / "x")
     file = tmp_path / "x/results" / NAME / "result.json"
-    file.write_text(file.read_text().replace(f'"format": {store.FORMAT}', '"format": 0', 1))
-    with pytest.raises(NoResult, match=f"has format 0, this lab reads format {store.FORMAT}"):
-        store.read(tmp_path / "x/results" / NAME, tmp_path / "x")
+    file.write_text(file.read_text().replace(f'"format": {store.FORMAT}', f'"format": {number}', 1))
+    with pytest.raises(NoResult) as caught:
+        read.fresh(key.compute(NAME, ROOT), tmp_path / "x")
+    _, there, what = str(caught.value).splitlines()
+    assert there.startswith(
+        f"results/{NAME} is in {age} lab's format, {number}; this lab reads format {store.FORMAT}: "
+    )
+    assert what == f"type: lab run {NAME}"
 
 
 def test_a_stale_result_says_what_is_wanted_what_there_is_and_what_to_type(copy: Path) -> None:

@@ -12,44 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_project import TABLES, Project
+from small_project import ENDLESS, TABLES, Project
 
 from lab import status, store
 from lab.lock import is_held, lock_of
 from lab.schedule import Job, run
 from lab.status import State
-
-ENDLESS = '''\
-"""When does it end?"""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
-
-from lab.progress import track
-
-
-@dataclass(frozen=True)
-class Params:
-    steps: int = 1_000_000_000  # more than anyone waits for
-
-
-SMOKE = Params(steps=1)
-
-
-@dataclass(frozen=True)
-class Result:
-    steps: int
-
-
-CLAIMS = ()
-
-
-def run(params: Params) -> Result:
-    for _ in track(range(params.steps), "steps"):
-        sum(range(100))
-    return Result(params.steps)
-'''
 
 
 def test_two_processes_asked_for_one_stale_result_compute_it_once(project: Project) -> None:
@@ -62,6 +30,19 @@ def test_two_processes_asked_for_one_stale_result_compute_it_once(project: Proje
     assert [process.returncode for process in both] == [0, 0]
     assert sorted(bool(re.search("quick: done in", text)) for text in said) == [False, True], said
     assert sorted(bool(re.search("quick: already there", text)) for text in said) == [False, True], said
+    assert status.of("quick", project.root).is_fresh
+
+
+def test_eight_processes_asked_for_one_stale_result_compute_it_once(project: Project) -> None:
+    """All at once, with nothing to hold them back; the experiment itself notes each time that it is run."""
+    project.lab("run")
+    project.edit("experiments/quick.py", "    walks = []\n", "    walks = []\n    print('it runs')\n")
+    assert status.of("quick", project.root).state is State.STALE
+    all_eight = [project.start("run", stderr=subprocess.STDOUT) for _ in range(8)]
+    said = [process.communicate(timeout=120)[0] for process in all_eight]
+    assert [process.returncode for process in all_eight] == [0] * 8, said
+    assert sum(text.count("it runs") for text in said) == 1
+    assert sum("quick: done in" in text for text in said) == 1
     assert status.of("quick", project.root).is_fresh
 
 
@@ -86,6 +67,27 @@ def test_ctrl_c_loses_only_the_run_in_hand(project: Project) -> None:
     assert status.of("quick", project.root).is_fresh
     assert status.of("second", project.root).state is State.MISSING
     assert not is_held(project.result("second"), project.root)  # its worker is gone
+
+
+def test_what_was_finished_before_ctrl_c_is_not_run_again(project: Project) -> None:
+    text = (project.root / "experiments/quick.py").read_text()
+    for name in ("apple", "berry"):
+        project.write(f"experiments/{name}.py", text)
+    project.write("experiments/cherry.py", text.replace("walks = []", "walks = [1 / len([])]"))
+    project.write("experiments/middle.py", ENDLESS)
+    (project.root / "experiments/quick.py").rename(project.root / "experiments/zebra.py")
+    running = project.start("run", "--jobs", "1")
+    _until(running.stdout, "middle: running")
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert said.startswith("stopped; kept: apple, berry; failed: cherry; lost: middle; not begun: zebra\n")
+    kept = {path: path.stat().st_mtime_ns for path in project.root.glob("results/*/*")}
+    project.edit("experiments/middle.py", "1_000_000_000", "3")
+    project.edit("experiments/cherry.py", "walks = [1 / len([])]", "walks = []")
+    said = project.lab("run")
+    assert "middle: done" in said and "cherry: done" in said and "zebra: done" in said
+    assert "apple" not in said and "berry" not in said
+    assert all(path.stat().st_mtime_ns == then for path, then in kept.items())
 
 
 def test_a_worker_dies_with_the_one_who_asked(project: Project) -> None:
@@ -138,7 +140,8 @@ def test_code_that_changes_while_it_runs_gives_no_result(saved: str, project: Pr
 
     (outcome,) = run([Job("quick")], project.root, 1, edit)
     assert "the code or data of quick changed while it ran" in outcome.error and "type: lab run quick" in outcome.error
-    assert not project.result("quick").exists()
+    assert status.of("quick", project.root).state is (State.MISSING if saved == "SCALE = 3.0" else State.FAILED)
+    assert not project.result().exists()
 
 
 def _until(lines: Iterable[str] | None, words: str) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_project import TABLES, Project
+from small_project import ENDLESS, TABLES, Project
 
-from lab import store
+from lab import machine, store
 from lab.codec import Table
 from lab.estimate import Estimate
 from lab.store import Stored
@@ -51,7 +53,8 @@ def _change(project: Project, **numbers: Any) -> None:
 def test_the_same_machine_gives_the_same_bits(tables: Project) -> None:
     before = {path: path.read_bytes() for path in tables.root.glob("results/**/*.*")}
     said = tables.shell("verify")
-    assert "tables: the same to the last bit" in said
+    assert "tables: the same to the last bit" in said and "1 of 1 experiments agree with the book" in said
+    assert (tables.root / ".lab/verify/tables/result.json").is_file()
     assert re.search(r"tables +far +(\w+) +\1 +distance (.+?) +distance \2\n", said)
     assert {path: path.read_bytes() for path in tables.root.glob("results/**/*.*")} == before
 
@@ -75,7 +78,70 @@ def test_another_verdict_or_a_number_outside_ends_with_exit_code_one(tables: Pro
 
 def test_without_a_result_there_is_nothing_to_compare_with(project: Project) -> None:
     said = project.lab("verify", code=1)
-    assert said == "error: nothing to compare with: results/quick is missing\ntype: lab run quick\n"
+    assert said == "\nerror: quick: nothing to compare with: results/quick is missing\ntype: lab run quick\n"
+
+
+def test_one_that_fails_and_one_that_is_damaged_stop_no_other(tables: Project) -> None:
+    text = (tables.root / "experiments/tables.py").read_text()
+    for name in ("alas", "broken", "absent"):
+        tables.write(f"experiments/{name}.py", text)
+        if name != "absent":
+            tables.lab("run", name)
+    tables.edit("experiments/alas.py", "    ends = ", "    1 / len([])\n    ends = ")
+    os.truncate(tables.result("broken") / "walks.csv", 9)
+    try:
+        said = tables.shell("verify", code=1)
+    finally:
+        for name in ("alas", "broken", "absent"):
+            (tables.root / f"experiments/{name}.py").unlink()
+    assert "tables: the same to the last bit" in said and "1 of 4 experiments agree with the book" in said
+    assert (
+        "alas: not compared, ZeroDivisionError: division by zero" in said and "error: alas: ZeroDivisionError" in said
+    )
+    assert "broken: not compared, nothing to compare with: results/broken is damaged: walks.csv" in said
+    assert re.search(r"^error: absent: .*results/absent is missing\ntype: lab run absent$", said, re.M)
+
+
+def test_a_book_whose_experiment_gives_something_else_by_now_says_so(tables: Project) -> None:
+    before = (tables.root / "experiments/tables.py").read_text()
+    tables.edit("experiments/tables.py", "    longest: float", "    furthest: float")
+    try:
+        said = tables.shell("verify", code=1)
+    finally:
+        tables.write("experiments/tables.py", before)
+    assert "error: tables: the result of tables does not fit its Result" in said and "Traceback" not in said
+
+
+def test_numbers_that_are_no_estimates_are_listed_with_how_far_off_they_are(tables: Project) -> None:
+    longest = store.read(tables.result("tables"), tables.root).numbers["longest"]
+    _change(tables, longest=longest * 1.25)
+    said = tables.shell("verify")
+    assert re.search(r"^  relative differences: longest 0\.2$", said, re.M)
+    assert "same machine, code and versions, so every bit should be the same: please report this" in said
+
+
+def test_ctrl_c_compares_what_is_done(tables: Project) -> None:
+    tables.write("experiments/zz.py", ENDLESS.replace("1_000_000_000", "2"))
+    tables.lab("run", "zz")
+    tables.edit("experiments/zz.py", "steps: int = 2", "steps: int = 1_000_000_000")
+    verifying = tables.start("verify", "tables", "zz", "--jobs", "1")
+    try:
+        assert verifying.stdout and any("zz: running" in line for line in verifying.stdout)
+        verifying.send_signal(signal.SIGINT)
+        said, errors = verifying.communicate(timeout=60)
+    finally:
+        (tables.root / "experiments/zz.py").unlink()
+    assert verifying.returncode == 130 and "tables: the same to the last bit" in said
+    assert errors.startswith("stopped; kept: tables; lost: zz\nthose that were kept are compared below")
+
+
+def test_the_machines_name_says_which_vectors_decide_the_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = "fma avx2 avx512f avx512bw avx512dq avx512vl"
+    for flags, word in ((wide, " with AVX-512, "), ("fma avx2", " with AVX2, "), ("sse2", "AMD EPYC, ")):
+        text = f"model name : AMD EPYC\nflags : fpu {flags} ht\n"
+        monkeypatch.setattr(Path, "read_text", lambda *_, text=text, **__: text)
+        assert machine.name().startswith("AMD EPYC") and word in machine.name()
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize(
@@ -110,7 +176,3 @@ def test_differences_are_relative_and_named() -> None:
 def test_a_table_with_other_rows_differs_without_end() -> None:
     theirs, ours = _stored("a\n1.0\n", {"a": "float64"}), _stored("a\n1.0\n2.0\n", {"a": "float64"})
     assert dict(_differences(theirs, ours)) == {"table.csv (other rows or columns)": math.inf}
-
-
-def test_verify_folder_is_beside_the_results(tables: Project) -> None:
-    assert Path(tables.root / ".lab/verify/tables/result.json").is_file()

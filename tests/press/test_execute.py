@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -220,9 +223,46 @@ def test_each_option_of_a_cell_shows_what_it_says(make_book: MakeBook) -> None:
 def test_damaged_outputs_are_run_again(make_book: MakeBook) -> None:
     cell = "# One\n\n```{python}\nopen('runs', 'a').write('x')\nprint('here')\n```\n"
     root = make_book({"one.qmd": cell})
-    for damage in ("{", '{"cells": [], "inlines": []}', None):
+    damages = [
+        "{",
+        '{"cells": [], "inlines": []}',
+        "[]",
+        "null",
+        "[" * 9999,
+        "here -> hear",
+        '"seal": -> "sael":',
+        None,
+    ]
+    for damage in damages:
         assert "here" in shown(pages_of(root)["one.qmd"])
         [file] = (root / ".press/cells/one").glob("*/outputs.json")
         if damage:
-            file.write_text(damage)
-    assert (root / "runs").read_text() == "xxx"
+            old, arrow, new = damage.partition(" -> ")
+            assert old in file.read_text() or not arrow
+            file.write_text(file.read_text().replace(old, new) if arrow else damage)
+    assert (root / "runs").read_text() == "x" * len(damages)
+
+
+def test_a_damaged_figure_is_drawn_again(make_book: MakeBook) -> None:
+    cell = "# One\n\n```{python}\nfrom IPython.display import SVG\nSVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')\n```\n"
+    root = make_book({"one.qmd": cell})
+    pages_of(root)
+    [figure] = (root / ".press/cells/one").glob("*/*.svg")
+    whole = figure.read_bytes()
+    figure.write_bytes(whole.replace(b"2000", b"2001"))
+    pages_of(root)
+    assert figure.read_bytes() == whole
+
+
+def test_a_module_edited_within_its_second_is_read_again(make_book: MakeBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Same size, same time: the bytecode that Python keeps looks current, and is not."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    cell = "# One\n\n```{python}\nimport beside.numbers\nprint('it is', beside.numbers.ONE)\n```\n"
+    root = make_book({"one.qmd": cell, "beside/__init__.py": "", "beside/numbers.py": "ONE = 1\n"})
+    subprocess.run([sys.executable, "-c", "import beside.numbers"], cwd=root, check=True)
+    file = root / "beside/numbers.py"
+    assert [*root.glob("beside/__pycache__/numbers.*.pyc")]
+    before = file.stat()
+    file.write_text("ONE = 2\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "it is 2" in shown(pages_of(root)["one.qmd"])

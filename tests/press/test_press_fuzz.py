@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from press import SourceError, pandoc, scan
 from press.project import read_project
+from tests.fuzzing import fuzz
 from tests.press.conftest import CHAPTERS, SETTINGS, MakeBook, pages_of, write_files
 
 # A line takes milliseconds to read: two seconds mean a pattern that runs away.
-QUICK = settings(
-    max_examples=100,
-    derandomize=True,
-    deadline=timedelta(seconds=2),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+QUICK = fuzz(100, seconds=2)
 YAML = [
     "&a [*a]",
     "!!int x",
@@ -122,11 +117,13 @@ def refusal(call: Callable[[], Any], file: str, lines: int) -> bool:
     piece=st.sampled_from(YAML) | st.text(max_size=20),
 )
 @example(where=7, cut=1, piece="  chapters: [index.qmd, {part: 1, chapters: 2}]")
+@example(where=18, cut=3, piece="\u2028")  # ends a line in YAML, and in no editor
+@example(where=19, cut=3, piece="0\r")
 def test_settings_are_read_or_refused(book: Path, where: int, cut: int, piece: str) -> None:
     lines = SETTINGS.splitlines()
     for text in ("\n".join([*lines[:where], piece, *lines[where + cut :]]), SETTINGS.replace("A book", piece)):
         (book / "_quarto.yml").write_text(text, encoding="utf-8", errors="replace")
-        refusal(lambda: read_project(book), "_quarto.yml", text.count("\n") + 1)
+        refusal(lambda: read_project(book), "_quarto.yml", text.count("\n") + text.count("\r") + 1)
 
 
 @QUICK
@@ -145,7 +142,7 @@ def test_chapters_are_cut_into_cells_and_text_or_refused(text: str) -> None:
         assert scan.parse(text, "one.qmd").lines == text.removesuffix("\n").split("\n")
 
 
-@settings(QUICK, max_examples=12, deadline=None)
+@fuzz(12)
 @given(text=LINES.filter(lambda text: "{python}" not in text))
 @example(text="```{=html}\n<!-- \n```")
 def test_chapters_become_pages_or_are_refused(book: Path, text: str) -> None:
