@@ -34,9 +34,7 @@ Array = NDArray[np.float64]
 DIMENSION = 10  # of a letter's embedding
 TRAIN, VALIDATION, TEST = range(3)
 ONE_PERCENT = 0.01  # nats; in perplexity, exp(loss), 1 %
-FRESH = (
-    1000  # added to a seed for batches on which the loss with mates is measured: just trained on, others look better
-)
+FRESH = 1000  # added to a seed for the batches of the loss with mates: those just trained on look better
 SEEN = 16  # such batches
 ROUNDING = 1e-4  # change of a logit that float32 cannot make: logits are of order 1 to 10, their rounding 1e-6
 
@@ -149,8 +147,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 def run(params: Params) -> Result:
     """Train every variant from the same starts on the same batches, and measure losses, jitter and coupling."""
-    variants = list(_norms(params))
-    found = spread(partial(_variant, params), variants, "variants")
+    found = spread(partial(_variant, params), variants := list(_norms(params)), "variants")
     losses, changes, rows = (dict(zip(variants, each, strict=True)) for each in zip(*found, strict=True))
     last = {name: found[-1] for name, found in losses.items()}
     gap = {name: found[VALIDATION] - found[TRAIN] for name, found in last.items()}
@@ -184,14 +181,12 @@ def run(params: Params) -> Result:
 def _variant(params: Params, name: str) -> tuple[Array, Array, dict[str, Array]]:
     """Train one variant; return its losses [look, data, seed], how mates change its logits, and its jitter [seed]."""
     x, y, data = _data(params)
-    seeds = range(params.seeds)
-    start = normed_mlp.start(seeds, params.width, DIMENSION)
+    start = normed_mlp.start(seeds := range(params.seeds), params.width, DIMENSION)
     order = mlp.batches(seeds, len(x), params.batch, params.steps)
-    norm, looks = _norms(params)[name], []
+    norm, looks, row = _norms(params)[name], [], dict[str, Array]()
     for step, weights in track(normed_mlp.descent(start, x, y, order, params.rate, norm, seeds), "steps"):
         if step in _steps(params):
             looks.append(normed_mlp.losses(weights, norm, data[0], *data).numpy())
-    row: dict[str, Array] = {}
     if name.isdecimal():  # a ghost group
         fresh = mlp.batches([FRESH + seed for seed in seeds], len(x), params.batch, SEEN)
         row["seen"] = coupling.loss_seen(weights, norm, x[fresh], y[fresh]).numpy()

@@ -21,7 +21,7 @@ from lab.process import Event
 from lab.store import Stored
 from lab.why import changes
 
-PATIENCE = 8  # seconds until a scheduler that does not answer counts as not there
+PATIENCE = 5  # seconds until a scheduler that does not answer counts as not there
 NEEDED = "pip install 'notes-measured[dask]'"
 
 

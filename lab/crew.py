@@ -65,6 +65,7 @@ class Helper(Process):
 
     def __init__(self, owner: Experiment, root: Path, hear: Hear) -> None:
         self.owner = owner
+        self.ready = False  # it has imported what it needs; until then it gets no piece, or that would have to wait
         self.piece: int | None = None  # in hand
         self.spread = 0
         super().__init__(root, owner.helps | {"root": str(root)}, hear)

@@ -68,6 +68,7 @@ def help_out(job: dict[str, Any], root: Path, tell: Any, orders: queue.Queue[dic
         )
     prepare(wanted)
     here = machine.name()
+    tell(event="ready")
     while True:
         try:
             order = orders.get(timeout=PATIENCE)

@@ -59,9 +59,9 @@ class Outpost(WorkerPlugin):  # type: ignore[misc]
         try:
             process.order(**order)
             while (event := events.get()) is not None:
-                if event["event"] != "progress":
+                if event["event"] in ("computed", "failed"):
                     return event | {"said": self._news(process)}
-                if time.monotonic() - last > EVERY:
+                if event["event"] == "progress" and time.monotonic() - last > EVERY:
                     last = time.monotonic()
                     worker.log_event(self.name, {"name": name, **event})
         finally:

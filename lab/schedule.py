@@ -114,14 +114,16 @@ class _Run:
             first = told | {"root": str(self.root), "away": self.cluster is not None}
             self.running.append(Experiment(Outcome(job), self.root, first, self._hear))
             return True
+        for experiment in sorted(self.running, key=lambda experiment: -len(experiment.open)):
+            for helper in experiment.helpers:
+                if experiment.open and helper.ready and helper.piece is None:
+                    helper.take(experiment.open.popleft())
+                    return True
+        starting = [helper for experiment in self.running for helper in experiment.helpers if not helper.ready]
         behind = max(self.running, key=lambda experiment: len(experiment.open), default=None)
-        if behind is None or not behind.open:
+        if not behind or len(behind.open) <= len(starting) or self._computing + len(starting) >= self.workers:
             return False
-        helper = next((helper for helper in behind.helpers if helper.piece is None), None)
-        if helper is None:
-            helper = Helper(behind, self.root, self._hear)
-            behind.helpers.append(helper)
-        helper.take(behind.open.popleft())
+        behind.helpers.append(Helper(behind, self.root, self._hear))
         return True
 
     def _hear(self, process: Process, event: Event | None) -> None:
@@ -165,6 +167,11 @@ class _Run:
         if event is None:
             assert isinstance(helper, Helper)
             self._bury(helper)
+        elif event["event"] == "ready":
+            assert isinstance(helper, Helper)
+            helper.ready = True
+        elif event["event"] == "failed" and piece is None:
+            experiment.fail(event)  # it could not begin
         elif event["event"] == "progress":
             if helper.spread == experiment.spread:
                 self.listener(experiment.outcome.job, event)

@@ -66,18 +66,18 @@ CLAIMS: tuple[Claim, ...] = ()
 
 
 def run(params: Params) -> Result:
-    ends = np.stack(spread(partial(_walk, params), range(params.walks), "walks"))
+    ends = np.stack(spread(partial(_walk, params, os.getpid()), range(params.walks), "walks"))
     again = spread(_double, ends.sum(1).tolist(), "doublings")
     return Result(float(sum(again)), pd.DataFrame(ends, columns=["x", "y"]))
 
 
-def _walk(params: Params, seed: int) -> np.ndarray:
+def _walk(params: Params, owner: int, seed: int) -> np.ndarray:
     end = time.monotonic() + params.rest
     for _ in track(range(params.steps), "steps"):
         pass
     while time.monotonic() < end:
         time.sleep(0.005)
-    if params.die and seed == 1:
+    if params.die and (seed == 1 if params.die in ("raise", "always") else os.getpid() != owner):
         _die(params.die)
     # Seen from its end: such an array is another one, to the bit, once it is summed in another order.
     return FACTOR * np.random.default_rng(seed).standard_normal((2, params.steps)).T[::-1].sum(0)
@@ -136,19 +136,23 @@ def test_pieces_inside_a_piece_are_not_spread_further() -> None:
 
 
 def test_results_are_the_same_bits_for_any_number_of_workers(walks: Project) -> None:
-    found = []
+    walks.edit("experiments/walks.py", "    end = time", "    print('by', os.getpid())\n    end = time")
+    found, helped = [], []
     for workers in (1, 2, 3):
-        (outcome,) = run([Job("walks", force=True)], walks.root, workers)
+        (outcome,) = run([Job("walks", {"rest": "0.3", "walks": "14"}, force=True)], walks.root, workers)
         assert outcome.computed, outcome
-        there = store.read(walks.result("walks"), walks.root)
+        (place,) = walks.root.glob(".lab/cache/walks/*")
+        there = store.read(place, walks.root)
         found.append((there.numbers, there.tables, there.key))
+        helped.append(len(set(re.findall(r"by \d+", outcome.said))))
     assert found[0] == found[1] == found[2]
+    assert helped[0] == 1 and helped[1] == 2, helped
 
 
 def test_helpers_take_what_one_process_leaves_and_no_more_compute_than_are_allowed(walks: Project) -> None:
     walks.edit("experiments/walks.py", "    end = time", "    print('by', os.getpid())\n    end = time")
     walks.write("experiments/others.py", (walks.root / "experiments/walks.py").read_text())
-    jobs = [Job("walks", {"rest": "0.3", "walks": "8"}), Job("others", {"rest": "0.3"})]
+    jobs = [Job("walks", {"rest": "0.3", "walks": "30"}), Job("others", {"rest": "0.3", "walks": "2"})]
     most, at = 0, set[int]()
     begun = time.process_time()
 
@@ -183,8 +187,7 @@ def test_an_error_in_a_piece_reads_as_if_it_had_happened_in_the_experiment(worke
 
 
 def test_a_helper_that_is_killed_costs_its_piece_which_is_computed_again(walks: Project) -> None:
-    """The experiment's own process takes the first piece, so the second, which kills once, is a helper's."""
-    (outcome,) = run([Job("walks", {"die": str(walks.root / "died"), "rest": "0.2"})], walks.root, 3)
+    (outcome,) = run([Job("walks", {"die": str(walks.root / "died"), "rest": "0.5", "walks": "12"})], walks.root, 3)
     assert (walks.root / "died").exists()
     assert outcome.computed and not outcome.error, outcome
 
