@@ -85,6 +85,7 @@ class _Run:
                 else:
                     outcomes.append(self._close(source))
         finally:
+            self.listener = lambda job, event: None  # what is cut short here has not failed
             for process in [*self.running, *(helper for experiment in self.running for helper in experiment.helpers)]:
                 process.terminate()
             for experiment in list(self.running):
