@@ -129,7 +129,7 @@
 
   // Tables of prose are stacked on phones; their parts keep saying what they are.
   const roles = { table: "table", tbody: "rowgroup", thead: "rowgroup", tr: "row", th: "columnheader", td: "cell" };
-  document.querySelectorAll('main table:has(col):not(:has([style*="right"]))').forEach((table) => {
+  document.querySelectorAll('main table:has(col):not(:has([style*="right"], tr > :nth-child(5)))').forEach((table) => {
     [table, ...table.querySelectorAll("thead, tbody, tr, th, td")].forEach((part) => {
       part.setAttribute("role", roles[part.localName]);
     });
@@ -154,7 +154,7 @@
           box.setAttribute("role", "region");
           box.setAttribute("aria-label", kind + ", scrolls sideways");
         }
-      } else box.removeAttribute("tabindex");
+      } else ["tabindex", "role", "aria-label"].forEach((name) => box.removeAttribute(name));
     });
   };
   reach();
