@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 # Okabe and Ito's colours: told apart with every common form of colour blindness, on paper and on screen.
@@ -20,6 +22,8 @@ PREDICTED = "#d55e00"  # what theory says
 CONTROL = "#6b7280"  # the same run without the thing in question
 ACCENT = "#009e73"  # the setting the chapter is about
 MUTED = "#9aa1ab"  # guides and grids
+PAPER = "#ffffff"
+CONTRAST = 4.5  # that words need against the paper, WCAG 2.2 (1.4.3); a line or a mark needs 3
 
 
 class Look(NamedTuple):
@@ -83,9 +87,33 @@ def canvas(
 
 
 def label(axis: Axes, text: str, x: float, y: float, colour: str = INK, **placement: Any) -> None:
-    """Write `text` beside its curve, at data coordinates `x`, `y`; `placement` as in `Axes.annotate`."""
+    """Write `text` beside its curve, at data coordinates `x`, `y`; `placement` as in `Axes.annotate`.
+
+    The words are as dark as words must be, and stand clear of the lines that they cross.
+    """
     around: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 8.5}
-    axis.annotate(text, (x, y), color=colour, annotation_clip=False, **around | placement)
+    words = axis.annotate(text, (x, y), color=readable(colour), annotation_clip=False, **around | placement)
+    words.set_path_effects([withStroke(linewidth=2.2, foreground=PAPER, alpha=0.85)])
+
+
+def readable(colour: str) -> str:
+    """Return the colour, darkened as far as words of it need to be read on paper."""
+    while contrast(colour, PAPER) < CONTRAST:
+        red, green, blue = to_rgb(colour)
+        colour = to_hex((0.97 * red, 0.97 * green, 0.97 * blue))
+    return colour
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, from 1 to 21, as WCAG 2.2 defines it."""
+    dark, light = sorted(_luminance(colour) for colour in (one, other))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of an sRGB colour (IEC 61966-2-1), 0 to 1."""
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour))
+    return float(0.2126 * red + 0.7152 * green + 0.0722 * blue)
 
 
 def band(axis: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str) -> None:

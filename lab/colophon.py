@@ -55,7 +55,7 @@ def costs() -> Markdown:
         rows.append(
             [
                 sec,
-                duration(made["seconds"]),
+                duration(made["seconds"]).replace(" ", "\N{NO-BREAK SPACE}"),
                 made["date"][:10],
                 python + (f", torch {torch}" if torch else ""),
                 made["machine"],

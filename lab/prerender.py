@@ -103,4 +103,11 @@ def drop_stale(book: Chapters, chosen: list[Path], root: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ModuleNotFoundError as error:  # before `make book` there is no .venv, and Quarto takes another Python
+        if (error.name or "").partition(".")[0] in ("lab", "press", "experiments", "figures", "nets"):
+            raise
+        print(f"error: {sys.executable} has no {error.name}, which this book needs", file=sys.stderr)
+        print("set the book's own Python up with: make .venv/ready", file=sys.stderr)
+        sys.exit(1)

@@ -31,6 +31,12 @@ def _kind(value: Any) -> str:
     return kind
 
 
+def _together(before: Node, *more: Node) -> Node:
+    """Return these inlines as one that no line breaks; word joiners do not hold browsers back from a formula."""
+    inside = before["c"][1] if before["t"] == "Span" and ast.triple(before)[1] == ["together"] else [before]
+    return ast.span([*inside, *more], classes=["together"])
+
+
 class Writer:
     """Turns the document of one page into one that pandoc can write as HTML."""
 
@@ -46,13 +52,16 @@ class Writer:
     def _walk(self, value: Any) -> Any:
         if isinstance(value, list):
             out: list[Any] = []
+            last = ""
             for item in value:
                 if isinstance(item, dict) and "t" in item:
                     if item["t"] == "Str" and item["c"].startswith("%") and out and out[-1] == _SPACE:
                         out[-1] = ast.text("\u00a0")  # a number keeps its per cent sign
-                    if out and {_kind(out[-1]), _kind(item)} == {"Str", "InlineMath"}:
-                        out.append(ast.text("\u2060"))  # a formula stays with its brackets and its full stop
-                    out += self.node(item)
+                    here = self.node(item)
+                    if {last, _kind(item)} == {"Str", "InlineMath"}:  # it stays with its brackets and its full stop
+                        here = [_together(out.pop(), *here)]
+                    last = _kind(item)
+                    out += here
                 else:
                     out.append(self._walk(item))
             return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from press.pdf.markup import Call
 LINE = 96  # characters of table text that fit the width of the page, gaps of three between columns included
 SIZE = 9.3  # of table text, in points
 SHORT = 20  # a column never longer than this is set on one line
+_JOINED = re.compile(r"\s(?=[±%])|(?<=±)\s")  # a number with its interval stays on one line, as in book.typ
 _ALIGN = {"AlignLeft": "left", "AlignRight": "right", "AlignCenter": "center", "AlignDefault": "left"}
 
 
@@ -61,8 +63,35 @@ def _widths(rows: list[Any], count: int) -> list[str]:
     longest = [max(column) for column in lengths]
     if sum(longest) + 3 * count <= LINE or max(longest) <= SHORT:
         return ["auto"] * count
-    shares = [sum(column) / len(column) + max(column) / 2 for column in lengths]
-    return ["auto" if most <= SHORT else f"{share**0.7:.1f}fr" for most, share in zip(longest, shares, strict=True)]
+    shares = [
+        0.0 if most <= SHORT else (sum(column) / len(column) + max(column) / 2) ** 0.7
+        for most, column in zip(longest, lengths, strict=True)
+    ]
+    room = LINE - sum(most if most <= SHORT else 0 for most in longest) - 3 * count
+    shares = _roomy(shares, _pieces(rows, count), room)
+    return [f"{share:.1f}fr" if share else "auto" for share in shares]
+
+
+def _roomy(shares: list[float], pieces: list[int], room: int) -> list[float]:
+    """Enlarge the shares of columns whose longest piece would stick out of its part of the room."""
+    for _ in shares:  # what one column gains may make another too narrow
+        for column, piece in enumerate(pieces):
+            others = sum(shares) - shares[column]
+            if shares[column] and shares[column] * room < piece * sum(shares) and piece < room:
+                shares[column] = others * piece / (room - piece)
+    return shares
+
+
+def _pieces(rows: list[Any], count: int) -> list[int]:
+    """Characters of the longest piece in each column that cannot be broken: a word, or a number with its interval."""
+    pieces = [0] * count
+    for row in rows:
+        if len(row[1]) == count:
+            for column, cell in enumerate(row[1]):
+                text = _JOINED.sub("_", words(cell[4])).replace("-", " ")
+                numbers = [piece for piece in text.split() if piece[:1] in "−0123456789"]
+                pieces[column] = max([pieces[column], *map(len, numbers)])
+    return pieces
 
 
 def _size(widths: list[str], rows: list[Any]) -> str:

@@ -266,6 +266,16 @@ def test_before_a_render_stale_results_are_computed_and_their_chapters_thawed(ro
     assert loads((root / "results/two/result.json").read_bytes())["numbers"] == {"total": 18.0}
 
 
+def test_without_the_books_own_python_the_render_stops_and_says_what_to_type(root: Path) -> None:
+    """In a fresh clone there is no .venv yet, and Quarto takes the system's Python, which has no libraries."""
+    script = Path(prerender.__file__)
+    bare = [sys.executable, "-I", "-S", "-c", f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')"]
+    done = subprocess.run(bare, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "make .venv/ready" in done.stderr
+
+
 def test_a_damaged_record_thaws_everything(root: Path) -> None:
     assert run(root, "book/plain.qmd").returncode == 0
     freeze(root)

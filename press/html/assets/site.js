@@ -109,9 +109,27 @@
     });
   });
 
+  // On phones a figure can be seen at its own size, which scrolls.
+  document.querySelectorAll("main .quarto-float-fig img").forEach((image) => {
+    const box = document.createElement("div"), button = document.createElement("button");
+    box.className = "figure-box";
+    button.type = "button";
+    button.className = "enlarge";
+    button.textContent = "Enlarge";
+    button.setAttribute("data-pagefind-ignore", "");
+    button.addEventListener("click", () => {
+      const large = box.classList.toggle("large");
+      button.textContent = large ? "Whole figure" : "Enlarge";
+      reach();
+    });
+    image.replaceWith(box);
+    box.append(image);
+    box.after(button);
+  });
+
   // Tables of prose are stacked on phones; their parts keep saying what they are.
   const roles = { table: "table", tbody: "rowgroup", thead: "rowgroup", tr: "row", th: "columnheader", td: "cell" };
-  document.querySelectorAll('main table:has(col):not(:has([style*="right"]))').forEach((table) => {
+  document.querySelectorAll('main table:has(col):not(:has([style*="right"], tr > :nth-child(5)))').forEach((table) => {
     [table, ...table.querySelectorAll("thead, tbody, tr, th, td")].forEach((part) => {
       part.setAttribute("role", roles[part.localName]);
     });
@@ -128,14 +146,15 @@
       formula.replaceWith(box);
       box.append(formula);
     });
-    document.querySelectorAll(".table-scroll, .math-scroll, main pre").forEach((box) => {
-      if (box.scrollWidth > box.clientWidth + 1) {
+    document.querySelectorAll(".table-scroll, .math-scroll, .figure-box, main pre").forEach((box) => {
+      if (getComputedStyle(box).overflowX !== "visible" && box.scrollWidth > box.clientWidth + 1) {
         box.tabIndex = 0;
-        if (box.matches(".table-scroll")) {
+        const kind = box.matches(".table-scroll") ? "Table" : box.matches(".figure-box") ? "Figure" : "";
+        if (kind) {
           box.setAttribute("role", "region");
-          box.setAttribute("aria-label", "Table, scrolls sideways");
+          box.setAttribute("aria-label", kind + ", scrolls sideways");
         }
-      } else box.removeAttribute("tabindex");
+      } else ["tabindex", "role", "aria-label"].forEach((name) => box.removeAttribute(name));
     });
   };
   reach();

@@ -244,7 +244,7 @@ def test_a_formula_in_a_line_scrolls_only_while_the_line_is_too_narrow(open_page
     assert page.locator("main p .math-scroll.too-wide").count() == 1
     page.set_viewport_size({"width": 1280, "height": 900})
     expect(page.locator("main p .math-scroll.too-wide")).to_have_count(0)
-    assert page.locator("main p > math").count() > 3
+    assert page.locator("main p > math, main p > .together > math").count() > 3
 
 
 def test_tables_of_prose_are_stacked_on_a_phone_and_stay_tables(open_page: Open) -> None:
@@ -350,6 +350,27 @@ def test_on_paper_only_the_text_is_left_and_solutions_are_open(open_page: Open) 
     assert page.evaluate(CONTRAST, "main *:not(.screen-reader-only, .screen-reader-only *)")[0][0] >= 4.5
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.querySelector('main details').open") is False
+
+
+def test_on_a_phone_a_figure_can_be_enlarged_and_then_scrolls_by_keyboard(open_page: Open) -> None:
+    page = open_page("chapters/circles.html", width=390)
+    figure = page.locator("#fig-circle")
+    box, button = figure.locator(".figure-box"), figure.get_by_role("button", name="Enlarge")
+    before = figure.locator("img").bounding_box()
+    button.press("Enter")
+    after = figure.locator("img").bounding_box()
+    assert before and after and before["width"] <= 390 < after["width"]
+    assert box.get_attribute("tabindex") == "0" and box.get_attribute("aria-label") == "Figure, scrolls sideways"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    figure.get_by_role("button", name="Whole figure").click()
+    whole = figure.locator("img").bounding_box()
+    assert whole and whole["width"] == before["width"]
+    assert box.get_attribute("tabindex") is None and box.get_attribute("role") is None
+
+
+def test_on_a_wide_screen_figures_need_no_enlarging(open_page: Open) -> None:
+    page = open_page("chapters/circles.html")
+    expect(page.locator(".enlarge").first).not_to_be_visible()
 
 
 def test_the_text_is_set_in_the_fonts_that_are_shipped(open_page: Open) -> None:

@@ -14,6 +14,7 @@ from pdf_pages import page, text
 from press import pdf
 from press.book import Book, Chapter
 from press.errors import SourceError
+from press.pdf import tables
 
 Sample = tuple[Book, dict[Path, str]]
 
@@ -210,3 +211,12 @@ def test_a_figure_without_room_goes_to_the_next_page_and_the_text_fills_the_page
     assert "Told after" in opening
     assert "Tall." not in opening
     assert following.index("Figure\u00a01.1: Tall.") < following.index("Told after")
+
+
+def test_a_number_with_its_interval_never_sticks_out_of_its_column() -> None:
+    """Without the floor the column's share is four characters too narrow for it."""
+    shares, pieces, room = [7.0, 14.0, 5.2], [4, 4, 17], 56
+    assert shares[2] / sum(shares) * room < 17
+    wide = tables._roomy(list(shares), pieces, room)
+    assert wide[2] / sum(wide) * room >= 17 - 1e-9
+    assert wide[:2] == shares[:2]
