@@ -100,7 +100,7 @@ def override(known: dict[str, Field], changes: dict[str, str], root: Path) -> di
 
 
 def data(values: dict[str, Any], root: Path) -> dict[str, str]:
-    """Return the SHA-256 of each data file that the parameters name; a missing one is an error."""
+    """Return the SHA-256 of each data file that the parameters name; a Path to a missing one is an error."""
     found = {}
     for name, value in values.items():
         for path in value if isinstance(value, tuple) else (value,):
@@ -108,6 +108,8 @@ def data(values: dict[str, Any], root: Path) -> dict[str, str]:
                 if not (root / path).exists():
                     raise LabError(f"parameter {name}: there is no data file {path} in {root}")
                 found[name if path is value else f"{name}: {path.as_posix()}"] = content(root / path)
+            elif isinstance(path, str) and path and len(path) < 200 and (root / path).exists():
+                found[f"{name}: {path}"] = content(root / path)
     return found
 
 
