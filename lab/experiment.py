@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from lab.errors import LabError, unknown
+from press.sourced import sourced
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -72,6 +73,7 @@ def load(name: str, root: Path | None = None) -> Any:
     path = source(name, root)
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
+    sourced(root)
     module = importlib.import_module(f"experiments.{name}")
     if not module.__file__ or Path(module.__file__).resolve() != path.resolve():
         raise LabError(

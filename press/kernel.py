@@ -31,6 +31,8 @@ def _press():
 _press()
 del _press
 """
+# In a namespace of its own: a cell must not find names that it has not imported.
+_SOURCED = f"exec({Path(__file__).with_name('sourced.py').read_text(encoding='utf-8')!r}, space := {{'__name__': 'sourced'}})"
 _FIGURES = {"MATPLOTLIBRC": str(Path(__file__).with_name("matplotlibrc"))}
 
 
@@ -68,6 +70,7 @@ class Kernel:
         self._client.start_channels()
         try:
             await self._client.wait_for_ready(timeout=120)
+            await self._run(f"{_SOURCED}\nspace['sourced'](space['Path']({str(self._root)!r}))\ndel space", silent=True)
             await self._run(_SETUP, silent=True)
         except BaseException as error:
             last = self._last_words()
