@@ -64,6 +64,7 @@ def work(
         tell(event="waiting")
         lock.acquire()
     with lock:
+        lock.release()  # acquired twice by now; once is enough, and then it is free at the end
         if not (force or verify) and is_fresh(wanted, place, root):
             tell(event="done", seconds=0.0, computed=False, key=wanted.key)
             return

@@ -49,7 +49,7 @@ def main() -> None:
 def measured() -> list[Trial]:
     """Try out this system and the others that are installed, two at a time."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
-        theirs = [pool.submit(try_out, kind, Path(folder) / kind.__name__) for kind in installed()]
+        theirs = [pool.submit(try_out, kind(Path(folder) / kind.__name__)) for kind in installed()]
         ours = try_out_ours(Path(folder))
         return [ours, *(trial.result() for trial in theirs)]
 
@@ -57,8 +57,8 @@ def measured() -> list[Trial]:
 def try_out_ours(folder: Path) -> Trial:
     """Try out this system: chapters in a small book, all else in an experiment."""
     plain = tuple(row for row in ROWS if row.also != "chapter")
-    trial = try_out(Ours, folder / "ours", plain)
-    book = try_out(OurBook, folder / "book", tuple(row for row in ROWS if row not in plain))
+    trial = try_out(Ours(folder / "ours"), plain)
+    book = try_out(OurBook(folder / "book"), tuple(row for row in ROWS if row not in plain))
     trial.words |= book.words
     trial.errors |= book.errors
     return trial

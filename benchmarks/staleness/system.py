@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.staleness.files import BODY, DYNAMIC, FILES, INSTALLED, PARAMETERS
 
+AROUND = dict(os.environ)  # as it was when all began: systems are tried side by side
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -108,7 +109,7 @@ class System:
     def environment(self) -> dict[str, str]:
         path = os.pathsep.join(map(str, [self.installed, self.root, REPOSITORY]))
         mine = {"PYTHONPATH": path, "STALENESS_TICKS": str(self.ticks), "PYTHONDONTWRITEBYTECODE": "1"}
-        return os.environ | mine | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"} | self.variables
+        return AROUND | mine | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{AROUND['PATH']}"} | self.variables
 
     def start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -144,7 +145,7 @@ class System:
             "numbers = [float(x) for x in Path('data/numbers.txt').read_text().split()]",
             "many = [float(x) for file in sorted(Path('data/many').iterdir()) for x in file.read_text().split()]",
         ]  # fmt: skip
-        command = [sys.executable, "-B", "-c", "\n".join([*read, *given, *lines, shown])]
+        command = [sys.executable, "-B", "-S", "-c", "\n".join([*read, *given, *lines, shown])]
         variables = self.environment() | {"STALENESS_TICKS": os.devnull}
         done = subprocess.run(command, cwd=self.root, env=variables, capture_output=True, text=True)
         assert not done.returncode, done.stderr

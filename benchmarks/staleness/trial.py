@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from benchmarks.staleness.rows import EITHER, HIT, ROWS, RUN, Row
 from benchmarks.staleness.system import NotActed, Refused, System
@@ -47,7 +46,6 @@ class Trial:
             except Refused:
                 if not row.refusal:
                     raise
-        before = 0 if row.also == "two" else system.ran()
         start = system.ran()
         row.act(system)
         if row.also == "python":
@@ -60,7 +58,6 @@ class Trial:
         ran = system.ran() - start
         if row.what == "edit then revert (A-B-A)" or row.what.startswith("killed"):
             ran -= 1  # what `act` itself made it run
-        del before
         true = system.truth()
         if any(value != true for value in shown):
             return STALE
@@ -95,9 +92,9 @@ class Trial:
         return sum(found == word for found in self.words.values()), len(among)
 
 
-def try_out(kind: type[System], home: Path, rows: tuple[Row, ...] = ROWS) -> Trial:
-    """Act rows out on a system in a new project."""
-    trial = Trial(kind(home))
+def try_out(system: System, rows: tuple[Row, ...] = ROWS) -> Trial:
+    """Act rows out on a system in its project, new until now."""
+    trial = Trial(system)
     trial.prepare()
     for row in rows:
         trial.act(row)
