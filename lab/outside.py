@@ -53,7 +53,21 @@ REFUSED = {
     "torch.hub": "a key cannot see what comes over the network: keep the data in a file and make it a Path parameter",
     "requests": "a key cannot see what comes over the network: keep the data in a file and make it a Path parameter",
 }
-CALLERS = {"map", "filter", "sorted", "min", "max", "any", "all", "list", "next", "setattr", "delattr", "vars", "globals"}
+CALLERS = {
+    "map",
+    "filter",
+    "sorted",
+    "min",
+    "max",
+    "any",
+    "all",
+    "list",
+    "next",
+    "setattr",
+    "delattr",
+    "vars",
+    "globals",
+}
 BUILTINS = {
     "exec": "write the code out",
     "eval": "write the code out",
@@ -130,7 +144,9 @@ def puts_together(node: ast.expr, full: str = "") -> bool:
         texts = list(node.values) if len(node.values) > 1 else []
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod):
         texts = [node.left, node.right]
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "replace"):
+    elif (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "replace")
+    ):
         texts = [node.func.value, *node.args]
     written = [item.value for item in texts if isinstance(item, ast.Constant) and isinstance(item.value, str)]
     return bool(written) and not any(set(text) & set(" \n") for text in written) and any(map(_piece.search, written))

@@ -32,7 +32,9 @@ _press()
 del _press
 """
 # In a namespace of its own: a cell must not find names that it has not imported.
-_SOURCED = f"exec({Path(__file__).with_name('sourced.py').read_text(encoding='utf-8')!r}, space := {{'__name__': 'sourced'}})"
+_SOURCED = (
+    f"exec({Path(__file__).with_name('sourced.py').read_text(encoding='utf-8')!r}, space := {{'__name__': 'sourced'}})"
+)
 _FIGURES = {"MATPLOTLIBRC": str(Path(__file__).with_name("matplotlibrc"))}
 
 

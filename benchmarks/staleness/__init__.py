@@ -34,7 +34,9 @@ def main() -> None:
     table = Table("change", "right", *(trial.system.name for trial in trials), title="Staleness, measured")
     for row in ROWS:
         words = [trial.words[row.what] for trial in trials]
-        table.add_row(row.what, row.right, *(f"[{STYLES[word]}]{word}[/]" if word in STYLES else word for word in words))
+        table.add_row(
+            row.what, row.right, *(f"[{STYLES[word]}]{word}[/]" if word in STYLES else word for word in words)
+        )
     table.add_section()
     for what, counts in _totals(trials).items():
         table.add_row(what, "", *counts)

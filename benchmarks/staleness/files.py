@@ -37,7 +37,10 @@ def _die(*_, **__):
     os.remove(os.environ["STALENESS_TICKS"] + ".kill")
     os.kill(os.getpid(), signal.SIGKILL)
 '''
-INSTALLED = {"abacus.py": LIBRARY, "abacus-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: abacus\nVersion: 1.0\n"}
+INSTALLED = {
+    "abacus.py": LIBRARY,
+    "abacus-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: abacus\nVersion: 1.0\n",
+}
 INSTALLED |= {"abacus-1.0.dist-info/RECORD": "abacus.py,,\n", "abacus-1.0.dist-info/INSTALLER": "pip\n"}
 
 MODEL = '''
@@ -62,11 +65,11 @@ def environment():
 def unrelated(value):
     return value + 1
 '''
-DEEP = '''
+DEEP = """
 def gain(value):
     return value * 1.25
-'''
-KINDS = '''
+"""
+KINDS = """
 def traced(function):
     def wrapped(value):
         return function(value) + 10
@@ -100,15 +103,15 @@ squared = power_of(2)
 
 def all_of(value):
     return Child().weighted(value) + decorated(value) + squared(value)
-'''
-NAMED = '''
+"""
+NAMED = """
 def chosen():
     return 20
-'''
-PLUGIN = '''
+"""
+PLUGIN = """
 def extra():
     return 100
-'''
+"""
 FILES = {
     "parts/__init__.py": "",
     "parts/model.py": MODEL,
@@ -121,10 +124,10 @@ FILES = {
     "chapter.md": "# How much is it?\n\nThis much.\n",
 }
 # What the entry computes, the same in every system's own frame: numbers, many, steps, seed and device are given to it.
-BODY = '''\
+BODY = """\
 abacus.tick()
 # Steps are added up.
 value = model.total(numbers + many) * steps + seed + len(device)
-'''
+"""
 DYNAMIC = 'value += importlib.import_module("parts." + "plugin").extra()\n'
 PARAMETERS = {"steps": 2, "seed": 0, "device": "cpu"}

@@ -54,7 +54,9 @@ class Pytask(System):
             "    params = yaml.safe_load(Path(stated).read_text())\n"
             "    steps, seed, device = params['steps'], params['seed'], params['device']\n"
         )
-        head = f"import yaml\nfrom typing import Annotated\nfrom pytask import DirectoryNode, Product\n{IMPORTS}{READ}\n\n"
+        head = (
+            f"import yaml\nfrom typing import Annotated\nfrom pytask import DirectoryNode, Product\n{IMPORTS}{READ}\n\n"
+        )
         return {
             self.entry: f"{head}def task_walk(\n{arguments}) -> None:\n{body}{framed('    ')}    abacus.write(out, {SHOW})\n",
             self.declares: YAML,

@@ -150,7 +150,9 @@ class Ours(System):
         found = other_pythons()
         for python in found:
             shutil.rmtree(self.root / ".lab/analysis")
-            done = subprocess.run([python, "-c", code, self.root], env=self.environment(), capture_output=True, text=True)
+            done = subprocess.run(
+                [python, "-c", code, self.root], env=self.environment(), capture_output=True, text=True
+            )
             if done.returncode:
                 raise Refused(f"{python} gives another key {done.stderr}")
         if not found:
@@ -226,10 +228,9 @@ def other_pythons() -> list[str]:
     for minor in range(11, 20):
         names = [shutil.which(f"python3.{minor}"), *sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python"))]
         for name in filter(None, names):
-            starts = subprocess.run([name, "-c", f"import sys; sys.exit(sys.version_info[1] != {minor})"], capture_output=True)
+            starts = subprocess.run(
+                [name, "-c", f"import sys; sys.exit(sys.version_info[1] != {minor})"], capture_output=True
+            )
             if minor != sys.version_info.minor and not starts.returncode:
                 found[minor] = str(name)
     return list(found.values())
-
-
-
