@@ -11,7 +11,8 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     """Run each module's `main`."""
-    there = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_") and path.stem != "project")
+    modules = [*HERE.glob("*.py"), *(path.parent for path in HERE.glob("*/__init__.py"))]
+    there = sorted(path.stem for path in modules if not path.stem.startswith("_") and path.stem != "project")
     wanted = sys.argv[1:] or there
     unknown = [name for name in wanted if name not in there]
     if unknown:

@@ -12,8 +12,9 @@ LONGEST = 60  # characters of a constant that `lab why` shows
 def hooks(node: ast.ClassDef) -> bool:
     """Say whether a class does something when another is derived from it."""
     methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+    last = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
     return bool(methods & {"__init_subclass__", "__set_name__", "__prepare__"}) or any(
-        isinstance(base, ast.Name) and base.id == "type" for base in node.bases
+        name == "type" or name.endswith(("Meta", "EnumType")) for name in last
     )
 
 

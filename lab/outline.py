@@ -12,7 +12,7 @@ from typing import Any
 
 from lab import kinds, params, syntax
 from lab.errors import Refused
-from lab.scopes import imported, made
+from lab.scopes import imported, made, rebound
 from lab.uses import Reader
 
 Chain = list[str]
@@ -27,10 +27,13 @@ class Unit:
     hash: str  # of its syntax
     verbatim: str  # of its text
     names: list[str] = field(default_factory=list)  # that it binds
+    also: list[str] = field(default_factory=list)  # that it binds by an import inside it, or once called, by `global`
     text: str = ""  # a constant's value, if short
     uses: list[Chain] = field(default_factory=list)
     calls: list[Chain] = field(default_factory=list)  # called when the module is imported
+    given: list[Chain] = field(default_factory=list)  # as arguments to those
     stores: list[Chain] = field(default_factory=list)  # changed in place when the module is imported
+    changes: list[Chain] = field(default_factory=list)  # changed in place when its functions are called
     bases: list[Chain] = field(default_factory=list)  # of a class
     shell: str = ""  # a class's, without its fields
     hooks: bool = False  # a class that does something when another is derived from it
@@ -38,6 +41,8 @@ class Unit:
     paths: list[str] = field(default_factory=list)  # files that it names, which need not exist
     files: list[str] = field(default_factory=list)  # files that it reads by name
     variables: list[str] = field(default_factory=list)  # of the environment
+    reads: bool = False  # a file that is named elsewhere
+    builds: list[tuple[int, str]] = field(default_factory=list)  # line, and what could be a file's name put together
     refused: list[tuple[int, str]] = field(default_factory=list)  # line, and what cannot be followed
 
     def packed(self) -> dict[str, Any]:
@@ -75,7 +80,7 @@ def read(text: str, file: str, module: str, package: bool) -> Outline:
                 stars.append(target[0][1:])
             elif name:
                 aliases.setdefault(name, []).append(target)
-    bound = {name for node in statements for name in made(node)} | set(aliases)
+    bound = {name for node in statements for name in made(node) | rebound(node)} | set(aliases)
     lines = text.splitlines()
     units, mentioned = [], set()
     for node in statements:
@@ -131,6 +136,7 @@ def _unit(node: ast.stmt, reader: Reader, lines: list[str]) -> Unit:
     bases = [] if not isinstance(node, ast.ClassDef) else [*node.bases, *(item.value for item in node.keywords)]
     return Unit(
         names=sorted(made(node)),
+        also=sorted(({name for name, *_ in imported(node, reader.home)} | rebound(node)) - made(node) - {"*"}),
         kind=kind,
         line=node.lineno,
         hash=syntax.fingerprint(node),
@@ -139,13 +145,17 @@ def _unit(node: ast.stmt, reader: Reader, lines: list[str]) -> Unit:
         text=text,
         uses=_once(reader.uses),
         calls=_once(reader.calls + [chain for item in decorators for chain in reader.chains(_called(item))]),
+        given=_once(reader.given),
         stores=_once(reader.stores),
+        changes=_once(reader.changes),
         bases=[chain for base in bases for chain in reader.chains(base)],
         hooks=isinstance(node, ast.ClassDef) and kinds.hooks(node),
         loads=list(dict.fromkeys(reader.loads)),
         paths=sorted(set(reader.paths)),
         files=sorted(set(reader.files)),
         variables=sorted(set(reader.variables)),
+        reads=reader.reads,
+        builds=reader.builds,
         refused=reader.refused,
     )
 

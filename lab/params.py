@@ -106,7 +106,7 @@ def paths(values: dict[str, Any]) -> list[str]:
 
 
 def data(values: dict[str, Any], root: Path) -> dict[str, str]:
-    """Return the SHA-256 of each data file that the parameters name; a missing one is an error."""
+    """Return the SHA-256 of each data file that the parameters name; a Path to a missing one is an error."""
     found = {}
     for name, value in values.items():
         for path in value if isinstance(value, tuple) else (value,):
@@ -114,6 +114,8 @@ def data(values: dict[str, Any], root: Path) -> dict[str, str]:
                 if not (root / path).exists():
                     raise LabError(f"parameter {name}: there is no data file {path} in {root}")
                 found[name if path is value else f"{name}: {path.as_posix()}"] = content(root / path)
+            elif isinstance(path, str) and path and len(path) < 200 and (root / path).exists():
+                found[f"{name}: {path}"] = content(root / path)
     return found
 
 

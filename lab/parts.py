@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,7 @@ from lab.resolve import WHOLE
 from lab.syntax import short
 from lab.why import ORDER
 
+_C = {".c", ".cc", ".cpp", ".cu", ".cxx", ".h", ".hpp"}
 _WITHOUT_EFFECT = ("lab.progress", "lab.pieces", "lab.compiled", "lab.device")  # what may be used and changes no number
 
 
@@ -26,10 +28,12 @@ def libraries(outside: Iterable[str]) -> set[str]:
 
 def refuse(reach: Reach, reached: Reached) -> None:
     """Raise Refused for the first piece of reached code that cannot be followed."""
-    for place in sorted(place for place in reached.places if place[1] != WHOLE):
+    places = sorted(place for place in reached.places if place[1] != WHOLE)
+    reads = any(reach.unit(place).reads for place in places)
+    for place in places:
         unit, file = reach.unit(place), reach.sources.label(place[0])
-        if unit.refused:
-            line, why = unit.refused[0]
+        if refused := unit.refused or (unit.builds if reads else []):
+            line, why = refused[0]
             raise Refused(f"{file}:{line}: {why}")
         for target in reach.targets(place):
             if target.outside.startswith("lab.") and not target.outside.startswith(_WITHOUT_EFFECT):
@@ -43,6 +47,7 @@ def code(reach: Reach, reached: Reached) -> tuple[dict[str, str], dict[str, str]
     texts: dict[str, str] = {}
     order: dict[str, list[str]] = {}  # of what runs on import, by file
     told: set[str] = set()  # files in which it matters
+    acts = {place for name in reached.modules for place, *_ in reach.effects(name)}
     for place in sorted(reached.places):
         module, index = place
         if index == WHOLE:
@@ -50,9 +55,9 @@ def code(reach: Reach, reached: Reached) -> tuple[dict[str, str], dict[str, str]
         unit, file = reach.unit(place), reach.sources.label(module)
         label = f"{file}: {', '.join(unit.names) or 'what importing it does'}"
         hashes.setdefault(label, []).append(reach.hash(place, shell=place in reached.shells))
-        if unit.kind != DEF or len(hashes[label]) > 1:
+        if unit.kind != DEF or len(hashes[label]) > 1 or place in acts:
             order.setdefault(file, []).append(label)
-        if unit.kind == LOOSE or len(hashes[label]) > 1:
+        if unit.kind == LOOSE or len(hashes[label]) > 1 or place in acts:
             told.add(file)
         if unit.text:
             texts[label] = unit.text
@@ -62,14 +67,24 @@ def code(reach: Reach, reached: Reached) -> tuple[dict[str, str], dict[str, str]
 
 def files(look: Reach, reached: Reached, root: Path) -> dict[str, str]:
     """Return the content of each file that reached code names."""
-    found = {}
-    for unit in look.units(reached.places - reached.shells):
-        for path in unit.files:
+    units = look.units(reached.places - reached.shells)
+    named = {path for unit in units for path in unit.files}
+    todo = sorted(named | {path for unit in units for path in unit.paths if (root / path).is_file()})
+    found: dict[str, str] = {}
+    while todo:
+        path = todo.pop(0)
+        if path not in found:
             found[path] = content(root / path) if (root / path).exists() else "missing"
-        for path in unit.paths:
-            if (root / path).is_file():
-                found[path] = content(root / path)
+            todo += _included(path, root)
     return found
+
+
+def _included(path: str, root: Path) -> list[str]:
+    """Return the files beside it that a C or C++ file includes."""
+    if Path(path).suffix not in _C or not (root / path).is_file():
+        return []
+    inside = re.findall(r'^\s*#\s*include\s*"([^"]+)"', (root / path).read_text("utf-8", "replace"), re.MULTILINE)
+    return [os.path.normpath(Path(path).parent / name) for name in inside]
 
 
 def environment(look: Reach, reached: Reached) -> dict[str, str | None]:

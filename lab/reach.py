@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.kinds import CLASS, LOOSE, VARIABLE
+from lab.kinds import CLASS, FROZEN, LOOSE, VARIABLE
 from lab.outline import Unit
 from lab.resolve import CARRIERS, WHOLE, Place, Resolver, Target
 from lab.sources import Sources
@@ -122,29 +122,41 @@ class Reach(Resolver):
 
     def _effect(self, place: Place, unit: Unit) -> tuple[bool, set[Place]]:
         """Return whether importing a statement may change anything at all, and else which statements' values."""
-        module = place[0]
-        always, touched = False, set()
-        calls = [(chain, target) for chain in unit.calls for target in self.resolve(module, chain)]
+        module, loose = place[0], unit.kind == LOOSE and bool(unit.calls or unit.stores)
+        always, touched = False, set[Place]()
+        calls = [target for chain in unit.calls for target in self.resolve(module, chain)]
         bases = [target.place for chain in unit.bases for target in self.resolve(module, chain) if target.place]
         if any(self.unit(found).hooks for found in self._closure(bases)):
-            calls += [([], Target(found)) for found in bases]
-        for _, target in calls:
+            calls += [Target(found) for found in bases]
+        begun = [place] if loose else []  # whose code runs
+        for target in calls:
             if target.place is None:
                 always = always or unit.kind == LOOSE or _sets(target.outside)
                 continue
-            touched |= {found for found in self._closure([target.place]) if self.unit(found).kind == VARIABLE}
+            begun.append(target.place)
             if target.rest and (target.place[1] == WHOLE or self.unit(target.place).kind != CLASS):
                 touched |= self._members(target.place)
-        for chain in unit.stores:
-            for target in self.resolve(module, chain):
+        given = [chain for chain in unit.uses if chain not in unit.calls] if loose else unit.given
+        for target in (target for chain in given for target in self.resolve(module, chain) if begun):
+            if target.place and loose:
+                touched |= self._members(target.place) | self._behind(target.place)
+            elif target.place and target.place[1] != WHOLE and self.unit(target.place).kind == VARIABLE:
+                touched.add(target.place)  # a function of ours may change what it is given
+        ran = Reached()
+        self._spread(begun, ran)
+        always = always or any(map(_sets, ran.outside))
+        changed = [(module, chain) for chain in unit.stores]
+        for found in self._inside(ran):
+            inner = self.unit(found)
+            changed += [(found[0], chain) for chain in inner.changes]
+            touched |= {bound for name in inner.also for bound in self.find(found[0], name)}
+            touched |= {found} if inner.kind == VARIABLE else set()
+        for home, chain in changed:
+            for target in self.resolve(home, chain):
                 if target.place is None:
                     always = True
                 else:
-                    touched |= self._members(target.place)
-        if unit.kind == LOOSE and (unit.calls or unit.stores):
-            touched |= {found for found in self._closure([place]) if self.unit(found).kind == VARIABLE}
-            given = [target for chain, target in self.edges(place) if chain not in unit.calls]
-            touched |= {found for target in given if target.place for found in self._members(target.place)}
+                    touched |= self._members(target.place) | (self._behind(target.place) if target.rest else set())
         return always, touched - {place}
 
     def _members(self, place: Place) -> set[Place]:
@@ -152,9 +164,22 @@ class Reach(Resolver):
         found = self.sources.outline(module)
         return {place} if index != WHOLE or not found else {(module, number) for number in range(len(found.units))}
 
+    def _behind(self, place: Place) -> set[Place]:
+        """Return the classes and functions that a variable may stand for: an attribute set on it is set on them."""
+        found, todo = set[Place](), [place]
+        while todo:
+            for target in self.targets(todo.pop()):
+                if target.place and target.place[1] != WHOLE and target.place not in found:
+                    found.add(target.place)
+                    todo += [target.place] if self.unit(target.place).kind in (VARIABLE, FROZEN) else []
+        return found if place[1] != WHOLE and self.unit(place).kind in (VARIABLE, FROZEN) else set()
+
     def _closure(self, start: Iterable[Place]) -> set[Place]:
         reached = Reached()
         self._spread(start, reached)
+        return self._inside(reached)
+
+    def _inside(self, reached: Reached) -> set[Place]:
         return {place for place in reached.places if place[1] != WHOLE}
 
 

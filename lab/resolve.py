@@ -73,7 +73,10 @@ class Resolver:
     def hash(self, place: Place, *, shell: bool = False) -> str:
         """Return the hash of a statement, and of what the names in it turned out to be."""
         if (place, shell) not in self._hashes:
-            links = sorted(f"{'.'.join(chain)} {self._shown(target)}" for chain, target in self.edges(place))
+            shown = [(".".join(chain), self._shown(target)) for chain, target in self.edges(place)]
+            links = sorted(f"{chain} {target}" for chain, target in shown)
+            several = {chain for chain, target in shown if any(chain == c and target != t for c, t in shown)}
+            links += [f"{chain} {target}" for chain, target in shown if chain in several]  # the last of them wins
             unit = self.unit(place)
             self._hashes[place, shell] = short("\n".join([unit.shell if shell else unit.hash, *links]))
         return self._hashes[place, shell]
@@ -104,6 +107,9 @@ class Resolver:
             for star in found.stars:
                 if self._has(star, head):
                     targets += self.resolve(star, chain, seen)
+                    targets += [Target(place) for place in self.find(star, "__all__")]
+                elif self.sources.outline(star) is None:
+                    targets.append(Target(outside=".".join([star, *chain])))
         return targets
 
     def _walk(self, module: str, rest: Chain, seen: frozenset[tuple[str, ...]]) -> list[Target]:

@@ -43,6 +43,11 @@ def made(node: ast.AST) -> set[str]:
     return found
 
 
+def rebound(node: ast.AST) -> set[str]:
+    """Return the names of the module that functions in a statement bind once they are called."""
+    return {name for item in ast.walk(node) if isinstance(item, ast.Global) for name in item.names}
+
+
 def _inside(node: ast.AST) -> Iterator[ast.AST]:
     """Yield a statement's own nodes; of functions, classes and comprehensions in it only their names."""
     yield node

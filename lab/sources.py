@@ -46,7 +46,7 @@ class Sources:
             bound: dict[str, list[int]] = {}
             self._bound[module] = bound
             for index, unit in enumerate(found.units if found else ()):
-                for name in unit.names:
+                for name in [*unit.names, *unit.also]:
                     bound.setdefault(name, []).append(index)
         return self._bound[module]
 

@@ -50,7 +50,12 @@ def folder(root: Path, name: str, key: str, book: bool) -> Path | Shared:
     """Return where a result lives; `book`: it has the book's setting."""
     if book:
         return root / "results" / name
-    return shared(root, name, key) or root / ".lab" / "cache" / name / key
+    return shared(root, name, key) or local(root, name, key)
+
+
+def local(root: Path, name: str, key: str) -> Path:
+    """Return where this project alone keeps a result."""
+    return root / ".lab" / "cache" / name / key
 
 
 def read(place: Path | Shared, root: Path) -> Stored:

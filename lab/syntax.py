@@ -13,6 +13,7 @@ from typing import Any
 
 _NEVER = {"ctx", "type_comment", "type_params", "kind", "str"}  # `str`: an interpolation's own text, in Python 3.14
 _ANNOTATIONS = {"annotation", "returns"}
+_READ_ANNOTATIONS = {"register", "script", "custom_op", "beartype", "typechecked", "jaxtyped", "validate_call"}
 _STRINGS = {"JoinedStr", "TemplateStr"}
 
 
@@ -87,8 +88,8 @@ def _body(node: ast.AST, statements: list[ast.stmt], without_fields: bool) -> st
 
 def _reads_annotations(node: ast.AST) -> bool:
     """Say whether a decorator looks at a function's annotations: functools.singledispatch's `register` does."""
-    decorators = getattr(node, "decorator_list", [])
-    return any(isinstance(found, ast.Attribute) and found.attr == "register" for found in decorators)
+    called = [found.func if isinstance(found, ast.Call) else found for found in getattr(node, "decorator_list", [])]
+    return any(ast.unparse(found).rpartition(".")[2] in _READ_ANNOTATIONS for found in called)
 
 
 def _pieces(node: ast.AST) -> list[str]:

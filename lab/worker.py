@@ -11,6 +11,7 @@ import queue
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,13 @@ def work(
         tell(event="waiting")
         lock.acquire()
     with lock:
+        lock.release()  # acquired twice by now; once is enough, and then it is free at the end
         if not (force or verify) and is_fresh(wanted, place, root):
+            tell(event="done", seconds=0.0, computed=False, key=wanted.key)
+            return
+        if not (force or verify) and (earlier := _earlier(wanted, root)):
+            _keep(place, wanted, root)
+            store.write(place, root, earlier)
             tell(event="done", seconds=0.0, computed=False, key=wanted.key)
             return
         if isinstance(place, Path):
@@ -91,8 +98,26 @@ def work(
             _refuse_changed(wanted, root, changes)  # half-saved code fails in ways of its own, which explain nothing
             raise
         _refuse_changed(wanted, root, changes)
+        if not verify:
+            _keep(place, wanted, root)
         store.write(place, root, stored)
         tell(event="done", seconds=stored.provenance["seconds"], computed=True, key=wanted.key)
+
+
+def _earlier(wanted: key.Key, root: Path) -> store.Stored | None:
+    """Return the book's result as it was when this very key was last the book's: an edit was taken back."""
+    place = store.local(root, wanted.experiment, wanted.key)
+    return store.read(place, root) if wanted.book and is_fresh(wanted, place, root) else None
+
+
+def _keep(place: Path | Shared, wanted: key.Key, root: Path) -> None:
+    """Put the book's result that is about to be replaced into the cache, where other settings' results are."""
+    with suppress(NoResult):
+        there = store.read(place, root)
+        if wanted.book and there.key != wanted.key:
+            kept = store.local(root, wanted.experiment, there.key)
+            with suppress(Timeout), lock_of(kept, root).acquire(timeout=0):
+                store.write(kept, root, there)
 
 
 def _refuse_changed(wanted: key.Key, root: Path, changes: dict[str, str]) -> None:

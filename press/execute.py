@@ -58,6 +58,15 @@ def _seal(outputs: Outputs, home: Path) -> str:
     return state.hexdigest()
 
 
+def _renamed(book: Book, source: Source, key: str, home: Path) -> Outputs | None:
+    """Take over the outputs that a chapter of another name, and of the same cells, has under this key."""
+    for other in sorted((book.root / ".press/cells").glob(f"**/{key}/outputs.json")):
+        if kept := _kept(other.parent, source):
+            shutil.copytree(other.parent, home, dirs_exist_ok=True)
+            return kept
+    return None
+
+
 def run(
     book: Book,
     sources: Mapping[str, Source],
@@ -72,7 +81,7 @@ def run(
         home = book.root / folder(book, file, key)
         if not source.runs:
             ready(file, {"cells": [], "inlines": []})
-        elif key is not None and (kept := _kept(home, source)):
+        elif key is not None and (kept := _kept(home, source) or _renamed(book, source, key, home)):
             os.utime(home / "outputs.json")
             ready(file, kept)
         else:

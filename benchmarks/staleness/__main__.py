@@ -1,0 +1,5 @@
+"""`python -m benchmarks.staleness [--markdown FILE]`."""
+
+from benchmarks.staleness import main
+
+main()

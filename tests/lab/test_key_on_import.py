@@ -1,0 +1,150 @@
+"""What importing does through functions, stars, conditions and order is part of a key; files named unseen are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab import key
+from lab.errors import Refused
+
+PROBE = """
+from __future__ import annotations
+from dataclasses import dataclass
+from pathlib import Path
+from nets import far
+
+@dataclass(frozen=True)
+class Params:
+    data: Path = Path("data/names.txt")
+    file: str = "data/other.txt"
+
+@dataclass(frozen=True)
+class Result:
+    final: float
+
+def run(params: Params) -> Result:
+    return Result(far.f(params.data))
+"""
+FILES = {
+    "experiments/__init__.py": "",
+    "experiments/probe.py": PROBE,
+    "nets/__init__.py": "",
+    "nets/other.py": "K = 1\ndef f(): return 1\ndef g(): return 2\n",
+    "nets/a.py": "__all__ = ['h', 'abs']\ndef h(): return 1\ndef abs(x): return 7\n",
+    "nets/b.py": "def h(): return 2\n",
+    "data/names.txt": "a\n",
+    "_quarto.yml": "project:\n  type: book\n",
+}
+SWAP_STARS = ("from nets.a import *\nfrom nets.b import *", "from nets.b import *\nfrom nets.a import *")
+SWAP_IMPORTS = ("from nets.a import h\nfrom nets.b import h", "from nets.b import h\nfrom nets.a import h")
+SWAP_DRAWS = ("A = R.normal()\nB = R.normal()", "B = R.normal()\nA = R.normal()")
+SWAP_REGISTERED = (
+    "@reg\ndef a(): return 1\n@reg\ndef b(): return 2",
+    "@reg\ndef b(): return 2\n@reg\ndef a(): return 1",
+)
+# What nets/far.py is (its f is what run computes), and the edit in it that changes the number.
+STALE = {
+    "a new global set by a function on import": ("def put():\n    global NEW\n    NEW = 3\nput()\ndef f(x): return NEW", "= 3", "= 4"),
+    "a constant set again by a function on import": ("G = 1\ndef put():\n    global G\n    G = 3\nput()\ndef f(x): return G", "= 3", "= 4"),
+    "a class changed by a function that names it": ("class B:\n    v = 1\ndef patch():\n    B.v = 2\npatch()\ndef f(x): return B.v", "= 2", "= 3"),
+    "another module changed by a function": ("from nets import other\ndef go():\n    other.K = 5\ngo()\ndef f(x): return other.K", "= 5", "= 6"),
+    "another module changed by setattr in a function": ("from nets import other\ndef go(): setattr(other, 'K', 5)\ngo()\ndef f(x): return other.K", "5", "6"),
+    "an import on a condition": ("USE = True\nif USE:\n    from nets.other import f as h\nelse:\n    from nets.other import g as h\ndef f(x): return h()", "= True", "= False"),
+    "a library's star": ("from numpy import *\ndef f(x): return sqrt(2.0)", "numpy", "scipy"),
+    "the order of stars": ("from nets.a import *\nfrom nets.b import *\ndef f(x): return h()", *SWAP_STARS),
+    "the order of imports of one name": ("from nets.a import h\nfrom nets.b import h\ndef f(x): return h()", *SWAP_IMPORTS),
+    "a library set up by a function": ("import numpy as np\ndef setup(): np.seterr(all='raise')\nsetup()\ndef f(x): return 1", "'raise'", "'ignore'"),
+    "a library set up by a function that returns": ("import torch\ndef setup():\n    torch.set_default_dtype(torch.float64)\nREADY = setup()\ndef f(x): return 1", "float64", "float32"),
+    "a library's attribute set by a function": ("import torch\ndef setup():\n    torch.backends.x = 1\nsetup()\ndef f(x): return 1", "= 1", "= 2"),
+    "the order of draws": ("import numpy as np\nR = np.random.default_rng(0)\nA = R.normal()\nB = R.normal()\ndef f(x): return A - B", *SWAP_DRAWS),
+    "a step of an iterator": ("I = iter([1, 2])\nA = next(I)\nB = next(I)\ndef f(x): return B", "A = next(I)\n", "A = 0\n"),
+    "a list given to a function": ("L = [3, 1]\ndef take(x): return x.pop()\nA = take(L)\ndef f(x): return L[-1]", "A = take(L)", "A = 0"),
+    "a function mapped over classes": ("class A:\n    v = 1\ndef patch(c): c.v = 2\nlist(map(patch, [A]))\ndef f(x): return A.v", "c.v = 2", "c.v = 3"),
+    "attributes set in a comprehension": ("class A:\n    v = 1\n[setattr(c, 'v', 2) for c in (A,)]\ndef f(x): return A.v", "'v', 2", "'v', 3"),
+    "another name of a class": ("class A: v = 1\nX = A\nX.v = 2\ndef f(x): return A.v", "X.v = 2", "X.v = 3"),
+    "a class in a table": ("class A: v = 1\nT = {'a': A}\nT['a'].v = 2\ndef f(x): return A.v", ".v = 2", ".v = 3"),
+    "a metaclass that keeps a list": ("from abc import ABCMeta\nS = []\nclass M(ABCMeta):\n    def __init__(c, *a): S.append(c)\nclass Z(metaclass=M):\n    v = 1\ndef f(x): return S[0].v", "v = 1", "v = 2"),
+    "the order of registration": ("R = {}\ndef reg(g):\n    R[g.__name__] = g\n    return g\n@reg\ndef a(): return 1\n@reg\ndef b(): return 2\ndef f(x): return list(R.values())[0]()", *SWAP_REGISTERED),
+    "an annotation that a compiler reads": ("import torch\n@torch.jit.script\ndef f(x: int): return x", "x: int", "x: float"),
+}  # fmt: skip
+# Edits of other files.
+ELSEWHERE = {
+    "what a star takes": ("from nets.a import *\ndef f(x): return abs(-1)", "nets/a.py", "__all__ = []\ndef abs(x): return 7\n"),
+    "a header of C++": ("from pathlib import Path\nfrom lab.compiled import library\ndef f(x): return library(Path('nets/a.cpp'))", "nets/b.h", "int y;"),
+    "a file that a text parameter names": ("def f(x): return 1", "data/other.txt", "new"),
+    "a compressed file": ("import gzip\ndef f(x): return gzip.open('data/x.gz').read()", "data/x.gz", "new"),
+}  # fmt: skip
+REFUSED = {
+    "a path put together first": "def f(x, k=1):\n    n = f'data/{k}.txt'\n    return open(n).read()",
+    "a path put together by a caller": "def load(p): return open(p).read()\ndef f(x, k=1): return load('data/' + str(k) + '.txt')",
+    "a path joined": "import os\ndef f(x, k='a'):\n    p = os.path.join('data', k)\n    return open(p).read()",
+    "a path filled in": "def f(x, k='a'):\n    p = 'data/{}.txt'.format(k)\n    return open(p).read()",
+    "a neighbour of the data": "def f(x): return (x.parent / 'labels.txt').read_text()",
+    "a neighbour by variable": "def f(x, k='b'): return (x.parent / k).read_text()",
+    "a neighbour by name": "def f(x): return x.with_name('labels.txt').read_text()",
+    "all neighbours": "def f(x): return list(x.parent.iterdir())",
+    "a way up": "def f(x, k='b'): return (x / '..' / k).read_text()",
+    "a path of modules": "import sys\nsys.path.insert(0, 'data')\ndef f(x): return 1",
+    "eval by its full name": "import builtins\ndef f(x): return builtins.eval('1')",
+    "a program": "import os\ndef f(x): return os.system('true')",
+    "a docstring by name": "def g():\n    'x'\ndef f(x): return getattr(g, '__doc__')",
+    "a docstring's methods": "def g():\n    'x'\ndef f(x): return g.__doc__.upper()",
+    "a dataclass made by a call": "from dataclasses import dataclass\nclass A:\n    v: int = 1\nD = dataclass(A)\ndef f(x): return D(5).v",
+    "a line number": "def f(x): return f.__code__.co_firstlineno",
+    "a pickle": "import pickle\ndef f(x): return pickle.load(open('data/names.txt', 'rb'))",
+    "the working directory": "import os\ndef f(x): return len(os.getcwd())",
+}
+FRESH = {
+    "texts that name no file": ("def f(x, k=1):\n    n = f'{k}/{k} steps'\n    return x.read_text(), n, f'{k:.1f}.', f'loss {k}'  # one", "# one", "# two"),
+    "a claim that is given a table in passing": ("T = [1]\ndef make(g): return g\nCLAIM = make(lambda: T[0] > 5)\ndef f(x): return T[0]", "> 5", "> 6"),
+    "a constant beside": ("A = [1]\nB = sorted(A, key=abs)\ndef f(x): return A[0]", "key=abs", "key=None"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def of(root: Path, far: str) -> str:
+    (root / "nets/far.py").write_text(far + "\n")
+    return key.compute("probe", root).key
+
+
+@pytest.mark.parametrize(("far", "old", "new"), STALE.values(), ids=STALE)
+def test_what_importing_does_makes_a_result_stale(root: Path, far: str, old: str, new: str) -> None:
+    assert old in far
+    assert of(root, far) != of(root, far.replace(old, new))
+
+
+@pytest.mark.parametrize(("far", "old", "new"), FRESH.values(), ids=FRESH)
+def test_what_importing_does_to_nothing_in_use_does_not(root: Path, far: str, old: str, new: str) -> None:
+    assert old in far
+    assert of(root, far) == of(root, far.replace(old, new))
+
+
+@pytest.mark.parametrize(("far", "file", "text"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_file_named_in_code_or_parameters_makes_a_result_stale(root: Path, far: str, file: str, text: str) -> None:
+    (root / "nets/a.cpp").write_text('#include "b.h"\nint x;\n')
+    before = of(root, far)
+    (root / file).write_text(text)
+    assert of(root, far) != before
+
+
+@pytest.mark.parametrize("far", REFUSED.values(), ids=REFUSED)
+def test_what_names_a_file_or_code_unseen_is_refused_with_its_place(root: Path, far: str) -> None:
+    with pytest.raises(Refused, match=r"^nets/far\.py:\d+: "):
+        of(root, far)
+
+
+def test_what_another_module_does_on_import_counts_too(root: Path) -> None:
+    (root / "nets/patch.py").write_text("from nets import other\ndef go():\n    other.f = lambda: 5\ngo()\n")
+    far = "from nets import other, patch\ndef f(x): return other.f()"
+    before = of(root, far)
+    (root / "nets/patch.py").write_text("from nets import other\ndef go():\n    other.f = lambda: 6\ngo()\n")
+    assert of(root, far) != before
