@@ -74,10 +74,11 @@ def all_entries(root: Path | None = None) -> list[Entry]:
 
 
 def ledger() -> Markdown:
-    """Return every claim of the book with its verdict, linked to its chapter (from a page in book/)."""
+    """Return every claim of the book with its verdict, linked to its chapter, code and test (from a page in book/)."""
     rows = [
         [
-            f"@sec-{entry.experiment.replace('_', '-')}",
+            f"@sec-{entry.experiment.replace('_', '-')}: [experiment](../experiments/{entry.experiment}.py), "
+            f"[test](../tests/test_{entry.experiment}.py)",
             entry.claim.text,
             f"[{entry.verdict}]({entry.experiment}.qmd#{entry.anchor}){{.verdict-{entry.verdict.name.lower()}}}",
             entry.number,
