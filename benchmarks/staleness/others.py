@@ -44,11 +44,11 @@ class Pytask(System):
 
     def layout(self) -> dict[str, str]:
         arguments = (
-            "    data: Annotated[Path, DataFile] = Path('data/numbers.txt'),\n"
-            "    many: Annotated[list[Path], DirectoryNode(root_dir=Path('data/many'), pattern='*.txt')] = (),\n"
+            "    many: Annotated[list[Path], DirectoryNode(root_dir=Path('data/many'), pattern='*.txt')],\n"
+            "    data: Path = Path('data/numbers.txt'),\n"
             "    stated: Path = Path('params.yaml'),\n"
             "    out: Annotated[Path, Product] = Path('out.txt'),\n"
-        ).replace("Annotated[Path, DataFile]", "Path")
+        )
         body = (
             "    numbers, _ = read(data, 'data/many')\n    many = [float(x) for file in many for x in Path(file).read_text().split()]\n"
             "    params = yaml.safe_load(Path(stated).read_text())\n"

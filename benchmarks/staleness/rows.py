@@ -75,9 +75,9 @@ def _clone(system: System) -> None:
 
 
 def _back(system: System) -> None:
-    edit("parts/deep.py", "1.25", "1.5")(system)
+    edit("entry", "* steps", "+ steps")(system)
     system.run()
-    edit("parts/deep.py", "1.5", "1.25")(system)
+    edit("entry", "+ steps", "* steps")(system)
 
 
 def _truncate(system: System) -> None:
