@@ -113,4 +113,4 @@ def _rows(weights: Weights, x: torch.Tensor) -> torch.Tensor:
 
 def _embed(weights: Weights, rows: torch.Tensor) -> torch.Tensor:
     flat = weights.embedding.view(-1, weights.embedding.shape[2])
-    return flat.index_select(0, rows.view(-1)).view(*rows.shape[:2], -1)
+    return flat.index_select(0, rows.view(-1)).view(*rows.shape[:2], rows.shape[2] * flat.shape[1])

@@ -49,7 +49,9 @@ def watch(
 ) -> History:
     """Train on batches x [step, seed, batch, context], y [step, seed, batch]; look at each unit with all contexts."""
     steps = np.array(sorted(looks))
-    wanted, dead, off = set(steps.tolist()), [], []
+    wanted = set(steps.tolist())
+    dead: list[torch.Tensor] = []
+    off: list[torch.Tensor] = []
     depth = torch.full((len(start.embedding), start.hidden.shape[2]), torch.nan, dtype=torch.float64)
     kept = into = out = 0
     before: Weights | None = None
@@ -100,17 +102,25 @@ def _look(
 
 def idle(weights: Weights, x: torch.Tensor) -> Flags:
     """Return which units are off for all examples x [example, context]: [seed, unit]."""
-    return (activated.inner(weights, x).amax(1) <= 0).numpy()
+    found: Flags = (activated.inner(weights, x) <= 0).all(1).numpy()
+    return found
+
+
+def any_look(state: Flags) -> Flags:
+    """Return which units were out of work at any look, `state` [look, seed, unit]: [seed, unit]."""
+    found: Flags = np.logical_or.reduce(state, axis=0)
+    return found
 
 
 def found(state: Flags, born: bool) -> Flags:
     """Return which units went out of work, `state` [look, seed, unit], before the last look: at once, or later if not `born`."""
-    return state[0] if born else ~state[0] & state[1:-1].any(0)
+    at_once: Flags = state[0]
+    return at_once if born else ~at_once & any_look(state[1:-1])
 
 
 def returned(state: Flags) -> Flags:
     """Return which units were found working at a look after one that found them out of work: [seed, unit]."""
-    return (np.logical_or.accumulate(state[:-1]) & ~state[1:]).any(0)
+    return any_look(np.logical_or.accumulate(state[:-1]) & ~state[1:])
 
 
 def shares(part: Flags, whole: Flags) -> Array:

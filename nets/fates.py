@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from lab.estimate import Estimate
 from nets import dying
 from nets.dying import Flags, History
-from nets.interval import interval
 from nets.mortal import Plan, Shown
 
 Array = NDArray[np.float64]
@@ -29,6 +28,10 @@ class Way(NamedTuple):
     born: bool = False  # at the start; otherwise in training
     off: bool = False  # off is enough; otherwise dead
 
+    def at(self, places: Iterable[int]) -> Way:
+        """Return the same way with some of the runs."""
+        return self._replace(histories=[self.histories[place] for place in places])
+
 
 def out_of_work(history: History, off: bool) -> Flags:
     """Return which units are dead, or merely `off`, [look, seed, unit]; none in networks that broke down."""
@@ -38,7 +41,7 @@ def out_of_work(history: History, off: bool) -> Flags:
 def ever(history: History, off: bool = False) -> Estimate:
     """Estimate the share of all units that worked at the start and were found out of work at some look since."""
     state = out_of_work(history, off)[:, ~history.broken]
-    return Estimate.of((state.any(0) & ~state[0]).mean(1))
+    return over_known((state.any(0) & ~state[0]).mean(1))
 
 
 def returns(way: Way) -> Array:
@@ -74,7 +77,7 @@ def ending(history: History, off: bool, shown: Shown) -> dict[str, float]:
         "out": last.mean(1),
         "idle": dying.idle(history.end, shown.x[-1]).mean(1),
         "ever": state.any(0).mean(1),
-        "returned": dying.shares(dying.returned(state), state[:-1].any(0)),
+        "returned": dying.shares(dying.returned(state), dying.any_look(state[:-1])),
         "woken": dying.shares(awake, last),
         "above": dying.shares((history.end.hidden_bias[:, 0] > 0).numpy(), last),
         "loss": history.loss,
@@ -100,13 +103,9 @@ def by_depth(ways: Mapping[str, Way], edges: Sequence[float]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def moved(groups: Mapping[str, Iterable[History]]) -> pd.DataFrame:
-    """Count by group: pairs of looks that both found a unit dead, and of them those between which weights changed."""
-    rows = []
-    for name, histories in groups.items():
-        each = np.array([(history.kept, history.into, history.out) for history in histories])
-        rows.append({"group": name, **dict(zip(("pairs", "into", "out"), each.sum(0).tolist(), strict=True))})
-    return pd.DataFrame(rows)
+def moved(histories: Iterable[History]) -> tuple[int, ...]:
+    """Count pairs of looks that both found a unit dead, and those between which weights into it, and out of it, changed."""
+    return tuple(int(count) for count in np.sum([(run.kept, run.into, run.out) for run in histories], axis=0))
 
 
 def curves(histories: Mapping[tuple[Plan, float], History]) -> pd.DataFrame:
@@ -131,8 +130,12 @@ def endings(histories: Mapping[tuple[Plan, float], History], shown: Shown) -> pd
 
 
 def over_seeds(name: str, values: Array) -> dict[str, float]:
-    """Return mean and interval as `nets.interval`, over the seeds that have a value; nan if fewer than two have one."""
+    """Return mean and interval as `nets.interval.interval`, over the seeds that have a value; nan if fewer than two have one."""
+    found = over_known(values)
+    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def over_known(values: Array) -> Estimate:
+    """Estimate the mean over the seeds that have a value; nan if fewer than two have one."""
     known = values[np.isfinite(values)]
-    if len(known) < 2:
-        return {name: float("nan"), f"{name}_low": float("nan"), f"{name}_high": float("nan")}
-    return interval(name, known)
+    return Estimate.of(known) if len(known) > 1 else Estimate(float("nan"), float("nan"), len(known))

@@ -27,6 +27,18 @@ class Plan(NamedTuple):
     letters: str  # trained, still
 
 
+PLANS = (
+    Plan("relu", "good", "trained"),
+    Plan("relu", "good", "still"),
+    Plan("relu", "shifted", "trained"),
+    Plan("relu", "shifted", "still"),
+    Plan("leaky", "good", "trained"),
+    Plan("leaky", "good", "still"),
+    Plan("tanh", "good", "trained"),
+    Plan("tanh", "shifted", "trained"),
+)
+
+
 class Shown(NamedTuple):
     """What all networks are trained on and looked at with."""
 
