@@ -1,0 +1,130 @@
+"""Units without a gradient, watched through training: which die, when, how deep, and which come back.
+
+A unit is dead if its slope is zero for every example of the training set, so that no example moves its weights.  It is
+off if its pre-activation is at most zero for every example: for ReLU the same thing, for leaky ReLU the place where a
+unit would be dead if it had no leak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nets import activated
+from nets.activated import Activation
+from nets.mlp import Rates, Weights
+from nets.names import Counts
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+class History(NamedTuple):
+    """What became of the units of an ensemble in one training run."""
+
+    steps: NDArray[np.int64]  # at which the units were looked at, [look]
+    dead: Flags  # [look, seed, unit]
+    off: Flags  # [look, seed, unit]
+    depth: Array  # how far below zero at the first look when off, in spreads over examples; nan: never, [seed, unit]
+    kept: int  # pairs of looks at a unit, one after the other, that found it dead
+    into: int  # of those, pairs between which a weight into the unit, or its bias, changed by a bit or more
+    out: int  # of those, pairs between which a weight out of it did
+    broken: Flags  # whether a network ended with weights that are no numbers, [seed]
+    loss: Array  # over the training set after the last step, nats, [seed]
+    end: Weights  # after the last step
+
+
+def watch(
+    start: Weights,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    rates: Rates,
+    activation: Activation,
+    data: Counts,
+    looks: Iterable[int],
+) -> History:
+    """Train on batches x [step, seed, batch, context], y [step, seed, batch]; look at each unit with all contexts."""
+    steps = np.array(sorted(looks))
+    wanted = set(steps.tolist())
+    dead: list[torch.Tensor] = []
+    off: list[torch.Tensor] = []
+    depth = torch.full((len(start.embedding), start.hidden.shape[2]), torch.nan, dtype=torch.float64)
+    kept = into = out = 0
+    before: Weights | None = None
+    for step, weights in activated.descent(start, x, y, rates, activation):
+        if step not in wanted:
+            continue
+        now_dead, now_off = _look(weights, activation, data.contexts, depth)
+        if before is not None:
+            stayed = dead[-1] & now_dead  # [seed, unit]
+            kept += int(stayed.sum())
+            entered = (weights.hidden != before.hidden).any(1) | (weights.hidden_bias != before.hidden_bias)[:, 0]
+            into += int((entered & stayed).sum())
+            out += int(((weights.output != before.output).any(2) & stayed).sum())
+        before = Weights(*(kind.clone() for kind in weights))
+        dead.append(now_dead)
+        off.append(now_off)
+    broken = ~torch.stack([kind.isfinite().flatten(1).all(1) for kind in weights]).all(0)
+    return History(
+        steps=steps,
+        dead=torch.stack(dead).numpy(),
+        off=torch.stack(off).numpy(),
+        depth=depth.numpy(),
+        kept=kept,
+        into=into,
+        out=out,
+        broken=broken.numpy(),
+        loss=activated.losses(weights, data.contexts, data.following, activation).numpy(),
+        end=weights,
+    )
+
+
+def _look(
+    weights: Weights, activation: Activation, contexts: torch.Tensor, depth: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return which units are dead and which are off, [seed, unit]; fill in the depth of those off for the first time."""
+    dead, off = [], []
+    for seed in range(len(weights.embedding)):  # one at a time: what one network needs stays in the cache
+        inner = activated.inner(Weights(*(kind[seed : seed + 1] for kind in weights)), contexts)[0]  # [context, unit]
+        top = inner.amax(0)
+        lively = activation.bend(activation.liveliest(inner))
+        dead.append((activation.slope(lively) == 0) & lively.isfinite())
+        off.append(top <= 0)
+        new = (off[-1] & depth[seed].isnan()).nonzero()[:, 0]
+        if len(new):
+            depth[seed, new] = (-top[new] / inner[:, new].std(0)).double()
+    return torch.stack(dead), torch.stack(off)
+
+
+def idle(weights: Weights, x: torch.Tensor) -> Flags:
+    """Return which units are off for all examples x [example, context]: [seed, unit]."""
+    found: Flags = (activated.inner(weights, x) <= 0).all(1).numpy()
+    return found
+
+
+def any_look(state: Flags) -> Flags:
+    """Return which units were out of work at any look, `state` [look, seed, unit]: [seed, unit]."""
+    found: Flags = np.logical_or.reduce(state, axis=0)
+    return found
+
+
+def found(state: Flags, born: bool) -> Flags:
+    """Return which units went out of work, `state` [look, seed, unit], before the last look: at once, or later if not `born`."""
+    at_once: Flags = state[0]
+    return at_once if born else ~at_once & any_look(state[1:-1])
+
+
+def returned(state: Flags) -> Flags:
+    """Return which units were found working at a look after one that found them out of work: [seed, unit]."""
+    return any_look(np.logical_or.accumulate(state[:-1]) & ~state[1:])
+
+
+def shares(part: Flags, whole: Flags) -> Array:
+    """Return for each seed how many of `whole` [..., seed, unit] are in `part`, as a share of them; nan where none is."""
+    axes = tuple(axis for axis in range(whole.ndim) if axis != whole.ndim - 2)
+    among, all_ = (part & whole).sum(axes), whole.sum(axes)
+    return np.where(all_ > 0, among / np.maximum(all_, 1), np.nan)
