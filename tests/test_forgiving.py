@@ -1,0 +1,262 @@
+"""What the chapter on inexact starts says is so: independent training, the committed numbers, SMOKE, and mutants."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from experiments import forgiving
+from experiments.forgiving import CLAIMS, REMEDIES, SMOKE, TOLERANCE, TUNING, Params, Result
+from lab.claims import Verdict
+from lab.estimate import Estimate
+from lab.read import read
+from nets import deep_tanh, gain_sweep, mlp, names
+
+ALL = ("plain", *REMEDIES)
+FIELDS = {"residual": "residual", "batch norm": "batch_norm", "layer norm": "layer_norm", "Adam": "adam"}
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return read(forgiving)
+
+
+@pytest.fixture(scope="module")
+def some(tmp_path_factory: pytest.TempPathFactory) -> Params:
+    """SMOKE on the first names of the book, with more steps."""
+    file = tmp_path_factory.mktemp("names") / "some.txt"
+    file.write_text("\n".join(names.load(Params().data)[:300]), encoding="ascii")
+    return dataclasses.replace(SMOKE, data=file, steps=30)
+
+
+@pytest.fixture(scope="module")
+def small(some: Params) -> Result:
+    return forgiving.run(some)
+
+
+# An independent implementation
+
+
+class _Net(torch.nn.Module):
+    """The network of one gain as PyTorch's own layers, started from the same draws."""
+
+    def __init__(self, name: str, seed: int, gain: float, params: Params) -> None:
+        super().__init__()
+        drawn = deep_tanh.draw(seed, [1.0], params.depth, params.width, gain_sweep.recipes(params.batch)[name].build)
+        self.embedding = torch.nn.Embedding.from_pretrained(drawn.embedding[0].clone(), freeze=False)
+        self.residual, self.layers, self.norms = name == "residual", torch.nn.ModuleList(), torch.nn.ModuleList()
+        for layer in drawn.layers:
+            last = layer is drawn.layers[-1]
+            linear = torch.nn.Linear(*layer[0].shape, bias=last or "norm" not in name)
+            with torch.no_grad():
+                linear.weight.copy_((1.0 if last else gain) * layer[0].T)
+                if linear.bias is not None:
+                    linear.bias.zero_()
+            self.layers.append(linear)
+            norm = {"batch norm": torch.nn.BatchNorm1d, "layer norm": torch.nn.LayerNorm}.get(name, torch.nn.Identity)
+            self.norms.append(norm(params.width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        signal = self.embedding(x).flatten(1)
+        for depth, (layer, norm) in enumerate(zip(self.layers[:-1], self.norms[:-1], strict=True)):
+            out = torch.tanh(norm(layer(signal)))
+            signal = signal + out if self.residual and depth else out
+        return self.layers[-1](signal)
+
+
+def _by_torch(params: Params, name: str, seed: int, gain: float, rate: float) -> float:
+    """Train with autograd and torch.optim; return the validation loss, batch norm's statistics set by PyTorch itself."""
+    split = names.split(names.load(params.data))
+    (x, y), held = names.contexts(split.train), names.contexts(split.validation)
+    net = _Net(name, seed, gain, params)
+    optimiser = (torch.optim.Adam if name == "Adam" else torch.optim.SGD)(net.parameters(), lr=rate)
+    generator = torch.Generator().manual_seed(mlp.BATCHES + seed)
+    for chosen in torch.randint(len(x), (params.steps, params.batch), generator=generator):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(net(x[chosen]), y[chosen]).backward()
+        optimiser.step()
+    if name == "batch norm":
+        drawn = torch.randint(len(x), (params.sample,), generator=torch.Generator().manual_seed(gain_sweep.SAMPLE))
+        for norm in net.norms[:-1]:
+            norm.momentum = 1.0  # the running average is the last batch's
+        with torch.no_grad():
+            net(x[drawn])
+        net.eval()
+    with torch.no_grad():
+        return torch.nn.functional.cross_entropy(net(held[0]), held[1]).item()
+
+
+def _assert_trained_by_torch(params: Params, found: Result) -> None:
+    """Float32 over 30 steps, and PyTorch's running variance divides by n - 1, 1 in 200: 3e-3; a wrong remedy is off by more.
+
+    Without batch norm it is rounding alone, 1e-4.
+    """
+    rates = found.windows.set_index("remedy")["rate"]
+    for name in ALL:
+        for gain in (1.0, 10**0.5):
+            rows = found.runs[(found.runs["remedy"] == name) & (found.runs["seed"] == 1)]
+            ours = float(rows["loss"].iloc[int((rows["gain"] - gain).abs().argmin())])
+            theirs = _by_torch(params, name, 1, gain, float(rates[name]))
+            assert ours == pytest.approx(theirs, abs=3e-3 if name == "batch norm" else 1e-4), (name, gain)
+
+
+def test_every_remedy_is_pytorch_s_own_layers_trained_by_torch_optim(some: Params, small: Result) -> None:
+    _assert_trained_by_torch(some, small)
+
+
+@pytest.mark.parametrize(
+    "mutant", ["remedy left out", "gain on the last layer too", "batches of another seed", "Adam is SGD"]
+)
+def test_named_mutants_of_the_training_are_caught(mutant: str, some: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes, draw, batches = gain_sweep.recipes, deep_tanh.draw, mlp.batches
+    if mutant == "remedy left out":
+        monkeypatch.setattr(gain_sweep, "recipes", lambda batch: recipes(batch) | {"residual": gain_sweep.Recipe()})
+    elif mutant == "Adam is SGD":
+        monkeypatch.setattr(gain_sweep, "recipes", lambda batch: recipes(batch) | {"Adam": gain_sweep.Recipe()})
+    elif mutant == "batches of another seed":
+        monkeypatch.setattr(mlp, "batches", lambda seeds, *rest: batches([seed + 1 for seed in seeds], *rest))
+    else:
+
+        def wrong(seed: int, gains: list[float], *rest: object) -> deep_tanh.Network:
+            network = draw(seed, gains, *rest)
+            network.layers[-1].mul_(torch.tensor(gains)[:, None, None])
+            return network
+
+        monkeypatch.setattr(deep_tanh, "draw", wrong)
+    found = forgiving.run(some)
+    monkeypatch.undo()
+    with pytest.raises(AssertionError):
+        _assert_trained_by_torch(some, found)
+
+
+# Windows and tables
+
+
+def _losses(result: Result, name: str) -> tuple[np.ndarray, np.ndarray]:
+    table = result.runs[result.runs["remedy"] == name].pivot(index="seed", columns="gain", values="loss")
+    return np.log10(table.columns.to_numpy()), table.to_numpy()
+
+
+def _width(places: np.ndarray, row: np.ndarray, best: int, limit: float) -> float:
+    """Measure the window on a fine grid, walking from the best place outwards: a second way to the same number."""
+    fine = np.linspace(places[0], places[-1], 30_001)
+    inside = np.interp(fine, places, row) <= limit
+    middle = int(np.abs(fine - places[best]).argmin())
+    if not inside[middle]:
+        return 0.0
+    right = middle + int(np.argmin(np.append(inside[middle:], False)))
+    left = middle - int(np.argmin(np.append(inside[middle::-1], False)))
+    return float(fine[right - 1] - fine[left + 1])
+
+
+def _assert_windows_follow_from_the_runs(result: Result) -> None:
+    """The fine grid has steps of 1e-4 decades; a threshold at the wrong loss, or unpaired seeds, would be off by 1e-2."""
+    curves = {name: _losses(result, name) for name in ALL}
+    best = {name: int(each.mean(0).argmin()) for name, (_, each) in curves.items()}
+    lowest = min(ALL, key=lambda name: curves[name][1][:, best[name]].mean())
+    ceiling = curves[lowest][1][:, best[lowest]] + TOLERANCE
+    table, widths = result.windows.set_index("remedy"), {}
+    for name, (places, each) in curves.items():
+        at_best = each[:, best[name]]
+        widths[name] = [
+            _width(places, row, best[name], end + TOLERANCE) for row, end in zip(each, at_best, strict=True)
+        ]
+        shared = [_width(places, row, best[name], limit) for row, limit in zip(each, ceiling, strict=True)]
+        assert table.loc[name, "decades"] == pytest.approx(np.mean(widths[name]), abs=1e-3), name
+        assert table.loc[name, "shared"] == pytest.approx(np.mean(shared), abs=1e-3), name
+        assert table.loc[name, "cost"] == pytest.approx((each[:, len(places) // 2] - at_best).mean(), abs=1e-9)
+    assert result.width.mean == pytest.approx(np.mean(widths["plain"]), abs=1e-3)
+    for name, field in FIELDS.items():
+        ours, again = getattr(result, field), Estimate.of(np.subtract(widths[name], widths["plain"]))
+        assert (ours.mean, ours.half_width) == pytest.approx((again.mean, again.half_width), abs=1e-3), name
+
+
+def test_windows_found_a_second_way_are_the_same(small: Result, result: Result) -> None:
+    _assert_windows_follow_from_the_runs(small)
+    _assert_windows_follow_from_the_runs(result)
+
+
+def test_a_wrong_tolerance_is_caught(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "TOLERANCE", 0.06)
+    with pytest.raises(AssertionError):
+        _assert_windows_follow_from_the_runs(result)
+
+
+def test_a_network_does_not_depend_on_how_many_there_are(some: Params) -> None:
+    few = dataclasses.replace(some, steps=5)
+    ours, theirs = (forgiving.run(dataclasses.replace(few, seeds=n)).runs for n in (2, 3))
+    assert theirs.query("seed < 2").reset_index(drop=True).equals(ours)
+
+
+def test_smoke_run_has_every_table_and_no_gap(small: Result) -> None:
+    tables = {name: value for name, value in vars(small).items() if isinstance(value, pd.DataFrame)}
+    assert len(tables) == 8 and not any(table.isna().any().any() for table in tables.values())
+
+
+# The committed numbers
+
+
+def test_rates_are_the_best_of_the_tuning_runs_and_those_are_other_networks(result: Result) -> None:
+    best = result.tuning.loc[result.tuning.groupby("remedy")["loss"].idxmin()].set_index("remedy")["rate"]
+    for name, rate in result.windows.set_index("remedy")["rate"].items():
+        assert best[name] == rate
+        grid = Params().adam_rates if name == "Adam" else Params().rates
+        assert rate in (grid[:1] if name == "residual" else grid[1:-1])  # as the chapter says under "Where it breaks"
+    assert Params().seeds < TUNING
+
+
+def test_a_run_that_broke_counts_as_a_uniform_guess(result: Result) -> None:
+    assert result.runs["loss"].max() <= math.log(27)
+    assert gain_sweep.clipped(np.array([2.0, 50.0, np.nan, np.inf])).tolist() == pytest.approx(
+        [2.0] + [math.log(27)] * 3
+    )
+
+
+def test_normalised_starts_do_not_know_their_gain(result: Result) -> None:
+    """Up to epsilon, which is 1e-5 beside a variance of 1e-4 or more at the smallest gain: a few percent there."""
+    for name in ("batch norm", "layer norm"):
+        rows = result.starts[(result.starts["remedy"] == name) & (result.starts["gain"] > 0.2)]
+        assert rows["signal"].max() / rows["signal"].min() < 1.001
+        assert rows["gradient"].max() / rows["gradient"].min() < 1.001
+
+
+def test_starts_follow_theory(result: Result) -> None:
+    """Of infinite width, and letters repeat: within a factor of 3 where signals range over ten powers of ten."""
+    for name in ("plain", "residual", "layer norm"):
+        rows = result.starts[result.starts["remedy"] == name]
+        for kind in ("signal", "gradient"):
+            assert np.abs(np.log2(rows[kind] / rows[f"{kind}_predicted"])).max() < 1.5, (name, kind)
+
+
+def test_compensated_networks_do_not_know_their_gain(result: Result) -> None:
+    for _, rows in result.compensated.groupby("remedy"):
+        level = rows[rows["gain"] > 0.2]["loss"]
+        assert level.max() - level.min() < 0.02
+
+
+def test_the_plain_window_ends_and_begins_where_theory_says(result: Result) -> None:
+    """At three depths, to 15 and 25 %; an edge that did not move with the depth would be off by more at one of them."""
+    rows = result.depths
+    assert rows["end"].to_numpy() == pytest.approx(rows["high"].to_numpy(), rel=0.15)
+    assert rows["begins"].to_numpy() == pytest.approx(rows["low"].to_numpy(), rel=0.25)
+    assert rows["decades"].is_monotonic_decreasing  # deeper is pickier
+
+
+def test_small_gains_defeat_plain_networks_and_adam_but_not_residual_ones(result: Result) -> None:
+    least = result.losses[result.losses["gain"] == result.losses["gain"].min()].set_index("remedy")["loss"]
+    assert abs(least["plain"] - result.entropy) < 0.02 and least["residual"] < result.entropy - 0.15
+
+
+def test_every_verdict_is_what_the_chapter_on_inexact_starts_says(result: Result) -> None:
+    assert {claim.name: claim.verdict(result) for claim in CLAIMS} == {
+        "residual": Verdict.FAILS,
+        "batch-norm": Verdict.HOLDS,
+        "layer-norm": Verdict.HOLDS,
+        "adam": Verdict.FAILS,
+        "exact": Verdict.CAVEAT,
+    }
