@@ -45,7 +45,7 @@ class Params:
     decades: float = 1.5  # the gains reach so far below and above 1
     per_decade: int = 6  # gains
     seeds: int = 8  # independent networks: draws and batches
-    rates: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0)  # learning rates to choose from, for SGD
+    rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)  # learning rates to choose from, for SGD
     adam_rates: tuple[float, ...] = (0.0003, 0.001, 0.003, 0.01)  # and for Adam
     tuning_seeds: int = 2  # other networks, on which the rates are chosen, at every other gain
     depths: tuple[int, ...] = (5, 20)  # hidden layers; plain networks also tried
