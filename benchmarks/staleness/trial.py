@@ -86,7 +86,9 @@ class Trial:
         }
 
     def _count(self, word: str, rights: tuple[str, ...]) -> tuple[int, int]:
-        among = [self.words[row.what] for row in ROWS if row.right in rights and self.words.get(row.what, NONE) != NONE]
+        twice = word == WASTED  # two writers can both run, though one has to
+        rows = [row for row in ROWS if row.right in rights or (twice and row.also == "two")]
+        among = [self.words[row.what] for row in rows if self.words.get(row.what, NONE) != NONE]
         return sum(found == word for found in self.words.values()), len(among)
 
 
