@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lab.claims import Claim, Verdict, side
 from lab.estimate import Estimate
+from lab.progress import track
 from nets import deep_start, gain_sweep, windows
 from nets.gain_sweep import Data, Size
 from nets.interval import interval
@@ -171,7 +172,7 @@ def run(params: Params) -> Result:
     tuning, rates = _tune(params, data, gains)
     found = {  # [seed, gain] each
         name: gain_sweep.sweeps(recipe, _size(params), range(params.seeds), gains, rates[name], data)
-        for name, recipe in recipes.items()
+        for name, recipe in track(list(recipes.items()), "remedies")
     }
     losses = {name: gain_sweep.clipped(each) for name, each in found.items()}
     table, extra = windows.compare(np.log10(gains), losses, TOLERANCE)
@@ -211,7 +212,7 @@ def _tune(params: Params, data: Data, gains: list[float]) -> tuple[pd.DataFrame,
     """Return losses of other networks at every rate, and for each remedy the rate with the lowest at its best gain."""
     seeds, some = range(TUNING, TUNING + params.tuning_seeds), gains[1::2]
     rows: list[dict[str, object]] = []
-    for name, recipe in gain_sweep.recipes(params.batch).items():
+    for name, recipe in track(list(gain_sweep.recipes(params.batch).items()), "choices of rate"):
         for rate in params.adam_rates if recipe.adam else params.rates:
             found = gain_sweep.sweeps(recipe, _size(params), seeds, some, rate, data)
             for gain, loss in zip(some, gain_sweep.clipped(found).mean(0), strict=True):
