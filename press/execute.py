@@ -15,10 +15,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from press import outputs
+from press import forked, outputs
 from press.book import Book
 from press.errors import SourceError
-from press.kernel import CellFailed, Kernel
+from press.kernel import DEFAULTS, FIGURES, CellFailed, Kernel
 from press.source import Cell, Inline, Source
 
 Progress = Callable[[str, str, str], None]  # event, chapter, detail
@@ -97,14 +97,17 @@ async def _run_side_by_side(
     progress: Progress,
     ready: Callable[[str, Outputs], None],
 ) -> None:
-    environment = os.environ | _environment(book.root)
-    places = asyncio.Semaphore(os.cpu_count() or 1)
+    environment = DEFAULTS | os.environ | _environment(book.root) | FIGURES
+    cores = os.cpu_count() or 1
+    places = asyncio.Semaphore(cores)
+    worthwhile = forked.AVAILABLE and len(waiting) > 2 * cores
+    nursery = forked.Nursery(book.root, environment) if worthwhile else None
 
     async def one(source: Source, key: str | None) -> None:
         async with places:
             progress("execute", source.file, "starting")
             try:
-                async with Kernel(book.root, environment) as kernel:
+                async with Kernel(book.root, environment, nursery) as kernel:
                     ready(source.file, await _run_chapter(book, source, key, kernel, progress))
             except CellFailed as failure:  # outside a cell: the kernel itself
                 raise SourceError(source.file, 0, failure.what, failure.traceback) from None
@@ -117,6 +120,9 @@ async def _run_side_by_side(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
+    finally:
+        if nursery is not None:
+            nursery.close()
 
 
 async def _run_chapter(book: Book, source: Source, key: str | None, kernel: Kernel, progress: Progress) -> Outputs:

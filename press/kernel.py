@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import subprocess
 import sys
 import tempfile
+from ast import literal_eval
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from press.forked import Nursery
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -35,7 +41,10 @@ def _press():
 _press()
 del _press
 """
-_FIGURES = {"MATPLOTLIBRC": str(Path(__file__).with_name("matplotlibrc"))}
+_LIBRARIES = "__import__('json').dumps(__import__('press.imports').imports.libraries())"
+# In the environment: figures are for the page, as ipykernel has it by default, and look as follows.
+DEFAULTS = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+FIGURES = {"MATPLOTLIBRC": str(Path(__file__).with_name("matplotlibrc"))}
 
 
 class CellFailed(Exception):
@@ -52,18 +61,23 @@ def plain(text: str) -> str:
 
 
 class Kernel:
-    """A kernel of this Python, with the project's root as its working directory; use it with `async with`."""
+    """A kernel of this Python, with the project's root as its working directory; use it with `async with`.
 
-    def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
+    The nursery, if there is one, forks it; or learns from it which libraries to import, if it knows none yet.
+    """
+
+    def __init__(self, root: Path, environment: Mapping[str, str], nursery: Nursery | None = None) -> None:
         from jupyter_client.kernelspec import KernelSpec
         from jupyter_client.manager import AsyncKernelManager
 
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         self._manager = AsyncKernelManager()
         self._manager._kernel_spec = KernelSpec(argv=argv, display_name="press", language="python")
-        self._root, self._environment = root, dict(environment) | _FIGURES
+        self._root, self._environment, self._nursery = root, dict(environment), nursery
 
     async def __aenter__(self) -> Kernel:
+        if self._nursery is not None and await self._nursery.ready():
+            self._manager.provisioner = self._nursery.provisioner(self._manager)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the kernel)
         await self._manager.start_kernel(
             cwd=str(self._root), env=self._environment, stdout=subprocess.DEVNULL, stderr=self._log
@@ -83,6 +97,11 @@ class Kernel:
 
     async def __aexit__(self, *_: object) -> None:
         self._client.stop_channels()
+        await self._manager.provisioner.kill()
+        for _look in range(200):  # it ends in milliseconds; Jupyter would look again after a tenth of a second
+            if not await self._manager.is_alive():
+                break
+            await asyncio.sleep(0.005)
         await self._manager.shutdown_kernel(now=True)
         self._manager.context.term()
         self._log.close()
@@ -97,6 +116,10 @@ class Kernel:
             what = f"{error.get('ename', 'stopped')}: {plain(error.get('evalue', ''))}".splitlines()[0]
             last = "\n".join(trace).rstrip().splitlines()[-12:]
             raise CellFailed(what, int(places[-1]) if places else 0, "\n".join(last))
+        if self._nursery is not None and not self._nursery.taught:
+            self._nursery.taught = True
+            [libraries] = await self.evaluate([_LIBRARIES])
+            self._nursery.imports(json.loads(literal_eval(libraries["data"]["text/plain"])))
         return messages
 
     async def evaluate(self, expressions: list[str]) -> list[dict[str, Any]]:

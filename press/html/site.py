@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 from press.book import Book, Page
@@ -33,7 +34,7 @@ def site(book: Book, pages: tuple[Page, ...], out: Path) -> None:
             if file.is_file() and "__pycache__" not in file.parts:
                 _copy(file, out / file.relative_to(book.root))
     (out / ".nojekyll").touch()
-    asyncio.run(_index(book, pages, out))
+    _index(book, pages, out)
 
 
 def _copy(file: Path, place: Path) -> None:
@@ -41,16 +42,22 @@ def _copy(file: Path, place: Path) -> None:
     shutil.copyfile(file, place)
 
 
-async def _index(book: Book, pages: tuple[Page, ...], out: Path) -> None:
-    """Write the search index; results point at sections, whose ids the index wants on their headings."""
-    from pagefind.index import IndexConfig, PagefindIndex
+def _index(book: Book, pages: tuple[Page, ...], out: Path) -> None:
+    """Write the search index; results point at sections, whose ids the index wants on their headings.
 
-    config = IndexConfig(output_path=str(out / "pagefind"), force_language=book.lang.partition("-")[0])
-    async with PagefindIndex(config=config) as index:
+    By the program itself: the service that the Python package talks to is ended while it may still be writing.
+    """
+    from pagefind.service import get_executable
+
+    with tempfile.TemporaryDirectory() as folder:
         for page in pages:
             text = (out / page.chapter.html).read_text(encoding="utf-8")
-            text = _SECTION.sub(r'<section\2><h\3 id="\1"', _UNREAD.sub("", text))
-            await index.add_html_file(content=text, url=page.chapter.html)
+            file = Path(folder) / page.chapter.html
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(_SECTION.sub(r'<section\2><h\3 id="\1"', _UNREAD.sub("", text)), encoding="utf-8")
+        language = book.lang.partition("-")[0]
+        command = [get_executable(), "--site", folder, "--output-path", out / "pagefind", "--force-language", language]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     for file in (out / "pagefind").glob("pagefind-*"):
         if not file.name.startswith(NEEDED):  # the site has a search box of its own
             file.unlink()
