@@ -85,7 +85,7 @@ def _keys(sources: Mapping[str, Source], keys: Callable[[Path], str] | None) -> 
     """Return what identifies each chapter's outputs: the caller's key and the chapter's own code; None without `keys`."""
     if keys is None:
         return dict.fromkeys(sources)
-    own = version.code("execute.py", "kernel.py", "outputs.py", "source.py", "scan.py")
+    own = version.code("execute.py", "forked.py", "kernel.py", "nursery.py", "outputs.py", "source.py", "scan.py")
     made_of = {file: [keys(Path(file)), own, *text.code()] for file, text in sources.items()}
     return {file: sha256("\0".join(parts).encode()).hexdigest()[:24] for file, parts in made_of.items()}
 
