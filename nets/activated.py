@@ -25,6 +25,16 @@ class Activation(NamedTuple):
     liveliest: Elementwise  # pre-activations [example, unit] to the one of each unit whose slope is the largest, [unit]
 
 
+def relu(inner: torch.Tensor) -> torch.Tensor:
+    """Return ReLU of the pre-activations."""
+    return torch.relu(inner)
+
+
+def tanh(inner: torch.Tensor) -> torch.Tensor:
+    """Return tanh of the pre-activations."""
+    return torch.tanh(inner)
+
+
 def leaky(inner: torch.Tensor) -> torch.Tensor:
     """Return leaky ReLU of the pre-activations."""
     return torch.maximum(inner, LEAK * inner)
@@ -45,9 +55,9 @@ def nearest_zero(inner: torch.Tensor) -> torch.Tensor:
     return inner.abs().amin(0)
 
 
-RELU = Activation(torch.relu, relu_slope, largest)
+RELU = Activation(relu, relu_slope, largest)
 LEAKY = Activation(leaky, leaky_slope, largest)
-TANH = Activation(torch.tanh, tanh_slope, nearest_zero)
+TANH = Activation(tanh, tanh_slope, nearest_zero)
 
 
 def inner(weights: Weights, x: torch.Tensor) -> torch.Tensor:

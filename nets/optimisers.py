@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 FIRST, SECOND, TINY = 0.9, 0.999, 1e-8  # Adam's two betas and epsilon, as Kingma and Ba chose them and PyTorch has them
-Tensors = Sequence[torch.Tensor]
+Tensors = Sequence["torch.Tensor"]
 Step = Callable[[Tensors, Tensors], None]  # changes weights in place, given their gradients
 
 

@@ -46,7 +46,9 @@ def test_measured_jitter_follows_the_law_for_normal_values(result: Result) -> No
     """
     rows = _ghosts(result)
     assert rows["jitter_start"].to_numpy() == pytest.approx(rows["jitter_law"].to_numpy(), rel=0.05)
-    assert rows["jitter_law"].tolist() == [ghost_norm.jitter_law(size) for size in Params().groups]
+    # Sums of 64³ terms, which several threads take in another order: some roundings of 1e-16.
+    law = [ghost_norm.jitter_law(size) for size in Params().groups]
+    assert rows["jitter_law"].tolist() == pytest.approx(law, rel=1e-12)
     assert np.all(np.diff(rows["jitter_end"]) > 0)  # smaller groups jitter more, after training too
 
 
