@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from queue import Queue
 
 from benchmarks.staleness.system import IMPORTS, READ, NotActed, Refused, System, framed
 
@@ -133,7 +134,8 @@ class Ours(System):
             if self.within and not dies:
                 try:
                     with _imported_anew():
-                        worker.work("walk", self.root, {}, lambda **event: None)
+                        how = {"verify": False, "force": False, "away": False}
+                        worker.work("walk", self.root, {}, lambda **event: None, Queue(), **how)
                 except LabError as error:
                     raise Refused(str(error)) from None
             else:

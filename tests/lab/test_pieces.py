@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import time
 from functools import partial
@@ -50,7 +51,8 @@ class Params:
     steps: int = 1000  # of one walk
     walks: int = 6  # pieces
     rest: float = 0.0  # seconds that a piece takes at least
-    die: str = ""  # in a piece: "raise", "always", or a folder to be made by the one who dies, once
+    meet: str = ""  # "at: " and a folder with three seats: each process takes one, and waits until the last is taken
+    die: str = ""  # in a piece: "raise", "always", or "once: " and a folder to be made by the one who dies
 
 
 SMOKE = Params(steps=2)
@@ -77,10 +79,32 @@ def _walk(params: Params, owner: int, seed: int) -> np.ndarray:
         pass
     while time.monotonic() < end:
         time.sleep(0.005)
+    if params.meet:
+        _meet(params.meet.removeprefix("at: "))
     if params.die and (seed == 1 if params.die in ("raise", "always") else os.getpid() != owner):
         _die(params.die)
     # Seen from its end: such an array is another one, to the bit, once it is summed in another order.
     return FACTOR * np.random.default_rng(seed).standard_normal((2, params.steps)).T[::-1].sum(0)
+
+
+def _meet(folder: str) -> None:
+    end = time.monotonic() + 60
+    if not os.path.exists(f"{folder}/{os.getpid()}"):
+        os.mkdir(f"{folder}/{os.getpid()}")
+        _sit_down(folder)
+    while not os.path.exists(f"{folder}/seat 2"):
+        if time.monotonic() > end:
+            raise TimeoutError("nobody came in a minute")
+        time.sleep(0.005)
+
+
+def _sit_down(folder: str) -> None:
+    for seat in range(9):
+        try:
+            os.mkdir(f"{folder}/seat {seat}")
+        except FileExistsError:
+            continue
+        return
 
 
 def _double(value: float) -> float:
@@ -92,7 +116,7 @@ def _die(how: str) -> None:
         raise FloatingPointError("there is no second walk")
     if how != "always":
         try:
-            os.mkdir(how)
+            os.mkdir(how.removeprefix("once: "))  # not the name of a folder alone, which would be data
         except FileExistsError:
             return
     os.kill(os.getpid(), 9)
@@ -139,20 +163,21 @@ def test_results_are_the_same_bits_for_any_number_of_workers(walks: Project) -> 
     walks.edit("experiments/walks.py", "    end = time", "    print('by', os.getpid())\n    end = time")
     found, helped = [], []
     for workers in (1, 2, 3):
-        (outcome,) = run([Job("walks", {"rest": "0.3", "walks": "14"}, force=True)], walks.root, workers)
+        job = Job("walks", {"meet": _meeting(walks, workers), "walks": "14"}, force=True)
+        (outcome,) = run([job], walks.root, workers)
         assert outcome.computed, outcome
         (place,) = walks.root.glob(".lab/cache/walks/*")
         there = store.read(place, walks.root)
         found.append((there.numbers, there.tables, there.key))
         helped.append(len(set(re.findall(r"by \d+", outcome.said))))
     assert found[0] == found[1] == found[2]
-    assert helped[0] == 1 and helped[1] == 2, helped
+    assert helped == [1, 2, 3]
 
 
 def test_helpers_take_what_one_process_leaves_and_no_more_compute_than_are_allowed(walks: Project) -> None:
     walks.edit("experiments/walks.py", "    end = time", "    print('by', os.getpid())\n    end = time")
     walks.write("experiments/others.py", (walks.root / "experiments/walks.py").read_text())
-    jobs = [Job("walks", {"rest": "0.3", "walks": "30"}), Job("others", {"rest": "0.3", "walks": "2"})]
+    jobs = [Job("walks", {"meet": _meeting(walks, 2), "walks": "30"}), Job("others", {"rest": "0.3", "walks": "2"})]
     most, at = 0, set[int]()
     begun = time.process_time()
 
@@ -187,7 +212,8 @@ def test_an_error_in_a_piece_reads_as_if_it_had_happened_in_the_experiment(worke
 
 
 def test_a_helper_that_is_killed_costs_its_piece_which_is_computed_again(walks: Project) -> None:
-    (outcome,) = run([Job("walks", {"die": str(walks.root / "died"), "rest": "0.5", "walks": "12"})], walks.root, 3)
+    changes = {"die": f"once: {walks.root / 'died'}", "meet": _meeting(walks, 2), "walks": "12"}
+    (outcome,) = run([Job("walks", changes)], walks.root, 3)
     assert (walks.root / "died").exists()
     assert outcome.computed and not outcome.error, outcome
 
@@ -232,6 +258,16 @@ def test_progress_adds_up_over_pieces() -> None:
     at.note("steps", 5, 10, now=12.0, piece=1)
     assert at.share == pytest.approx(2 / 8) and str(at) == "walks 0 of 4"
     assert at.left(now=12.0) == pytest.approx(6.0)
+
+
+def _meeting(walks: Project, processes: int) -> str:
+    """Return what makes that many processes wait for each other: the other seats are taken."""
+    folder = walks.root / ".meeting"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for number in range(3 - processes):
+        (folder / f"seat {number}").mkdir()
+    return f"at: {folder}"
 
 
 def _children(pid: int) -> list[int]:
