@@ -53,7 +53,7 @@ def course(result: Result) -> Figure:
             band(axis, rows["step"], rows["dead_low"].clip(lower=0), rows["dead_high"], look.colour)
             lift = LIFTS[letters].get(rate, 0)
             label(axis, f"{rate:g}", rows["step"].iloc[-1], rows["dead"].iloc[-1], look.colour, xytext=(4, lift))
-    axes[0].set(ylabel="share of units dead", ylim=(-0.02, 0.9))
+    axes[0].set(ylabel="share of units dead", ylim=(-0.06, 0.9))
     return figure
 
 

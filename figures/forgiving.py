@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from experiments.forgiving import REMEDIES, TOLERANCE, Result
 from figures.style import CONTROL, INK, MEASURED, MUTED, PREDICTED, SERIES, Look, band, canvas, label
@@ -40,7 +41,7 @@ def losses(result: Result) -> Figure:
         )
         band(axis, rows["gain"], rows["loss_low"].clip(upper=top), rows["loss_high"].clip(upper=top), look.colour)
     axis.axhline(result.entropy, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-    label(axis, "the input is ignored", 0.031, result.entropy, INK, xytext=(0, 7))
+    label(axis, "the input is ignored", 1, result.entropy, INK, xytext=(4, 7))
     axis.set(ylabel="loss after the last step (nats)", ylim=(result.windows["loss"].min() - 0.03, top))
     _windows(below, result)
     _gains(below)
@@ -100,10 +101,10 @@ def starts(result: Result) -> Figure:
     for axis, kind, name, gain, across, above in (
         (axes[0], "signal", "plain", 0.68, 8, -4),
         (axes[0], "signal", "residual", 0.06, 10, -8),
-        (axes[0], "signal", "layer norm", 0.03, 0, 9),
+        (axes[0], "signal", "layer norm", 30, 0, -9),
         (axes[1], "gradient", "plain", 0.46, 8, -4),
         (axes[1], "gradient", "residual", 6.8, 8, -10),
-        (axes[1], "gradient", "batch norm", 0.03, 0, 9),
+        (axes[1], "gradient", "batch norm", 30, 0, -9),
     ):
         _beside(axis, result.starts, name, kind, gain, across, above)
     return figure
@@ -113,35 +114,35 @@ def _beside(axis: Axes, table: pd.DataFrame, name: str, kind: str, gain: float, 
     rows = table[table["remedy"] == name]
     nearest = rows.iloc[int(np.abs(np.log(rows["gain"] / gain)).argmin())]
     text = "batch and layer norm" if "norm" in name else NAMES[name]
-    label(axis, text, float(nearest["gain"]), float(nearest[kind]), LOOKS[name].colour, xytext=(across, above))
+    side = "right" if "norm" in name else "left"
+    place = float(nearest["gain"]), float(nearest[kind])
+    label(axis, text, *place, LOOKS[name].colour, xytext=(across, above), ha=side)
 
 
 def rates(result: Result) -> Figure:
     """Loss of the tuning networks against the gain at every rate, a panel a remedy: the chosen rate strong."""
-    figure, axes = canvas(height=4.6, rows=2, columns=3, sharex=True, sharey=True)
+    figure, axes = canvas(height=5.0, rows=2, columns=3, sharex=True, sharey=True)
     chosen = result.windows.set_index("remedy")["rate"]
-    top = 3.3  # room for the rates
+    top = 3.3
+    every = sorted(result.tuning["rate"].unique())
+    looks = dict(zip(every, (*SERIES, Look(INK, "o", (0, (1, 1)))), strict=False))
     for axis, name in zip(axes.flat, ORDER, strict=False):
-        table = result.tuning[result.tuning["remedy"] == name]
-        for place, (rate, rows) in enumerate(table.groupby("rate")):
-            strong = rate == chosen[name]
-            look = SERIES[place]
+        for rate, rows in result.tuning[result.tuning["remedy"] == name].groupby("rate"):
+            strong, look = rate == chosen[name], looks[rate]
             axis.plot(
                 rows["gain"], rows["loss"].clip(upper=top + 0.1), color=look.colour, marker=look.marker, linestyle=look.dash,
                 markersize=4 if strong else 2.5, linewidth=2.4 if strong else 1.0, label=f"{rate:g}",
             )  # fmt: skip
-        axis.set(title=NAMES[name], ylim=(result.windows["loss"].min() - 0.03, top))
+        axis.set(title=f"{NAMES[name]}: {chosen[name]:g}", ylim=(result.windows["loss"].min() - 0.03, top))
         _gains(axis)
         axis.set(xlabel="")
         axis.set_xticks((0.1, 1, 10), labels=["0.1", "1", "10"])
-        axis.legend(
-            title="rate" if name != "Adam" else "rate (Adam)",
-            ncols=2,
-            loc="upper center",
-            fontsize=6.5,
-            title_fontsize=7,
-        )
-    axes.flat[-1].set_visible(False)
+    last = axes.flat[-1]
+    last.axis("off")
+    last.legend(
+        [Line2D([], [], color=looks[rate].colour, marker=looks[rate].marker, linestyle=looks[rate].dash) for rate in every],
+        [f"{rate:g}" for rate in every], title="learning rate", loc="center", handlelength=3.2,
+    )  # fmt: skip
     for axis in axes[:, 0]:
         axis.set(ylabel="loss (nats)")
     for axis in (axes[1, 0], axes[1, 1], axes[0, 2]):
@@ -165,7 +166,7 @@ def compensated(result: Result) -> Figure:
         _gains(axis)
     rows = result.losses[result.losses["remedy"] == "layer norm"]
     label(
-        axes[1], "one rate for all", float(rows["gain"].iloc[3]), float(rows["loss"].iloc[3]), MEASURED, xytext=(8, 6)
+        axes[1], "one rate for all", float(rows["gain"].iloc[6]), float(rows["loss"].iloc[6]), MEASURED, xytext=(8, 4)
     )
     flat = result.compensated[result.compensated["remedy"] == "layer norm"]
     label(
@@ -174,7 +175,7 @@ def compensated(result: Result) -> Figure:
         float(flat["gain"].iloc[0]),
         float(flat["loss"].iloc[0]),
         PREDICTED,
-        xytext=(0, -10),
+        xytext=(-6, 11),
     )
     axes[0].set(ylabel="loss after the last step (nats)")
     return figure
@@ -197,7 +198,7 @@ def tolerances(result: Result) -> Figure:
             float(last["tolerance"]),
             float(last["decades"]),
             look.colour,
-            xytext=(6, {"residual": -5, "Adam": 6}.get(name, 0)),
+            xytext=(6, {"residual": -11, "Adam": -1, "layer norm": 4}.get(name, 0)),
         )
     axis.axvline(TOLERANCE, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
     axis.set(xscale="log", xlabel="tolerance: loss above the best (nats)", ylabel="width of the window (decades)")

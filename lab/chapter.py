@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -55,7 +56,7 @@ def table(
         [_cell(value, place, missing) for value in frame[column]] for column, place in zip(columns, each, strict=True)
     ]
     right = [
-        pd.api.types.is_numeric_dtype(frame[column].dtype) or _all_numbers(cells)
+        pd.api.types.is_numeric_dtype(frame[column].dtype) or _all_numbers(cells, missing)
         for column, cells in zip(columns, shown, strict=True)
     ]
     return Markdown(pipes(heads, list(zip(*shown, strict=True)), right=right))
@@ -92,8 +93,8 @@ def _cell(value: Any, places: int | None, missing: str) -> str:
     return number.replace("-", "\N{MINUS SIGN}", 1) if number.startswith("-") else number
 
 
-def _all_numbers(cells: list[str]) -> bool:
-    try:
-        return bool([float(cell.replace("\N{MINUS SIGN}", "-")) for cell in cells])
-    except ValueError:
-        return False
+def _all_numbers(cells: list[str], missing: str) -> bool:
+    """Whether a column is of numbers, whatever stands around them: intervals, powers, brackets, emphasis."""
+    given = [cell for cell in cells if cell != missing]
+    bare = [re.sub(r"\\[a-z]+|(?<=\d)e(?=[-+\N{MINUS SIGN}]?\d)", "", cell) for cell in given]
+    return bool(given) and all(re.search(r"\d", cell) and not re.search(r"[^\W\d_]", cell) for cell in bare)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+GAP = 3  # characters that the room around a cell takes
+
 
 def pipes(
     header: Sequence[str],
@@ -11,14 +13,22 @@ def pipes(
     widths: Sequence[int] | None = None,
     right: Sequence[bool] = (),
 ) -> str:
-    """Return a pipe table of Markdown cells.  `widths` are shares of the line, used where a row is longer than one."""
-    lines = ["-" * (widths[index] if widths else 3) for index in range(len(header))]
+    """Return a pipe table of Markdown cells.
+
+    `widths` are shares of the line, used where a row is longer than one; without them, as the longest cells ask.
+    """
+    table = [[cell(text) for text in row] for row in (header, *rows)]
+    lines = ["-" * width for width in widths or _needs(table)]
     rule = [
         f"{line[:-1]}:" if index < len(right) and right[index] else f":{line[1:]}" for index, line in enumerate(lines)
     ]
-    return "\n".join(
-        f"| {' | '.join(cells)} |" for cells in ([*map(cell, header)], rule, *([*map(cell, row)] for row in rows))
-    )
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (table[0], rule, *table[1:]))
+
+
+def _needs(table: Sequence[Sequence[str]]) -> list[int]:
+    """Return the characters that each column needs for its longest cell; a header may take two lines."""
+    head, *rows = ([len(text) + GAP for text in row] for row in table)
+    return [max(3, (wide + GAP + 1) // 2, *cells) for wide, *cells in zip(head, *rows, strict=True)]
 
 
 def cell(text: str) -> str:

@@ -31,6 +31,10 @@ def _kind(value: Any) -> str:
     return kind
 
 
+def _sign(node: Node) -> str:
+    return str(node["c"])[:1] if node["t"] == "Str" else ""
+
+
 def _together(before: Node, *more: Node) -> Node:
     """Return these inlines as one that no line breaks; word joiners do not hold browsers back from a formula."""
     inside = before["c"][1] if before["t"] == "Span" and ast.triple(before)[1] == ["together"] else [before]
@@ -55,8 +59,8 @@ class Writer:
             last = ""
             for item in value:
                 if isinstance(item, dict) and "t" in item:
-                    if item["t"] == "Str" and item["c"].startswith("%") and out and out[-1] == _SPACE:
-                        out[-1] = ast.text("\u00a0")  # a number keeps its per cent sign
+                    if out[-1:] == [_SPACE] and (_sign(item) in ("%", "±") or out[-2:-1] == [ast.text("±")]):
+                        out[-1] = ast.text("\u00a0")  # a number keeps its per cent sign, and its interval
                     here = self.node(item)
                     if {last, _kind(item)} == {"Str", "InlineMath"}:  # it stays with its brackets and its full stop
                         here = [_together(out.pop(), *here)]

@@ -14,11 +14,20 @@ from press.pdf.convert import typst
 from press.pdf.markup import Call, length, literal, plain, raw, split
 from press.pdf.tables import table
 
+SHORT = 240  # characters of a paragraph that can go to the next page with the code or the table that it leads to
+
 
 def write(page: Page, book: Book) -> str:
     """The Typst source of one chapter; it needs book.typ beside it (see compiler)."""
     writer = _Writer(page)
     return typst(writer.opening() + writer.blocks(page.blocks, top=True), page, book)
+
+
+def _kind(block: Node | None) -> str:
+    """The kind of a block, or of the first in it where it is only a cell or its output."""
+    while block and block["t"] == "Div" and {"cell", "output"} & set(block["c"][0][1]):
+        block = next(iter(block["c"][1]), None)
+    return block["t"] if block else ""
 
 
 class _Writer:
@@ -49,8 +58,11 @@ class _Writer:
     def blocks(self, blocks: list[Node], top: bool = False) -> list[Node]:
         """Blocks ready for pandoc.  `top`: not inside another construct, so that figures may float."""
         out: list[Node] = []
-        for block in blocks:
-            out += self._block(block, top)
+        for block, after in zip(blocks, [*blocks[1:], None], strict=False):
+            new = self._block(block, top)
+            if block["t"] == "Para" and len(words([block])) < SHORT and _kind(after) in ("CodeBlock", "Table"):
+                new = Call("#book.leading-to(").content(new).end()
+            out += new
         return out
 
     def _block(self, block: Node, top: bool) -> list[Node]:
