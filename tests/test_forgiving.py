@@ -268,8 +268,8 @@ def test_windows_of_plain_networks_begin_near_gain_1_at_every_depth(result: Resu
 
 
 def test_adam_widens_hardly_and_residual_connections_by_less_than_twice(result: Result) -> None:
-    assert 0 < result.adam.low and result.adam.high < 0.5 * forgiving.TWICE
-    assert 0 < result.residual.low and result.residual.high < forgiving.TWICE
+    assert result.adam.low > 0 and result.adam.high < 0.5 * forgiving.TWICE
+    assert result.residual.low > 0 and result.residual.high < forgiving.TWICE
     assert min(result.batch_norm.low, result.layer_norm.low) > forgiving.TWICE
 
 
