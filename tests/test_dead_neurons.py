@@ -212,6 +212,33 @@ def test_dead_is_less_than_idle_for_a_batch(result: Result) -> None:
     assert (rows["idle"] > rows["out"]).all()
 
 
+def test_what_the_text_says_of_leaky_networks_is_so(result: Result) -> None:
+    """They go off and break down no less; the two are apart where the dead stay dead, and level where nothing dies."""
+    ends = result.ends.query("start == 'good'").set_index(["letters", "activation", "rate"])
+    fast, wild, calm = max(Params().rates), result.wild_rate, result.calm_rate
+    assert ends.loc[("trained", "leaky", fast), "ever"] > ends.loc[("trained", "relu", fast), "ever"]
+    assert ends.loc[("trained", "leaky", fast), "broken"] >= ends.loc[("trained", "relu", fast), "broken"] > 0
+    assert ends.loc[("still", "leaky", wild), "loss_high"] < ends.loc[("still", "relu", wild), "loss_low"]
+    level = ends.loc[("trained", "leaky", calm), "loss"] - ends.loc[("trained", "relu", calm), "loss"]
+    assert abs(level) < 0.002
+    shifted = result.ends.set_index(["activation", "start", "letters", "rate"]).loc[
+        ("relu", "shifted", "trained", calm)
+    ]
+    assert shifted["loss"] > 0.1 + ends.loc[("trained", "relu", calm), "loss"]
+
+
+def test_units_born_dead_by_their_bias_are_nearer_the_lower_bound(result: Result) -> None:
+    row = result.shifted.set_index("shift").loc[3.0]
+    assert 0 < row["born"] - row["least"] < row["most"] - row["born"]
+
+
+def test_units_that_died_mostly_lie_within_reach_and_those_born_dead_do_not(result: Result) -> None:
+    rows = result.depths.set_index(["way", "from"])["units"]
+    deepest = result.depths["from"].max()
+    died, born = (rows[way][deepest] / rows[way].sum() for way in ("died", "born dead"))
+    assert died < 0.1 < 0.3 < born
+
+
 def test_every_verdict_is_what_the_chapter_says(result: Result) -> None:
     assert {claim.name: claim.verdict(result) for claim in CLAIMS} == {
         "nothing": Verdict.CAVEAT,

@@ -15,7 +15,7 @@ from experiments.forgiving import CLAIMS, REMEDIES, SMOKE, TOLERANCE, TUNING, Pa
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import deep_tanh, gain_sweep, mlp, names
+from nets import deep_start, deep_tanh, gain_sweep, mlp, names
 
 ALL = ("plain", *REMEDIES)
 FIELDS = {"residual": "residual", "batch norm": "batch_norm", "layer norm": "layer_norm", "Adam": "adam"}
@@ -250,6 +250,54 @@ def test_the_plain_window_ends_and_begins_where_theory_says(result: Result) -> N
 def test_small_gains_defeat_plain_networks_and_adam_but_not_residual_ones(result: Result) -> None:
     least = result.losses[result.losses["gain"] == result.losses["gain"].min()].set_index("remedy")["loss"]
     assert abs(least["plain"] - result.entropy) < 0.02 and least["residual"] < result.entropy - 0.15
+
+
+def test_three_remedies_let_gain_1_go_by_and_the_plain_network_and_adam_are_too_close_to_say(result: Result) -> None:
+    rows = result.windows.set_index("remedy")
+    assert (
+        rows.loc[["batch norm", "layer norm", "residual"], "cost_high"] < 0.4 * TOLERANCE
+    ).all()  # "next to nothing"
+    for name in ("plain", "Adam"):
+        assert rows.loc[name, "cost_low"] < TOLERANCE < rows.loc[name, "cost_high"]
+
+
+def test_windows_of_plain_networks_begin_near_gain_1_at_every_depth(result: Result) -> None:
+    """While learning at all begins earlier: "to learn at all is not to learn as well"."""
+    assert result.depths["start"].to_numpy() == pytest.approx(np.ones(len(result.depths)), abs=0.1)
+    assert (result.depths["begins_high"] < result.depths["start"]).all()
+
+
+def test_adam_widens_hardly_and_residual_connections_by_less_than_twice(result: Result) -> None:
+    assert result.adam.low > 0 and result.adam.high < 0.5 * forgiving.TWICE
+    assert result.residual.low > 0 and result.residual.high < forgiving.TWICE
+    assert min(result.batch_norm.low, result.layer_norm.low) > forgiving.TWICE
+
+
+def test_residual_verdict_alone_hangs_on_the_tolerance_and_the_norms_pass_at_all(result: Result) -> None:
+    """Means alone, as the chapter says: residual fails at the line's tolerance and passes at twice it and from there on."""
+    wider = result.tolerances.pivot(index="tolerance", columns="remedy", values="decades")
+    passes = wider.sub(wider["plain"], axis=0) > forgiving.TWICE
+    assert passes["batch norm"].all() and passes["layer norm"].all()
+    assert not passes.loc[TOLERANCE, ["residual", "Adam"]].any()
+    assert passes.loc[2 * TOLERANCE :, "residual"].all()
+    assert passes["residual"].idxmax() < passes["Adam"].idxmax()
+
+
+def test_residual_gradients_outgrow_plain_ones_up_to_some_gain_and_not_beyond(result: Result) -> None:
+    """At that gain the two cross once; below gain 1 the residual one hardly changes where the plain one is a ninth power."""
+    start = result.starts.pivot(index="gain", columns="remedy", values="gradient")
+    larger = (start["residual"] > start["plain"]).to_numpy()
+    assert larger[0] and not larger[-1] and (np.diff(larger.astype(int)) != 0).sum() == 1
+    small = start.loc[:0.3]
+    slope = np.polyfit(np.log(small.index), np.log(small["plain"]), 1)[0]
+    assert slope == pytest.approx(Params().depth - 1, abs=0.1)
+    assert start.loc[1.0, "residual"] / start["residual"].iloc[0] < 10
+
+
+def test_at_50_layers_gain_5_thirds_lies_outside_and_1_inside(result: Result) -> None:
+    rate = result.windows.set_index("remedy").loc["plain", "rate"]
+    high = deep_start.largest_gain(50, rate)
+    assert deep_start.least_gain(50, rate, Params().steps) < 1 < high < 5 / 3
 
 
 def test_every_verdict_is_what_the_chapter_on_inexact_starts_says(result: Result) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.special import stdtrit
 
 from experiments import loss_log
 from experiments.loss_log import AGAIN, CLAIMS, FIXES, LECTURE, OTHER, SMOKE, Params, Result
@@ -215,6 +216,38 @@ def test_lowering_the_rate_is_worth_more_than_all_fixes_together(result: Result)
     validation = result.curves.pivot(index="step", columns="variant", values="validation")["gain"]
     fixes = [result.logits_validation, result.tanh_validation, result.gain_validation, result.norm_validation]
     assert validation[100_000] - validation[110_000] > 1.3 * sum(fix.mean for fix in fixes)
+
+
+def test_sharing_the_batches_besides_the_draws_buys_nothing_that_shows(result: Result) -> None:
+    """What the solution on pairing says: the control's ratio lies among the others, and sharing draws buys something."""
+    losses = result.runs.pivot(index="seed", columns="variant", values="validation")
+    ratios = {
+        fix: float((losses[before] - losses[fix]).std() / np.hypot(losses[before].std(), losses[fix].std()))
+        for before, fix in loss_log.STEPS
+    }
+    others = [ratio for fix, ratio in ratios.items() if fix != AGAIN]
+    assert min(others) <= ratios[AGAIN] <= max(others) < 1
+
+
+def test_the_start_with_the_gain_ends_where_the_one_scaled_by_hand_does(result: Result) -> None:
+    """The validation loss shows no difference, and the original start's runs scatter the most."""
+    assert result.gain_validation.low < 0 < result.gain_validation.high
+    scatter = result.runs.groupby("variant")["validation"].std()
+    assert scatter["original"] == scatter.max() > 2 * scatter["gain"]
+
+
+def test_batch_norm_costs_test_loss_too_and_narrows_the_gap(result: Result) -> None:
+    means = result.runs.groupby("variant")[["train", "validation", "test"]].mean()
+    assert means.loc["batch norm", "test"] > means.loc["gain", "test"]
+    gap = means["validation"] - means["train"]
+    assert gap["batch norm"] < gap["gain"]
+
+
+def test_four_conclusions_at_once_leave_the_same_three(result: Result) -> None:
+    """The solution on many conclusions: five degrees of freedom, 0.05 shared among four intervals."""
+    wider = float(stdtrit(Params().seeds - 1, 1 - 0.05 / 8) / stdtrit(Params().seeds - 1, 0.975))
+    ends = {fix: getattr(result, f"{fix}_validation") for fix in ("logits", "tanh", "gain", "norm")}
+    assert [fix for fix, end in ends.items() if abs(end.mean) > wider * end.half_width] == ["logits", "tanh", "norm"]
 
 
 def test_the_lecture_s_figures_are_those_of_the_questions() -> None:
