@@ -62,7 +62,7 @@ def costs() -> Markdown:
             ]
         )
     return Markdown(
-        pipes(["Chapter", "Cost", "Computed", "With", "On"], rows, right=[False, True], widths=[13, 14, 14, 26, 33])
+        pipes(["Chapter", "Cost", "Computed", "With", "On"], rows, right=[False, True], widths=[12, 16, 14, 25, 33])
     )
 
 

@@ -1,4 +1,4 @@
-"""Spaces in formulas that TeX sets and pandoc's MathML leaves out."""
+"""What TeX does in formulas and pandoc's MathML leaves out: thin spaces, and the height of roots."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def _formula(text: str) -> str:
     for row in list(formula.iter()):
         if _name(row) in _ROWS:
             _thin_spaces(row)
+        if _name(row) == "msqrt":
+            _stand(row)
     top = formula.find(f"{{{_SPACE}}}semantics/*")
     if top is not None and _name(top) == "mrow" and len(top):
         for child, side in ((top[0], "lspace"), (top[-1], "rspace")):
@@ -39,6 +41,13 @@ def _thin_spaces(row: Tree.Element) -> None:
     for place, (left, right) in reversed(list(enumerate(pairwise(children), 1))):
         if (_function(left) and (_function(right) or _ordinary(right))) or (_ordinary(left) and _function(right)):
             row.insert(place, Tree.Element(f"{{{_SPACE}}}mspace", width="0.167em"))
+
+
+def _stand(root: Tree.Element) -> None:
+    """Make a root as tall as its sign at least: browsers let the sign of a lower one hang below the line, TeX does not."""
+    inside = Tree.Element(f"{{{_SPACE}}}mrow")
+    inside.extend(root)
+    root[:] = [inside, Tree.Element(f"{{{_SPACE}}}mspace", height="0.78em")]
 
 
 def _name(element: Tree.Element) -> str:
