@@ -20,12 +20,17 @@ from small_project import LARGE, ROOT, Project
 from lab import store
 
 KILLS, WRITERS = 20, 80  # of whole runs, and of the cheaper writers alone: 100 in all
+MANY_FILES = (
+    LARGE.replace("import dataclass\n", "import dataclass\n\nimport pandas as pd\n")
+    .replace("    halves:", "".join(f"    table_{number}: pd.DataFrame\n" for number in range(40)) + "    halves:")
+    .replace("Result(VERSION, ", 'Result(VERSION, *[pd.DataFrame({"version": [VERSION]})] * 40, ')
+)
 
 
 def test_a_run_killed_at_random_moments_leaves_the_old_result_or_the_new(project: Project) -> None:
     """Every other time the worker alone is killed, else the command and the worker; before, while and after it writes."""
     (project.root / "experiments/quick.py").unlink()
-    project.write("experiments/large.py", LARGE)
+    project.write("experiments/large.py", MANY_FILES)
     begun = time.monotonic()
     project.shell("run")
     whole = time.monotonic() - begun
@@ -39,7 +44,7 @@ def test_a_run_killed_at_random_moments_leaves_the_old_result_or_the_new(project
         # Half of the time from the start, half of it from when the result is being written.
         if version % 4 > 1:
             _wait_for(lambda before=before: _mark(staged) not in (before, 0), running)
-            time.sleep(0.25 * draw.random() ** 3)  # more often early than late
+            time.sleep(0.06 * draw.random())  # while its forty tables are synced, one by one
         else:
             time.sleep(draw.uniform(0, 1.2 * whole))
         _kill(worker if version % 2 else running.pid)
