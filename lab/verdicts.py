@@ -74,16 +74,25 @@ def all_entries(root: Path | None = None) -> list[Entry]:
 
 
 def ledger() -> Markdown:
-    """Return every claim of the book with its verdict, linked to its chapter, code and test (from a page in book/)."""
+    """Return every claim of the book with its verdict, linked to its chapter (from a page in book/).
+
+    The first of a chapter is linked to its code and test, too.
+    """
+    entries = all_entries()
+    first = {entry.experiment: entry.claim.name for entry in reversed(entries)}
     rows = [
         [
-            f"@sec-{entry.experiment.replace('_', '-')}: [experiment](../experiments/{entry.experiment}.py), "
-            f"[test](../tests/test_{entry.experiment}.py)",
+            f"@sec-{entry.experiment.replace('_', '-')}"
+            + (
+                f": [experiment](../experiments/{entry.experiment}.py), [test](../tests/test_{entry.experiment}.py)"
+                if first[entry.experiment] == entry.claim.name
+                else ""
+            ),
             entry.claim.text,
             f"[{entry.verdict}]({entry.experiment}.qmd#{entry.anchor}){{.verdict-{entry.verdict.name.lower()}}}",
             entry.number,
         ]
-        for entry in all_entries()
+        for entry in entries
     ]
     return Markdown(pipes(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
 

@@ -71,7 +71,7 @@ def course(
 
 
 def least_gain(depth: int, rate: float, steps: int) -> float:
-    """Return the gain at which all steps together just move what a faint plain network computes.
+    """Return the gain at which all steps together just move the weights of a faint plain network.
 
     Its layers multiply the gradient by about the gain each, so that `steps` of size `rate` do rate * steps * gain^depth.
     """

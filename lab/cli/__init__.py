@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -22,8 +23,11 @@ def main() -> None:
             commands.ALONE[typed[0]]()
         else:
             commands.build(typed[0] if typed else "")(prog_name="lab")
+        sys.stdout.flush()
     except (LabError, SourceError) as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:  # whoever reads along has read enough: head, say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         if error.errno not in disk.HINTS:
             raise

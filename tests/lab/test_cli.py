@@ -274,3 +274,13 @@ def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(project: Pro
     said = project.lab("run")
     assert said.splitlines()[0] == "quick: running" and "\x1b" not in said and "\r" not in said
     assert time.monotonic() - begun < 30
+
+
+def test_a_reader_who_has_read_enough_gets_no_traceback(project: Project) -> None:
+    """Its end of the pipe is closed before anything is written, as by head."""
+    reads, writes = os.pipe()
+    running = project.start("status", stdout=writes)
+    os.close(reads)
+    os.close(writes)
+    _, said = running.communicate(timeout=60)
+    assert said == "" and running.returncode == 0
