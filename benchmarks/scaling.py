@@ -29,7 +29,7 @@ from lab.experiment import find_root
 from lab.schedule import Job, run
 
 SEEDS, WORKERS, MANY = (16, 64, 256, 1000), (1, 2), 64
-CHEAP = {"depth": "6", "width": "64", "batch": "16"}  # some milliseconds a seed
+CHEAP = {"depth": "20", "width": "128", "batch": "32"}  # some tens of milliseconds a seed
 
 
 @dataclass(frozen=True)
