@@ -107,5 +107,5 @@ def jitter_law(size: int) -> float:
     z, weights = torch.from_numpy(roots), torch.from_numpy(shares / shares.sum())
     squares = torch.from_numpy(2 * gammainccinv((size - 2) / 2, ndtr(roots)))  # chi-squared, m - 2 degrees
     values = joined(z[:, None, None], z[:, None] / (size - 1) ** 0.5, squares, size)  # [z, M, S]
-    means = torch.einsum("zms,m,s->z", values, weights, weights)
-    return float((1 - weights @ means**2).sqrt())
+    means = (values * weights[:, None] * weights).sum((1, 2))  # no product: its last bits depend on what ran before
+    return float((1 - (weights * means**2).sum()).sqrt())
