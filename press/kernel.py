@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -41,6 +42,7 @@ def _press():
 _press()
 del _press
 """
+_LONGEST_SOCKET = 96  # bytes of a socket's path, less its ending: systems take 104 or 108
 _LIBRARIES = "__import__('json').dumps(__import__('press.imports').imports.libraries())"
 # In the environment: figures are for the page, as ipykernel has it by default, and look as follows.
 DEFAULTS = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
@@ -71,20 +73,25 @@ class Kernel:
         from jupyter_client.manager import AsyncKernelManager
 
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        self._manager = AsyncKernelManager()
+        # Through files, not ports: a port found free may be taken before the kernel binds it, and any user may connect.
+        self._files = tempfile.TemporaryDirectory(prefix="press-")
+        connection = Path(self._files.name, "kernel.json")
+        files = os.name == "posix" and len(os.fsencode(connection)) < _LONGEST_SOCKET
+        self._manager = AsyncKernelManager(transport="ipc" if files else "tcp", connection_file=str(connection))
         self._manager._kernel_spec = KernelSpec(argv=argv, display_name="press", language="python")
         self._root, self._environment, self._nursery = root, dict(environment), nursery
+        self._client: Any = None
 
     async def __aenter__(self) -> Kernel:
         if self._nursery is not None and await self._nursery.ready():
             self._manager.provisioner = self._nursery.provisioner(self._manager)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the kernel)
-        await self._manager.start_kernel(
-            cwd=str(self._root), env=self._environment, stdout=subprocess.DEVNULL, stderr=self._log
-        )
-        self._client = self._manager.client()
-        self._client.start_channels()
         try:
+            await self._manager.start_kernel(
+                cwd=str(self._root), env=self._environment, stdout=subprocess.DEVNULL, stderr=self._log
+            )
+            self._client = self._manager.client()
+            self._client.start_channels()
             await self._client.wait_for_ready(timeout=120)
             await self._run(_SETUP, silent=True)
         except BaseException as error:
@@ -96,15 +103,18 @@ class Kernel:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._client.stop_channels()
-        await self._manager.provisioner.kill()
-        for _look in range(200):  # it ends in milliseconds; Jupyter would look again after a tenth of a second
-            if not await self._manager.is_alive():
-                break
-            await asyncio.sleep(0.005)
-        await self._manager.shutdown_kernel(now=True)
+        if self._client is not None:
+            self._client.stop_channels()
+        if self._manager.has_kernel:
+            await self._manager.provisioner.kill()
+            for _look in range(200):  # it ends in milliseconds; Jupyter would look again after a tenth of a second
+                if not await self._manager.is_alive():
+                    break
+                await asyncio.sleep(0.005)
+            await self._manager.shutdown_kernel(now=True)
         self._manager.context.term()
         self._log.close()
+        self._files.cleanup()
 
     async def execute(self, code: str) -> list[dict[str, Any]]:
         """Run a cell and return its outputs; raise CellFailed if it raises."""

@@ -94,7 +94,7 @@ def test_what_one_computes_another_reads(
         "from lab.read import read; from experiments import quick; print(read(quick, quick.Params(steps=9)).distance)"
     )
     process = theirs.start(module="code", stdin=-1)
-    out, _ = process.communicate(f"{read}\n", timeout=60)
+    out, _ = process.communicate(f"{read}\n", timeout=120)
     assert re.search(r"\d\.\d+", out)
     (table,) = (tmp_path / "team/quick").glob("*/result.json")
     table.write_bytes(table.read_bytes()[:50])

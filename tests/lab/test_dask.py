@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,11 +27,11 @@ class Dask:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-        port = self.address.rpartition(":")[2]
-        self._start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+        told = folder / "scheduler.json"  # the port is the system's choice: one found free here might be taken by then
+        options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told))
+        self._start("distributed.cli.dask_scheduler", *options)
+        _wait_for(lambda: told.exists() and told.read_text().endswith("}"))
+        self.address = json.loads(told.read_text())["address"]
 
     def worker(self, **variables: str) -> subprocess.Popen[bytes]:
         """Start a worker of one thread that nobody starts again."""
@@ -101,7 +101,7 @@ def test_a_worker_killed_in_the_middle_costs_only_its_piece(dask: Dask, walks: P
     _wait_for(lambda: any(int(mark.name.partition("-")[2]) in _helpers(doomed.pid) for mark in marks.iterdir()))
     orphans = _helpers(doomed.pid)
     doomed.send_signal(signal.SIGKILL)
-    said, _ = running.communicate(timeout=60)
+    said, _ = running.communicate(timeout=120)
     assert running.returncode == 0 and "walks: done" in said, said
     tries = [mark.name.partition("-")[0] for mark in marks.iterdir()]
     assert sorted(set(tries)) == list("012345") and len(tries) == 7  # its piece twice, every other once
@@ -116,7 +116,7 @@ def test_ctrl_c_leaves_the_workers_idle(dask: Dask, walks: Project) -> None:
     assert running.stdout and "running" in running.stdout.readline()
     _wait_for(lambda: all(_helpers(pid) for pid in workers))
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=30)
+    _, said = running.communicate(timeout=120)
     assert running.returncode == 130 and "stopped; lost: walks" in said
     _wait_for(lambda: not any(_helpers(pid) for pid in workers))
 

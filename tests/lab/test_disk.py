@@ -104,7 +104,7 @@ def test_a_limit_on_the_size_of_files_keeps_the_old_result_and_says_so(project: 
     _large(project)
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, LIMIT))  # noqa: E731
     running = project.start("run", preexec_fn=limit)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=120)
     assert running.returncode == 1 and "Traceback" not in said
     assert re.search(
         r"error: large: cannot write \S*results/large: File too large; the result there is as it was\nraise", said

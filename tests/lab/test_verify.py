@@ -128,7 +128,7 @@ def test_ctrl_c_compares_what_is_done(tables: Project) -> None:
     try:
         assert verifying.stdout and any("zz: running" in line for line in verifying.stdout)
         verifying.send_signal(signal.SIGINT)
-        said, errors = verifying.communicate(timeout=60)
+        said, errors = verifying.communicate(timeout=120)
     finally:
         (tables.root / "experiments/zz.py").unlink()
     assert verifying.returncode == 130 and "tables: the same to the last bit" in said

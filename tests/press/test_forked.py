@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ import pytest
 import press
 from press import forked
 from tests.press.conftest import MakeBook
-from tests.press.test_interrupted import gone, wait_for
+from tests.press.test_interrupted import gone, running, wait_for
 
 pytestmark = pytest.mark.skipif(not forked.AVAILABLE, reason="kernels are forked on Linux only")
 
@@ -117,7 +115,7 @@ def test_a_render_stopped_in_a_forked_kernel_takes_it_along(book: Path, how: sig
     for name in NAMES:
         text = (book / f"{name}.qmd").read_text()
         (book / f"{name}.qmd").write_text(
-            text + "\n```{python}\nif os.getppid() != RENDER: __import__('time').sleep(60)\n```\n"
+            text + "\n```{python}\nif os.getppid() != RENDER: __import__('time').sleep(600)\n```\n"
         )
     program = """
 import os, pathlib, press, sys
@@ -127,14 +125,11 @@ for file in root.glob("*.qmd"):
     file.write_text(file.read_text().replace("RENDER", str(os.getpid())))
 press.render(root, ("html",), keys=lambda path: "key", progress=lambda *event: print(*event, flush=True))
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(book)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    wait_for(process, "executed")
-    assert process.stdout is not None
-    forked_ = next(line.split()[1] for line in process.stdout if "cell 3 of 3" in line)
-    kernel = json.loads((book / f"who-{forked_.removesuffix('.qmd')}").read_text())
-    assert kernel["parent"] != process.pid
-    process.send_signal(how)
-    process.communicate(timeout=30)
+    with running(program, book) as process:
+        wait_for(process, "executed")
+        forked_ = wait_for(process, "cell 3 of 3").split()[1]
+        kernel = json.loads((book / f"who-{forked_.removesuffix('.qmd')}").read_text())
+        assert kernel["parent"] != process.pid
+        process.send_signal(how)
+        process.communicate(timeout=120)
     assert gone(kernel["pid"]) and gone(kernel["parent"])

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from press.made import swap
 from tests.press.conftest import MakeBook
 
 CELL = "```{python}\nimport os\nopen('kernel', 'w').write(str(os.getpid()))\nprint('one')\n```\n"
-SLOW = CELL.replace("print('one')", "import time\ntime.sleep(60)")
+SLOW = CELL.replace("print('one')", "import time\ntime.sleep(600)")
 RENDER = """\
 import press, sys
 tell = lambda *event: print(*event, flush=True)
@@ -26,21 +28,27 @@ press.render(sys.argv[1], keys=lambda path: "key", progress=tell)
 """
 
 
-def start(root: Path) -> subprocess.Popen[str]:
-    """Render in a process of its own that tells what it does."""
-    return subprocess.Popen(
-        [sys.executable, "-c", RENDER, str(root)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(press.__file__).parents[1],
-    )
+@contextmanager
+def running(program: str, root: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a program with a book's root in a process of its own, which is gone afterwards, whatever happened."""
+    command, here = [sys.executable, "-c", program, str(root)], Path(press.__file__).parents[1]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=here) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-def wait_for(process: subprocess.Popen[str], words: str) -> None:
-    """Read what a render tells until it tells this."""
+def wait_for(process: subprocess.Popen[str], words: str) -> str:
+    """Read what a render tells until it tells this, and return that line."""
     assert process.stdout is not None
-    assert any(line.startswith(words) for line in process.stdout)
+    told = []
+    for line in process.stdout:
+        if words in line:
+            return line
+        told.append(line)
+    raise AssertionError(f"it never told {words!r}:\n{''.join(told)}{process.communicate()[1]}")
 
 
 def site(root: Path) -> dict[str, bytes]:
@@ -50,7 +58,7 @@ def site(root: Path) -> dict[str, bytes]:
 
 def gone(process: int) -> bool:
     """Say whether a process ends within some seconds."""
-    for _ in range(100):
+    for _ in range(1000):
         try:
             os.kill(process, 0)
         except ProcessLookupError:
@@ -70,11 +78,9 @@ def test_a_render_killed_anywhere_leaves_the_old_site_or_the_new_one(make_book: 
     for number, moment in enumerate(moments):
         old = site(root)
         make_book({"one.qmd": f"# One {{#sec-one}}\n\n{CELL}\nThe new text {number}.\n"})
-        process = start(root)
-        wait_for(process, moment)
-        time.sleep(chance.uniform(0, 0.2) if moment != "done" else 0)
-        process.kill()
-        process.communicate()
+        with running(RENDER, root) as process:
+            wait_for(process, moment)
+            time.sleep(chance.uniform(0, 0.2) if moment != "done" else 0)
         assert site(root) == old or f"The new text {number}.".encode() in site(root)["one.html"], moment
     press.render(root, keys=lambda path: "key")
     new = site(root)
@@ -88,14 +94,14 @@ def test_a_render_stopped_in_a_cell_takes_its_kernel_with_it(make_book: MakeBook
     press.render(root, ("html",), keys=lambda path: "key")
     old = site(root)
     make_book({"one.qmd": f"# One\n\n{SLOW}"})
-    process = start(root)
-    while not ((root / "kernel").exists() and (root / "kernel").read_text()):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(how)
-    began = time.monotonic()
-    process.communicate()
-    assert time.monotonic() - began < 10 and process.returncode != 0
+    with running(RENDER, root) as process:
+        while not ((root / "kernel").exists() and (root / "kernel").read_text()):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(how)
+        began = time.monotonic()
+        process.communicate()
+    assert time.monotonic() - began < 300 and process.returncode != 0
     assert gone(int((root / "kernel").read_text()))
     assert site(root) == old
     assert not list((root / ".press/cells").glob("*/*/outputs.json"))
