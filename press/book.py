@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +81,13 @@ class Page:
     ident: str  # of the chapter's heading: "sec-tanh-gain"
     blocks: list[Node]  # resolved pandoc AST without the chapter's heading
     headings: list[Heading] = field(default_factory=list)  # sections of level 2 and deeper, nested
+
+    @cached_property
+    def text(self) -> str:
+        """Title and blocks as JSON: what a writer makes its text of."""
+        return json.dumps([self.title, self.blocks])
+
+    def copy(self) -> Page:
+        """Return a page for a writer to change; the page itself is shared by all formats."""
+        title, blocks = json.loads(self.text)
+        return replace(self, title=title, blocks=blocks)

@@ -182,7 +182,7 @@ def _stamp(book: Book, pages: tuple[Page, ...], files: Collection[str], name: st
     """Return the hash of all that one format is made from."""
     state = sha256((version.code() + version.code(name) + json.dumps(book.config)).encode())
     for page in pages:
-        state.update(json.dumps([page.chapter.source, page.chapter.number, page.title, page.blocks]).encode())
+        state.update(f"{page.chapter.source}\0{page.chapter.number}\0{page.text}\0".encode())
     for file in sorted({*files, *_project_files(book)}):
         state.update(f"{file}\0{digest(book.root / file)}\0".encode())
     return state.hexdigest()

@@ -13,14 +13,9 @@ from press.source import read_text
 
 def put_in(documents: Mapping[str, list[Node]], book: Book) -> None:
     """Fill the refs div with the references that the documents cite."""
-    place = next((node for blocks in documents.values() for node in ast.every(blocks) if _is_place(node)), None)
-    cited = {
-        citation["citationId"]: None
-        for blocks in documents.values()
-        for node in ast.every(blocks)
-        if node["t"] == "Cite"
-        for citation in node["c"][0]
-    }
+    nodes = [node for blocks in documents.values() for node in ast.every(blocks) if node["t"] in ("Div", "Cite")]
+    place = next((node for node in nodes if _is_place(node)), None)
+    cited = {cite["citationId"]: None for node in nodes if node["t"] == "Cite" for cite in node["c"][0]}
     if place is not None:
         entries = cited and book.bibliography is not None
         place["c"] = _entries(list(cited), book)["c"] if entries else [ast.attr("refs"), []]

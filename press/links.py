@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -37,14 +37,22 @@ class Draft:
 
 def files(pages: Iterable[Page]) -> set[str]:
     """Return the images and files that the pages show or link to, relative to the root."""
-    nodes = [node for page in pages for node in ast.every([page.title, page.blocks])]
-    return linked(pages) | {node["c"][2][0] for node in nodes if node["t"] == "Image"}
+    nodes = list(_nodes(pages))
+    return _linked(nodes) | {node["c"][2][0] for node in nodes if node["t"] == "Image"}
 
 
 def linked(pages: Iterable[Page]) -> set[str]:
     """Return the files that the pages link to, relative to the root."""
-    nodes = [node for page in pages for node in ast.every([page.title, page.blocks]) if node["t"] == "Link"]
-    return {node["c"][2][0].partition("#")[0] for node in nodes if "file" in ast.triple(node)[1]}
+    return _linked(_nodes(pages))
+
+
+def _nodes(pages: Iterable[Page]) -> Iterator[Node]:
+    return (node for page in pages for node in ast.every([page.title, page.blocks]))
+
+
+def _linked(nodes: Iterable[Node]) -> set[str]:
+    links = [node for node in nodes if node["t"] == "Link" and "file" in ast.triple(node)[1]]
+    return {link["c"][2][0].partition("#")[0] for link in links}
 
 
 class Resolver:

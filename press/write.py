@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,9 +23,7 @@ def write(
     """Write the formats into an empty folder, side by side; return their files with their hashes."""
     writers = {"html": _write_html, "pdf": _write_pdf}
     with ThreadPoolExecutor(len(formats)) as pool:
-        futures = {
-            name: pool.submit(writers[name], book, copy.deepcopy(pages), out / f".{name}", tell) for name in formats
-        }
+        futures = {name: pool.submit(writers[name], book, pages, out / f".{name}", tell) for name in formats}
         for future in futures.values():
             future.result()
     written: dict[str, dict[str, str]] = {}
@@ -64,13 +60,7 @@ def _write_pdf(book: Book, pages: tuple[Page, ...], out: Path, tell: Progress) -
     texts = {}
     for page in pages:
         tell("write", "pdf", page.chapter.source)
-        made_of = [
-            version.code(),
-            version.code("pdf"),
-            repr(page.chapter),
-            page.ident,
-            json.dumps([page.title, page.blocks]),
-        ]
+        made_of = [version.code(), version.code("pdf"), repr(page.chapter), page.ident, page.text]
         folder = book.root / ".press/typst" / page.chapter.path.with_suffix("")
         texts[page.chapter.path] = kept(folder, made_of, partial(pdf.write, page, book))
     tell("write", "pdf", "typesetting")

@@ -21,7 +21,7 @@ _SPACE: Node = {"t": "Space"}
 
 def body(page: Page, book: Book) -> str:
     """Return the content of a page, without its title, as HTML."""
-    return markup.html(Writer(page, book).blocks(page.blocks), page.chapter.path, book.root)
+    return markup.html(Writer(page, book).blocks(page.copy().blocks), page.chapter.path, book.root)
 
 
 def _kind(value: Any) -> str:

@@ -67,7 +67,7 @@ def _template() -> Any:
 def _body(page: Page, book: Book) -> str:
     """Return the chapter's text, the one kept in .press/html if nothing changed."""
     chapters = [chapter.source for chapter in book.chapters]
-    made_of = json.dumps([chapters, page.chapter.source, page.blocks])
+    made_of = json.dumps([chapters, page.chapter.source]) + page.text
     folder = book.root / ".press/html" / page.chapter.path.with_suffix("")
     text = kept(folder, [version.code(), version.code("html"), made_of], partial(body, page, book))
     if page.chapter == book.chapters[0]:  # the book's title is the heading of this page

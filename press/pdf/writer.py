@@ -19,6 +19,7 @@ SHORT = 240  # characters of a paragraph that can go to the next page with the c
 
 def write(page: Page, book: Book) -> str:
     """The Typst source of one chapter; it needs book.typ beside it (see compiler)."""
+    page = page.copy()
     writer = _Writer(page)
     return typst(writer.opening() + writer.blocks(page.blocks, top=True), page, book)
 
