@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +61,7 @@ def watched(
     """
     watch = Watch(jobs)
     try:
-        with _cluster(address, jobs, root) as cluster, watch:
+        with _cluster(address, jobs, root, watch.say) as cluster, watch:
             outcomes = schedule.run(jobs, root, workers, watch, cluster)
     except KeyboardInterrupt:
         ended = [*watch.kept, *watch.failed]
@@ -77,13 +77,13 @@ def watched(
 
 
 @contextmanager
-def _cluster(address: str | None, jobs: list[Job], root: Path) -> Iterator[Cluster | None]:
+def _cluster(address: str | None, jobs: list[Job], root: Path, say: Callable[[str], None]) -> Iterator[Cluster | None]:
     if address is None:
         yield None
         return
     from lab.cluster import Cluster
 
-    cluster = Cluster(address)
+    cluster = Cluster(address, say)
     try:
         cluster.prepare([(job.experiment, job.changes) for job in jobs], root)
         yield cluster

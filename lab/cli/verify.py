@@ -80,6 +80,8 @@ def _print(found: list[Comparison], failed: dict[str, str]) -> None:
                 print(f"  {claim.name}: {claim.verdicts[1]} here, {claim.verdicts[0]} in the book")
         if of.differences:
             print(f"  relative differences: {_farthest(of.differences)}")
+        if of.times:
+            print(f"  measured times never repeat; relative differences: {_farthest(of.times)}")
         if of.odd:
             print("  same machine, code and versions, so every bit should be the same: please report this")
         for line in of.changed:
