@@ -80,9 +80,8 @@ class Result:
     map: pd.DataFrame  # per pair of logits: 0 right, 1 gradient wrong, 2 value wrong; a column for each formula
     shifts: pd.DataFrame  # per precision and shift: largest relative change of a probability, and the one predicted
     one_hot: pd.DataFrame  # per spread of the logits: share of examples lost (mean, low, high), and the one predicted
-    costs: pd.DataFrame = field(  # per vocabulary and formula: what is kept for the backward pass,
-        metadata={"times": ("time", "time_low", "time_high")}  # and time over the library's
-    )
+    # per vocabulary and formula: what is kept for the backward pass, and time over the library's
+    costs: pd.DataFrame = field(metadata={"times": ("time", "time_low", "time_high")})
 
 
 def _shift(r: Result) -> Verdict:

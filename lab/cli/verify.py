@@ -36,9 +36,7 @@ def again(chosen: Sequence[str], root: Path, workers: int, address: str | None =
             amiss[name] = str(error)
     outcomes, stopped = list[Outcome](), False
     try:
-        outcomes = watched(
-            jobs, root, workers, address, "those that were kept are compared below; the book's results are untouched"
-        )
+        outcomes = watched(jobs, root, workers, address, onward="the book's results are untouched")
         done = [outcome.job.experiment for outcome in outcomes if not outcome.error]
     except Stopped as stop:
         done, stopped = stop.kept, True

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,6 +116,8 @@ def test_where_the_last_worker_dies_the_run_says_that_it_waits_for_another(walks
     cluster = Dask(tmp_path / "own")
     typed = ("run", "walks", "--executor", "dask", "--address", cluster.address, "--set", "walks=2", "--set")
     waits = f"no worker at {cluster.address}: waiting for one (dask worker {cluster.address}); ctrl-C stops"
+    late = threading.Timer(100, lambda: running.kill())  # or a run that says nothing would be waited for without end
+    late.start()
     try:
         worker = cluster.worker()
         _wait_for(lambda: b"Registered to" in (cluster.folder / "1/said").read_bytes())
@@ -144,6 +147,7 @@ def test_where_the_last_worker_dies_the_run_says_that_it_waits_for_another(walks
         assert running.wait(timeout=120) == 130
         os.close(terminal)
     finally:
+        late.cancel()
         cluster.close()
 
 
@@ -233,6 +237,8 @@ def test_a_helper_whose_code_is_not_the_callers_computes_nothing(walks: Project)
         (("--executor", "dask"), "--address tcp://127.0.0.1:8786"),
         (("--address", "tcp://127.0.0.1:1"), "an address is for --executor dask"),
         (("--executor", "ray"), "'ray' is not local or dask"),
+        (("--executor", "dask", "--address", "localhost"), "'localhost' is not tcp://HOST:PORT"),
+        (("--executor", "dask", "--address", "http://localhost:80"), "'http://localhost:80' is not tcp://HOST:PORT"),
     ],
 )
 def test_options_that_do_not_fit_are_errors(typed: tuple[str, ...], words: str, project: Project) -> None:

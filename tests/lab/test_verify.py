@@ -219,7 +219,7 @@ def test_ctrl_c_compares_what_is_done(tables: Project) -> None:
     finally:
         (tables.root / "experiments/zz.py").unlink()
     assert verifying.returncode == 130 and "tables: the same to the last bit" in said
-    assert errors.startswith("stopped; kept: tables; lost: zz\nthose that were kept are compared below")
+    assert errors.startswith("stopped; kept: tables; lost: zz\nthe book's results are untouched\n")
 
 
 def test_the_machines_name_says_which_vectors_decide_the_bits(monkeypatch: pytest.MonkeyPatch) -> None:
