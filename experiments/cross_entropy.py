@@ -4,16 +4,16 @@ Method  Cross-entropy is written in four ways: the printed formula in three line
         subtracted, softmax followed by a logarithm, and the library's.  A search finds the last logit at which each
         still gives a number, in four precisions; hooks count what each keeps for the backward pass; and they take
         turns against the clock.  Everything but the times is exact.  The ratios of times differ from run to run (see
-        nets/stopwatch.py), so they are no `Estimate`s that `lab verify` would hold against the book's: what must come
-        out the same is the verdict.
-Cost    About 15 s on one core, nearly all of it for the times.
+        nets/stopwatch.py), and `Result` says which they are, so that `lab verify` does not hold them against the book's:
+        what must come out the same is the verdict.
+Cost    About 5 s on one core, nearly all of it for the times.
 Notes   000_10f5d5d0f6910b7a.txt, question 1; 003_0e3f15bdf12e2faf.txt, "Backpropagating Losses".
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -80,7 +80,8 @@ class Result:
     map: pd.DataFrame  # per pair of logits: 0 right, 1 gradient wrong, 2 value wrong; a column for each formula
     shifts: pd.DataFrame  # per precision and shift: largest relative change of a probability, and the one predicted
     one_hot: pd.DataFrame  # per spread of the logits: share of examples lost (mean, low, high), and the one predicted
-    costs: pd.DataFrame  # per vocabulary and formula: what is kept for the backward pass, and time over the library's
+    # per vocabulary and formula: what is kept for the backward pass, and time over the library's
+    costs: pd.DataFrame = field(metadata={"times": ("time", "time_low", "time_high")})
 
 
 def _shift(r: Result) -> Verdict:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,7 +44,16 @@ class Shared:
             for name, content in files.items():
                 fs.pipe_file(f"{path}/{name}", content)
 
-        self._try(put)
+        try:
+            self._try(put)
+        except FileNotFoundError as error:  # no folder can be made there
+            raise self._unusable(error) from None
+
+    def check(self) -> None:
+        """Raise LabError if nothing can be written there, before hours are spent on what should be."""
+        self.write({".writable": b""})
+        with suppress(FileNotFoundError):  # another of the team has looked as well
+            self._try(lambda fs, path: fs.rm_file(f"{path}/.writable"))
 
     def _try(self, do: Callable[[Any, str], T]) -> T:
         import fsspec
@@ -54,10 +64,13 @@ class Shared:
         except FileNotFoundError:
             raise
         except Exception as error:  # each kind of store has its own
-            raise LabError(
-                f"the cache {self.url} cannot be used: {type(error).__name__}: {error}\n"
-                f"look at --cache or {VARIABLE}; without them, results of other settings are kept in .lab/cache"
-            ) from None
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: Exception) -> LabError:
+        return LabError(
+            f"the cache {self.url} cannot be used: {type(error).__name__}: {error}\n"
+            f"look at --cache or {VARIABLE}; without them, results of other settings are kept in .lab/cache"
+        )
 
 
 def shared(root: Path, name: str, key: str) -> Shared | None:

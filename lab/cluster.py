@@ -3,6 +3,7 @@
 Before anything runs, every worker makes the keys of the experiments from the sources it was sent, its own libraries and its own
 environment.  One that makes another key would compute another number: the run stops, and says which worker and what differs.
 A worker that dies costs its piece, which Dask gives to another; one that comes later makes the keys before it computes.
+Where the last one dies, pieces wait for another to come, and whoever looks on is told so.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ NEEDED = "pip install 'notes-measured[dask]'"
 class Cluster:
     """A connection to a Dask scheduler, for one run."""
 
-    def __init__(self, address: str) -> None:
-        """Connect.  Raises LabError where there is no scheduler, or no worker."""
+    threads: int  # pieces that can be computed at a time
+
+    def __init__(self, address: str, say: Callable[[str], None]) -> None:
+        """Connect; `say` is told, in a thread, what the reader should know.  Raises LabError: no scheduler, or no worker."""
         try:
             import distributed
         except ImportError:
@@ -45,19 +48,12 @@ class Cluster:
             ) from None
         self._name = f"lab-{uuid.uuid4().hex[:12]}"
         self._told: dict[str, Callable[[Event], None]] = {}  # by Dask's name for a piece
-        if not self.workers:
+        self._address, self._say = address, say
+        self._waits = False  # pieces do, for a worker
+        self.threads = sum(self._client.nthreads().values())
+        if not self.threads:
             self.close()
             raise LabError(f"the scheduler at {address} has no workers\ntype on each machine: dask worker {address}")
-
-    @property
-    def workers(self) -> list[str]:
-        """The workers' addresses."""
-        return sorted(self._client.nthreads())
-
-    @property
-    def threads(self) -> int:
-        """Pieces that can be computed at a time."""
-        return sum(self._client.nthreads().values())
 
     def prepare(self, jobs: Sequence[tuple[str, dict[str, str]]], root: Path) -> None:
         """Send the sources of experiments, each with changes to its parameters, and compare keys.  Raises LabError."""
@@ -66,12 +62,15 @@ class Cluster:
         wanted = [key.compute(name, root, made) for name, made in jobs]
         asked = [{"experiment": name, "changes": made} for name, made in jobs]
         self._client.subscribe_topic(self._name, self._hear)
+        self._client.subscribe_topic("all", self._hear_of_workers)
         try:
             self._client.register_plugin(Outpost(self._name, shipment.pack(wanted, root)), name=self._name)
             found = self._client.run(keys, self._name, asked, on_error="return")
         except Exception as error:  # whatever a worker without our libraries makes of it
-            raise LabError(f"a worker cannot take part: {error}\ntype there: {NEEDED}, then: dask worker ...") from None
+            raise self._refuse("a worker", error) from None
         for worker, answer in sorted(found.items()):
+            if not isinstance(answer, dict) or "error" in answer:  # one that died meanwhile, or lacks the libraries
+                raise self._refuse(f"worker {worker}", answer["error"] if isinstance(answer, dict) else answer)
             if differences := list(_differences(answer, wanted)):
                 shown = "\n".join(f"  {line}" for line in differences[:6])
                 raise LabError(
@@ -80,6 +79,10 @@ class Cluster:
                     "start it again, and type the same command"
                 )
 
+    def _refuse(self, worker: str, why: Any) -> LabError:
+        said = f"{type(why).__name__}: {why}" if isinstance(why, Exception) else why
+        return LabError(f"{worker} cannot take part: {said}\ntype there: {NEEDED}, then: dask worker {self._address}")
+
     def send(self, helps: dict[str, Any], order: dict[str, Any], tell: Callable[[Event], None]) -> Any:
         """Have a piece computed; `tell` is called, in a thread, with what is said of it."""
         from lab.outpost import compute
@@ -87,6 +90,7 @@ class Cluster:
         future = self._client.submit(compute, self._name, helps, order, pure=False)
         self._told[future.key] = tell
         future.add_done_callback(self._done)
+        self._look()
         return future
 
     def forget(self, sent: list[Any]) -> None:
@@ -118,11 +122,22 @@ class Cluster:
         if tell := self._told.get(said.pop("name")):
             tell(said)
 
+    async def _hear_of_workers(self, event: tuple[float, dict[str, Any]]) -> None:
+        if event[1].get("action") in ("add-worker", "remove-worker"):
+            self.threads = sum((await self._client.nthreads()).values())
+            self._look()
 
-def _differences(answer: Any, wanted: Sequence[key.Key]) -> list[str]:
+    def _look(self) -> None:
+        """Say that pieces wait for a worker, and that one has come, each once."""
+        before, self._waits = self._waits, bool(self._told) and not self.threads
+        if self._waits and not before:
+            self._say(f"no worker at {self._address}: waiting for one (dask worker {self._address}); ctrl-C stops")
+        elif before and self.threads:
+            self._say(f"there is a worker at {self._address} again: going on")
+
+
+def _differences(answer: Event, wanted: Sequence[key.Key]) -> list[str]:
     """Return what a worker has that is not as it is here."""
-    if not isinstance(answer, dict) or "error" in answer:
-        return [answer["error"] if isinstance(answer, dict) else f"{type(answer).__name__}: {answer}"]
     here, there = (".".join(version.split(".")[:2]) for version in (sys.version.split()[0], answer["python"]))
     if here != there:
         return [f"Python: {here} → {there}"]

@@ -27,7 +27,7 @@ class Experiment(Protocol[R_co]):
 
     @property
     def Result(self) -> type[R_co]:
-        """What is found."""
+        """What is found.  A field of measured times says so in its metadata, which `lab verify` goes by (lab.verify)."""
 
     @property
     def CLAIMS(self) -> tuple[Any, ...]:

@@ -64,9 +64,11 @@ def with_chapter(book: str, chapter: str, part: str | None = None) -> str:
 
 
 def _check(name: str, root: Path) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
+    if keyword.iskeyword(name):
+        raise LabError(f"{name!r} will not do: it is a word of Python's own\nadd another word, as in {name}_again")
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
         raise LabError(f"{name!r} will not do: words in lower case, joined by underscores, as in dead_neurons")
-    taken = [place.format(name) for place in PLACES.values() if (root / place.format(name)).exists()]
+    taken = [place.format(name) for place in (*PLACES.values(), "{}.qmd") if (root / place.format(name)).exists()]
     taken += [f"results/{name}"] * (root / "results" / name).exists()
     # pytest wants test files of different names, wherever they lie
     taken += [path.relative_to(root).as_posix() for path in (root / "tests").glob(f"*/**/test_{name}.py")]

@@ -50,7 +50,7 @@ class Field:
             wanted = KINDS[self.kind[0]] if len(self.kind) == 1 else f"{self}, written like 0.5,1,2"
             why = f" ({error})" if self.kind == ("Path",) else ""
             raise LabError(
-                f"--set {self.name}={text}: wanted {wanted}, as in --set {self.name}={self._shown()}{why}"
+                f"--set {self.name}={text}: wanted {wanted}, as in --set {self.name}={self.shown}{why}"
             ) from None
 
     def value(self, given: Any, where: str) -> Any:
@@ -67,7 +67,9 @@ class Field:
     def _kinds(self, count: int) -> tuple[str, ...]:
         return self.kind[1:2] * count if self.kind[-1] == "..." else self.kind[1:]
 
-    def _shown(self) -> str:
+    @property
+    def shown(self) -> str:
+        """The book's value, as it would be typed."""
         packed = pack(self.default)
         return (
             ",".join(map(str, packed))
@@ -165,7 +167,7 @@ def _parse(text: str, kind: str, root: Path) -> Any:
             raise ValueError(text)
         return text.lower() == "true"
     if kind == "Path":
-        if not (root / text).exists():
+        if not text or not (root / text).exists():
             raise ValueError(f"there is no file {root / text}")
         return Path(text)
     return {"int": int, "float": float, "str": str}[kind](text)

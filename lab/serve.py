@@ -28,6 +28,8 @@ def server(site: Path, port: int) -> ThreadingHTTPServer:
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
-        raise LabError(f"port {port} is not to be had ({error.strerror})\ntype: lab serve --port {port + 1}") from None
+        raise LabError(
+            f"port {port} is not to be had ({error.strerror})\ntype: lab serve --port 0, which takes any that is free"
+        ) from None
     except OverflowError:
         raise LabError(f"{port} is no port: 0 to 65535") from None

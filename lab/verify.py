@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from lab import codec, experiment, key, read, store
 from lab.codec import Table
 from lab.errors import LabError
 from lab.estimate import Estimate
-from lab.plain import unpack
+from lab.plain import dumps, unpack
 from lab.why import changes
 from lab.worker import verify_folder
 
@@ -44,8 +45,8 @@ class NumberPair:
     @property
     def inside(self) -> bool:
         """Whether the mean computed here lies in the book's interval."""
-        if math.isnan(self.book.mean) or math.isnan(self.here.mean):
-            return math.isnan(self.book.mean) and math.isnan(self.here.mean)
+        if not (math.isfinite(self.book.mean) and math.isfinite(self.here.mean)):
+            return repr(self.book.mean) == repr(self.here.mean)
         return abs(self.here.mean - self.book.mean) <= max(self.book.half_width, ROUNDING * abs(self.book.mean))
 
 
@@ -54,18 +55,23 @@ class Comparison:
     """What one experiment's recomputation showed."""
 
     experiment: str
-    identical: bool  # bit for bit: every number, every table
     claims: tuple[ClaimPair, ...]
     estimates: tuple[NumberPair, ...]
-    differences: dict[str, float]  # every number and column that differs, with its relative difference
+    differences: dict[str, float]  # every number and column that differs in a bit, with its relative difference
+    times: dict[str, float]  # the same for measured times, which never repeat
     changed: tuple[str, ...]  # between the code, data and versions of the book's result and those here
     book: store.Stored
     here: store.Stored
 
     @property
+    def identical(self) -> bool:
+        """Whether every number and every table is the same bit for bit, measured times aside."""
+        return not self.differences
+
+    @property
     def agrees(self) -> bool:
         """Whether all verdicts are the same and all estimates lie in the book's intervals."""
-        return self.identical or all([*(c.same for c in self.claims), *(e.inside for e in self.estimates)])
+        return all([*(c.same for c in self.claims), *(e.inside for e in self.estimates)])
 
     @property
     def odd(self) -> bool:
@@ -75,12 +81,12 @@ class Comparison:
 
     def __str__(self) -> str:
         """Print the outcome on one line."""
-        if self.identical:
-            return f"{self.experiment}: the same to the last bit"
+        if self.identical and self.agrees:
+            return f"{self.experiment}: the same to the last bit" + (", measured times aside" if self.times else "")
         verdicts = f"{sum(c.same for c in self.claims)} of {len(self.claims)} verdicts the same"
         inside = f"{sum(e.inside for e in self.estimates)} of {len(self.estimates)} estimates in the book's intervals"
-        name, most = max(self.differences.items(), key=lambda item: item[1])
         word = "agrees" if self.agrees else "DIFFERS"
+        name, most = max((self.differences or self.times).items(), key=lambda item: item[1])
         return f"{self.experiment}: {word}, {verdicts}, {inside}; largest relative difference {most:.1g}, of {name}"
 
 
@@ -105,26 +111,45 @@ def compare(name: str, root: Path) -> Comparison:
         )
         for claim in module.CLAIMS
     ]
+    times, differences = _times(module.Result, theirs), dict(_differences(theirs, ours))
     pairs = [
         NumberPair(field, value, getattr(results[1], field))
         for field, value in vars(results[0]).items()
-        if isinstance(value, Estimate)
+        if isinstance(value, Estimate) and field not in times
     ]
     return Comparison(
         name,
-        theirs.numbers == ours.numbers and theirs.tables == ours.tables,
         tuple(claims),
         tuple(pairs),
-        dict(_differences(theirs, ours)),
+        {what: far for what, far in differences.items() if what not in times},
+        {what: far for what, far in differences.items() if what in times},
         tuple(changes(theirs, key.compute(name, root))),
         theirs,
         ours,
     )
 
 
+def _times(kind: Any, stored: store.Stored) -> set[str]:
+    """Return which numbers and columns a Result says are measured times.  Raises LabError for a column that is not there.
+
+    It says so of a table with `field(metadata={"times": ("seconds", ...)})`, its columns; of a number with an empty tuple.
+    """
+    found = set[str]()
+    for field in dataclasses.fields(kind):
+        if "times" in field.metadata:
+            columns, table = field.metadata["times"], stored.tables.get(field.name)
+            if unknown := set(columns) - set(table.dtypes if table else ()):
+                there = f"is a table of {', '.join(table.dtypes)}" if table else "is no table"
+                raise LabError(
+                    f"Result.{field.name} {there}, and its metadata name the times {', '.join(sorted(unknown))}"
+                )
+            found |= {f"{field.name}.{column}" for column in columns} if table else {field.name}
+    return found
+
+
 def _differences(theirs: store.Stored, ours: store.Stored) -> Iterator[tuple[str, float]]:
     for name, value in theirs.numbers.items():
-        if value != ours.numbers.get(name):
+        if dumps(value) != dumps(ours.numbers.get(name)):  # 0.0 == -0.0, and 1 == 1.0
             pair = _leaves(value), _leaves(ours.numbers.get(name))
             yield name, max(map(_apart, *pair)) if len(pair[0]) == len(pair[1]) else math.inf
     for name, table in theirs.tables.items():
@@ -141,7 +166,7 @@ def _columns(name: str, theirs: Table, ours: Table) -> Iterator[tuple[str, float
         yield f"{name}.csv (other rows or columns)", math.inf
         return
     for column in old:
-        if old[column].equals(new[column]):
+        if old[column].dtype == new[column].dtype and repr(old[column].tolist()) == repr(new[column].tolist()):
             continue
         pairs = list(zip(old[column].tolist(), new[column].tolist(), strict=True))
         # Of the column's largest number: beside it, a difference between two that are all but zero means nothing.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lab.key import Key
     from lab.store import Stored
 
-NOUNS = {"code": "", "data": "data file of ", "versions": "", "environment": "environment variable "}
+NOUNS = {"code": "", "data": "data file ", "versions": "", "environment": "environment variable "}
 
 
 def changes(there: Stored, wanted: Key) -> list[str]:
@@ -20,6 +20,8 @@ def changes(there: Stored, wanted: Key) -> list[str]:
     found = _compare(there.params, wanted.packed, "parameter ", show=True)
     for kind, noun in NOUNS.items():
         before, after = there.parts.get(kind, {}), wanted.parts.get(kind, {})
+        if kind == "data":
+            before, after = (_files(side, there.params, wanted.packed) for side in (before, after))
         if kind == "code":
             found += _code(there.parts, wanted.parts)
         else:
@@ -27,6 +29,11 @@ def changes(there: Stored, wanted: Key) -> list[str]:
     if not found and there.key != wanted.key:
         found = ["the rules by which keys are made"]
     return found
+
+
+def _files(data: dict[str, str], old: dict[str, Any], new: dict[str, Any]) -> dict[str, str]:
+    """Return contents by file, not by the parameter that names it; one that names another file is told of already."""
+    return {str(new.get(name, name)): content for name, content in data.items() if old.get(name) == new.get(name)}
 
 
 def _compare(before: dict[str, Any], after: dict[str, Any], noun: str, show: bool) -> list[str]:

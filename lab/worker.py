@@ -89,7 +89,9 @@ def work(
             store.write(place, root, earlier)
             tell(event="done", seconds=0.0, computed=False, key=wanted.key)
             return
-        if isinstance(place, Path):
+        if isinstance(place, Shared):
+            place.check()
+        else:
             disk.check(place)
         tell(event="started", key=wanted.key)
         try:

@@ -15,8 +15,9 @@ def main() -> None:
     """Run one command; an error that was meant for the person at the keyboard is printed without a traceback."""
     import typer
 
-    from lab.cli import commands
+    from lab.cli import commands, show
 
+    show.plainly()
     typed = sys.argv[1:]
     try:
         if len(typed) == 1 and typed[0] in commands.ALONE:  # with no options to read, typer's 0.1 s can be saved

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -16,10 +17,10 @@ from lab.experiment import load
 from lab.verdicts import decide, in_book_order
 
 
-def ledger(root: Path, as_json: bool) -> None:
-    """Print every claim with its verdict and number; exit code 1 if some experiment has no fresh result."""
+def ledger(chosen: Sequence[str], root: Path, as_json: bool) -> None:
+    """Print every claim, of all experiments or those chosen; exit code 1 if one has no fresh result."""
     entries, without = [], []
-    for name in in_book_order(root):
+    for name in chosen or in_book_order(root):
         try:
             entries += decide(load(name, root))
         except NoResult:

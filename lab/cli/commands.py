@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lab.experiment import find_root, source
-
-Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="experiments; all if none is named")]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="another value for a parameter; repeat it for more"),
-]
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-Jobs = Annotated[
-    int,
-    typer.Option(
-        "--jobs", "-j", min=1, metavar="N", help="processes that compute at a time; results do not depend on it"
-    ),
-]
-Executor = Annotated[str, typer.Option(metavar="local|dask", help="where pieces of experiments are computed")]
-Address = Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="of the Dask scheduler")]
+from lab.cli.options import CORES, Address, Changes, Executor, Jobs, Names, checked, scheduler
+from lab.experiment import find_root
 
 
-def status() -> None:
+def status(names: Names = None) -> None:
     """Where each result stands: fresh, stale, missing, damaged, running or failed; what it cost.
 
-    Example:  lab status
+    \b
+    Examples:  lab status
+               lab status tanh_gain
     """
     from lab.cli.show import columns, short
     from lab.duration import duration
     from lab.status import every
 
-    rows = [[s.experiment, s.state.value, duration(s.seconds), short(s.why)] for s in every(find_root())]
+    root = find_root()
+    there = every(root, checked(names, root))
+    rows = [[s.experiment, s.state.value, duration(s.seconds), short(s.why)] for s in there]
     columns(rows, right=(2,))
 
 
 def run(
     names: Names = None,
     changes: Changes = None,
-    seeds: Annotated[int | None, typer.Option(metavar="N", help="the same as --set seeds=N")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="the same as --set seeds=N")] = None,
     jobs: Jobs = CORES,
     force: Annotated[bool, typer.Option("--force", help="also what is fresh")] = False,
     executor: Executor = "local",
@@ -74,11 +65,17 @@ def run(
     from lab.cli import run as running
 
     root = find_root()
-    at = _address(executor, address)
-    chosen = _checked(names, root)
-    if cache is not None:
-        os.environ["LAB_CACHE"] = cache if "://" in cache else str(Path(cache).resolve())  # the workers' as well
+    at = scheduler(executor, address)
+    chosen = checked(names, root)
     typed = [*(changes or []), *([] if seeds is None else [f"seeds={seeds}"])]
+    if cache is not None:
+        if not cache:
+            raise typer.BadParameter("it is empty: name a folder or a URL", param_hint="'--cache'")
+        if not typed and device is None:
+            raise typer.BadParameter("it is for other settings: --set, --seeds or --device", param_hint="'--cache'")
+        os.environ["LAB_CACHE"] = (
+            cache if "://" in cache else str(Path(cache).expanduser().resolve())
+        )  # the workers' as well
     if device is not None:
         from lab.device import choose
 
@@ -89,14 +86,21 @@ def run(
         running.book(chosen, root, jobs, force, at)
 
 
-def why(name: Annotated[str, typer.Argument(metavar="NAME", help="an experiment")]) -> None:
+def why(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="experiments; all that are not fresh if none is named")
+    ] = None,
+) -> None:
     """What changed since a result was computed: functions, constants, parameters, data, versions, by name.
 
-    Example:  lab why tanh_gain
+    \b
+    Examples:  lab why
+               lab why tanh_gain
     """
     from lab.cli.why import explain
 
-    explain(name, find_root())
+    root = find_root()
+    explain(checked(names, root), root)
 
 
 def verify(names: Names = None, jobs: Jobs = CORES, executor: Executor = "local", address: Address = None) -> None:
@@ -112,19 +116,21 @@ def verify(names: Names = None, jobs: Jobs = CORES, executor: Executor = "local"
     from lab.cli.verify import again
 
     root = find_root()
-    again(_checked(names, root), root, jobs, _address(executor, address))
+    again(checked(names, root), root, jobs, scheduler(executor, address))
 
 
-def claims(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+def claims(names: Names = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """The ledger: every claim of the notes, its verdict, and the number that decided it.
 
     \b
     Examples:  lab claims
+               lab claims tanh_gain
                lab claims --json
     """
     from lab.cli.claims import ledger
 
-    ledger(find_root(), as_json)
+    root = find_root()
+    ledger(checked(names, root), root, as_json)
 
 
 def new(
@@ -147,7 +153,7 @@ def new(
 
 
 def render(
-    chapters: Annotated[list[str] | None, typer.Argument(metavar="CHAPTER...", help="all if none is named")] = None,
+    chapters: Annotated[list[str] | None, typer.Argument(metavar="CHAPTER", help="all if none is named")] = None,
     to: Annotated[str, typer.Option(metavar="FORMATS", help="html, pdf, or both")] = "html,pdf",
     renderer: Annotated[
         str | None, typer.Option("--with", metavar="RENDERER", help="quarto or press; quarto if 1.9 or newer is there")
@@ -185,28 +191,7 @@ def serve(
 
 
 COMMANDS = (status, run, why, verify, claims, new, render, serve)
-ALONE = {command.__name__: command for command in (status, run, verify, claims, render, serve)}  # need no argument
-
-
-def _address(executor: str, address: str | None) -> str | None:
-    """Return the address of a Dask scheduler, or None for this machine."""
-    if executor not in ("local", "dask"):
-        raise typer.BadParameter(f"{executor!r} is not local or dask", param_hint="'--executor'")
-    if executor == "dask" and not address:
-        raise typer.BadParameter(
-            "--executor dask needs the scheduler's, as in --address tcp://127.0.0.1:8786", param_hint="'--address'"
-        )
-    if executor == "local" and address:
-        raise typer.BadParameter("an address is for --executor dask", param_hint="'--address'")
-    return address
-
-
-def _checked(names: list[str] | None, root: Path) -> list[str]:
-    """Return the names, each once.  An unknown one is an error that gives the nearest."""
-    chosen = list(dict.fromkeys(names or []))
-    for name in chosen:
-        source(name, root)
-    return chosen
+ALONE = {command.__name__: command for command in (status, run, why, verify, claims, render, serve)}  # need no argument
 
 
 def build(asked: str) -> typer.Typer:
@@ -227,5 +212,11 @@ def build(asked: str) -> typer.Typer:
         """Runs the book's experiments, keeps their results, checks the notes' claims, and renders the book."""
 
     for command in [c for c in COMMANDS if c.__name__ == asked] or COMMANDS:
-        app.command()(command)
+        app.command(help=_help(command.__doc__ or ""))(command)
     return app
+
+
+def _help(text: str) -> str:
+    """Return a docstring whose paragraphs fit any terminal, and whose brackets are no markup."""
+    paragraphs = inspect.cleandoc(text).replace("[", r"\[").split("\n\n")
+    return "\n\n".join(part if "Examples: " in part else part.replace("\n", " ") for part in paragraphs)

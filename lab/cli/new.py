@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab import new
-from lab.cli.run import book
+from lab.cli.run import finish, watched
+from lab.schedule import Job
 
 
 def start(name: str, root: Path, part: str | None) -> None:
     """Write the files, run the experiment, and say what comes next."""
     for path in new.create(name, root, part):
         print(f"wrote {path.relative_to(root)}")
-    book([name], root, workers=1)
+    finish(watched([Job(name)], root, workers=1, onward=f"type: lab run {name}"))
     print(f"""
 {name} works, on a question that is quickly answered.  Next:
   experiments/{name}.py   replace question, parameters, claims and run; draw each claim's line before you see a number

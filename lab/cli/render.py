@@ -31,7 +31,11 @@ def render(chapters: Sequence[str], root: Path, formats: Sequence[str], renderer
         raise LabError("there is no quarto 1.9 or newer on PATH\ntype: make quarto, or lab render --with press")
     begun = time.monotonic()
     keys = _bring_up_to_date(root, only, workers).key
-    made = _with_quarto(root, formats, only) if quarto else _with_press(root, formats, only, keys)
+    try:
+        made = _with_quarto(root, formats, only) if quarto else _with_press(root, formats, only, keys)
+    except KeyboardInterrupt:
+        print("stopped; the book is as it was\nthe same command goes on from here", file=sys.stderr)
+        raise typer.Exit(130) from None
     for name, path in made.items():
         print(f"{name:4}  {path}")
     print(f"rendered with {f'quarto {quarto}' if quarto else 'press'} in {time.monotonic() - begun:.1f} s")
@@ -53,7 +57,7 @@ def _with_press(
     clear, end = ("\r\x1b[K", "") if said.isatty() else ("", "\n")
 
     def tell(event: str, what: str, detail: str) -> None:
-        if clear or event == "execute":
+        if clear or (event == "execute" and not detail.startswith("cell")):
             print(clear + " ".join(filter(None, (event, what, detail))), end=end, file=said, flush=True)
 
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +61,7 @@ def watched(
     """
     watch = Watch(jobs)
     try:
-        with _cluster(address, jobs, root) as cluster, watch:
+        with _cluster(address, jobs, root, watch.say) as cluster, watch:
             outcomes = schedule.run(jobs, root, workers, watch, cluster)
     except KeyboardInterrupt:
         ended = [*watch.kept, *watch.failed]
@@ -77,13 +77,13 @@ def watched(
 
 
 @contextmanager
-def _cluster(address: str | None, jobs: list[Job], root: Path) -> Iterator[Cluster | None]:
+def _cluster(address: str | None, jobs: list[Job], root: Path, say: Callable[[str], None]) -> Iterator[Cluster | None]:
     if address is None:
         yield None
         return
     from lab.cluster import Cluster
 
-    cluster = Cluster(address)
+    cluster = Cluster(address, say)
     try:
         cluster.prepare([(job.experiment, job.changes) for job in jobs], root)
         yield cluster
@@ -123,10 +123,19 @@ def another_setting(
         others = [of for of in names(root) if device.VARIABLE in key.compute(of, root).parts["environment"]]
         raise LabError(f"{name} trains on the processor alone; --device is for {', '.join(others) or 'no experiment'}")
     if wanted.book:
-        raise LabError(f"{', '.join(typed)}: that is the book's own setting\ntype: lab run {name}")
+        raise LabError(
+            f"{', '.join(typed) or f'--device {device.PROCESSOR}'}: that is the book's own setting\ntype: lab run {name}"
+        )
     if os.environ.get(VARIABLE, "").startswith("memory:"):
         raise LabError("memory:// is gone when the process ends that computes: name a folder or a store")
-    finish(watched([Job(name, changes, force=force)], root, workers, address))
+    (outcome,) = watched([Job(name, changes, force=force)], root, workers, address)
+    try:
+        finish([outcome])
+    except typer.Exit:
+        known = key.fields(name, root)
+        for field, value in changes.items() if outcome.trace else ():  # what the code does not say of itself
+            print(f"  with {field}={value}; the book has {known[field].shown}", file=sys.stderr)
+        raise
     place = store.folder(root, name, wanted.key, wanted.book)
     print(f"in {store.shown(place, root)}/\n")
     from lab.cli.result import describe

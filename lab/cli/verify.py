@@ -36,9 +36,7 @@ def again(chosen: Sequence[str], root: Path, workers: int, address: str | None =
             amiss[name] = str(error)
     outcomes, stopped = list[Outcome](), False
     try:
-        outcomes = watched(
-            jobs, root, workers, address, "those that were kept are compared below; the book's results are untouched"
-        )
+        outcomes = watched(jobs, root, workers, address, onward="the book's results are untouched")
         done = [outcome.job.experiment for outcome in outcomes if not outcome.error]
     except Stopped as stop:
         done, stopped = stop.kept, True
@@ -80,6 +78,8 @@ def _print(found: list[Comparison], failed: dict[str, str]) -> None:
                 print(f"  {claim.name}: {claim.verdicts[1]} here, {claim.verdicts[0]} in the book")
         if of.differences:
             print(f"  relative differences: {_farthest(of.differences)}")
+        if of.times:
+            print(f"  measured times never repeat; relative differences: {_farthest(of.times)}")
         if of.odd:
             print("  same machine, code and versions, so every bit should be the same: please report this")
         for line in of.changed:

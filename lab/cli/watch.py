@@ -127,12 +127,19 @@ class Watch:
             self._said[name] = now
             self._line(f"{name}: {at}" + (f", {duration(left)} left" if left else ""), name)
 
-    def _line(self, text: str, name: str, plain_only: bool = False) -> None:
-        if not self._bars:
+    def say(self, text: str) -> None:
+        """Print a line: above the bars, where there are any."""
+        if self._bars:
+            self._bars.console.print(text)
+        else:
             print(text, flush=True)
+
+    def _line(self, text: str, name: str, plain_only: bool = False) -> None:
+        count = f" ({len(self.kept)} of {len(self.jobs)})" if name in self.kept and len(self.jobs) > 1 else ""
+        if not self._bars:
+            self.say(text)
         elif not plain_only:
-            count = f" ({len(self.kept)} of {len(self.jobs)})" if name in self.kept and len(self.jobs) > 1 else ""
-            self._bars.console.print(text + count)
+            self.say(text + count)
 
 
 def _bars() -> Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab import status
@@ -17,9 +18,18 @@ SAYS = {
 }
 
 
-def explain(name: str, root: Path) -> None:
-    """Print the state of an experiment's result, every reason on a line of its own, and what to type."""
-    found = status.of(name, root)
+def explain(chosen: Sequence[str], root: Path) -> None:
+    """Print the state of results, those chosen or all that are not fresh, reason by reason, and what to type."""
+    there = status.every(root, chosen)
+    shown = [of for of in there if chosen or not of.is_fresh]
+    for found in shown:
+        _explain(found)
+    if not shown:
+        print("all are fresh: nothing that they depend on has changed since")
+
+
+def _explain(found: status.Status) -> None:
+    name = found.experiment
     made = f" (computed {found.date[:10]})" if found.date else ""
     print(f"{name}{made} is {SAYS[found.state]}" if found.state is not State.FAILED else f"{name}: {SAYS[found.state]}")
     for line in found.why:

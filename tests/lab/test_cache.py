@@ -87,7 +87,10 @@ def test_what_one_computes_another_reads(
     mine, theirs = computed(tmp_path / "mine"), computed(tmp_path / "theirs")
     said = mine.shell("run", "quick", "--set", "steps=9", "--cache", "../team", cwd=mine.root)
     assert "quick: done" in said and f"in {tmp_path / 'team'}/quick/" in said
+    assert [file.name for file in (tmp_path / "team").rglob("*") if file.is_file()] == ["result.json"]
     assert not (mine.root / ".lab/cache").exists()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "quick: already there" in mine.shell("run", "quick", "--set", "steps=9", "--cache", "~/team")
     monkeypatch.setenv(VARIABLE, "../team")  # starts at the project's root
     assert "quick: already there" in theirs.shell("run", "quick", "--set", "steps=9")
     read = (
@@ -106,6 +109,7 @@ def test_what_one_computes_another_reads(
     [
         ("carrier://pigeon", "Protocol not known: carrier"),
         ("http://127.0.0.1:9/team", "the cache http://127.0.0.1:9/team/quick"),
+        ("/proc/team", "the cache /proc/team/quick/"),  # no folder can be made there
         ("memory://team", "memory:// is gone when the process ends"),
     ],
 )

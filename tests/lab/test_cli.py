@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from small_project import ROOT, TABLES, Project
 
+from lab.cli import show
 from lab.cli.commands import COMMANDS
 from lab.cli.result import plain
 from lab.cli.watch import Position
@@ -101,6 +106,7 @@ def test_an_unknown_experiment_is_told_the_nearest(project: Project) -> None:
         ("signed=1", "--set signed=1: wanted true or false, as in --set signed=true"),
         ("widths=a,b", "--set widths=a,b: wanted tuple[float, ...], written like 0.5,1,2, as in --set widths=0.5,1.0"),
         ("data=nowhere.txt", "--set data=nowhere.txt: wanted a data file, as in --set data=data/numbers.txt"),
+        ("data=", "--set data=: wanted a data file, as in --set data=data/numbers.txt"),  # not the project's folder
         ("steps=50", "steps=50: that is the book's own setting"),
     ],
 )
@@ -114,6 +120,36 @@ def test_wrong_usage_ends_with_exit_code_two(project: Project) -> None:
     assert "is not html, pdf" in project.lab("render", "--to", "docx", code=2)
     assert "Did you mean 'run'" in project.lab("rum", code=2)
     assert "name it" in project.lab("run", "--seeds", "3", code=1)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (("quick", "--seeds", "0"), "greater than or equal to 1"),
+        (("--jobs", "0"), "greater than or equal to 1"),
+        (("--jobs", "100000"), "less than or equal to"),  # each would take its share of the memory
+        (("quick", "--seeds", "3", "--cache", ""), "it is empty: name a folder or a URL"),  # not the folder we are in
+        (("quick", "--cache", "elsewhere"), "it is for other settings: --set, --seeds or --device"),
+    ],
+)
+def test_an_option_out_of_range_is_an_error_not_a_surprise(
+    project: Project, typed: tuple[str, ...], words: str
+) -> None:
+    before = sorted(project.root.rglob("*"))
+    assert words in re.sub(r"[\s│]+", " ", project.lab("run", *typed, code=2))
+    assert sorted(project.root.rglob("*")) == before
+
+
+def test_the_processor_is_no_other_device(project: Project) -> None:
+    said = project.lab("run", "quick", "--device", "cpu", code=1)
+    assert said == "error: --device cpu: that is the book's own setting\ntype: lab run quick\n"
+
+
+def test_a_setting_that_fails_is_shown_beside_the_books(project: Project) -> None:
+    project.edit("experiments/quick.py", "walks = []", "walks = [1 / params.steps]")
+    said = project.lab("run", "quick", "--set", "steps=0", "--set", "widths=1,2", code=1)
+    end = "error: quick: ZeroDivisionError: division by zero\n  with steps=0; the book has 50\n"
+    assert said.endswith(f"{end}  with widths=1,2; the book has 0.5,1.0\n")
 
 
 def test_another_setting_is_printed_and_never_touches_the_books_results(done: Project) -> None:
@@ -144,6 +180,67 @@ def test_a_data_file_may_lie_anywhere(done: Project, tmp_path_factory: pytest.Te
     assert "data=data/deep/few.txt" in done.shell("run", "quick", "--set", "data=few.txt", cwd=inside.parent)
 
 
+def test_names_choose_among_states_claims_and_reasons(done: Project) -> None:
+    text = (done.root / "experiments/quick.py").read_text()
+    done.write("experiments/other.py", text)
+    assert re.fullmatch(r"other +missing\nquick +fresh.*\n", done.lab("status"))
+    assert re.fullmatch(r"quick +fresh.*\n", done.lab("status", "quick"))
+    assert "other" not in done.shell("claims", "quick")
+    assert done.lab("why") == "other is missing: it has never been computed here\ntype: lab run other\n"
+    assert done.lab("why", "quick", "other").startswith("quick (computed ")
+    (done.root / "experiments/other.py").unlink()
+    assert done.lab("why") == "all are fresh: nothing that they depend on has changed since\n"
+
+
+def test_an_output_that_knows_no_sign_but_ascii_gets_the_nearest(done: Project) -> None:
+    done.edit("experiments/quick.py", "steps: int = 50", "steps: int = 60")
+    done.edit(
+        "experiments/quick.py", 'number=lambda r: f"distance {r.distance:.3f}"', 'number=lambda r: "1 ± 2 × 10⁻³ β"'
+    )
+    done.edit("experiments/quick.py", "A walk gets [beyond 1]{.given}.", "It’s “odd”.")
+    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONPATH": f"{done.root}{os.pathsep}{ROOT}"}
+    for typed, words in (
+        (("why", "quick"), "parameter steps: 50 -> 60"),
+        (("run", "quick", "--seeds", "3"), "1 +/- 2 x 10-3 ?"),
+        (("run",), "quick: done in"),
+        (("claims", "--json"), '"number": "1 +/- 2 x 10-3 ?"'),
+    ):
+        running = done.start(*typed, env=os.environ | ascii_only)
+        said, errors = running.communicate(timeout=120)
+        assert running.returncode == 0 and words in said and said.isascii(), errors
+    (entry,) = json.loads(said)
+    assert entry["text"] == "It's 'odd'."
+
+
+def test_a_table_breaks_no_word_where_the_terminal_is_narrow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [["momentum", "smoother", "holds with a caveat", "ratio at most 0.955 ± 0.007", ""]]
+    head = ["experiment", "claim", "verdict", "number", "same?"]
+    for width, lines in ((100, 2), (50, 3), (30, 4), (22, 5)):
+        console = Console(width=width, highlight=False, markup=False)
+        monkeypatch.setattr(show, "console", lambda console=console: console)
+        show.table(rows, head)
+        printed = capsys.readouterr().out
+        assert len(printed.splitlines()) == lines and max(map(len, printed.splitlines())) <= width, printed
+        assert all(word in printed.split() for cell in rows[0] for word in cell.split())
+    assert printed.startswith("momentum  smoother\n  verdict: holds with\n  a caveat\n  number: ratio at\n")
+
+
+def test_a_dumb_terminal_gets_no_colours(done: Project) -> None:
+    shown = {}
+    for term in ("xterm", "dumb"):
+        terminal, end = pty.openpty()
+        env = os.environ | {"TERM": term, "PYTHONPATH": f"{done.root}{os.pathsep}{ROOT}"}
+        env.pop("NO_COLOR", None)
+        running = done.start("status", stdout=end, env=env)
+        os.close(end)
+        shown[term] = os.read(terminal, 1000)
+        running.communicate(timeout=120)
+        os.close(terminal)
+    assert b"\x1b[32mfresh" in shown["xterm"] and b"\x1b" not in shown["dumb"]
+
+
 def test_claims_are_a_table_or_json_and_say_what_is_missing(done: Project) -> None:
     assert re.search(r"quick +far +(holds|fails|undecided) +distance .*beyond 1", done.shell("claims"))
     (entry,) = json.loads(done.shell("claims", "--json"))
@@ -162,7 +259,9 @@ def test_help_shows_an_example_of_every_command(project: Project) -> None:
     for command in COMMANDS:
         assert f" {command.__name__} " in overview
         assert f"lab {command.__name__}" in (command.__doc__ or "").partition("Example")[2], command.__name__
-    assert "lab run tanh_gain --set depth=200" in project.lab("run", "--help")
+    said = project.lab("run", "--help")
+    assert "lab run tanh_gain --set depth=200" in said
+    assert "pip install 'notes-measured[dask]'" in re.sub(r"\s+", " ", said)  # the brackets are no markup
 
 
 @pytest.mark.parametrize("typed", [("status",), ("why", "tanh_gain"), ("claims",)], ids=lambda typed: typed[0])
@@ -206,7 +305,8 @@ def test_serve_shows_the_site_and_says_when_there_is_none(project: Project) -> N
     assert address
     with urlopen(address[0], timeout=120) as page:
         assert page.read() == b"<p>Hello"
-    assert "is not to be had" in project.lab("serve", "--port", address[1], code=1)
+    said = project.lab("serve", "--port", address[1], code=1)
+    assert "is not to be had" in said and said.endswith("type: lab serve --port 0, which takes any that is free\n")
     serving.send_signal(2)
     assert serving.wait(timeout=120) == 0
     serving.communicate()
@@ -218,6 +318,22 @@ def test_a_mistake_in_a_chapter_is_printed_with_file_and_line(project: Project) 
     assert said.startswith("error: index.qmd:3: ") and "sec-nowhere" in said and "Traceback" not in said
     assert not (project.root / "_book").exists()
     assert "no chapter is called 'indx'; did you mean index?" in project.lab("render", "indx", code=1)
+
+
+def test_ctrl_c_leaves_the_book_as_it_was_and_says_so(project: Project) -> None:
+    project.write("_book/index.html", "<p>Hello")
+    sleeps = "```{python}\n1\n```\n\n```{python}\nimport time\ntime.sleep(120)\n```\n"
+    project.write("index.qmd", f"# Preface {{.unnumbered}}\n\n{sleeps}")
+    running = project.start("render", "--with", "press", "--to", "html")
+    assert running.stderr and running.stderr.readline() == "execute index.qmd starting\n"
+    time.sleep(0.5)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=120)
+    assert (
+        running.returncode == 130
+        and said.strip() == "stopped; the book is as it was\nthe same command goes on from here"
+    )
+    assert (project.root / "_book/index.html").read_text() == "<p>Hello"
 
 
 def test_quarto_is_asked_for_in_vain_where_there_is_none(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

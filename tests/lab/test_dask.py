@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +110,67 @@ def test_a_worker_killed_in_the_middle_costs_only_its_piece(dask: Dask, walks: P
     _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans))
 
 
+def test_where_the_last_worker_dies_the_run_says_that_it_waits_for_another(walks: Project, tmp_path: Path) -> None:
+    """In plain lines, and above the bars on a terminal; the first run gets another worker, the second ctrl-C."""
+    (tmp_path / "own").mkdir()
+    cluster = Dask(tmp_path / "own")
+    typed = ("run", "walks", "--executor", "dask", "--address", cluster.address, "--set", "walks=2", "--set")
+    waits = f"no worker at {cluster.address}: waiting for one (dask worker {cluster.address}); ctrl-C stops"
+    late = threading.Timer(100, lambda: running.kill())  # or a run that says nothing would be waited for without end
+    late.start()
+    try:
+        worker = cluster.worker()
+        _wait_for(lambda: b"Registered to" in (cluster.folder / "1/said").read_bytes())
+        running = walks.start(*typed, "rest=0.5", stderr=subprocess.STDOUT)
+        assert running.stdout and running.stdout.readline() == "walks: running\n"
+        _wait_for(lambda: _helpers(worker.pid))
+        worker.kill()
+        assert running.stdout.readline() == f"{waits}\n"
+        worker = cluster.worker()
+        said, _ = running.communicate(timeout=120)
+        assert running.returncode == 0, said
+        assert said.startswith(f"there is a worker at {cluster.address} again: going on\nwalks: done in "), said
+
+        _wait_for(lambda: not _helpers(worker.pid))
+        terminal, end = pty.openpty()
+        wide = os.environ | {"COLUMNS": "200", "TERM": "xterm", "PYTHONPATH": f"{walks.root}{os.pathsep}{ROOT}"}
+        running = walks.start(*typed, "rest=60", stdout=end, stderr=end, env=wide)
+        os.close(end)
+        shown = b""
+        while "━" not in shown.decode(errors="ignore"):  # a bar
+            shown += os.read(terminal, 1000)
+        _wait_for(lambda: _helpers(worker.pid))
+        worker.kill()
+        while waits not in shown.decode(errors="ignore"):
+            shown += os.read(terminal, 1000)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=120) == 130
+        os.close(terminal)
+    finally:
+        late.cancel()
+        cluster.close()
+
+
+def test_a_scheduler_that_dies_fails_the_experiment_and_says_so(walks: Project, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    cluster = Dask(tmp_path / "own")
+    try:
+        worker = cluster.worker()
+        _wait_for(lambda: b"Registered to" in (cluster.folder / "1/said").read_bytes())
+        typed = ("run", "walks", "--executor", "dask", "--address", cluster.address, "--set", "rest=60")
+        running = walks.start(*typed, stderr=subprocess.STDOUT)
+        assert running.stdout and "running" in running.stdout.readline()
+        _wait_for(lambda: _helpers(worker.pid))
+        cluster.processes[0].kill()
+        said, _ = running.communicate(timeout=120)
+    finally:
+        cluster.close()
+    assert running.returncode == 1 and said.endswith(
+        "error: walks: the scheduler lost it: the connection broke, or somebody restarted it\n"
+    )
+    assert "Traceback" not in said
+
+
 def test_ctrl_c_leaves_the_workers_idle(dask: Dask, walks: Project) -> None:
     workers = [process.pid for process in dask.processes[1:3]]
     _wait_for(lambda: not any(_helpers(pid) for pid in workers))  # of the run before
@@ -132,21 +195,29 @@ def test_a_piece_that_raises_reads_as_it_does_here(dask: Dask, walks: Project) -
 
 
 def test_a_worker_with_other_versions_stops_the_run_before_it_begins(walks: Project, tmp_path: Path) -> None:
-    """The other version is NumPy's, as its metadata tells: all that a key looks at."""
-    other = tmp_path / "other/numpy-0.9.dist-info"
-    other.mkdir(parents=True)
-    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.9\n")
+    """NumPy's as its metadata tell, all that a key looks at; and Python's own, as every process there sees it."""
+    (tmp_path / "numpy/numpy-0.9.dist-info").mkdir(parents=True)
+    (tmp_path / "numpy/numpy-0.9.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.9\n")
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python/sitecustomize.py").write_text(
+        "import sys\nsys.version = '3.99.1 ' + sys.version.split(' ', 1)[1]\n"
+    )
     (tmp_path / "own").mkdir()
     cluster = Dask(tmp_path / "own")
     try:
-        cluster.worker(PYTHONPATH=f"{other.parent}{os.pathsep}{ROOT}")
-        _wait_for(lambda: b"Registered to" in (tmp_path / "own/1/said").read_bytes())
-        said = walks.shell("run", "walks", "--executor", "dask", "--address", cluster.address, code=1)
+        for number, (other, line) in enumerate(
+            {"numpy": r"numpy: \d[\d.]+ → 0\.9", "python": r"Python: 3\.\d+ → 3\.99"}.items(), 1
+        ):
+            worker = cluster.worker(PYTHONPATH=f"{tmp_path / other}{os.pathsep}{ROOT}")
+            _wait_for(lambda: b"Registered to" in (tmp_path / f"own/{number}/said").read_bytes())  # noqa: B023
+            said = walks.shell("run", "walks", "--executor", "dask", "--address", cluster.address, code=1)
+            assert re.search(r"error: worker tcp://127\.0\.0\.1:\d+ would compute something else", said), said
+            assert re.search(rf"^  {line}\n", said, re.M) and "pip install 'notes-measured[dask]'" in said
+            assert "running" not in said and not walks.result("walks").exists()
+            worker.terminate()
+            worker.wait()
     finally:
         cluster.close()
-    assert re.search(r"error: worker tcp://127\.0\.0\.1:\d+ would compute something else", said), said
-    assert re.search(r"  numpy: \d[\d.]+ → 0\.9\n", said) and "pip install 'notes-measured[dask]'" in said
-    assert "running" not in said and not walks.result("walks").exists()
 
 
 def test_a_helper_whose_code_is_not_the_callers_computes_nothing(walks: Project) -> None:
@@ -166,6 +237,8 @@ def test_a_helper_whose_code_is_not_the_callers_computes_nothing(walks: Project)
         (("--executor", "dask"), "--address tcp://127.0.0.1:8786"),
         (("--address", "tcp://127.0.0.1:1"), "an address is for --executor dask"),
         (("--executor", "ray"), "'ray' is not local or dask"),
+        (("--executor", "dask", "--address", "localhost"), "'localhost' is not tcp://HOST:PORT"),
+        (("--executor", "dask", "--address", "http://localhost:80"), "'http://localhost:80' is not tcp://HOST:PORT"),
     ],
 )
 def test_options_that_do_not_fit_are_errors(typed: tuple[str, ...], words: str, project: Project) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,24 @@ book:
   appendices:
     - book/ledger.qmd
 """
+
+
+def test_a_name_that_python_or_a_page_of_the_book_has_says_so(project: Project) -> None:
+    with pytest.raises(
+        LabError, match="'class' will not do: it is a word of Python's own\nadd another word, as in class_"
+    ):
+        create("class", project.root)
+    with pytest.raises(LabError, match=r"index is taken: there is index\.qmd"):
+        create("index", project.root)
+
+
+def test_ctrl_c_says_how_to_go_on_with_what_is_written(project: Project) -> None:
+    """Not by the same command, which would find the name taken."""
+    running = project.start("new", "flips")
+    assert running.stdout and any("flips: running" in line for line in running.stdout)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 130 and said == "stopped; lost: flips\ntype: lab run flips\n"
 
 
 def test_a_chapter_is_added_to_the_last_part_and_nothing_else_changes() -> None:
@@ -64,7 +83,7 @@ def test_a_book_that_cannot_take_it_says_why(book: str, part: str | None, messag
         with_chapter(book, "book/mine.qmd", part)
 
 
-@pytest.mark.parametrize("name", ["Mine", "my-question", "2nd", "class", "a__b", "über", "", "../x"])
+@pytest.mark.parametrize("name", ["Mine", "my-question", "2nd", "a__b", "über", "", "../x"])
 def test_a_name_that_will_not_do_is_refused(project: Project, name: str) -> None:
     with pytest.raises(LabError, match="will not do: words in lower case"):
         create(name, project.root)

@@ -30,13 +30,47 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same with a column and a number that are measured times, and say so, and a claim that rests on the number."""
+    project = Project(tmp_path_factory.mktemp("timed"))
+    (project.root / "experiments/quick.py").unlink()
+    project.write("experiments/tables.py", TABLES)
+    for old, new in (
+        ("import dataclass\n", "import dataclass, field\n"),
+        ("\n\nimport numpy", "\nfrom time import perf_counter\n\nimport numpy"),
+        ("    walks: pd.DataFrame", '    seconds: float = field(metadata={"times": ()})\n    walks: pd.DataFrame'),
+        ("pd.DataFrame  # columns seed, distance", 'pd.DataFrame = field(metadata={"times": ("took",)})'),
+        ('"distance": ends})', '"distance": ends, "took": perf_counter()})'),
+        ("max(ends), pd", "max(ends), perf_counter(), pd"),
+        ("CLAIMS = (\n", CLAIM),
+    ):
+        project.edit("experiments/tables.py", old, new)
+    project.lab("run")
+    return project
+
+
+CLAIM = """\
+CLAIMS = (
+    Claim(
+        name="soon",
+        text="It takes a while.",
+        source="nowhere",
+        line="above 0",
+        verdict=lambda r: side(r.seconds, r.seconds, above=0),
+        number=lambda r: "some seconds",
+    ),
+"""
+
+
 @pytest.fixture(autouse=True)
 def _keep(request: pytest.FixtureRequest) -> Any:
     """Put the book's result back after a test has changed it."""
-    if "tables" not in request.fixturenames:
+    changed = {"tables", "timed"}.intersection(request.fixturenames)
+    if not changed:
         yield
         return
-    project = request.getfixturevalue("tables")
+    project = request.getfixturevalue(changed.pop())
     place = project.result("tables")
     before = store.read(place, project.root)
     yield
@@ -120,6 +154,59 @@ def test_numbers_that_are_no_estimates_are_listed_with_how_far_off_they_are(tabl
     assert "same machine, code and versions, so every bit should be the same: please report this" in said
 
 
+def test_the_sign_of_a_zero_is_a_bit_like_any_other(tables: Project) -> None:
+    place = tables.result("tables")
+    there = store.read(place, tables.root)
+    walks = there.tables["walks"]
+    text = walks.csv.replace(b"\n0,", b"\n-0.0,", 1)
+    changed = {"walks": Table(text, walks.dtypes | {"seed": "float64"})}
+    store.write(place, tables.root, dataclasses.replace(there, tables=changed))
+    said = tables.shell("verify")
+    assert "tables: agrees" in said and "largest relative difference 0, of walks.seed" in said
+    theirs, ours = _stored("a\n0.0\n", {"a": "float64"}, n=0.0), _stored("a\n-0.0\n", {"a": "float64"}, n=-0.0)
+    assert dict(_differences(theirs, ours)) == {"n": 0.0, "table.a": 0.0}
+
+
+def test_measured_times_are_told_apart_from_what_should_be_the_same(timed: Project) -> None:
+    said = timed.shell("verify")
+    assert "tables: the same to the last bit, measured times aside\n" in said and "report this" not in said
+    assert re.search(r"^  measured times never repeat; relative differences: (seconds|walks\.took) \S+, ", said, re.M)
+
+
+def test_beside_times_a_number_or_a_column_that_differs_is_still_reported(timed: Project) -> None:
+    place = timed.result("tables")
+    there = store.read(place, timed.root)
+    walks = there.tables["walks"]
+    seeds = {"walks": Table(walks.csv.replace(b"\n3,", b"\n4,"), walks.dtypes)}
+    store.write(place, timed.root, dataclasses.replace(there, tables=seeds, numbers=there.numbers | {"longest": 1e3}))
+    said = timed.shell("verify")
+    assert "the same to the last bit" not in said and "please report this" in said
+    assert re.search(r"^  relative differences: longest \S+, walks\.seed 0\.\d+$", said, re.M)
+    assert re.search(r"^  measured times never repeat; .*walks\.took", said, re.M)
+
+
+def test_a_time_on_which_a_verdict_rests_hides_no_other_verdict(timed: Project) -> None:
+    _change(timed, seconds=-1.0)
+    said = timed.shell("verify", code=1)
+    assert "tables: DIFFERS, 1 of 2 verdicts the same" in said and "soon: holds here, fails in the book" in said
+    assert "the same to the last bit" not in said and "report this" not in said  # no bit is wrong
+
+
+def test_a_time_that_is_in_no_column_is_an_error(timed: Project) -> None:
+    before = (timed.root / "experiments/tables.py").read_text()
+    for old, new, said in (
+        (
+            '("took",)',
+            '("tok",)',
+            "Result.walks is a table of seed, distance, took, and its metadata name the times tok",
+        ),
+        ('"times": ()', '"times": ("took",)', "Result.seconds is no table, and its metadata name the times took"),
+    ):
+        timed.edit("experiments/tables.py", old, new)
+        assert f"error: tables: {said}\n" in timed.shell("verify", code=1)
+        timed.write("experiments/tables.py", before)
+
+
 def test_ctrl_c_compares_what_is_done(tables: Project) -> None:
     tables.write("experiments/zz.py", ENDLESS.replace("1_000_000_000", "2"))
     tables.lab("run", "zz")
@@ -132,7 +219,7 @@ def test_ctrl_c_compares_what_is_done(tables: Project) -> None:
     finally:
         (tables.root / "experiments/zz.py").unlink()
     assert verifying.returncode == 130 and "tables: the same to the last bit" in said
-    assert errors.startswith("stopped; kept: tables; lost: zz\nthose that were kept are compared below")
+    assert errors.startswith("stopped; kept: tables; lost: zz\nthe book's results are untouched\n")
 
 
 def test_the_machines_name_says_which_vectors_decide_the_bits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +240,8 @@ def test_the_machines_name_says_which_vectors_decide_the_bits(monkeypatch: pytes
         (Estimate(2.0, 0.0, 8), Estimate(2.0 + 1e-5, 0.0, 8), False),
         (Estimate(math.nan, math.nan, 8), Estimate(math.nan, math.nan, 8), True),
         (Estimate(1.0, 1.0, 8), Estimate(math.nan, 1.0, 8), False),
+        (Estimate(math.inf, math.nan, 8), Estimate(math.inf, math.nan, 8), True),
+        (Estimate(math.inf, math.nan, 8), Estimate(-math.inf, math.nan, 8), False),
     ],
 )
 def test_a_number_is_inside_if_its_mean_lies_in_the_books_interval(
