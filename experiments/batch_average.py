@@ -1,9 +1,10 @@
 """Is a batch of 16 the same as 16 copies of the model?
 
-Method  A batch of 16 examples is dealt to 16 copies of the names MLP, whose gradients are averaged and held against the
-        batch's: as an ensemble of 16 networks, and by torch.func's per-example gradients, in two precisions.  The same
-        is done with normalisation in the network, and with copies that take steps of their own.  Then single weights
-        are nudged, up and down, by sizes over twelve decades, and the change of the loss is held against autograd.
+Method  A batch of 16 examples is dealt to 16 copies of the names network, whose gradients are averaged and held
+        against the batch's: as an ensemble of 16 networks, and by torch.func's per-example gradients, in two
+        precisions.  The same is done with normalisation in the network, and with copies that take steps of their own.
+        Then single weights are nudged, up and down, by sizes over twelve decades, and the change of the loss is held
+        against autograd.
 Cost    About 40 s on one core.
 Notes   003_0e3f15bdf12e2faf.txt, "Backpropagating Losses in a weird layman understanding".
 """

@@ -1,10 +1,10 @@
 """Does coupling the examples of a batch regularise?
 
-Method  The names MLP, its hidden layer normalised, learns 3,000 names, few enough to over-fit.  Batch, learning rate,
-        starts and order of the examples stay the same; the statistics of the normalisation are those of the whole batch
-        or of ever smaller groups within it, so that only the dose of jitter changes.  Controls: no normalisation, layer
-        normalisation, and imaginary mates: random numbers that jitter by the same law and couple nothing.  Losses use
-        the training set's own statistics.
+Method  The names network, its hidden layer normalised, learns 3,000 names, few enough to over-fit.  Batch, learning
+        rate, starts and order of the examples stay the same; the statistics of the normalisation are those of the
+        whole batch or of ever smaller groups within it, so that only the dose of jitter changes.  Controls: no
+        normalisation, layer normalisation, and imaginary mates: random numbers that jitter by the same law and couple
+        nothing.  Losses use the training set's own statistics.
 Cost    About 4 minutes on one core.
 Notes   000_10f5d5d0f6910b7a.txt, "What's unnatural about batch-norm".
 """

@@ -1,10 +1,10 @@
 """Can neurons die, when, and do they come back?
 
 Method  A unit is dead if its slope is zero for every context of the training set.  Start: ReLU units with biases some
-        way below zero, and deep ReLU layers without biases, against theory.  Training: the names MLP with ReLU, leaky
-        ReLU and tanh at learning rates over two decades, from a start without a dead unit and from one whose biases
-        put many out of reach; every unit is looked at every few steps with the whole training set.  Controls: letters
-        held still, so that nothing below a dead unit moves; leaky ReLU, whose units can be off but never dead.
+        way below zero, and deep ReLU layers without biases, against theory.  Training: the names network with ReLU,
+        leaky ReLU and tanh at learning rates over two decades, from a start without a dead unit and from one whose
+        biases put many out of reach; every unit is looked at every few steps with the whole training set.  Controls:
+        letters held still, so that nothing below a dead unit moves; leaky ReLU, whose units can be off but never dead.
 Cost    About 130 s on one idle core.
 Notes   000_10f5d5d0f6910b7a.txt, the paragraph "dead neuron" and question 7.
 """
@@ -31,7 +31,7 @@ DEPTHS = (0.0, 0.02, 0.1, 0.5, np.inf)  # ends of the bins by how deep a unit li
 
 @dataclass(frozen=True)
 class Params:
-    """The names MLP, how it starts and how long it trains; and the deep layers that are only drawn."""
+    """The names network, how it starts and how long it trains; and the deep layers that are only drawn."""
 
     data: Path = Path("data/names.txt")  # one name a line
     rates: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 1.5, 2.0, 3.0)  # learning rates

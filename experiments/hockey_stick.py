@@ -1,9 +1,9 @@
 """What are the easy gains of a bad start?
 
-Method  The names MLP is trained from every weight as drawn, and from the same draws with a small last layer and no last
-        bias, on the same batches.  Loss and spread of the logits over the whole training set are followed step by step.
-        The first logits are then shrunk by hand to the spread that the bad run has when it passes ln 27: what that
-        costs says how much of the fall was shrinking.  Two sizes of the last layer in between give the dose.
+Method  The names network is trained from every weight as drawn, and from the same draws with a small last layer and no
+        last bias, on the same batches.  Loss and spread of the logits over the whole training set are followed step by
+        step.  The first logits are then shrunk by hand to the spread that the bad run has when it passes ln 27: what
+        that costs says how much of the fall was shrinking.  Two sizes of the last layer in between give the dose.
 Cost    About 60 s on one core.
 Notes   000_10f5d5d0f6910b7a.txt, question 5.
 """
@@ -36,7 +36,7 @@ ONLY, MAINLY = 0.9, 0.5  # shares of the fall
 
 @dataclass(frozen=True)
 class Params:
-    """The names MLP, its starts, and how long it trains."""
+    """The names network, its starts, and how long it trains."""
 
     data: Path = Path("data/names.txt")  # one name a line
     width: int = 200  # hidden units

@@ -1,9 +1,9 @@
 """What loss should an untrained classifier have?
 
-Method  The names MLP is looked at before its first step.  Its last layer is scaled so that the logits spread over four
-        decades; the loss of the whole training set is taken apart into the price of that spread and the luck of the
-        draw, and set beside the expectation over normal logits, by quadrature.  Then the starts that the notes name.
-        Nothing is trained.
+Method  The names network is looked at before its first step.  Its last layer is scaled so that the logits spread over
+        four decades; the loss of the whole training set is taken apart into the price of that spread and the luck of
+        the draw, and set beside the expectation over normal logits, by quadrature.  Then the starts that the notes
+        name.  Nothing is trained.
 Cost    About 15 s on one core.
 Notes   000_10f5d5d0f6910b7a.txt, "bad initial loss", questions 3 and 4.
 """
@@ -37,7 +37,7 @@ CONSTANTS = (-10.0, 0.0, 10.0)  # logits that are all alike
 
 @dataclass(frozen=True)
 class Params:
-    """The names MLP before its first step."""
+    """The names network before its first step."""
 
     data: Path = Path("data/names.txt")  # one name a line
     width: int = 200  # hidden units

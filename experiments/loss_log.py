@@ -1,8 +1,8 @@
 """What is each fix worth?
 
-Method  The names MLP is trained for 200,000 steps from four starts and with batch normalisation, each change on top of
-        the one before.  All share draws and batches, seed by seed.  A sixth variant repeats the fourth with other
-        batches: a change that is worth nothing, and so the measure of chance.  Losses are over all examples.
+Method  The names network is trained for 200,000 steps from four starts and with batch normalisation, each change on
+        top of the one before.  All share draws and batches, seed by seed.  A sixth variant repeats the fourth with
+        other batches: a change that is worth nothing, and so the measure of chance.  Losses are over all examples.
 Cost    About 5 minutes on one core with a C++ compiler, three times that without.
 Notes   000_10f5d5d0f6910b7a.txt, "Train for fixed epochs and report the loss" and the fixes listed there.
 """
@@ -47,7 +47,7 @@ LECTURE = {
 
 @dataclass(frozen=True)
 class Params:
-    """The names MLP as in the lecture, and how long it trains."""
+    """The names network as in the lecture, and how long it trains."""
 
     data: Path = Path("data/names.txt")  # one name a line
     width: int = 200  # hidden units

@@ -1,10 +1,10 @@
 """How wide should pre-activations be?
 
-Method  The first layer of the names MLP starts at scales from 0.03 to 30 times 1 / sqrt(fan-in); letters, last layer
-        and batches are the same at every scale.  At the start: the share of saturated units, the share of their
+Method  The first layer of the names network starts at scales from 0.03 to 30 times 1 / sqrt(fan-in); letters, last
+        layer and batches are the same at every scale.  At the start: the share of saturated units, the share of their
         variance that no linear map explains, and the gradient that gets through to the letters, against theory for
-        normal pre-activations.  Then the loss over the whole training set after a fixed number of steps.  Controls: the
-        same network without tanh, and with everything below the last layer held still.
+        normal pre-activations.  Then the loss over the whole training set after a fixed number of steps.  Controls:
+        the same network without tanh, and with everything below the last layer held still.
 Cost    About 60 s on one core.
 Notes   000_10f5d5d0f6910b7a.txt, "fixing tanh activations", code 2 and 4.
 """
@@ -36,7 +36,7 @@ ONE_PERCENT = 0.01  # nats; in perplexity, exp(loss), 1 %
 
 @dataclass(frozen=True)
 class Params:
-    """The names MLP, how it starts and how long it trains."""
+    """The names network, how it starts and how long it trains."""
 
     data: Path = Path("data/names.txt")  # one name a line
     scales: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # spread of pre-activations; 5/3 and raw are in

@@ -31,7 +31,7 @@ TAIL = 4.0  # spreads on either side of 0 that the unsquashed code covers; 6 in 
 ORDINARY, WIDE = 1.0, 10.0  # spreads of the signal, before squashing, that decide the claim on information
 FIVE_THIRDS = 5 / 3  # the gain that people use before tanh
 START = 0.75  # the notes' value, to be squashed again and again
-PROBE = 32  # batch that decides the claim on signs: the names MLP's
+PROBE = 32  # batch that decides the claim on signs: the names network's
 
 
 @dataclass(frozen=True)

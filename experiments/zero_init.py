@@ -1,9 +1,9 @@
 """Can all weights start at zero?
 
-Method  The names MLP is trained from several starts with the same batches: all zero; all one constant; constant layers
-        on drawn letters; only the last layer zero; all drawn, but tiny; drawn as one should.  A network of a single
-        unit, with rates chosen so that algebra makes it equal to the constant one, is the control.  The loss is that of
-        the whole training set.  Separate short runs time how fast tiny weights, and tiny differences, grow.
+Method  The names network is trained from several starts with the same batches: all zero; all one constant; constant
+        layers on drawn letters; only the last layer zero; all drawn, but tiny; drawn as one should.  A network of a
+        single unit, with rates chosen so that algebra makes it equal to the constant one, is the control.  The loss is
+        that of the whole training set.  Separate short runs time how fast tiny weights, and tiny differences, grow.
 Cost    About 80 s on one core.
 Notes   000_10f5d5d0f6910b7a.txt, "can we set our initial weights to 0?" and question 4.
 """
@@ -38,7 +38,7 @@ ONE_PERCENT = 0.01  # nats; in perplexity, exp(loss), 1 %
 
 @dataclass(frozen=True)
 class Params:
-    """The names MLP and how long it trains."""
+    """The names network and how long it trains."""
 
     data: Path = Path("data/names.txt")  # one name a line
     width: int = 200  # hidden units
@@ -166,7 +166,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 
 def run(params: Params) -> Result:
-    """Train the names MLP from every start, and time how tiny weights and tiny differences grow."""
+    """Train the names network from every start, and time how tiny weights and tiny differences grow."""
     x, y = names.contexts(names.split(names.load(params.data)).train)
     data = names.counts(x, y)
     order = mlp.batches(range(params.seeds), len(x), params.batch, params.steps)

@@ -101,10 +101,10 @@ def starts(result: Result) -> Figure:
     for axis, kind, name, gain, across, above in (
         (axes[0], "signal", "plain", 0.68, 8, -4),
         (axes[0], "signal", "residual", 0.06, 10, -8),
-        (axes[0], "signal", "layer norm", 30, 0, -9),
+        (axes[0], "signal", "layer norm", 0.03, -2, 8),
         (axes[1], "gradient", "plain", 0.46, 8, -4),
         (axes[1], "gradient", "residual", 6.8, 8, -10),
-        (axes[1], "gradient", "batch norm", 30, 0, -9),
+        (axes[1], "gradient", "batch norm", 0.03, -2, 8),
     ):
         _beside(axis, result.starts, name, kind, gain, across, above)
     return figure
@@ -114,9 +114,8 @@ def _beside(axis: Axes, table: pd.DataFrame, name: str, kind: str, gain: float, 
     rows = table[table["remedy"] == name]
     nearest = rows.iloc[int(np.abs(np.log(rows["gain"] / gain)).argmin())]
     text = "batch and layer norm" if "norm" in name else NAMES[name]
-    side = "right" if "norm" in name else "left"
     place = float(nearest["gain"]), float(nearest[kind])
-    label(axis, text, *place, LOOKS[name].colour, xytext=(across, above), ha=side)
+    label(axis, text, *place, LOOKS[name].colour, xytext=(across, above))
 
 
 def rates(result: Result) -> Figure:
@@ -175,8 +174,9 @@ def compensated(result: Result) -> Figure:
         float(flat["gain"].iloc[0]),
         float(flat["loss"].iloc[0]),
         PREDICTED,
-        xytext=(-6, 11),
+        xytext=(-6, -11),
     )
+    axes[0].set_ylim(bottom=float(flat["loss"].min()) - 0.04)  # room for these words
     axes[0].set(ylabel="loss after the last step (nats)")
     return figure
 

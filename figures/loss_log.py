@@ -119,7 +119,7 @@ def fading(result: Result) -> Figure:
     axis.set_yticks(ticks, labels=[f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
     axis.minorticks_off()
     label(axis, "rate ÷ 10", half, 8, INK, xytext=(-4, 0), ha="right")
-    axis.legend(loc="center left", bbox_to_anchor=(0, 0.71))
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The names MLP with any activation: letters to embeddings to units that may go dead to logits.
+"""The names network with any activation: letters to embeddings to units that may go dead to logits.
 
 As `nets.mlp`, whose weights it shares, with another activation in the place of tanh, and letters that may be held still.
 The slope is taken from the output, so that a unit's gradient is zero exactly where its output says so.

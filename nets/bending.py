@@ -1,7 +1,7 @@
 """How far a tanh layer is from linear, how much of it is saturated, and what gradient gets through it.
 
-Measured on the names MLP, and expected for normal pre-activations of standard deviation `scale` (up to 100, where the
-bend of tanh is as narrow as the quadrature's step).
+Measured on the names network, and expected for normal pre-activations of standard deviation `scale` (up to 100, where
+the bend of tanh is as narrow as the quadrature's step).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one draw of the names MLP shows before its first step: at every spread of its logits, and from every start."""
+"""What one draw of the names network shows before its first step: at every spread of its logits, from every start."""
 
 from __future__ import annotations
 

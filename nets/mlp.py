@@ -1,4 +1,4 @@
-"""The names MLP: letters to embeddings to tanh units to logits, many networks trained as one.
+"""The names network: letters to embeddings to tanh units to logits, many networks trained as one.
 
 Every tensor leads with a [seed] axis and every product is a batched one, so that sixteen networks cost little more than
 one.  The gradient is written out (the chapter on zero weights derives it) and checked against autograd by a test: a

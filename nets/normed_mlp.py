@@ -1,4 +1,4 @@
-"""The names MLP with its hidden layer normalised: letters to embeddings to normalised tanh units to logits.
+"""The names network with its hidden layer normalised: letters to embeddings to normalised tanh units to logits.
 
 As in `nets.mlp` every tensor leads with a [seed] axis, the gradient is written out, and a network depends on its own
 seed alone (to the last bit where `width` is a multiple of eight, so that all seeds lie alike in memory).  A scale and a

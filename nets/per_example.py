@@ -1,4 +1,4 @@
-"""The names MLP for a single network and a single example, by PyTorch's own functions, for torch.func to differentiate.
+"""One names network and a single example, by PyTorch's own functions, for torch.func to differentiate.
 
 It shares no line with `nets.mlp`, whose gradient is written out and for ensembles: each checks the other.
 """

@@ -1,11 +1,11 @@
-"""Trains the names MLP by plain SGD: compiled where a C++ compiler is there, plainly otherwise, the same to rounding.
+"""Trains the names network by plain SGD: compiled where there is a C++ compiler, plainly otherwise, the same to rounding.
 
 The compiled steps (nets/descent.cpp) train one network after the other, each for as many steps as are asked for at once,
 since a network's weights fit into the processor's cache and an ensemble's do not.  A network is thus the same bits
 whichever others are trained with it, in however many processes, and however its steps are portioned out.  The plain
 steps train all networks as one batch, as in `nets.mlp` and `nets.normed_mlp`, on a GPU too.  Between the two lie the last bits of
-every sum.  A well-scaled start keeps them small (1e-8 nats after 10,000 steps of the names MLP); a saturated one makes
-them grow, and after a thousand steps the same seed is another run of the same recipe.
+every sum.  A well-scaled start keeps them small (1e-8 nats after 10,000 steps of the names network); a saturated one
+makes them grow, and after a thousand steps the same seed is another run of the same recipe.
 """
 
 from __future__ import annotations

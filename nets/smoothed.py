@@ -1,4 +1,4 @@
-"""Gradients of the names MLP, smoothed with many betas at once and held against the gradient over all examples."""
+"""Gradients of the names network, smoothed with many betas at once and held against the gradient over all examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where training may begin: the starts of the names MLP, made from standard normal draws or from nothing."""
+"""Where training may begin: the starts of the names network, made from standard normal draws or from nothing."""
 
 from __future__ import annotations
 

@@ -161,6 +161,15 @@ def test_controls_bound_what_the_layer_is_worth(result: Result) -> None:
     assert result.good_worth.low > result.wide_worth.high > 0
 
 
+def test_the_linear_network_that_began_wider_is_behind_at_first_and_has_caught_up_by_the_end(result: Result) -> None:
+    """As the solution of the last exercise has it: apart by more than both intervals early, by less at the end."""
+    linear = result.losses[result.losses["network"] == "no tanh"].set_index(["scale", "step"])
+    first, last = linear.index.levels[1].min(), Params().steps
+    assert linear.loc[(FIVE_THIRDS, first), "loss_low"] > linear.loc[(0.03, first), "loss_high"]
+    assert linear.loc[(FIVE_THIRDS, last), "loss_low"] < linear.loc[(0.03, last), "loss_high"]
+    assert linear.loc[(FIVE_THIRDS, last), "loss"] - linear.loc[(0.03, last), "loss"] < 0.01
+
+
 def test_letters_move_at_every_scale_and_wide_weights_hardly(result: Result) -> None:
     moved = result.ending.set_index("scale")
     assert moved["hidden_moved"].is_monotonic_decreasing

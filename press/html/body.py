@@ -17,6 +17,8 @@ from press.html.paths import figure, href, relative
 _SIZE = re.compile(r"([\d.]+)(px|in|cm|mm|%)?$")
 _PIXELS = {"px": 1.0, None: 1.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4}
 _SPACE: Node = {"t": "Space"}
+_CLOSE = ("%", "±", "×")  # stay with the number before them
+_OPEN = ([ast.text("±")], [ast.text("×")])  # and these with the one after
 
 
 def body(page: Page, book: Book) -> str:
@@ -59,8 +61,8 @@ class Writer:
             last = ""
             for item in value:
                 if isinstance(item, dict) and "t" in item:
-                    if out[-1:] == [_SPACE] and (_sign(item) in ("%", "±") or out[-2:-1] == [ast.text("±")]):
-                        out[-1] = ast.text("\u00a0")  # a number keeps its per cent sign, and its interval
+                    if out[-1:] == [_SPACE] and (_sign(item) in _CLOSE or out[-2:-1] in _OPEN):
+                        out[-1] = ast.text("\u00a0")  # a number keeps its per cent sign, its interval, its power of ten
                     here = self.node(item)
                     if {last, _kind(item)} == {"Str", "InlineMath"}:  # it stays with its brackets and its full stop
                         here = [_together(out.pop(), *here)]

@@ -1,4 +1,4 @@
-"""Tables: from pandoc's Table to `data-table` of book.typ, with column widths that suit the words in them."""
+"""Tables: from pandoc's Table to `data-table` of book.typ, with the columns' own widths or such as suit their words."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from press.pdf.markup import Call
 
 LINE = 96  # characters of table text that fit the width of the page, gaps of three between columns included
 SIZE = 9.3  # of table text, in points
-SHORT = 20  # a column never longer than this is set on one line
-_JOINED = re.compile(r"\s(?=[±%])|(?<=±)\s")  # a number with its interval stays on one line, as in book.typ
+SHORT = 20  # a column never longer than this has room for its longest line, or word
+BOLD = 2  # characters more that a word may take which is not set as most are
+PARAGRAPH = 40  # a table with two columns longer than this may be parted between its rows
+_JOINED = re.compile(r"\s(?=[±%×])|(?<=[±×])\s|\u00a0")  # a number with its interval stays on one line, as in book.typ
+_TEX = re.compile(r"\\[a-zA-Z]+ ?")  # a sign in print, however long its name
+GLUE = "\0"  # stands for a space that is no place to break
 _ALIGN = {"AlignLeft": "left", "AlignRight": "right", "AlignCenter": "center", "AlignDefault": "left"}
 
 
@@ -22,8 +26,10 @@ def table(node: Node, convert: Callable[[list[Node]], list[Node]]) -> list[Node]
     _, caption, specs, head, bodies, foot = node["c"]
     header = head[1]
     rows = [row for body in bodies for row in (*body[2], *body[3])] + foot[1]
-    widths = _widths([*header, *rows], len(specs))
+    widths, lengths = _widths([*header, *rows], specs), _lengths(rows, len(specs))
     call = Call(f"#book.data-table(columns: ({', '.join(widths)},), size: {_size(widths, header + rows)}, ")
+    hyphenate = ", ".join(str(max(column) > PARAGRAPH).lower() for column in lengths)
+    call.code(f"paragraphs: {str(_of_paragraphs(lengths)).lower()}, hyphenate: ({hyphenate},), ")
     call.code(f"align: ({', '.join(_ALIGN[align['t']] for align, _ in specs)},), ")
     if caption[1]:
         call.code("caption: ").content(convert(caption[1]))
@@ -47,19 +53,40 @@ def _cell(call: Call, cell: list[Any], convert: Callable[[list[Node]], list[Node
         call.content(convert(blocks)).code(" ")
 
 
+def _text(cell: list[Any]) -> str:
+    """What a cell says, about as long as it is in print."""
+    return _TEX.sub("x", words(cell[4]))
+
+
 def _lengths(rows: list[Any], count: int) -> list[list[int]]:
     """Characters in each cell, by column; cells that span columns say nothing of widths."""
     lengths: list[list[int]] = [[0] for _ in range(count)]
     for row in rows:
         if len(row[1]) == count:
             for column, cell in zip(lengths, row[1], strict=True):
-                column.append(len(words(cell[4])))
+                column.append(len(_text(cell)))
     return lengths
 
 
-def _widths(rows: list[Any], count: int) -> list[str]:
-    """`auto` for columns of short words; for prose a share of what is left, by its length."""
+def _of_paragraphs(lengths: list[list[int]]) -> bool:
+    """Whether the rows are paragraphs side by side."""
+    return sum(max(column) > PARAGRAPH for column in lengths) > 1
+
+
+def _widths(rows: list[Any], specs: list[Any]) -> list[str]:
+    """`auto` for columns of short cells, for prose a share by its length; in a table of words, shares for all columns.
+
+    Those of a table of paragraphs are as the roots of their lengths, which makes it lowest; another keeps the shares
+    that it was given, so that tables of one kind have one look.  (pandoc makes up shares for long rows of numbers too.)
+    """
+    count = len(specs)
     lengths = _lengths(rows, count)
+    words_only = [width for align, width in specs if width["t"] == "ColWidth" and align["t"] != "AlignRight"]
+    if len(words_only) == count:
+        given = [100 * width["c"] for width in words_only]
+        if _of_paragraphs(lengths):
+            given = [(sum(column) / len(column) + max(column) / 2) ** 0.5 for column in lengths]
+        return [f"{share:.1f}fr" for share in _roomy(given, _pieces(rows, lengths), LINE - 3 * count)]
     longest = [max(column) for column in lengths]
     if sum(longest) + 3 * count <= LINE or max(longest) <= SHORT:
         return ["auto"] * count
@@ -68,7 +95,7 @@ def _widths(rows: list[Any], count: int) -> list[str]:
         for most, column in zip(longest, lengths, strict=True)
     ]
     room = LINE - sum(most if most <= SHORT else 0 for most in longest) - 3 * count
-    shares = _roomy(shares, _pieces(rows, count), room)
+    shares = _roomy(shares, _pieces(rows, lengths), room)
     return [f"{share:.1f}fr" if share else "auto" for share in shares]
 
 
@@ -82,15 +109,19 @@ def _roomy(shares: list[float], pieces: list[int], room: int) -> list[float]:
     return shares
 
 
-def _pieces(rows: list[Any], count: int) -> list[int]:
-    """Characters of the longest piece in each column that cannot be broken: a word, or a number with its interval."""
-    pieces = [0] * count
+def _pieces(rows: list[Any], lengths: list[list[int]]) -> list[int]:
+    """Characters of the longest piece of each column that is not to be broken.
+
+    That is a number with its interval, what a no-break space joins, and in a column of short cells every word.
+    """
+    pieces = [0] * len(lengths)
     for row in rows:
-        if len(row[1]) == count:
+        if len(row[1]) == len(lengths):
             for column, cell in enumerate(row[1]):
-                text = _JOINED.sub("_", words(cell[4])).replace("-", " ")
-                numbers = [piece for piece in text.split() if piece[:1] in "−0123456789"]
-                pieces[column] = max([pieces[column], *map(len, numbers)])
+                text = _JOINED.sub(GLUE, _text(cell)).replace("-", " ")
+                short = max(lengths[column]) <= PARAGRAPH
+                whole = [piece for piece in text.split() if short or GLUE in piece or piece[:1] in "−0123456789"]
+                pieces[column] = max([pieces[column], *(len(piece) + short * BOLD for piece in whole)])
     return pieces
 
 

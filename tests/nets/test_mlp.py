@@ -1,4 +1,4 @@
-"""The names MLP against PyTorch's own layers and autograd, and the promise that a seed's bits are its own."""
+"""The names network against PyTorch's own layers and autograd, and the promise that a seed's bits are its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The normalised names MLP against autograd and PyTorch's layers, and what the examples of a batch do to each other."""
+"""The normalised names network against autograd and PyTorch's layers, and what examples of a batch do to each other."""
 
 from __future__ import annotations
 

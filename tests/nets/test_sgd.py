@@ -81,7 +81,7 @@ def test_training_is_what_autograd_and_torch_optim_do(
 @needs_compiler
 @pytest.mark.parametrize("normed", [False, True])
 def test_compiled_and_plain_differ_by_rounding_only(normed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Float32, the names MLP's own size: a unit in the last place of 1 is 1e-7, and sums of 200 terms take a few."""
+    """Float32, the names network's own size: a unit in the last place of 1 is 1e-7, and sums of 200 terms take a few."""
     start, order = _start(normed, torch.float32, 200, 10), _order(32)
     ours = sgd.train(start, X, Y, order, RATES)
     _without_compiler(monkeypatch)

@@ -38,6 +38,13 @@
     return item;
   };
 
+  // Pagefind shortens a word until something begins with it: more than an ending lost is another word.
+  const bare = (words) => words.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "");
+  const like = (word, marks) => {
+    const stem = bare(word).slice(0, Math.max(3, bare(word).length - 4));
+    return [...marks].some((mark) => bare(mark.textContent).includes(stem));
+  };
+
   const search = async () => {
     const words = input.value.trim(), turn = ++asked;
     if (!words) { list.replaceChildren(); status.textContent = ""; return; }
@@ -53,8 +60,10 @@
         ...sections.map((part) => entry(part.url, part.title, part.excerpt, "section")),
       ];
     }));
-    const count = found.results.length;
-    status.textContent = count ? `${count} ${count === 1 ? "page" : "pages"}` : `Nothing found for “${words}”.`;
+    const count = found.results.length, strange = words.split(/\s+/).find((word) => !like(word, list.querySelectorAll("mark")));
+    status.textContent = !count ? `Nothing found for “${words}”.`
+      : strange ? `No page has “${strange}”; these have words that begin like it.`
+      : `${count} ${count === 1 ? "page" : "pages"}`;
   };
 
   let timer = 0;

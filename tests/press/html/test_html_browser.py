@@ -106,6 +106,18 @@ def test_search_says_when_there_is_nothing(open_page: Open) -> None:
     expect(page.locator("#search-status")).to_have_text("Nothing found for “xyzzyq”.")
 
 
+def test_search_says_when_it_has_only_the_beginning_of_a_word(open_page: Open) -> None:
+    page = open_page("index.html")
+    page.keyboard.press("/")
+    page.fill("#search-input", "circlewise")  # an ending more is the same word
+    expect(page.locator("#search-status")).to_have_text(re.compile(r"^\d+ pages?$"))
+    page.fill("#search-input", "circlzzqqxy")
+    expect(page.locator("#search-status")).to_have_text(
+        "No page has “circlzzqqxy”; these have words that begin like it."
+    )
+    expect(page.locator("#search-results mark").first).to_be_visible()
+
+
 def test_search_does_not_find_the_tex_of_formulas(open_page: Open) -> None:
     page = open_page("index.html")
     page.keyboard.press("/")
@@ -258,6 +270,45 @@ def test_tables_of_prose_are_stacked_on_a_phone_and_stay_tables(open_page: Open)
     page.set_viewport_size({"width": 700, "height": 900})
     claim, number = (cells.nth(place).bounding_box() or {} for place in (0, 3))
     assert abs(claim["y"] - number["y"]) < 8
+
+
+def _insert(page: Page, table: str) -> None:
+    page.locator("main.content section").first.evaluate(
+        "(section, table) => section.insertAdjacentHTML('afterbegin', table)",
+        f'<table class="table" id="new">{table}</table>',
+    )
+
+
+def test_on_a_phone_every_unit_of_the_notation_is_called_one(open_page: Open) -> None:
+    """Of symbols that have a name in the code, and of those that have none."""
+    page = open_page(width=390)
+    rows = "".join(
+        f"<tr><td>l</td><td>{name}</td><td>loss</td><td>nats</td></tr>" for name in ("<code>loss</code>", "")
+    )
+    _insert(page, f"<colgroup>{'<col>' * 4}</colgroup><tbody>{rows}</tbody>")
+    units = page.locator("#new td:last-child").evaluate_all(
+        "all => all.map(td => getComputedStyle(td, '::before').content)"
+    )
+    assert units == ['"unit: "'] * 2
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_columns_of_numbers_are_as_wide_as_the_numbers_and_words_stay_whole(open_page: Open, width: int) -> None:
+    """Whatever widths pandoc made up; a head that is cut to two lines is not cut inside a word."""
+    page = open_page(width=width)
+    right = "style='text-align: right;'"
+    head = f"<tr><th>start</th><th {right}>no normalisation (units)</th></tr>"
+    row = f"<tr><td>as drawn</td><td {right}>1 min 46 s</td></tr>"
+    widths = "<col style='width: 85%'><col style='width: 15%'>"
+    _insert(page, f"<colgroup>{widths}</colgroup><thead>{head}</thead><tbody>{row}</tbody>")
+    start, number = (page.locator("#new td").nth(place).bounding_box() or {} for place in (0, 1))
+    assert start["width"] < 1.5 * number["width"]
+    assert number["height"] < 40
+    assert not page.locator("#new th").last.evaluate("""head => {
+      const word = document.createRange(), at = head.firstChild.data.indexOf("normalisation");
+      word.setStart(head.firstChild, at); word.setEnd(head.firstChild, at + "normalisation".length);
+      return word.getClientRects().length > 1;
+    }""")
 
 
 def test_a_verdict_is_a_colour_a_word_and_a_mark(open_page: Open) -> None:

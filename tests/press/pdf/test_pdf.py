@@ -9,7 +9,7 @@ from pathlib import Path
 import pypdfium2
 import pypdfium2.raw as pdfium
 import pytest
-from pdf_pages import page, text
+from pdf_pages import blocks, page, text
 
 from press import pdf
 from press.book import Book, Chapter
@@ -220,3 +220,28 @@ def test_a_number_with_its_interval_never_sticks_out_of_its_column() -> None:
     wide = tables._roomy(list(shares), pieces, room)
     assert wide[2] / sum(wide) * room >= 17 - 1e-9
     assert wide[:2] == shares[:2]
+
+
+def _shares(rows: list[str], given: tuple[int, ...], align: str = ":") -> list[float]:
+    """The shares of the line that a pipe table of these rows gets: `given` dashes, which pandoc takes for widths."""
+    rule = "|".join(f":{'-' * width}" if align == ":" else f"{'-' * width}:" for width in given)
+    _, _, specs, head, bodies, _ = blocks("\n".join([rows[0], f"|{rule}|", *rows[1:]]))[0]["c"]
+    widths = tables._widths([*head[1], *bodies[0][3]], specs)
+    return [float(width.removesuffix("fr")) for width in widths if width != "auto"]
+
+
+def test_a_table_of_paragraphs_gives_room_where_the_words_are() -> None:
+    """Sized by its longest cell, or by dashes alone, the verdict would take a third and squeeze the claims."""
+    long, short = "a claim that is stated at some length here " * 2, "and where the line is, and why, " * 6
+    rows = ["|Claim|Line|Verdict|", f"|{long}|{short}|holds with a caveat|", f"|{long}|{short}|undecided|"]
+    claim, line, verdict = _shares(rows, (30, 30, 30))
+    room = tables.LINE - 9
+    assert line > claim > 1.5 * verdict
+    assert verdict / (claim + line + verdict) * room >= len("undecided") + tables.BOLD - 0.1  # no word is parted
+
+
+def test_tables_of_one_kind_keep_the_widths_that_they_were_given() -> None:
+    few = ["|symbol|meaning|", "|x|input|"]
+    many = ["|symbol|meaning|", f"|x|{'what goes in, ' * 9}|"]
+    assert _shares(few, (30, 60)) == pytest.approx(_shares(many, (30, 60)), abs=0.1)
+    assert _shares(["|x|y|", "|1|2|"], (30, 60), align="right") == []  # numbers have the widths of numbers
