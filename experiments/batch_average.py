@@ -5,23 +5,29 @@ Method  A batch of 16 examples is dealt to 16 copies of the names network, whose
         precisions.  The same is done with normalisation in the network, and with copies that take steps of their own.
         Then single weights are nudged, up and down, by sizes over twelve decades, and the change of the loss is held
         against autograd.
-Cost    About 40 s on one core.
+Cost    About 20 s on one core.
 Notes   003_0e3f15bdf12e2faf.txt, "Backpropagating Losses in a weird layman understanding".
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from lab.claims import Claim, Verdict
 from lab.estimate import Estimate
-from lab.progress import track
+from lab.pieces import spread
 from nets import copies, dealing, mlp, names, nudging, starts
+from nets.copies import Walk
+from nets.mlp import Weights
+
+Array = NDArray[np.float64]
 
 DIMENSION = 10  # of a letter's embedding
 
@@ -134,25 +140,18 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 def run(params: Params) -> Result:
     """Deal batches to copies, let them train together and alone, and nudge weights one by one."""
-    x, y = names.contexts(names.split(names.load(params.data)).train)
-    data = names.counts(x, y)
-    seeds = range(params.seeds)
-    order = mlp.batches(seeds, len(x), params.batch, params.steps)  # [step, seed, batch]
-    shown, following = x[order], y[order]
-    start = starts.good(mlp.draw(seeds, params.width, DIMENSION, dtype=torch.float64))
+    start, shown, following = _begun(params)
     routes = dealing.routes(start, shown[0], following[0])
-    together = copies.walk(start, shown, following, params.rates[0], params.looks, meet=True)
-    alone = [
-        copies.walk(start, shown, following, rate, params.looks, meet=False) for rate in track(params.rates, "rates")
-    ]
-    batch, average, single = (
-        mlp.losses(weights, *data).numpy() for weights in (alone[0].batch, alone[0].average, alone[0].first)
-    )
-    nudges = nudging.table(start, shown[0], following[0], params.nudged, params.smallest, params.largest, params.sizes)
+    ways = [(rate, False) for rate in params.rates] + [(params.rates[0], True)]
+    walked = spread(partial(_walk, params), ways, "walks")
+    *alone, together = (walk for walk, _ in walked)
+    batch, average, single = walked[0][1]
+    found = spread(partial(_nudge, params), range(params.seeds), "networks nudged")
+    nudges = nudging.table(found, _sizes(params))
     best = nudging.best(nudges)
     largest = routes.set_index("precision")["largest"].groupby("precision").max()
     second = np.log(
-        [copies.walk(start, shown[:2], following[:2], rate, (2,), meet=False).absolute[0] for rate in params.faint]
+        [copies.walk(start, shown[:2], following[:2], rate, (2,), meet=False)[0].absolute[0] for rate in params.faint]
     )  # [rate, seed]
     return Result(
         apart64=float(largest["float64"]),
@@ -171,7 +170,35 @@ def run(params: Params) -> Result:
         agree32=best["float32"].agree,
         weights=params.seeds * params.nudged,
         routes=routes,
-        splits=dealing.splits(seeds, params.width, DIMENSION, shown[0], following[0]),
+        splits=dealing.splits(range(params.seeds), params.width, DIMENSION, shown[0], following[0]),
         walks=dealing.walks(params.rates, alone, together),
         nudges=nudges.table,
     )
+
+
+@cache  # one for all the pieces that a process computes
+def _begun(params: Params) -> tuple[Weights, torch.Tensor, torch.Tensor]:
+    """Return the start and its batches: contexts [step, seed, batch, context], letters [step, seed, batch]."""
+    x, y, _ = names.training_set(params.data)
+    order = mlp.batches(range(params.seeds), len(x), params.batch, params.steps)
+    start = starts.good(mlp.draw(range(params.seeds), params.width, DIMENSION, dtype=torch.float64))
+    return start, x[order], y[order]
+
+
+def _walk(params: Params, way: tuple[float, bool]) -> tuple[Walk, Array]:
+    """Walk at a rate, meeting or not; return that, and losses of batch, average and first copy in the end, [3, seed]."""
+    rate, meet = way
+    walk, ends = copies.walk(*_begun(params), rate, params.looks, meet=meet)
+    data = names.training_set(params.data)[2]
+    return walk, np.array([mlp.losses(weights, *data).numpy() for weights in ends])
+
+
+def _nudge(params: Params, seed: int) -> dict[str, torch.Tensor]:
+    """Nudge weights of one network on its first batch: measures [measure, size] by precision."""
+    start, shown, following = _begun(params)
+    alone = Weights(*(kind[seed] for kind in start))
+    return nudging.measure(alone, shown[0, seed], following[0, seed], seed, params.nudged, _sizes(params))
+
+
+def _sizes(params: Params) -> torch.Tensor:
+    return nudging.sizes(params.smallest, params.largest, params.sizes)

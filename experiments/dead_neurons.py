@@ -12,6 +12,8 @@ Notes   000_10f5d5d0f6910b7a.txt, the paragraph "dead neuron" and question 7.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,11 @@ import pandas as pd
 
 from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate
-from lab.progress import track
+from lab.pieces import spread
 from nets import born_dead, fates, mlp, mortal
+from nets.dying import History
 from nets.fates import Way
-from nets.mortal import PLANS
+from nets.mortal import PLANS, Plan
 
 ONE_PERCENT = 0.01  # of the units; of a loss, in nats: 1 % in perplexity
 FAST = 1.0  # learning rate from which on units die in training at all: where the two ways to die are compared
@@ -196,11 +199,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 def run(params: Params) -> Result:
     """Count what starts dead, train from every start at every rate, and follow every unit."""
-    shown = mortal.show(params.data, params.seeds, params.batch, params.steps)
-    contexts = shown.data.contexts
+    contexts = mortal.show(params.data, params.seeds, params.batch, params.steps).data.contexts
     drawn = mlp.draw(range(params.seeds), params.width)
-    lives = mortal.live(PLANS, params.rates, drawn, shown, params.shift, params.every)
-    histories = dict(next(lives) for _ in track(range(len(PLANS) * len(params.rates)), "networks"))
+    runs = list(product(PLANS, params.rates))
+    histories = dict(zip(runs, spread(partial(_live, params), runs, "networks"), strict=True))
     relu, relu_still, shifted, shifted_still, leaky, leaky_still, tanh, tanh_shifted = (
         [histories[plan, rate] for rate in params.rates] for plan in PLANS
     )
@@ -232,8 +234,14 @@ def run(params: Params) -> Result:
         relu_moved=fates.moved([*relu_still, *shifted_still]),
         tanh_moved=fates.moved([*tanh, *tanh_shifted]),
         curves=fates.curves(histories),
-        ends=fates.endings(histories, shown),
+        ends=fates.endings(histories),
         depths=fates.by_depth({name: way.at(fast) for name, way in ways.items()}, DEPTHS),
         shifted=born_dead.shift_table(mortal.begin(drawn, "relu"), contexts, mortal.GAINS["relu"], params.shifts),
         layers=born_dead.layer_table(*deep, len(contexts)),
     )
+
+
+def _live(params: Params, run: tuple[Plan, float]) -> History:
+    """Train one plan at one rate, and follow its units."""
+    shown = mortal.show(params.data, params.seeds, params.batch, params.steps)
+    return mortal.live(*run, mlp.draw(range(params.seeds), params.width), shown, params.shift, params.every)

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from lab.claims import Claim, Verdict, side
 from lab.estimate import Estimate
-from lab.progress import track
 from nets import deep_start, gain_sweep, windows
-from nets.gain_sweep import Data, Size
+from nets.gain_sweep import Plan, Size
 from nets.interval import interval
 
 Array = NDArray[np.float64]
 
 REMEDIES = ("residual", "batch norm", "layer norm", "Adam")
+NORMALISED = ("batch norm", "layer norm")
 TOLERANCE = 0.05  # nats; in perplexity, exp(loss), 5 %
 TWICE = float(np.log10(2))  # decades: a window twice as wide, as a factor
 TOLERANCES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4)  # nats; also tried
@@ -169,11 +169,9 @@ def run(params: Params) -> Result:
     """Choose the rates, train from every gain, find the windows, and compare with theory."""
     data = gain_sweep.load(params.data, params.sample)
     gains, recipes = gain_sweep.grid(params.decades, params.per_decade), gain_sweep.recipes(params.batch)
-    tuning, rates = _tune(params, data, gains)
-    found = {  # [seed, gain] each
-        name: gain_sweep.sweeps(recipe, _size(params), range(params.seeds), gains, rates[name], data)
-        for name, recipe in track(list(recipes.items()), "remedies")
-    }
+    tuning, rates = _tune(params, gains[1::2])
+    swept = gain_sweep.sweeps(_plans(params, gains, rates), params.data, params.sample)
+    found = {name: swept[name] for name in recipes}  # [seed, gain] each
     losses = {name: gain_sweep.clipped(each) for name, each in found.items()}
     table, extra = windows.compare(np.log10(gains), losses, TOLERANCE)
     shown = data.x[: 8 * params.batch], data.y[: 8 * params.batch]  # for a look before the first step
@@ -191,7 +189,7 @@ def run(params: Params) -> Result:
         runs=gain_sweep.runs(gains, losses),
         tolerances=windows.tolerances(np.log10(gains), losses, TOLERANCES),
         tuning=tuning,
-        compensated=_compensated(params, data, gains[1::2], rates),
+        compensated=gain_sweep.means(gains[1::2], {name: swept[f"{name}, compensated"] for name in NORMALISED}),
         starts=pd.DataFrame(
             [
                 {"remedy": name} | row
@@ -200,7 +198,7 @@ def run(params: Params) -> Result:
                 for row in deep_start.course(recipe.build, _size(params), range(params.seeds), gains, shown)
             ]
         ),
-        depths=_depths(params, data, gains, losses["plain"], rates["plain"]),
+        depths=_depths(params, gains, swept, data.entropy, rates["plain"]),
     )
 
 
@@ -208,43 +206,45 @@ def _size(params: Params, depth: int | None = None) -> Size:
     return Size(depth or params.depth, params.width, params.batch, params.steps)
 
 
-def _tune(params: Params, data: Data, gains: list[float]) -> tuple[pd.DataFrame, dict[str, float]]:
+def _tune(params: Params, gains: list[float]) -> tuple[pd.DataFrame, dict[str, float]]:
     """Return losses of other networks at every rate, and for each remedy the rate with the lowest at its best gain."""
-    seeds, some = range(TUNING, TUNING + params.tuning_seeds), gains[1::2]
-    rows: list[dict[str, object]] = []
-    for name, recipe in track(list(gain_sweep.recipes(params.batch).items()), "choices of rate"):
-        for rate in params.adam_rates if recipe.adam else params.rates:
-            found = gain_sweep.sweeps(recipe, _size(params), seeds, some, rate, data)
-            for gain, loss in zip(some, gain_sweep.clipped(found).mean(0), strict=True):
-                rows.append({"remedy": name, "rate": rate, "gain": gain, "loss": float(loss)})
-    table = pd.DataFrame(rows)
+    plans = {
+        (name, rate): Plan(recipe, _size(params), range(TUNING, TUNING + params.tuning_seeds), gains, rate)
+        for name, recipe in gain_sweep.recipes(params.batch).items()
+        for rate in (params.adam_rates if recipe.adam else params.rates)
+    }
+    table = pd.DataFrame(
+        [
+            {"remedy": name, "rate": rate, "gain": gain, "loss": float(loss)}
+            for (name, rate), found in gain_sweep.sweeps(plans, params.data, params.sample).items()
+            for gain, loss in zip(gains, gain_sweep.clipped(found).mean(0), strict=True)
+        ]
+    )
     best = table.loc[table.groupby("remedy")["loss"].idxmin()]
     return table, dict(zip(best["remedy"], best["rate"], strict=True))
 
 
-def _compensated(params: Params, data: Data, gains: list[float], rates: dict[str, float]) -> pd.DataFrame:
-    """Train the normalised networks once more, with the rates of the hidden layers multiplied by the gain squared."""
-    seeds, recipes, found = range(params.few_seeds), gain_sweep.recipes(params.batch), {}
-    for name in ("batch norm", "layer norm"):
-        found[name] = gain_sweep.sweeps(recipes[name], _size(params), seeds, gains, rates[name], data, compensate=True)
-    return gain_sweep.means(gains, found)
+def _plans(params: Params, gains: list[float], rates: dict[str, float]) -> dict[str, Plan]:
+    """Return what is trained at the rates chosen, by name; the deepest networks first, since they take longest."""
+    recipes, seeds = gain_sweep.recipes(params.batch), range(params.seeds)
+    plans = {name: Plan(recipe, _size(params), seeds, gains, rates[name]) for name, recipe in recipes.items()}
+    few = {name: plan._replace(seeds=range(params.few_seeds)) for name, plan in plans.items()}
+    others = sorted({*params.depths} - {params.depth}, reverse=True)
+    deep = {f"plain, {depth} layers": few["plain"]._replace(size=_size(params, depth)) for depth in others}
+    again = {f"{name}, compensated": few[name]._replace(gains=gains[1::2], compensate=True) for name in NORMALISED}
+    return deep | plans | again
 
 
-def _depths(params: Params, data: Data, gains: list[float], losses: Array, rate: float) -> pd.DataFrame:
+def _depths(params: Params, gains: list[float], swept: dict[str, Array], entropy: float, rate: float) -> pd.DataFrame:
     """Find the plain network's window at other depths too: where it begins and ends, and where learning begins."""
     places, rows = np.log10(gains), []
-    plain = gain_sweep.recipes(params.batch)["plain"]
     for depth in sorted({params.depth, *params.depths}):
-        each = losses
-        if depth != params.depth:
-            found = gain_sweep.sweeps(plain, _size(params, depth), range(params.few_seeds), gains, rate, data)
-            each = gain_sweep.clipped(found)
-        best = each[:, windows.best_place(each)]
-        half = windows.around_best(places, each, np.maximum(0, (data.entropy - best) / 2))
+        each = gain_sweep.clipped(swept["plain" if depth == params.depth else f"plain, {depth} layers"])
+        half = windows.around_best(places, each, np.maximum(0, (entropy - each[:, windows.best_place(each)]) / 2))
         own = windows.around_best(places, each, TOLERANCE)
         row = {"depth": float(depth), **interval("decades", own.width)}
         for kind, values in {"begins": half.low, "start": own.low, "end": own.high}.items():  # log10 of gains
             row |= {column: float(10**value) for column, value in interval(kind, values).items()}
-        row |= {"low": deep_start.least_gain(depth, rate, params.steps), "high": deep_start.largest_gain(depth, rate)}
-        rows.append(row)
+        low, high = deep_start.least_gain(depth, rate, params.steps), deep_start.largest_gain(depth, rate)
+        rows.append(row | {"low": low, "high": high})
     return pd.DataFrame(rows)

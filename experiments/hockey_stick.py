@@ -4,14 +4,14 @@ Method  The names network is trained from every weight as drawn, and from the sa
         last bias, on the same batches.  Loss and spread of the logits over the whole training set are followed step by
         step.  The first logits are then shrunk by hand to the spread that the bad run has when it passes ln 27: what
         that costs says how much of the fall was shrinking.  Two sizes of the last layer in between give the dose.
-Cost    About 60 s on one core.
+Cost    About 20 s on one core.
 Notes   000_10f5d5d0f6910b7a.txt, question 5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lab.claims import Claim, Verdict, side
 from lab.estimate import Estimate
+from lab.pieces import spread
 from lab.progress import track
 from nets import first_loss, mlp, names, sgd, shrinking, starts, watched
 from nets.interval import interval
@@ -31,6 +32,7 @@ Array = NDArray[np.float64]
 LETTERS = len(names.VOCABULARY)
 UNIFORM = float(np.log(LETTERS))  # nats: what a uniform guess costs
 ONE_PERCENT = 0.01  # nats; in perplexity, exp(loss), 1 %
+DRAWN = 1.0  # factor on the last layer that leaves everything as drawn
 ONLY, MAINLY = 0.9, 0.5  # shares of the fall
 
 
@@ -115,26 +117,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 def run(params: Params) -> Result:
     """Train from the bad start, the fixed one and those in between, and take the fall of the loss apart."""
-    x, y = names.contexts(names.split(names.load(params.data)).train)
-    data = names.counts(x, y)
-    drawn = mlp.draw(range(params.seeds), params.width)
-
-    def train(start: Weights, looks: Iterable[int]) -> list[Weights]:
-        rates = [params.rate] * params.steps
-        found = sgd.descend(start, x, y, range(params.seeds), params.batch, rates, looks)
-        return [weights for _, weights in track(found, "looks")]
-
-    at = np.array(sorted({0, params.steps, *(step for step in params.early + params.later if step < params.steps)}))
-    networks = train(drawn, at)
-    bad, fixed = _falls(networks, data), _falls(train(starts.small_last(drawn, params.small), at), data)
-    sizes = {size: _falls(train(starts.small_last(drawn, size), (0, params.steps)), data) for size in params.doses}
+    data = names.training_set(params.data)[2]
+    at, drawn = _looks(params), mlp.draw(range(params.seeds), params.width)
+    factors = (DRAWN, params.small, *params.doses)
+    runs = dict(zip(factors, spread(partial(_run, params), factors, "starts"), strict=True))
+    (bad, scaled, rescaled), (fixed, *_) = runs[DRAWN], runs[params.small]
     passing = watched.crossing(at, 1 / bad["loss"], 1 / UNIFORM)
     then = {name: _between(at, values, passing) for name, values in bad.items()}  # [seed]
-    past = (bad["loss"] < UNIFORM).argmax(0)  # the look at or after that step, by seed
-    scaled, rescaled = (
-        np.array([shrinking.best(shrinking.centred(networks[look], s, data), data) for s, look in enumerate(looks)])
-        for looks in (past, [-1] * params.seeds)
-    )
     started, ended = bad["loss"][0], bad["loss"][-1]
     return Result(
         aim=Estimate.of(shrinking.aim(shrinking.centred(drawn, seed, data), data) for seed in range(params.seeds)),
@@ -157,8 +146,34 @@ def run(params: Params) -> Result:
         end_spread=Estimate.of(bad["spread"][-1]),
         curves=pd.concat([_curves("bad", at, bad), _curves("fixed", at, fixed)], ignore_index=True),
         path=_path(),
-        doses=_doses({1.0: bad} | sizes | {params.small: fixed}),
+        doses=_doses({factor: runs[factor][0] for factor in (DRAWN, *params.doses, params.small)}),
     )
+
+
+def _looks(params: Params) -> NDArray[np.int64]:
+    """Return the steps at which the bad run and the fixed one are looked at."""
+    return np.array(sorted({0, params.steps, *(step for step in params.early + params.later if step < params.steps)}))
+
+
+def _run(params: Params, factor: float) -> tuple[dict[str, Array], Array, Array]:
+    """Train from one start; return its falls, and its losses with the logits at their best scale: past ln 27, in the end.
+
+    The factor is that on the last layer; at `DRAWN` the last bias is kept too.
+    """
+    x, y, data = names.training_set(params.data)
+    drawn = mlp.draw(range(params.seeds), params.width)
+    start = drawn if factor == DRAWN else starts.small_last(drawn, factor)
+    looks = [0, params.steps] if factor in params.doses else _looks(params)
+    rates = [params.rate] * params.steps
+    trained = sgd.descend(start, x, y, range(params.seeds), params.batch, rates, looks)
+    networks = [weights for _, weights in track(trained, "looks")]
+    falls = _falls(networks, data)
+    past = (falls["loss"] < UNIFORM).argmax(0)  # the look at or after the passing, by seed
+    scaled, rescaled = (
+        np.array([shrinking.best(shrinking.centred(networks[look], s, data), data) for s, look in enumerate(looks)])
+        for looks in (past, [-1] * params.seeds)
+    )
+    return falls, scaled, rescaled
 
 
 def _falls(found: list[Weights], data: Counts) -> dict[str, Array]:

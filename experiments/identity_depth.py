@@ -3,13 +3,14 @@
 Method  Linear networks whose weights are a multiple of the identity are compared with powers of that multiple, computed
         as fractions.  Networks of normal weights, of a spread near 1, carry signals up and gradients down, at several
         widths; theory gives their exponent exactly.  Chains of equal layers run until floating point has no number left.
-Cost    About 25 s on one core.
+Cost    About 15 s on one core.
 Notes   003_0e3f15bdf12e2faf.txt, "weights very similar to identity matrices".
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ import torch
 
 from lab.claims import Claim, Verdict
 from lab.estimate import Estimate
+from lab.pieces import spread
 from lab.progress import track
 from nets import finite_width, float_range, identity_chain, lengths, noisy_identity
 from nets.interval import interval
@@ -157,19 +159,20 @@ def run(params: Params) -> Result:
     """Multiply by the identity, by random matrices, and until no number is left; compare each with theory."""
     law = finite_width.linear(params.width)
     spreads = np.array(sorted({*params.spreads, *params.near}))
-    up, down = _random(params, params.width, spreads)
+    runs = spread(partial(_network, params, spreads), range(params.seeds), "networks")
+    up, down, narrow, noisy = (np.stack(kind) for kind in zip(*runs, strict=True))  # [seed, ...]
     one = list(spreads).index(1.0)
     growth = 2 * np.log(spreads)
     layers = np.arange(1, params.depth + 1)[:, None]
-    narrow = {width: _random(params, width, np.array(params.near))[0] for width in track(params.widths, "widths")}
-    every = narrow | {params.width: up[:, np.isin(spreads, params.near)]}
+    every = {width: narrow[:, place] for place, width in enumerate(params.widths)}
+    every[params.width] = up[:, np.isin(spreads, params.near), -1]
     grown, halved = identity_chain.errors(1.5, params.depth), identity_chain.errors(0.5, params.depth)
 
     tables: dict[str, list[pd.DataFrame]] = {"course": [], "factors": []}
-    for index, spread in enumerate(spreads):
+    for index, size in enumerate(spreads):
         arguments = (up[:, index], down[:, index], float(growth[index]), law)
-        tables["course"].append(lengths.course(*arguments).assign(spread=spread))
-        tables["factors"].append(lengths.factors(*arguments).assign(spread=spread))
+        tables["course"].append(lengths.course(*arguments).assign(spread=size))
+        tables["factors"].append(lengths.factors(*arguments).assign(spread=size))
     return Result(
         grown=float(grown.max()),
         halved=float(halved.max()),
@@ -180,21 +183,23 @@ def run(params: Params) -> Result:
         homogeneity=float(np.abs(up - up[:, one : one + 1] - growth[:, None, None] * layers).max()),
         layers=pd.concat(tables["course"], ignore_index=True),
         exponents=pd.concat(tables["factors"], ignore_index=True),
-        widths=pd.DataFrame([row for width in sorted(every) for row in _width(params, width, every[width][:, :, -1])]),
-        noisy=pd.DataFrame([_noisy(params, noise) for noise in params.noises]),
+        widths=pd.DataFrame([row for width in sorted(every) for row in _width(params, width, every[width])]),
+        noisy=pd.DataFrame([_noisy(params, *pair) for pair in zip(params.noises, noisy.T, strict=True)]),
         limits=_limits(params),
         fates=_fates(),
     )
 
 
-def _random(params: Params, width: int, spreads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return logarithms of lengths up and down in linear networks, [seed, spread, layer, input]."""
-    size = {"depth": params.depth, "width": width, "inputs": params.inputs}
-    found = [
-        lengths.logarithms(passage(spreads, itself, torch.ones_like, **size, seed=seed)) for seed in range(params.seeds)
-    ]
-    up, down = zip(*found, strict=True)
-    return np.stack(up), np.stack(down)
+def _network(params: Params, spreads: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
+    """Measure one linear network: logarithms of lengths up and down, at other widths in the end, exponents with noise.
+
+    [spread, layer, input], the same, [width, spread, input] for the spreads near 1, [noise].
+    """
+    near, size = np.array(params.near), {"depth": params.depth, "inputs": params.inputs, "seed": seed}
+    up, down = lengths.logarithms(passage(spreads, itself, torch.ones_like, width=params.width, **size))
+    narrow = [lengths.logarithms(passage(near, itself, torch.ones_like, width=w, **size))[0] for w in params.widths]
+    noisy = [noisy_identity.exponents(noise, width=params.width, **size).mean() for noise in params.noises]
+    return up, down, np.stack(narrow)[:, :, -1], np.array(noisy)
 
 
 def _width(params: Params, width: int, ends: np.ndarray) -> list[dict[str, float]]:
@@ -211,14 +216,9 @@ def _width(params: Params, width: int, ends: np.ndarray) -> list[dict[str, float
     ]
 
 
-def _noisy(params: Params, noise: float) -> dict[str, float]:
-    size = {"depth": params.depth, "width": params.width, "inputs": params.inputs}
-    found = [noisy_identity.exponents(noise, **size, seed=seed).mean() for seed in range(params.seeds)]
-    return {
-        "noise": noise,
-        "predicted": noisy_identity.exponent(noise, params.width),
-        **interval("exponent", found),
-    }
+def _noisy(params: Params, noise: float, exponents: np.ndarray) -> dict[str, float]:
+    predicted = noisy_identity.exponent(noise, params.width)
+    return {"noise": noise, "predicted": predicted, **interval("exponent", exponents)}
 
 
 def _limits(params: Params) -> pd.DataFrame:

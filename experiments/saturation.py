@@ -5,13 +5,14 @@ Method  The first layer of the names network starts at scales from 0.03 to 30 ti
         variance that no linear map explains, and the gradient that gets through to the letters, against theory for
         normal pre-activations.  Then the loss over the whole training set after a fixed number of steps.  Controls:
         the same network without tanh, and with everything below the last layer held still.
-Cost    About 60 s on one core.
+Cost    About 45 s on one core.
 Notes   000_10f5d5d0f6910b7a.txt, "fixing tanh activations", code 2 and 4.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,13 @@ from numpy.typing import NDArray
 
 from lab.claims import Claim, Verdict, side
 from lab.estimate import Estimate
-from lab.progress import track
+from lab.pieces import spread
 from nets import bending, mlp, names, starts
+from nets.interval import interval
 from nets.mlp import Rates, Weights
 
 Array = NDArray[np.float64]
+Plan = tuple[str, float]  # network, and scale of its first layer
 
 SATURATED = 0.97  # an activation beyond it has a slope under 6 % of full
 FIVE_THIRDS = 5 / 3  # the scale that people use before tanh
@@ -143,32 +146,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 def run(params: Params) -> Result:
     """Look at every start, train from every start, and train the controls."""
-    x, y = names.contexts(names.split(names.load(params.data)).train)
-    data = names.counts(x, y)
-    order = mlp.batches(range(params.seeds), len(x), params.batch, params.steps)
-    letters, following = x[order], y[order]
-    chosen = torch.randint(len(x), (params.probe,), generator=torch.Generator().manual_seed(PROBE))
-    shown, after = x[chosen], y[chosen]
-    good, rates = starts.good(mlp.draw(range(params.seeds), params.width)), mlp.same_rates(params.rate)
-    scales = sorted({*params.scales, FIVE_THIRDS, RAW})
-    at = {scale: good._replace(hidden=scale / FIVE_THIRDS * good.hidden) for scale in scales}
-    still = rates._replace(embedding=0.0, hidden=0.0, hidden_bias=0.0)
-    plans: dict[tuple[str, float], tuple[Weights, Rates]] = {("tanh", scale): (at[scale], rates) for scale in scales}
-    for scale in (scales[0], FIVE_THIRDS):
-        plans["no tanh", scale] = starts.unbent(at[scale], rates)
-    for scale in (FIVE_THIRDS, scales[-1]):
-        plans["held still", scale] = (at[scale], still)
-    looks = sorted({step for step in params.looks if step < params.steps} | {params.steps})
-    found, ends = {}, {}
-    for plan, (start, pace) in track(plans.items(), "starts"):
-        taken = []
-        for step, weights in mlp.descent(start, letters, following, pace):
-            if step in looks:
-                taken.append(mlp.losses(weights, *data).numpy())
-        found[plan], ends[plan] = np.array(taken), weights  # losses [look, seed]
+    plans = _plans(params)
+    looks, scales = _looks(params), [scale for network, scale in plans if network == "tanh"]
+    runs = dict(zip(plans, spread(partial(_run, params), plans, "starts"), strict=True))
+    found, ends = {plan: run[0] for plan, run in runs.items()}, {plan: run[1] for plan, run in runs.items()}
     last = {plan: taken[-1] for plan, taken in found.items()}
     best = min(scales, key=lambda scale: float(last["tanh", scale].mean()))
-    looked = {scale: _look(at[scale], shown, after) for scale in scales}
+    looked = {scale: _look(plans["tanh", scale][0], *_probe(params)) for scale in scales}
     wide = last["held still", scales[-1]] - last["tanh", scales[-1]]
     worth = last["held still", FIVE_THIRDS] - last["tanh", FIVE_THIRDS]
     return Result(
@@ -184,21 +168,49 @@ def run(params: Params) -> Result:
         good_cost=Estimate.of(last["tanh", FIVE_THIRDS] - last["tanh", best]),
         raw_cost=Estimate.of(last["tanh", RAW] - last["tanh", best]),
         starting=_table(looked),
-        ending=_table(
-            {
-                scale: _look(ends["tanh", scale], shown, after) | _moved(at[scale], ends["tanh", scale])
-                for scale in scales
-            }
-        ),
+        ending=_table({scale: ends["tanh", scale] for scale in scales}),
         curve=bending.expected(np.geomspace(scales[0], scales[-1], 61), SATURATED),
         losses=pd.DataFrame(
             [
-                {"network": network, "scale": scale, "step": step, **_interval("loss", loss)}
+                {"network": network, "scale": scale, "step": step, **interval("loss", loss)}
                 for (network, scale), taken in found.items()
                 for step, loss in zip(looks, taken, strict=True)
             ]
         ),
     )
+
+
+def _plans(params: Params) -> dict[Plan, tuple[Weights, Rates]]:
+    """Return every network and scale, with its start and learning rates; those with tanh first, by scale."""
+    good, rates = starts.good(mlp.draw(range(params.seeds), params.width)), mlp.same_rates(params.rate)
+    scales = sorted({*params.scales, FIVE_THIRDS, RAW})
+    at = {scale: good._replace(hidden=scale / FIVE_THIRDS * good.hidden) for scale in scales}
+    still = rates._replace(embedding=0.0, hidden=0.0, hidden_bias=0.0)
+    plans = {("tanh", scale): (at[scale], rates) for scale in scales}
+    plans |= {("no tanh", scale): starts.unbent(at[scale], rates) for scale in (scales[0], FIVE_THIRDS)}
+    return plans | {("held still", scale): (at[scale], still) for scale in (FIVE_THIRDS, scales[-1])}
+
+
+def _probe(params: Params) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the examples by which units are looked at."""
+    x, y, _ = names.training_set(params.data)
+    chosen = torch.randint(len(x), (params.probe,), generator=torch.Generator().manual_seed(PROBE))
+    return x[chosen], y[chosen]
+
+
+def _run(params: Params, plan: Plan) -> tuple[Array, dict[str, Array]]:
+    """Train one plan; return its losses [look, seed], and what its units are like in the end."""
+    x, y, data = names.training_set(params.data)
+    order = mlp.batches(range(params.seeds), len(x), params.batch, params.steps)
+    start, rates = _plans(params)[plan]
+    losses = []
+    for _, weights in mlp.descent(start, x[order], y[order], rates, _looks(params)):
+        losses.append(mlp.losses(weights, *data).numpy())
+    return np.array(losses), _look(weights, *_probe(params)) | _moved(start, weights)
+
+
+def _looks(params: Params) -> list[int]:
+    return sorted({step for step in params.looks if step < params.steps} | {params.steps})
 
 
 def _look(weights: Weights, x: torch.Tensor, y: torch.Tensor) -> dict[str, Array]:
@@ -229,11 +241,6 @@ def _table(looked: dict[float, dict[str, Array]]) -> pd.DataFrame:
     for scale, measures in looked.items():
         row = {"scale": scale}
         for name, values in measures.items():
-            row |= _interval(name, values)
+            row |= interval(name, values)
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _interval(name: str, values: Array) -> dict[str, float]:
-    estimate = Estimate.of(values)
-    return {name: estimate.mean, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

@@ -4,7 +4,7 @@ Method  The names network is trained from several starts with the same batches: 
         layers on drawn letters; only the last layer zero; all drawn, but tiny; drawn as one should.  A network of a
         single unit, with rates chosen so that algebra makes it equal to the constant one, is the control.  The loss is
         that of the whole training set.  Separate short runs time how fast tiny weights, and tiny differences, grow.
-Cost    About 80 s on one core.
+Cost    About 55 s on one core.
 Notes   000_10f5d5d0f6910b7a.txt, "can we set our initial weights to 0?" and question 4.
 """
 
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate
-from lab.progress import track
-from nets import escape, letter_bias, mlp, names, starts, watched
+from lab.pieces import spread
+from nets import escape, letter_bias, mlp, starts, watched
 from nets.mlp import Rates, Weights
 
 Array = NDArray[np.float64]
@@ -167,19 +167,16 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 def run(params: Params) -> Result:
     """Train the names network from every start, and time how tiny weights and tiny differences grow."""
-    x, y = names.contexts(names.split(names.load(params.data)).train)
-    data = names.counts(x, y)
-    order = mlp.batches(range(params.seeds), len(x), params.batch, params.steps)
-    shown = watched.Shown(x[order], y[order], data, data.contexts[::10])
-    plans = _plans(params)
-    trained = [name for name in plans if name not in BRIEF]
-    runs = {name: watched.train(*plans[name], shown, params.looks) for name in track(trained, "starts")}
+    shown, plans = watched.show(params.data, params.seeds, params.batch, params.steps), _plans(params)
+    data, trained = shown.data, [name for name in plans if name not in BRIEF]
+    runs = dict(zip(trained, spread(partial(_run, params), trained, "starts"), strict=True))
+    sizes = {"small": params.small, "faint": params.faint, "jitter": params.jitter}
+    times = iter(spread(partial(_escape, params), [(kind, size) for kind in sizes for size in sizes[kind]], "escapes"))
+    escapes = {kind: np.array([next(times) for _ in each]) for kind, each in sizes.items()}  # steps [size, seed]
     frequencies = (data.following.sum(0) / data.following.sum()).numpy()
     settling = letter_bias.settling(frequencies, params.rate, params.batch, params.steps)
     entropy = letter_bias.entropy(frequencies)
-    escapes = _escapes(params, plans, shown)
     final = {name: Estimate.of(found.loss[-1]) for name, found in runs.items()}
-    units = {name: Estimate.of(found.distinct[-1]) for name, found in runs.items()}
     predicted = np.log(10) / np.log(escape.faint_growth(plans["good"][0].embedding, data, params.rate).numpy())
     decade = escape.slopes(-np.log10(params.faint), escapes["faint"])
     joined = partial(pd.concat, ignore_index=True)
@@ -197,9 +194,9 @@ def run(params: Params) -> Result:
         harm=Estimate.of(runs["zero last layer"].loss[-1] - runs["good"].loss[-1]),
         width_gap=Estimate.of(runs["constant"].loss[-1] - runs["one unit"].loss[-1]),
         early=max(float(runs[name].apart[runs[name].steps <= 10].max()) for name in runs if "constant" in name),
-        units=units["constant"],
-        units_layers=units["constant layers"],
-        units_held=units["constant layers, bias held"],
+        units=Estimate.of(runs["constant"].distinct[-1]),
+        units_layers=Estimate.of(runs["constant layers"].distinct[-1]),
+        units_held=Estimate.of(runs["constant layers, bias held"].distinct[-1]),
         share_tiny=min(float(runs[f"tiny {size:g}"].distinct[-1].min()) for size in params.tiny) / params.width,
         tiny_exponent=Estimate.of(escape.slopes(np.log(params.small), np.log(escapes["small"]))),
         decade=Estimate.of(decade),
@@ -210,7 +207,7 @@ def run(params: Params) -> Result:
         gradients=joined(watched.first_gradients(name, *plan, shown) for name, plan in plans.items()),
         curves=joined(watched.curves(name, found) for name, found in runs.items()),
         settling=watched.excess(runs["zero"], entropy, settling),
-        escapes=escape.table(escapes, {"small": params.small, "faint": params.faint, "jitter": params.jitter}),
+        escapes=escape.table(escapes, sizes),
     )
 
 
@@ -234,16 +231,19 @@ def _plans(params: Params) -> dict[str, Plan]:
     }
 
 
-def _escapes(params: Params, plans: dict[str, Plan], shown: watched.Shown) -> dict[str, Array]:
-    """Time three kinds of escape, each for several sizes: steps [size, seed]."""
-    (good, rates), (layers, _) = plans["good"], plans["constant layers"]
-    noise = mlp.draw([NOISE + seed for seed in range(params.seeds)], params.width, DIMENSION)
-    small = [starts.scaled(good, size) for size in params.small]
-    settled = starts.settled_bias(good, shown.data)
-    faint = [starts.scaled(good, size)._replace(embedding=good.embedding, output_bias=settled) for size in params.faint]
-    jitter = [starts.jittered(layers, noise, size)._replace(embedding=good.embedding) for size in params.jitter]
-    return {
-        "small": escape.times(track(small, "small starts"), shown, rates, escape.heard, HEARD),
-        "faint": escape.times(track(faint, "faint layers"), shown, rates, escape.heard, HEARD),
-        "jitter": escape.times(track(jitter, "jittered layers"), shown, rates, escape.apart, PARTED),
-    }
+def _run(params: Params, name: str) -> watched.Run:
+    shown = watched.show(params.data, params.seeds, params.batch, params.steps)
+    return watched.train(*_plans(params)[name], shown, params.looks)
+
+
+def _escape(params: Params, of: tuple[str, float]) -> Array:
+    """Time one kind of escape from one size: steps [seed]."""
+    kind, size = of
+    shown, plans = watched.show(params.data, params.seeds, params.batch, params.steps), _plans(params)
+    good, rates = plans["good"]
+    if kind == "jitter":
+        noise = mlp.draw([NOISE + seed for seed in range(params.seeds)], params.width, DIMENSION)
+        layers = starts.jittered(plans["constant layers"][0], noise, size)._replace(embedding=good.embedding)
+        return escape.time(layers, shown, rates, escape.apart, PARTED)
+    start = starts.scaled(good, size) if kind == "small" else starts.faint(good, size, shown.data)
+    return escape.time(start, shown, rates, escape.heard, HEARD)

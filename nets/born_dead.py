@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr
 
-from nets import activated, deep_relu
+from nets import deep_relu, mlp
 from nets.interval import interval
 from nets.mean_field import gaussian_mean, next_cosine
 from nets.mlp import Weights
@@ -127,7 +127,7 @@ def apart(x: torch.Tensor) -> int:
 def heights(weights: Weights, x: torch.Tensor) -> torch.Tensor:
     """Return how far above its bias each unit's largest pre-activation over contexts x lies: [seed, unit]."""
     plain = weights._replace(hidden_bias=torch.zeros_like(weights.hidden_bias))
-    return activated.inner(plain, x).amax(1)
+    return mlp.inner(plain, x).amax(1)
 
 
 def _off(signal: torch.Tensor) -> float:

@@ -43,29 +43,35 @@ class Walk(NamedTuple):
     steps: list[int]
     apart: torch.Tensor  # [step, seed]: distance of the copies' average from the batch's network, over that one's way
     absolute: torch.Tensor  # [step, seed]: the distance itself
-    batch: mlp.Weights  # at the end, [seed, ...]
-    average: mlp.Weights  # of the copies, at the end, [seed, ...]
-    first: mlp.Weights  # the first copy of each, at the end, [seed, ...]
+
+
+class Ends(NamedTuple):
+    """Where a walk ends, [seed, ...] each."""
+
+    batch: mlp.Weights
+    average: mlp.Weights  # of the copies
+    first: mlp.Weights  # the first copy of each
 
 
 def walk(
     start: mlp.Weights, x: torch.Tensor, y: torch.Tensor, rate: float, looks: Sequence[int], *, meet: bool
-) -> Walk:
+) -> tuple[Walk, Ends]:
     """Train on batches x [step, seed, batch, context] and y [step, seed, batch], and as many copies on an example each.
 
     With `meet` the copies average their gradients at every step; otherwise each takes its own, and only the weights are
     averaged, at every look.
     """
     copies = x.shape[2]
-    each = copied(start, copies)
+    batch, each = copied(start, 1), copied(start, copies)
+    average = start
     steps, share, absolute = [], [], []
-    batch, average = start, start
-    for step, batch in mlp.descent(start, x, y, mlp.same_rates(rate)):
+    for step in range(len(x) + 1):
         if step:
+            together = mlp.gradient(batch, x[step - 1], y[step - 1])
             slope = mlp.gradient(each, _dealt(x[step - 1], copies), _dealt(y[step - 1], copies))
             if meet:
                 slope = copied(averaged(slope, copies), copies)
-            for kind, change in zip(each, slope, strict=True):
+            for kind, change in zip((*batch, *each), (*together, *slope), strict=True):
                 kind.sub_(change, alpha=rate)
         if step in looks:
             average = averaged(each, copies)
@@ -74,7 +80,7 @@ def walk(
             share.append(apart(average, batch, way))
             absolute.append(share[-1] * _size(way))
     first = mlp.Weights(*(kind[::copies] for kind in each))
-    return Walk(steps, torch.stack(share), torch.stack(absolute), batch, average, first)
+    return Walk(steps, torch.stack(share), torch.stack(absolute)), Ends(batch, average, first)
 
 
 def _dealt(values: torch.Tensor, copies: int) -> torch.Tensor:

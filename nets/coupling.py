@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from nets import normed_mlp
+from nets import mlp, normed_mlp
 from nets.ghost_norm import Norm, grouped, standardise
 from nets.normed_mlp import Weights
 
@@ -22,8 +22,7 @@ def jitter(
     deviation (unbiased variance) over these draws.  Probes and mates depend on the seed, not on the weights.
     """
     found = []
-    for place, seed in enumerate(seeds):  # one at a time: what one network needs stays in the cache
-        alone = Weights(*(kind[place : place + 1] for kind in weights))
+    for alone, seed in zip(mlp.one_by_one(weights), seeds, strict=True):
         generator = torch.Generator().manual_seed(MATES + seed)
         chosen = torch.randint(len(x), (probes,), generator=generator)
         mates = torch.randint(len(x), (draws, norm.size - 1), generator=generator)

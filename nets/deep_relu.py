@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nets import mlp
 from nets.names import CONTEXT, VOCABULARY, Counts
 
 
@@ -58,10 +59,7 @@ def forward(network: Network, x: torch.Tensor) -> list[torch.Tensor]:
 
     x is [seed, example, context], or [example, context] for all seeds alike.
     """
-    seeds, letters, dimension = network.embedding.shape
-    rows = _rows(network, x)
-    shown = network.embedding.view(seeds * letters, dimension).index_select(0, rows.view(-1))
-    signals = [shown.view(*rows.shape[:2], -1)]
+    signals = [mlp.embed(network.embedding, mlp.rows(network.embedding, x))]
     for layer, bias in zip(network.layers, network.biases, strict=True):
         below = signals[-1] if len(signals) == 1 else signals[-1].relu_()
         signals.append(torch.baddbmm(bias, below, layer))
@@ -71,8 +69,7 @@ def forward(network: Network, x: torch.Tensor) -> list[torch.Tensor]:
 def gradient(network: Network, x: torch.Tensor, y: torch.Tensor) -> Network:
     """Differentiate each seed's mean cross-entropy over x [seed, example, context] and y [seed, example]."""
     signals = forward(network, x)
-    error = torch.softmax(signals.pop(), 2)  # becomes the loss's derivative by the logits, probability minus truth
-    error.scatter_add_(2, y[..., None], torch.full_like(error[..., :1], -1.0)).div_(y.shape[1])
+    error = mlp.by_logits(signals.pop(), y)
     layers, biases = [], []
     for depth in range(len(network.layers) - 1, -1, -1):
         layers.append(torch.bmm(signals[depth].mT, error))
@@ -80,9 +77,7 @@ def gradient(network: Network, x: torch.Tensor, y: torch.Tensor) -> Network:
         error = torch.bmm(error, network.layers[depth].mT)  # [seed, example, unit below]
         if depth:
             error.mul_(signals[depth] > 0)
-    embedding = torch.zeros_like(network.embedding)
-    flat = embedding.view(-1, embedding.shape[2])
-    flat.index_add_(0, _rows(network, x).view(-1), error.view(-1, embedding.shape[2]))
+    embedding = mlp.by_embedding(network.embedding, mlp.rows(network.embedding, x), error)
     return Network(embedding, layers[::-1], biases[::-1])
 
 
@@ -116,9 +111,3 @@ def rate_sweep(
 
 def _all(network: Network) -> list[torch.Tensor]:
     return [network.embedding, *network.layers, *network.biases]
-
-
-def _rows(network: Network, x: torch.Tensor) -> torch.Tensor:
-    """Return where each letter's embedding stands once the seeds lie end to end: [seed, example, context]."""
-    seeds, letters, _ = network.embedding.shape
-    return torch.arange(0, seeds * letters, letters)[:, None, None] + x

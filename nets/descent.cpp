@@ -1,4 +1,4 @@
-// Plain SGD on the names MLP: many steps of one network, whose weights never leave the processor's cache.
+// Plain SGD on the names network: many steps of one network, whose weights never leave the processor's cache.
 //
 // The same steps as nets/mlp.py and nets/normed_mlp.py, product by product; nets/sgd.py says when which is used.
 // A vector holds one number of several examples, so that softmax, tanh and normalisation run across vectors and never

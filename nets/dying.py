@@ -7,15 +7,15 @@ unit would be dead if it had no leak.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nets import activated
-from nets.activated import Activation
+from nets import mlp
+from nets.activations import Activation
 from nets.mlp import Rates, Weights
 from nets.names import Counts
 
@@ -35,7 +35,9 @@ class History(NamedTuple):
     out: int  # of those, pairs between which a weight out of it did
     broken: Flags  # whether a network ended with weights that are no numbers, [seed]
     loss: Array  # over the training set after the last step, nats, [seed]
-    end: Weights  # after the last step
+    idle: Flags  # off for every example of the last batch, after the last step, [seed, unit]
+    awake: Flags  # then turned on by a context that the training set lacks, [seed, unit]
+    above: Flags  # its bias then above zero, [seed, unit]
 
 
 def watch(
@@ -45,19 +47,19 @@ def watch(
     rates: Rates,
     activation: Activation,
     data: Counts,
-    looks: Iterable[int],
+    unseen: torch.Tensor,
+    looks: Sequence[int],
 ) -> History:
-    """Train on batches x [step, seed, batch, context], y [step, seed, batch]; look at each unit with all contexts."""
-    steps = np.array(sorted(looks))
-    wanted = set(steps.tolist())
+    """Train on batches x [step, seed, batch, context], y [step, seed, batch]; look at each unit with all contexts.
+
+    `looks` are steps, ascending; `unseen` are contexts that the training set lacks, [context, place].
+    """
     dead: list[torch.Tensor] = []
     off: list[torch.Tensor] = []
     depth = torch.full((len(start.embedding), start.hidden.shape[2]), torch.nan, dtype=torch.float64)
     kept = into = out = 0
     before: Weights | None = None
-    for step, weights in activated.descent(start, x, y, rates, activation):
-        if step not in wanted:
-            continue
+    for _, weights in mlp.descent(start, x, y, rates, looks, activation):
         now_dead, now_off = _look(weights, activation, data.contexts, depth)
         if before is not None:
             stayed = dead[-1] & now_dead  # [seed, unit]
@@ -70,7 +72,7 @@ def watch(
         off.append(now_off)
     broken = ~torch.stack([kind.isfinite().flatten(1).all(1) for kind in weights]).all(0)
     return History(
-        steps=steps,
+        steps=np.array(looks),
         dead=torch.stack(dead).numpy(),
         off=torch.stack(off).numpy(),
         depth=depth.numpy(),
@@ -78,8 +80,10 @@ def watch(
         into=into,
         out=out,
         broken=broken.numpy(),
-        loss=activated.losses(weights, data.contexts, data.following, activation).numpy(),
-        end=weights,
+        loss=mlp.losses(weights, data.contexts, data.following, activation).numpy(),
+        idle=idle(weights, x[-1]),
+        awake=~idle(weights, unseen),
+        above=(weights.hidden_bias[:, 0] > 0).numpy(),
     )
 
 
@@ -88,8 +92,8 @@ def _look(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return which units are dead and which are off, [seed, unit]; fill in the depth of those off for the first time."""
     dead, off = [], []
-    for seed in range(len(weights.embedding)):  # one at a time: what one network needs stays in the cache
-        inner = activated.inner(Weights(*(kind[seed : seed + 1] for kind in weights)), contexts)[0]  # [context, unit]
+    for seed, alone in enumerate(mlp.one_by_one(weights)):
+        inner = mlp.inner(alone, contexts)[0]  # [context, unit]
         top = inner.amax(0)
         lively = activation.bend(activation.liveliest(inner))
         dead.append((activation.slope(lively) == 0) & lively.isfinite())
@@ -102,7 +106,7 @@ def _look(
 
 def idle(weights: Weights, x: torch.Tensor) -> Flags:
     """Return which units are off for all examples x [example, context]: [seed, unit]."""
-    found: Flags = (activated.inner(weights, x) <= 0).all(1).numpy()
+    found: Flags = (mlp.inner(weights, x) <= 0).all(1).numpy()
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,16 +20,20 @@ EVERY = 10  # steps between looks
 Measure = Callable[[Weights, "torch.Tensor"], "torch.Tensor"]  # of an ensemble, by some contexts: [seed]
 
 
-def times(
-    starts: Iterable[Weights], shown: Shown, rates: Rates, measure: Measure, threshold: float
-) -> NDArray[np.float64]:
-    """Train each start until `measure` has reached `threshold` in every seed: steps [start, seed].
+def time(start: Weights, shown: Shown, rates: Rates, measure: Measure, threshold: float) -> NDArray[np.float64]:
+    """Train until `measure` has reached `threshold` in every seed: steps [seed].
 
     Between two looks the measure is taken to grow exponentially (`watched.crossing`).  A seed that never gets there has
     the last step: too early, and so a cautious answer.
     """
-    few = shown.probe[::5]  # contexts enough for a spread
-    return np.array([_steps(start, shown, rates, lambda weights: measure(weights, few), threshold) for start in starts])
+    few, last = shown.probe[::5], len(shown.x)  # contexts enough for a spread
+    looks, found = [], []
+    for step, weights in mlp.descent(start, shown.x, shown.y, rates, {*range(0, last, EVERY), last}):
+        looks.append(step)
+        found.append(measure(weights, few).double().numpy())
+        if (np.max(found, axis=0) >= threshold).all():
+            break
+    return watched.crossing(np.array(looks), np.array(found), threshold)
 
 
 def heard(weights: Weights, contexts: torch.Tensor) -> torch.Tensor:
@@ -72,16 +76,3 @@ def table(steps: Mapping[str, NDArray[np.float64]], sizes: Mapping[str, Sequence
             step = Estimate.of(row)
             rows.append({"kind": kind, "size": size, "step": step.mean, "step_low": step.low, "step_high": step.high})
     return pd.DataFrame(rows)
-
-
-def _steps(
-    start: Weights, shown: Shown, rates: Rates, measure: Callable[[Weights], torch.Tensor], threshold: float
-) -> NDArray[np.float64]:
-    looks, found = [], []
-    for step, weights in mlp.descent(start, shown.x, shown.y, rates):
-        if step % EVERY == 0 or step == len(shown.x):
-            looks.append(step)
-            found.append(measure(weights).double().numpy())
-            if (np.max(found, axis=0) >= threshold).all():
-                break
-    return watched.crossing(np.array(looks), np.array(found), threshold)

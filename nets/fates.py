@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lab.estimate import Estimate
 from nets import dying
 from nets.dying import Flags, History
-from nets.mortal import Plan, Shown
+from nets.mortal import Plan
 
 Array = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def came_back(histories: Iterable[History]) -> tuple[int, int]:
     return back, sum(int(state[:-1].any(0).sum()) for state in states)
 
 
-def ending(history: History, off: bool, shown: Shown) -> dict[str, float]:
+def ending(history: History, off: bool) -> dict[str, float]:
     """Return what there is after the last step (mean, low, high over seeds), nan where there is nothing to share.
 
     broken     networks whose weights are no numbers
@@ -72,14 +72,13 @@ def ending(history: History, off: bool, shown: Shown) -> dict[str, float]:
     sound = ~history.broken
     state = out_of_work(history, off)
     last = state[-1]
-    awake = ~dying.idle(history.end, shown.unseen)
     measures = {
         "out": last.mean(1),
-        "idle": dying.idle(history.end, shown.x[-1]).mean(1),
+        "idle": history.idle.mean(1),
         "ever": state.any(0).mean(1),
         "returned": dying.shares(dying.returned(state), dying.any_look(state[:-1])),
-        "woken": dying.shares(awake, last),
-        "above": dying.shares((history.end.hidden_bias[:, 0] > 0).numpy(), last),
+        "woken": dying.shares(history.awake, last),
+        "above": dying.shares(history.above, last),
         "loss": history.loss,
     }
     row: dict[str, float] = {"broken": int(history.broken.sum())}
@@ -119,11 +118,11 @@ def curves(histories: Mapping[tuple[Plan, float], History]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def endings(histories: Mapping[tuple[Plan, float], History], shown: Shown) -> pd.DataFrame:
+def endings(histories: Mapping[tuple[Plan, float], History]) -> pd.DataFrame:
     """Tabulate `ending` for each plan and rate."""
     return pd.DataFrame(
         [
-            {**plan._asdict(), "rate": rate, **ending(history, plan.activation != "tanh", shown)}
+            {**plan._asdict(), "rate": rate, **ending(history, plan.activation != "tanh")}
             for (plan, rate), history in histories.items()
         ]
     )

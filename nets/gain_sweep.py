@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lab.progress import track
+from lab.pieces import spread
 from nets import deep_tanh, ghost_norm, letter_bias, mlp, names, optimisers
 from nets.deep_tanh import Build, Network
 from nets.ghost_norm import EXAMPLES
@@ -20,6 +21,7 @@ from nets.interval import interval
 SAMPLE = 999_983  # seed of the training examples that statistics are taken from
 
 Array = NDArray[np.float64]
+Name = TypeVar("Name", bound=Hashable)
 
 
 class Recipe(NamedTuple):
@@ -36,6 +38,17 @@ class Size(NamedTuple):
     width: int  # units in each
     batch: int  # examples
     steps: int
+
+
+class Plan(NamedTuple):
+    """Networks to train."""
+
+    recipe: Recipe
+    size: Size
+    seeds: Sequence[int]
+    gains: Sequence[float]
+    rate: float
+    compensate: bool = False  # a hidden layer's rate is multiplied by the square of the gain
 
 
 class Data(NamedTuple):
@@ -55,6 +68,7 @@ def grid(decades: float, per_decade: int) -> list[float]:
     return [float(10 ** (place / per_decade)) for place in range(-reach, reach + 1)]
 
 
+@cache  # read once for all the pieces that a process computes
 def load(path: Path, sample: int) -> Data:
     """Read names; batch norm's statistics come from `sample` training examples, losses from the whole validation set."""
     split = names.split(names.load(path))
@@ -72,13 +86,9 @@ def load(path: Path, sample: int) -> Data:
     )
 
 
-def sweep(
-    recipe: Recipe, size: Size, seed: int, gains: Sequence[float], rate: float, data: Data, compensate: bool = False
-) -> Array:
-    """Train one network from each gain, and return their validation losses: [gain], nan where no number is left.
-
-    With `compensate` a hidden layer's rate is multiplied by the square of the gain.
-    """
+def sweep(plan: Plan, seed: int, data: Data) -> Array:
+    """Train one network from each gain, and return their validation losses: [gain], nan where no number is left."""
+    recipe, size, _, gains, rate, compensate = plan
     network = deep_tanh.draw(seed, gains, size.depth, size.width, recipe.build)
     weights = network.tensors()
     square = torch.tensor(gains)[:, None, None] ** 2  # [member, 1, 1]
@@ -91,18 +101,18 @@ def sweep(
     return losses(network, recipe.build, data)
 
 
-def sweeps(
-    recipe: Recipe,
-    size: Size,
-    seeds: Sequence[int],
-    gains: Sequence[float],
-    rate: float,
-    data: Data,
-    compensate: bool = False,
-) -> Array:
-    """Return what `sweep` finds for each seed, [seed, gain]; a network depends on its own seed alone."""
-    shown = track(seeds, "seeds")
-    return np.stack([sweep(recipe, size, seed, gains, rate, data, compensate) for seed in shown])
+def sweeps(plans: Mapping[Name, Plan], path: Path, sample: int) -> dict[Name, Array]:
+    """Return what `sweep` finds by each plan and seed, [seed, gain]; a network depends on its own seed alone.
+
+    `path` and `sample` as in `load`.
+    """
+    pairs = [(plan, seed) for plan in plans.values() for seed in plan.seeds]
+    found = iter(spread(partial(_piece, path, sample), pairs, "sweeps"))
+    return {name: np.stack([next(found) for _ in plan.seeds]) for name, plan in plans.items()}
+
+
+def _piece(path: Path, sample: int, pair: tuple[Plan, int]) -> Array:
+    return sweep(*pair, load(path, sample))
 
 
 def losses(network: Network, build: Build, data: Data) -> Array:

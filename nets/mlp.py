@@ -1,4 +1,4 @@
-"""The names network: letters to embeddings to tanh units to logits, many networks trained as one.
+"""The names network: letters to embeddings to hidden units to logits, many networks trained as one.
 
 Every tensor leads with a [seed] axis and every product is a batched one, so that sixteen networks cost little more than
 one.  The gradient is written out (the chapter on zero weights derives it) and checked against autograd by a test: a
@@ -8,14 +8,18 @@ a network is the same bits whichever others train beside it (tests/nets/test_mlp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import torch
 
+from nets import travel
+from nets.activations import FAST_TANH, Activation
 from nets.names import CONTEXT, VOCABULARY
 
 BATCHES = 1_000_003  # added to a seed for the order of its examples, so that it never repeats the draw of the weights
+
+W = TypeVar("W", bound=tuple["torch.Tensor", ...])  # weights of any kind; in quotes: reading must not load PyTorch
 
 
 class Weights(NamedTuple):
@@ -58,69 +62,92 @@ def batches(seeds: Sequence[int], examples: int, batch: int, steps: int) -> torc
     return torch.stack(chosen, 1)
 
 
-def units(weights: Weights, x: torch.Tensor) -> torch.Tensor:
-    """Return the hidden units, [seed, example, unit].
+def inner(weights: Weights, x: torch.Tensor) -> torch.Tensor:
+    """Return the pre-activations, [seed, example, unit].
 
     `x` holds letters, [seed, example, context] or [example, context] for all seeds alike.
     """
-    return _hidden(weights, _embed(weights, _rows(weights, x)))
+    return _inner(weights, embed(weights.embedding, rows(weights.embedding, x)))
 
 
-def logits(weights: Weights, x: torch.Tensor) -> torch.Tensor:
-    """Return the logits, [seed, example, letter]; `x` as in `units`."""
-    return torch.baddbmm(weights.output_bias, units(weights, x), weights.output)
+def units(weights: Weights, x: torch.Tensor, activation: Activation = FAST_TANH) -> torch.Tensor:
+    """Return the hidden units, [seed, example, unit]; `x` as in `inner`."""
+    return activation.bend(inner(weights, x))
 
 
-def gradient(weights: Weights, x: torch.Tensor, y: torch.Tensor) -> Weights:
-    """Differentiate each seed's mean cross-entropy over x [seed, example, context] and y [seed, example]."""
-    rows = _rows(weights, x)
-    embedded = _embed(weights, rows)
-    hidden = _hidden(weights, embedded)
-    # The loss's derivative by the logits is probability minus truth, [seed, example, letter] ...
-    error = torch.softmax(torch.baddbmm(weights.output_bias, hidden, weights.output), 2)
-    error.scatter_add_(2, y[..., None], torch.full_like(error[..., :1], -1.0)).div_(y.shape[1])
-    # ... by pre-activations, [seed, example, unit]; tanh's slope is 1 - tanh^2 ...
-    inner = torch.bmm(error, weights.output.mT)
-    inner.mul_(torch.addcmul(inner.new_ones(()), hidden, hidden, value=-1))
-    # ... and by each letter shown, [seed * example * context, dimension]
-    shown = torch.bmm(inner, weights.hidden.mT).view(-1, weights.embedding.shape[2])
-    embedding = torch.zeros_like(weights.embedding)
-    embedding.view(-1, embedding.shape[2]).index_add_(0, rows.view(-1), shown)
+def logits(weights: Weights, x: torch.Tensor, activation: Activation = FAST_TANH) -> torch.Tensor:
+    """Return the logits, [seed, example, letter]; `x` as in `inner`."""
+    return torch.baddbmm(weights.output_bias, units(weights, x, activation), weights.output)
+
+
+def gradient(
+    weights: Weights, x: torch.Tensor, y: torch.Tensor, activation: Activation = FAST_TANH, letters: bool = True
+) -> Weights:
+    """Differentiate each seed's mean cross-entropy over x [seed, example, context] and y [seed, example].
+
+    Without `letters` they are held still: their gradient is zero, and not computed.
+    """
+    places = rows(weights.embedding, x)
+    embedded = embed(weights.embedding, places)
+    hidden = activation.bend(_inner(weights, embedded))
+    error = by_logits(torch.baddbmm(weights.output_bias, hidden, weights.output), y)
+    into = torch.bmm(error, weights.output.mT).mul_(activation.slope(hidden))  # by pre-activations
+    if letters:
+        embedding = by_embedding(weights.embedding, places, torch.bmm(into, weights.hidden.mT))
+    else:
+        embedding = torch.zeros_like(weights.embedding)
     return Weights(
         embedding=embedding,
-        hidden=torch.bmm(embedded.mT, inner),
-        hidden_bias=inner.sum(1, keepdim=True),
+        hidden=torch.bmm(embedded.mT, into),
+        hidden_bias=into.sum(1, keepdim=True),
         output=torch.bmm(hidden.mT, error),
         output_bias=error.sum(1, keepdim=True),
     )
 
 
-def descent(weights: Weights, x: torch.Tensor, y: torch.Tensor, rates: Rates) -> Iterator[tuple[int, Weights]]:
+def descent(
+    weights: Weights,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    rates: Rates,
+    looks: Iterable[int] | None = None,
+    activation: Activation = FAST_TANH,
+) -> Iterator[tuple[int, Weights]]:
     """Train a copy by plain SGD on batches x [step, seed, batch, context] and y [step, seed, batch].
 
-    Yields step and weights before every step, and after the last one; the weights are changed in place from then on.
+    Yields step and weights at each of the steps `looks`, and ends with the last of them; without, before every step and
+    after the last one.  The weights are changed in place from then on.
     """
-    trained = Weights(*(kind.clone() for kind in weights))
-    yield 0, trained
-    for step, (letters, following) in enumerate(zip(x, y, strict=True), 1):
-        slope = gradient(trained, letters, following)
-        for kind, change, rate in zip(trained, slope, rates, strict=True):
-            kind.sub_(change, alpha=rate)
-        yield step, trained
+    wanted = range(len(x) + 1) if looks is None else set(looks)
+    trained, (x, y) = travel.copied(weights), travel.there(x, y)
+    for step in range(max(wanted) + 1):
+        if step:
+            slope = gradient(trained, x[step - 1], y[step - 1], activation, rates.embedding != 0)
+            for kind, change, rate in zip(trained, slope, rates, strict=True):
+                kind.sub_(change, alpha=rate)
+        if step in wanted:
+            yield step, travel.back(trained)
 
 
-def losses(weights: Weights, x: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
+def losses(
+    weights: Weights, x: torch.Tensor, following: torch.Tensor, activation: Activation = FAST_TANH
+) -> torch.Tensor:
     """Return each seed's mean cross-entropy over counted examples, in nats: [seed], float64.
 
     `x` [context, position] are distinct contexts and `following` [context, letter] how often each letter followed
     (`nets.names.counts`).
     """
     found = []
-    for seed in range(len(weights.embedding)):  # one at a time: what one network needs stays in the cache
-        alone = Weights(*(kind[seed : seed + 1] for kind in weights))
-        logarithms = torch.log_softmax(logits(alone, x), 2)[0]  # [context, letter]
+    for alone in one_by_one(weights):
+        logarithms = torch.log_softmax(logits(alone, x, activation), 2)[0]  # [context, letter]
         found.append(-(logarithms * following).sum() / following.sum())
     return torch.stack(found)
+
+
+def one_by_one(weights: W) -> Iterator[W]:
+    """Yield each network as an ensemble of its own: what one needs stays in the cache, and what all need does not."""
+    for place in range(len(weights[0])):
+        yield type(weights)(*(kind[place : place + 1] for kind in weights))
 
 
 def same_rates(rate: float) -> Rates:
@@ -128,17 +155,40 @@ def same_rates(rate: float) -> Rates:
     return Rates(rate, rate, rate, rate, rate)
 
 
-def _rows(weights: Weights, x: torch.Tensor) -> torch.Tensor:
-    """Return where each letter's embedding stands once the seeds lie end to end: [seed, example, context]."""
-    seeds, letters, _ = weights.embedding.shape
+# Both ends of every network on the names: letters to numbers, logits to a loss.
+
+
+def rows(embedding: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return where the letters stand in `embedding` [seed, letter, dimension], its seeds laid end to end.
+
+    x is [seed, example, context] or [example, context] for all seeds alike; the rows are [seed, example, context].
+    """
+    seeds, letters, _ = embedding.shape
     return torch.arange(0, seeds * letters, letters, device=x.device)[:, None, None] + x
 
 
-def _embed(weights: Weights, rows: torch.Tensor) -> torch.Tensor:
-    """Return the embedded contexts, [seed, example, context * dimension]."""
-    flat = weights.embedding.view(-1, weights.embedding.shape[2])
-    return flat.index_select(0, rows.view(-1)).view(*rows.shape[:2], -1)
+def embed(embedding: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Return the embedded contexts, [seed, example, context * dimension]; `rows` [seed, example, context]."""
+    flat = embedding.view(-1, embedding.shape[2])
+    return flat.index_select(0, rows.view(-1)).view(*rows.shape[:2], rows.shape[2] * embedding.shape[2])
 
 
-def _hidden(weights: Weights, embedded: torch.Tensor) -> torch.Tensor:
-    return torch.baddbmm(weights.hidden_bias, embedded, weights.hidden).tanh_()
+def by_embedding(embedding: torch.Tensor, rows: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+    """Turn the loss's derivative by what `embed` returns into that by `embedding`, [seed, letter, dimension]."""
+    found = torch.zeros_like(embedding)
+    dimension = embedding.shape[2]
+    found.view(-1, dimension).index_add_(0, rows.view(-1), slope.view(-1, dimension))
+    return found
+
+
+def by_logits(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Differentiate each seed's mean cross-entropy over y [seed, example] by its logits: [seed, example, letter].
+
+    It is probability minus truth, an example's share of each.
+    """
+    error = torch.softmax(logits, 2)
+    return error.scatter_add_(2, y[..., None], torch.full_like(error[..., :1], -1.0)).div_(y.shape[1])
+
+
+def _inner(weights: Weights, embedded: torch.Tensor) -> torch.Tensor:
+    return torch.baddbmm(weights.hidden_bias, embedded, weights.hidden)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from nets import dying, mlp, names, starts
-from nets.activated import LEAKY, RELU, TANH
+from nets.activations import LEAKY, RELU, TANH
 from nets.dying import History
 from nets.mlp import Weights
 
@@ -48,14 +48,13 @@ class Shown(NamedTuple):
     unseen: torch.Tensor  # contexts of the validation set that the training set lacks, [context, place]
 
 
+@cache  # one for all the pieces that a process computes
 def show(data: Path, seeds: int, batch: int, steps: int) -> Shown:
     """Read the names, and choose each seed's examples."""
-    parts = names.split(names.load(data))
-    x, y = names.contexts(parts.train)
-    counts = names.counts(x, y)
+    x, y, counts = names.training_set(data)
     order = mlp.batches(range(seeds), len(x), batch, steps)
     seen = {tuple(context) for context in counts.contexts.tolist()}
-    others = names.counts(*names.contexts(parts.validation)).contexts.tolist()
+    others = names.counts(*names.contexts(names.split(names.load(data)).validation)).contexts.tolist()
     unseen = torch.tensor([context for context in others if tuple(context) not in seen], dtype=torch.int64)
     return Shown(x[order], y[order], counts, unseen.view(-1, names.CONTEXT))
 
@@ -71,14 +70,9 @@ def begin(drawn: Weights, activation: str, shift: float = 0.0) -> Weights:
     return starts.good(drawn)._replace(hidden=gain / drawn.hidden.shape[1] ** 0.5 * drawn.hidden, hidden_bias=bias)
 
 
-def live(
-    plans: Sequence[Plan], rates: Sequence[float], drawn: Weights, shown: Shown, shift: float, every: int
-) -> Iterator[tuple[tuple[Plan, float], History]]:
-    """Train every plan at every rate, look at all units every so many steps, and yield what became of them."""
+def live(plan: Plan, rate: float, drawn: Weights, shown: Shown, shift: float, every: int) -> History:
+    """Train a plan at a rate, look at all units every so many steps, and return what became of them."""
     looks = sorted({*range(0, len(shown.x), every), len(shown.x)})
-    for plan in plans:
-        start = begin(drawn, plan.activation, shift if plan.start == "shifted" else 0.0)
-        for rate in rates:
-            pace = mlp.same_rates(rate)._replace(embedding=rate if plan.letters == "trained" else 0.0)
-            activation = ACTIVATIONS[plan.activation]
-            yield (plan, rate), dying.watch(start, shown.x, shown.y, pace, activation, shown.data, looks)
+    start = begin(drawn, plan.activation, shift if plan.start == "shifted" else 0.0)
+    pace = mlp.same_rates(rate)._replace(embedding=rate if plan.letters == "trained" else 0.0)
+    return dying.watch(start, shown.x, shown.y, pace, ACTIVATIONS[plan.activation], shown.data, shown.unseen, looks)

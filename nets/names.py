@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,6 +90,13 @@ def counts(x: torch.Tensor, y: torch.Tensor) -> Counts:
     following = torch.zeros(len(codes), letters, dtype=torch.float64)
     following.index_put_((which, y), torch.ones((), dtype=torch.float64), accumulate=True)
     return Counts(codes[:, None] // place % letters, following)
+
+
+@cache  # read once for all the pieces that a process computes
+def training_set(path: Path) -> tuple[torch.Tensor, torch.Tensor, Counts]:
+    """Return the contexts and next letters of the names to learn from in a names file, and their counts."""
+    x, y = contexts(split(load(path)).train)
+    return x, y, counts(x, y)
 
 
 def _name(line: bytes, file: Path, number: int) -> str:

@@ -8,13 +8,13 @@ shift makes a bias before it useless.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from nets import ghost_norm, mlp
+from nets import ghost_norm, mlp, travel
 from nets.ghost_norm import EPSILON, EXAMPLES, Norm
 from nets.names import Counts
 
@@ -52,7 +52,7 @@ def logits(weights: Weights, x: torch.Tensor, norm: Norm) -> torch.Tensor:
 
 def before(weights: Weights, x: torch.Tensor) -> torch.Tensor:
     """Return what is to be normalised, [seed, example, unit]; `x` [seed, example, context], or without [seed]."""
-    return torch.bmm(_embed(weights, _rows(weights, x)), weights.hidden)
+    return torch.bmm(mlp.embed(weights.embedding, mlp.rows(weights.embedding, x)), weights.hidden)
 
 
 def gradient(
@@ -62,14 +62,13 @@ def gradient(
 
     `mates` [2, seed, group, 1, unit] are imaginary, one set for every `norm.drawn` examples (`ghost_norm.joined`).
     """
-    rows = _rows(weights, x)
-    embedded = _embed(weights, rows)
+    rows = mlp.rows(weights.embedding, x)
+    embedded = mlp.embed(weights.embedding, rows)
     standard, inverse = ghost_norm.standardise(torch.bmm(embedded, weights.hidden), norm)
     moved = standard if mates is None else _among(ghost_norm.joined, standard, mates, norm)
     hidden = torch.addcmul(weights.shift, moved, weights.scale).tanh_()
-    # The loss's derivative by the logits is probability minus truth, [seed, example, letter] ...
-    error = torch.softmax(torch.baddbmm(weights.output_bias, hidden, weights.output), 2)
-    error.scatter_add_(2, y[..., None], torch.full_like(error[..., :1], -1.0)).div_(y.shape[1])
+    # The loss's derivative by the logits, [seed, example, letter] ...
+    error = mlp.by_logits(torch.baddbmm(weights.output_bias, hidden, weights.output), y)
     # ... by what goes into tanh, whose slope is 1 - tanh^2, [seed, example, unit] ...
     inner, output = torch.bmm(error, weights.output.mT), torch.bmm(hidden.mT, error)
     inner.mul_(torch.addcmul(hidden.new_ones(()), hidden, hidden, value=-1, out=hidden))
@@ -79,12 +78,8 @@ def gradient(
     if mates is not None:
         inner.mul_(_among(ghost_norm.joined_slope, standard, mates, norm))
     inner = ghost_norm.backward(inner, standard, inverse, norm, hidden)
-    # ... and by each letter shown, [seed * example * context, dimension]
-    shown = torch.bmm(inner, weights.hidden.mT).view(-1, weights.embedding.shape[2])
-    embedding = torch.zeros_like(weights.embedding)
-    embedding.view(-1, embedding.shape[2]).index_add_(0, rows.view(-1), shown)
     return Weights(
-        embedding=embedding,
+        embedding=mlp.by_embedding(weights.embedding, rows, torch.bmm(inner, weights.hidden.mT)),
         hidden=torch.bmm(embedded.mT, inner),
         scale=scale,
         shift=shift,
@@ -101,23 +96,27 @@ def descent(
     rate: float,
     norm: Norm,
     seeds: Sequence[int],
+    looks: Iterable[int] | None = None,
 ) -> Iterator[tuple[int, Weights]]:
     """Train a copy by plain SGD on examples x [example, context], y [example], in `order` [step, seed, batch].
 
-    Yields step and weights before every step, and after the last one; the weights are changed in place from then on.
+    Yields step and weights at each of the steps `looks`, as `mlp.descent`.
     """
-    trained = Weights(*(kind.clone() for kind in weights))
+    wanted = range(len(order) + 1) if looks is None else set(looks)
+    trained, (x, y, order) = travel.copied(weights), travel.there(x, y, order)
     generators = [np.random.default_rng(NOISE + seed) for seed in seeds]
     shape = (order.shape[2] // max(norm.drawn, 1), 1, weights.scale.shape[2])
-    yield 0, trained
-    for step, chosen in enumerate(order, 1):
-        mates = None
-        if norm.drawn:
-            mates = torch.stack([ghost_norm.imaginary_mates(norm.drawn, shape, g) for g in generators], 1)
-        slope = gradient(trained, x[chosen], y[chosen], norm, mates)
-        for kind, change in zip(trained, slope, strict=True):
-            kind.sub_(change, alpha=rate)
-        yield step, trained
+    for step in range(max(wanted) + 1):
+        if step:
+            chosen, mates = order[step - 1], None
+            if norm.drawn:
+                drawn = [ghost_norm.imaginary_mates(norm.drawn, shape, generator) for generator in generators]
+                (mates,) = travel.there(torch.stack(drawn, 1))
+            slope = gradient(trained, x[chosen], y[chosen], norm, mates)
+            for kind, change in zip(trained, slope, strict=True):
+                kind.sub_(change, alpha=rate)
+        if step in wanted:
+            yield step, travel.back(trained)
 
 
 def losses(weights: Weights, norm: Norm, population: Counts, *data: Counts) -> torch.Tensor:
@@ -126,8 +125,7 @@ def losses(weights: Weights, norm: Norm, population: Counts, *data: Counts) -> t
     Statistics over examples are the population's, at these weights.
     """
     found = []
-    for seed in range(len(weights.scale)):  # one at a time: what one network needs stays in the cache
-        alone = Weights(*(kind[seed : seed + 1] for kind in weights))
+    for alone in mlp.one_by_one(weights):
         mean, inverse = _statistics(before(alone, population.contexts), population)
         row = []
         for contexts, following in data:
@@ -157,15 +155,3 @@ def _among(
 ) -> torch.Tensor:
     """Apply `joined` or its slope to standardised values [seed, batch, unit] and their imaginary mates."""
     return function(ghost_norm.grouped(standard, norm.drawn), *mates, norm.drawn).view(standard.shape)
-
-
-def _rows(weights: Weights, x: torch.Tensor) -> torch.Tensor:
-    """Return where each letter's embedding stands once the seeds lie end to end: [seed, example, context]."""
-    seeds, letters, _ = weights.embedding.shape
-    return torch.arange(0, seeds * letters, letters, device=x.device)[:, None, None] + x
-
-
-def _embed(weights: Weights, rows: torch.Tensor) -> torch.Tensor:
-    """Return the embedded contexts, [seed, example, context * dimension]."""
-    flat = weights.embedding.view(-1, weights.embedding.shape[2])
-    return flat.index_select(0, rows.view(-1)).view(*rows.shape[:2], -1)

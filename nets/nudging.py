@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
 import torch
 
 from lab.estimate import Estimate
-from lab.progress import track
 from nets import nudges
 from nets.mlp import Weights
 
@@ -32,30 +32,38 @@ class Best(NamedTuple):
     agree: float  # share of right directions at the size where it is largest
 
 
-def table(
-    start: Weights, x: torch.Tensor, y: torch.Tensor, nudged: int, smallest: float, largest: float, many: int
-) -> Table:
-    """Nudge `nudged` weights of each network by `many` sizes, on its batch x [seed, example, context].
+def sizes(smallest: float, largest: float, many: int) -> torch.Tensor:
+    """Return `many` sizes of nudges between the two, in equal ratios."""
+    return torch.logspace(torch.tensor(smallest).log10(), torch.tensor(largest).log10(), many, dtype=torch.float64)
 
-    Errors are of all nudged weights' central differences together, as a share of their gradient's length.
+
+def measure(
+    weights: Weights, x: torch.Tensor, y: torch.Tensor, seed: int, nudged: int, sizes: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Nudge `nudged` weights of one network, without [seed], by all sizes, on its batch x [example, context].
+
+    Returns by precision [measure, size]: error of all nudged weights' central differences together, as a share of their
+    gradient's length; that error as predicted; share of wrong directions; that share as predicted.
     """
-    sizes = torch.logspace(torch.tensor(smallest).log10(), torch.tensor(largest).log10(), many, dtype=torch.float64)
-    precisions = {"float64": torch.float64, "float32": torch.float32}
-    found: dict[str, list[torch.Tensor]] = {name: [] for name in precisions}  # [measure, size], network by network
-    total = sum(kind[0].numel() for kind in start)
-    for seed in track(range(len(x)), "networks nudged"):
-        chosen = torch.randperm(total, generator=torch.Generator().manual_seed(CHOICE + seed))[:nudged]
-        nudger = nudges.Nudger(Weights(*(kind[seed] for kind in start)), x[seed], y[seed], chosen)
-        slopes = nudger.slopes()
-        length = slopes.first.square().sum().sqrt()
-        for name, dtype in precisions.items():
-            losses = nudger.nudge(sizes, dtype)
-            rounding = nudges.noise(losses.at, dtype)
-            error = (nudges.central(losses, sizes) - slopes.first).square().sum(1).sqrt()
-            predicted = nudges.central_error(slopes, sizes, rounding)
-            wrong, expected = nudges.wrong(losses, slopes), nudges.wrong_predicted(slopes, sizes, rounding)
-            found[name].append(torch.stack([error / length, predicted / length, wrong, expected]))
-    stacked = {name: torch.stack(each, 2) for name, each in found.items()}  # [measure, size, network]
+    total = sum(kind.numel() for kind in weights)
+    chosen = torch.randperm(total, generator=torch.Generator().manual_seed(CHOICE + seed))[:nudged]
+    nudger = nudges.Nudger(weights, x, y, chosen)
+    slopes = nudger.slopes()
+    length = slopes.first.square().sum().sqrt()
+    found = {}
+    for name, dtype in (("float64", torch.float64), ("float32", torch.float32)):
+        losses = nudger.nudge(sizes, dtype)
+        rounding = nudges.noise(losses.at, dtype)
+        error = (nudges.central(losses, sizes) - slopes.first).square().sum(1).sqrt()
+        predicted = nudges.central_error(slopes, sizes, rounding)
+        wrong, expected = nudges.wrong(losses, slopes), nudges.wrong_predicted(slopes, sizes, rounding)
+        found[name] = torch.stack([error / length, predicted / length, wrong, expected])
+    return found
+
+
+def table(found: Sequence[dict[str, torch.Tensor]], sizes: torch.Tensor) -> Table:
+    """Tabulate what `measure` found in each network."""
+    stacked = {name: torch.stack([each[name] for each in found], 2) for name in found[0]}  # [measure, size, network]
     rows = [
         {"precision": name, "size": size.item()} | _row(measures[:, index])
         for name, measures in stacked.items()

@@ -19,7 +19,7 @@ import torch
 
 from lab.compiled import library
 from lab.device import PROCESSOR, training_device
-from nets import ghost_norm, mlp, normed_mlp
+from nets import ghost_norm, mlp, normed_mlp, travel
 from nets.names import CONTEXT, VOCABULARY
 
 W = TypeVar("W", bound=mlp.Weights | normed_mlp.Weights)
@@ -81,9 +81,8 @@ def _plainly(
     rates: Sequence[float],
 ) -> None:
     slope: mlp.Weights | normed_mlp.Weights
-    there = training_device()
-    x, y, order = (tensor.to(there) for tensor in (x, y, order))
-    moved = type(trained)(*(kind.to(there) for kind in trained))  # the same tensors, on the processor
+    x, y, order = travel.there(x, y, order)
+    moved = type(trained)(*travel.there(*trained))  # the same tensors, on the processor
     for chosen, rate in zip(order, rates, strict=True):
         if isinstance(moved, mlp.Weights):
             slope = mlp.gradient(moved, x[chosen], y[chosen])

@@ -30,6 +30,11 @@ def scaled(weights: Weights, size: float) -> Weights:
     return Weights(*(size * kind for kind in weights))
 
 
+def faint(weights: Weights, size: float, data: Counts) -> Weights:
+    """Multiply the layers by `size`; letters stay at full size, and the last bias begins settled."""
+    return scaled(weights, size)._replace(embedding=weights.embedding, output_bias=settled_bias(weights, data))
+
+
 def jittered(weights: Weights, noise: Weights, size: float) -> Weights:
     """Change every weight by a share `size * noise` of itself."""
     return Weights(*(kind * (1 + size * change) for kind, change in zip(weights, noise, strict=True)))

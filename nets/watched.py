@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from lab.estimate import Estimate
-from nets import mlp, symmetry
+from nets import mlp, names, symmetry
 from nets.mlp import Rates, Weights
 from nets.names import Counts
 
@@ -38,23 +40,30 @@ class Run(NamedTuple):
     moved: Array  # [look, seed], largest change of any weight but the last bias
 
 
+@cache  # one for all the pieces that a process computes
+def show(path: Path, seeds: int, batch: int, steps: int) -> Shown:
+    """Read the names, choose each seed's examples, and every tenth context as a probe."""
+    x, y, data = names.training_set(path)
+    order = mlp.batches(range(seeds), len(x), batch, steps)
+    return Shown(x[order], y[order], data, data.contexts[::10])
+
+
 def train(start: Weights, rates: Rates, shown: Shown, looks: Sequence[int]) -> Run:
     """Train, and look before the first step, after the last, and at the steps `looks`."""
     last = len(shown.x)
     at = sorted({0, last, *(step for step in looks if step < last)})
     found = []
-    for step, weights in mlp.descent(start, shown.x, shown.y, rates):
-        if step in at:
-            hidden = mlp.units(weights, shown.probe)
-            changes = [(now - then).abs().amax((1, 2)) for now, then in zip(weights[:4], start[:4], strict=True)]
-            measures = (
-                mlp.losses(weights, *shown.data),
-                symmetry.distinct(hidden),
-                symmetry.rank(hidden),
-                symmetry.apart(hidden),
-                torch.stack(changes).amax(0),
-            )
-            found.append([measure.double().numpy() for measure in measures])
+    for _, weights in mlp.descent(start, shown.x, shown.y, rates, at):
+        hidden = mlp.units(weights, shown.probe)
+        changes = [(now - then).abs().amax((1, 2)) for now, then in zip(weights[:4], start[:4], strict=True)]
+        measures = (
+            mlp.losses(weights, *shown.data),
+            symmetry.distinct(hidden),
+            symmetry.rank(hidden),
+            symmetry.apart(hidden),
+            torch.stack(changes).amax(0),
+        )
+        found.append([measure.double().numpy() for measure in measures])
     loss, distinct, rank, apart, moved = np.array(found).swapaxes(0, 1)
     return Run(np.array(at), loss, distinct, rank, apart, moved)
 

@@ -74,12 +74,12 @@ def test_copies_that_meet_are_one_network_and_lone_ones_leave_at_the_second_step
 
 
 def _assert_walks(start: Weights, x: torch.Tensor, y: torch.Tensor) -> None:
-    meet = copies.walk(start, x, y, 0.1, (1, 2, 5), meet=True)
-    alone = copies.walk(start, x, y, 0.1, (1, 2, 5), meet=False)
+    meet, ends = copies.walk(start, x, y, 0.1, (1, 2, 5), meet=True)
+    alone, _ = copies.walk(start, x, y, 0.1, (1, 2, 5), meet=False)
     assert meet.steps == alone.steps == [1, 2, 5]
     assert meet.apart.max() < 1e-12 and alone.apart[0].max() < 1e-12
     assert alone.apart[1:].min() > 1e-4
-    assert alone.absolute.shape == (3, len(start.hidden)) and not meet.batch.hidden.equal(start.hidden)
+    assert alone.absolute.shape == (3, len(start.hidden)) and not ends.batch.hidden.equal(start.hidden)
 
 
 def test_two_steps_alone_end_where_the_formula_of_the_chapter_says() -> None:
@@ -98,7 +98,7 @@ def test_two_steps_alone_end_where_the_formula_of_the_chapter_says() -> None:
         second = torch.func.grad(along_slope)(at)  # the second derivatives times `along`
         moved.append(second)
     predicted = torch.cat([torch.stack(kind).mean(0).flatten() for kind in zip(*moved, strict=True)]).norm()
-    walked = copies.walk(start, x, y, rate, (2,), meet=False).absolute.item()
+    walked = copies.walk(start, x, y, rate, (2,), meet=False)[0].absolute.item()
     assert walked == pytest.approx(rate**2 * predicted.item(), rel=1e-3)
 
 
@@ -207,7 +207,7 @@ def test_the_first_two_networks_come_out_again(result: Result) -> None:
     x, y = names.contexts(names.split(names.load(Params().data)).train)
     order = mlp.batches(range(2), len(x), Params().batch, Params().steps)[:3]
     start = starts.good(mlp.draw(range(2), Params().width, 10, dtype=torch.float64))
-    alone = copies.walk(start, x[order], y[order], 0.1, (2, 3), meet=False)
+    alone, _ = copies.walk(start, x[order], y[order], 0.1, (2, 3), meet=False)
     rows = result.walks[result.walks["rate"] == 0.1].set_index("step")
     spread = (rows["high"] - rows["low"]) * math.sqrt(Params().seeds)
     for step, distance in zip(alone.steps, alone.apart.mean(1).tolist(), strict=True):
@@ -255,15 +255,22 @@ def test_named_mutants_are_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) 
             monkeypatch.setattr(
                 nudges, "central_error", lambda s, sizes, u: error(s._replace(third=6 * s.third), sizes, u)
             )
-        found = nudging.table(start, x[0], y[0], 16, 1e-11, 10.0, 25).table
+        found = _nudged(start, x[0], y[0])
         with pytest.raises(AssertionError):
             _assert_branches(found, rounding_slack=4.0)
+
+
+def _nudged(start: Weights, x: torch.Tensor, y: torch.Tensor) -> pd.DataFrame:
+    sizes = nudging.sizes(1e-11, 10.0, 25)
+    networks = (Weights(*(kind[seed] for kind in start)) for seed in range(len(x)))
+    found = [nudging.measure(each, x[seed], y[seed], seed, 16, sizes) for seed, each in enumerate(networks)]
+    return nudging.table(found, sizes).table
 
 
 def test_small_networks_have_both_branches_too() -> None:
     """The unmutated counterpart of the mutants above."""
     start, x, y = _small(steps=5)
-    _assert_branches(nudging.table(start, x[0], y[0], 16, 1e-11, 10.0, 25).table, rounding_slack=4.0)
+    _assert_branches(_nudged(start, x[0], y[0]), rounding_slack=4.0)
 
 
 def test_a_copy_left_out_would_fail_the_claim(result: Result) -> None:

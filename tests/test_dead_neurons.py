@@ -16,8 +16,8 @@ from experiments.dead_neurons import CLAIMS, SMOKE, Params, Result
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import activated, born_dead, dying, fates, mlp, mortal, names
-from nets.activated import LEAKY, RELU, TANH, Activation
+from nets import born_dead, dying, fates, mlp, mortal, names
+from nets.activations import LEAKY, RELU, TANH, Activation
 from nets.mlp import Weights
 
 
@@ -82,8 +82,8 @@ def _assert_gradient_is_autograd(kind: str, activation: Activation) -> None:
     """Float64: sums of some ten terms differ by 1e-16, a slope of 0 for 0.01 by 1e-3."""
     weights = mlp.draw([1, 2], 6, dimension=2, dtype=torch.float64)
     x, y = names.contexts(["emma", "olivia"])
-    found = activated.gradient(weights, x.expand(2, -1, -1), y.expand(2, -1), activation, letters=True)
-    still = activated.gradient(weights, x.expand(2, -1, -1), y.expand(2, -1), activation, letters=False)
+    found = mlp.gradient(weights, x.expand(2, -1, -1), y.expand(2, -1), activation, letters=True)
+    still = mlp.gradient(weights, x.expand(2, -1, -1), y.expand(2, -1), activation, letters=False)
     assert not still.embedding.any() and torch.equal(still.hidden, found.hidden)
     for seed in range(2):
         leaves = [part[seed].clone().requires_grad_() for part in weights]
@@ -121,7 +121,14 @@ def test_one_example_that_turns_a_unit_on_keeps_it_alive() -> None:
         weights, x, data = _one_unit(bias)
         for activation, expected in ((RELU, dead), (LEAKY, False), (TANH, False)):
             run = dying.watch(
-                weights, x[None, None, :1], torch.tensor([[[0]]]), mlp.same_rates(0.0), activation, data, [0, 1]
+                weights,
+                x[None, None, :1],
+                torch.tensor([[[0]]]),
+                mlp.same_rates(0.0),
+                activation,
+                data,
+                data.contexts,
+                [0, 1],
             )
             assert run.dead[0, 0, 0] == expected and run.off[0, 0, 0] == dead
 
@@ -303,13 +310,13 @@ def test_a_dead_unit_that_moves_is_caught(mutant: str, monkeypatch: pytest.Monke
     if mutant.startswith("one"):
         monkeypatch.setitem(mortal.ACTIVATIONS, "relu", RELU._replace(liveliest=lambda inner: inner.amin(0)))
     else:
-        plain = activated.gradient
+        plain = mlp.gradient
 
         def moving(weights: Weights, *args: object, **kwargs: object) -> Weights:
             slope = plain(weights, *args, **kwargs)  # type: ignore[arg-type]
             return slope._replace(hidden=slope.hidden + (1e-3 * weights.hidden if mutant == "weight decay" else 1e-3))
 
-        monkeypatch.setattr(activated, "gradient", moving)
+        monkeypatch.setattr(mlp, "gradient", moving)
     found = dead_neurons.run(dataclasses.replace(SMOKE, rates=(1.0,), layers=1))
     verdict = next(claim for claim in CLAIMS if claim.name == "nothing").verdict
     assert found.relu_moved[1] > 0 and verdict(found) is Verdict.FAILS
@@ -320,8 +327,9 @@ def test_broken_networks_count_as_neither_dead_nor_alive() -> None:
     x, y = names.contexts(["emma", "olivia"])
     start = mortal.begin(drawn, "relu", 9.0)
     start.output[1] = torch.inf
+    data = names.counts(x, y)
     run = dying.watch(
-        start, x.expand(3, 2, -1, -1), y.expand(3, 2, -1), mlp.same_rates(0.1), RELU, names.counts(x, y), [0, 1, 2, 3]
+        start, x.expand(3, 2, -1, -1), y.expand(3, 2, -1), mlp.same_rates(0.1), RELU, data, data.contexts, [0, 1, 2, 3]
     )
     assert run.broken.tolist() == [False, True]
     assert fates.out_of_work(run, off=False)[:, 1].sum() == 0 < fates.out_of_work(run, off=False)[:, 0].sum()

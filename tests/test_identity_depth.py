@@ -185,11 +185,12 @@ def test_claim_about_random_matrices_can_hold_and_fail(result: Result) -> None:
 def test_some_deep_linear_networks_come_out_the_same_again(result: Result) -> None:
     """Float64 throughout: another processor's sums may differ in the last digits, 1e-9 is far above them."""
     noises = result.noisy.set_index("noise")
-    again = identity_depth._noisy(Params(), 0.1)
-    assert again["exponent"] == pytest.approx(noises.loc[0.1, "exponent"], rel=1e-9)
-    up, _ = identity_depth._random(Params(), 4, np.array(Params().near))
+    book = dataclasses.replace(Params(), widths=(4,), noises=(0.1,), spreads=(1.0,))
+    again = [identity_depth._network(book, np.ones(1), seed) for seed in range(book.seeds)]
+    _, _, narrow, noisy = (np.stack(kind) for kind in zip(*again, strict=True))
+    assert noisy.mean() == pytest.approx(noises.loc[0.1, "exponent"], rel=1e-9)
     rows = result.widths.query("width == 4")
-    assert up[:, :, -1].mean((0, 2)) / 2 / Params().depth == pytest.approx(rows["exponent"].to_numpy(), rel=1e-9)
+    assert narrow[:, 0].mean((0, 2)) / 2 / book.depth == pytest.approx(rows["exponent"].to_numpy(), rel=1e-9)
 
 
 def test_smoke_run_explodes_and_vanishes(smoke: Result) -> None:

@@ -234,7 +234,7 @@ def test_named_mutants_of_the_all_zero_run_are_caught(
         )
     elif mutant == "sum for mean":
         monkeypatch.setattr(
-            mlp, "gradient", lambda w, x, y: Weights(*(y.shape[1] * kind for kind in gradient(w, x, y)))
+            mlp, "gradient", lambda w, x, y, *rest: Weights(*(y.shape[1] * kind for kind in gradient(w, x, y, *rest)))
         )
     else:
         monkeypatch.setattr(mlp, "losses", lambda w, x, n: losses(w, x, n / n.sum(1, keepdim=True)))

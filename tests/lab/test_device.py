@@ -25,7 +25,8 @@ def test_what_a_device_computes_has_a_key_of_its_own_where_it_matters(monkeypatc
     monkeypatch.setenv(VARIABLE, "cuda")
     after = {name: key.compute(name, ROOT) for name in names(ROOT)}
     changed = {name for name in before if after[name].key != before[name].key}
-    assert {"loss_log", "hockey_stick"} <= changed and not changed & {"tanh_gain", "momentum_ema"}
+    assert {"loss_log", "hockey_stick", "zero_init", "batchnorm_regularization"} <= changed
+    assert not changed & {"tanh_gain", "momentum_ema", "batch_average"}
     assert all(before[name].book and after[name].book == (name not in changed) for name in before)
     monkeypatch.setenv(VARIABLE, "cpu")
     assert key.compute("loss_log", ROOT).key == before["loss_log"].key
@@ -41,7 +42,10 @@ def test_a_device_that_is_not_there_is_an_error_that_says_so_and_leaves_the_book
 
 def test_a_device_for_an_experiment_that_trains_on_none_is_refused_with_those_that_do() -> None:
     code, said = _lab("run", "tanh_gain", "--device", "cuda")
-    assert code == 1 and "tanh_gain trains on the processor alone; --device is for hockey_stick, loss_log" in said
+    assert code == 1 and "tanh_gain trains on the processor alone; --device is for" in said
+    assert said.rstrip().endswith(
+        "batchnorm_regularization, dead_neurons, hockey_stick, loss_log, saturation, zero_init"
+    )
 
 
 def test_the_processor_by_name_is_the_book_s_own_setting() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -14,11 +15,14 @@ from typing import Any
 import pytest
 from small_project import Project
 
-from lab import key, pieces, store
+from lab import codec, key, pieces, store
 from lab.cli.watch import Position
 from lab.errors import LabError
+from lab.experiment import find_root, load, names
 from lab.pieces import spread
 from lab.schedule import Job, run
+
+ROOT = find_root()
 
 PIECES = '''\
 """How far do walks get, each a piece?
@@ -157,6 +161,41 @@ def test_pieces_inside_a_piece_are_not_spread_further() -> None:
     finally:
         pieces.through(None)
     assert handed == ["outer"]
+
+
+SPREAD = [stem for stem in names(ROOT) if key.compute(stem, ROOT).spreads]
+
+
+@pytest.mark.parametrize("stem", [stem for stem in SPREAD if stem != "loss_log"])  # each of its pieces reads all names
+def test_the_book_s_own_pieces_know_nothing_of_each_other_and_are_handed_little(stem: str) -> None:
+    _assert_independent(load(stem))
+
+
+def test_a_piece_that_depends_on_those_before_it_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutant: networks drawn from a counter instead of their own seed."""
+    module, turn = load("tanh_gain"), itertools.count()
+    right = module.passage
+    monkeypatch.setattr(
+        module, "passage", lambda *args, seed, **size: right(*args, seed=next(turn) % module.SMOKE.seeds, **size)
+    )
+    with pytest.raises(AssertionError):
+        _assert_independent(module)
+
+
+def _assert_independent(module: Any) -> None:
+    """Compute the pieces last one first, and the first one twice: as bits, the same result as in order."""
+
+    def hand_out(calls: list[str], what: str) -> list[str]:
+        assert len(calls) > 1 and max(map(len, calls)) < 10_000, what  # bytes: parameters, a name, a seed
+        last_first = [pieces.compute(call) for call in [*reversed(calls), calls[0]]]
+        return last_first[-2::-1]
+
+    plain = codec.encode(module.run(module.SMOKE))
+    pieces.through(hand_out)
+    try:
+        assert codec.encode(module.run(module.SMOKE)) == plain
+    finally:
+        pieces.through(None)
 
 
 def test_results_are_the_same_bits_for_any_number_of_workers(walks: Project) -> None:

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from nets import mlp, names
+from lab.device import VARIABLE
+from nets import mlp, names, travel
+from nets.activations import FAST_TANH, LEAKY, RELU, TANH, Activation
 from nets.mlp import Weights
 
 SEEDS, EXAMPLES = (3, 4), 6
@@ -74,6 +76,61 @@ def test_descent_takes_plain_steps_and_leaves_its_start_alone() -> None:
     for kind, start, slope, rate, end in zip(weights, before, autograd(weights, x, y), rates, trail[1][1], strict=True):
         torch.testing.assert_close(end, start - rate * slope, rtol=1e-12, atol=1e-14)
         assert torch.equal(kind, start)
+
+
+def test_descent_shows_the_steps_that_are_asked_for_and_ends_with_the_last_of_them() -> None:
+    """As bits: what is looked at, and when, changes nothing."""
+    weights = mlp.draw(SEEDS, 5)
+    x, y = names.contexts(["anna", "bob", "annabel", "eve"])
+    order = mlp.batches(SEEDS, len(x), batch=4, steps=6)
+    rates = mlp.same_rates(0.1)
+    every = {step: [kind.clone() for kind in now] for step, now in mlp.descent(weights, x[order], y[order], rates)}
+    asked = [(step, [k.clone() for k in now]) for step, now in mlp.descent(weights, x[order], y[order], rates, [4, 0])]
+    assert list(every) == list(range(7)) and [step for step, _ in asked] == [0, 4]
+    assert all(torch.equal(one, other) for step, now in asked for one, other in zip(now, every[step], strict=True))
+
+
+@pytest.mark.parametrize("activation", [RELU, LEAKY, TANH, FAST_TANH], ids=["relu", "leaky", "tanh", "fast tanh"])
+def test_on_another_device_every_tensor_of_a_step_lies_there(
+    activation: Activation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in tests/nets/test_sgd.py: a step that mixes two devices is an error on PyTorch's device without numbers."""
+    monkeypatch.setenv(VARIABLE, "meta")
+    products: list[str] = []
+    product = torch.bmm
+    monkeypatch.setattr(torch, "bmm", lambda *both: products.append(both[0].device.type) or product(*both))
+    weights, x, y = _example()
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):  # what was trained, at the look
+        next(mlp.descent(weights, x.expand(2, *x.shape), y.expand(2, *y.shape), mlp.same_rates(0.1), [2], activation))
+    assert len(products) >= 8 and set(products) == {"meta"}
+
+
+@pytest.mark.parametrize("mutant", ["rows that stay behind", "batches that stay behind", "weights that stay behind"])
+def test_a_step_that_mixes_two_devices_is_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if mutant.startswith("rows"):
+        monkeypatch.setattr(mlp, "rows", lambda embedding, x: 27 * torch.arange(len(embedding))[:, None, None] + x)
+    elif mutant.startswith("batches"):
+        monkeypatch.setattr(travel, "there", lambda *tensors: tensors)
+    else:
+        monkeypatch.setattr(travel, "copied", lambda weights: Weights(*(kind.clone() for kind in weights)))
+    with pytest.raises((AssertionError, RuntimeError)):
+        test_on_another_device_every_tensor_of_a_step_lies_there(FAST_TANH, monkeypatch)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: what one computes was not compared")
+@pytest.mark.parametrize("activation", [RELU, LEAKY, TANH, FAST_TANH], ids=["relu", "leaky", "tanh", "fast tanh"])
+def test_a_gpu_and_the_processor_differ_by_rounding_only(
+    activation: Activation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Float64: rounding is 1e-16 a step, so 1e-12 passes; any wrong term would not."""
+    weights, x, y = _example()
+    found = []
+    for device in ("cpu", "cuda"):
+        monkeypatch.setenv(VARIABLE, device)
+        steps = mlp.descent(weights, x.expand(9, *x.shape), y.expand(9, *y.shape), mlp.same_rates(0.1), [9], activation)
+        found.append(next(steps)[1])
+    for one, other in zip(*found, strict=True):
+        assert (one - other).abs().max() < 1e-12
 
 
 def test_a_network_has_the_same_bits_whichever_others_train_beside_it() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from lab.device import VARIABLE
 from nets import coupling, ghost_norm, mlp, names, normed_mlp
 from nets.ghost_norm import LAYER, NONE, Norm, drawn, ghost
 from nets.normed_mlp import Weights
@@ -85,6 +88,36 @@ def test_descent_subtracts_rate_times_gradient() -> None:
     slope = normed_mlp.gradient(weights, x[order[0]], y[order[0]], ghost(4))
     for before, after, change in zip(weights, trained, slope, strict=True):
         torch.testing.assert_close(after, before - 0.25 * change, rtol=1e-12, atol=1e-15)
+
+
+def test_descent_shows_the_steps_that_are_asked_for() -> None:
+    x, y = _examples(50)
+    weights, order = _weights(), mlp.batches(SEEDS, len(x), BATCH, 4)
+    every = dict(_steps_of(weights, x, y, order, None))
+    asked = dict(_steps_of(weights, x, y, order, [3, 1]))
+    assert list(every) == list(range(5)) and list(asked) == [1, 3]
+    assert all(torch.equal(*pair) for step in asked for pair in zip(asked[step], every[step], strict=True))
+
+
+def _steps_of(
+    weights: Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, looks: list[int] | None
+) -> Iterator[tuple[int, list[torch.Tensor]]]:
+    for step, now in normed_mlp.descent(weights, x, y, order, 0.25, drawn(12, 4), SEEDS, looks):
+        yield step, [kind.clone() for kind in now]
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=IDS)
+def test_on_another_device_every_tensor_of_a_step_lies_there(norm: Norm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in tests/nets/test_sgd.py: a step that mixes two devices is an error on PyTorch's device without numbers."""
+    monkeypatch.setenv(VARIABLE, "meta")
+    products: list[str] = []
+    product = torch.bmm
+    monkeypatch.setattr(torch, "bmm", lambda *both: products.append(both[0].device.type) or product(*both))
+    x, y = _examples(50)
+    start, order = normed_mlp.start(SEEDS, WIDTH, 4), mlp.batches(SEEDS, len(x), BATCH, 2)
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):  # what was trained, at the look
+        next(normed_mlp.descent(start, x, y, order, 0.25, norm, SEEDS, [2]))
+    assert len(products) >= 8 and set(products) == {"meta"}
 
 
 def _losses_agree() -> None:
