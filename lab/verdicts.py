@@ -56,7 +56,7 @@ def verdicts(experiment: Any) -> Markdown:
         [f"{entry.claim.text}[]{{#{entry.anchor}}}", entry.claim.line, entry.word, entry.number]
         for entry in decide(experiment)
     ]
-    return Markdown(pipes(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[34, 40, 10, 16]))
+    return Markdown(pipes(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
 
 
 def verdict(experiment: Any, name: str) -> Markdown:
