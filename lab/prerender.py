@@ -109,5 +109,10 @@ if __name__ == "__main__":
         if (error.name or "").partition(".")[0] in ("lab", "press", "experiments", "figures", "nets"):
             raise
         print(f"error: {sys.executable} has no {error.name}, which this book needs", file=sys.stderr)
-        print("set the book's own Python up with: make .venv/ready", file=sys.stderr)
+        if Path(
+            ".venv/bin/python"
+        ).exists():  # Quarto looks for the Python that _environment names where it was started
+            print(f"run quarto where the book's own Python is found: cd {Path.cwd()}", file=sys.stderr)
+        else:
+            print("set the book's own Python up with: make .venv/ready", file=sys.stderr)
         sys.exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from press.scan import title_line
 from press.source import read_text
 
 FILE = settings.FILE
+_VARIABLES = re.compile(r"(?:\s|//.*|/\*(?:[^*]|\*(?!/))*\*/|\$[\w-]+\s*:[^;{}]+;)*")  # SCSS that does nothing else
 
 
 def read_project(root: Path) -> Book:
@@ -79,12 +81,17 @@ def _inside(name: str) -> bool:
 
 
 def _check_looks(root: Path, config: dict[str, Any], lines: yaml.Lines) -> None:
-    """Refuse themes that are files, which only Quarto compiles, and style sheets that are missing or broken."""
+    """Refuse rules in files of a theme, which only Quarto compiles, and style sheets that are missing or broken."""
     html = (config.get("format") or {}).get("html") or {}
     theme = html.get("theme")
     for name in theme.values() if isinstance(theme, dict) else [theme]:
         for part in name if isinstance(name, list) else [name]:
-            if part is not None and not (isinstance(part, str) and part.isalpha()):
+            if isinstance(part, str) and part.endswith(".scss"):
+                _file(root, part, ("format", "html", "theme"), lines)
+                if not _VARIABLES.fullmatch(read_text(root, part)):
+                    hint = "it may set Quarto's variables ($name: value;); the book's own rules go into a style sheet under css"
+                    raise SourceError(FILE, lines[("format", "html", "theme")], f"press cannot follow {part}", hint)
+            elif part is not None and not (isinstance(part, str) and part.isalpha()):
                 hint = "name a theme of Quarto's, such as cosmo; the book's own rules go into a style sheet under css"
                 raise SourceError(FILE, lines[("format", "html", "theme")], f"press has no theme {part!r}", hint)
     for name in _texts(html.get("css")):

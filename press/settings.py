@@ -65,6 +65,7 @@ SETTINGS: dict[str, str | set[Any]] = {
     "format.typst.number-sections": {True},
     "format.typst.keep-typ": {False},
     "format.typst.include-in-header": ANY,  # for Quarto's template; press has its own
+    "format.typst.include-before-body": ANY,
 }
 # What a page may say in its own front matter.
 FRONT_MATTER: dict[str, str | set[Any]] = {

@@ -26,7 +26,7 @@ def _formula(text: str) -> str:
     for row in list(formula.iter()):
         if _name(row) in _ROWS:
             _thin_spaces(row)
-        if _name(row) == "msqrt":
+        if _name(row) == "msqrt" and formula.get("display") == "inline":
             _stand(row)
     top = formula.find(f"{{{_SPACE}}}semantics/*")
     if top is not None and _name(top) == "mrow" and len(top):
@@ -44,7 +44,10 @@ def _thin_spaces(row: Tree.Element) -> None:
 
 
 def _stand(root: Tree.Element) -> None:
-    """Make a root as tall as its sign at least: browsers let the sign of a lower one hang below the line, TeX does not."""
+    """Make a root as tall as its sign at least: browsers let the sign of a lower one hang below the line, TeX does not.
+
+    In a line only: a displayed root has more air under its bar, and made taller it would get the next larger sign.
+    """
     inside = Tree.Element(f"{{{_SPACE}}}mrow")
     inside.extend(root)
     root[:] = [inside, Tree.Element(f"{{{_SPACE}}}mspace", height="0.78em")]

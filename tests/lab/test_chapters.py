@@ -274,6 +274,10 @@ def test_without_the_books_own_python_the_render_stops_and_says_what_to_type(roo
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "make .venv/ready" in done.stderr
+    (root / ".venv/bin").mkdir(parents=True)
+    (root / ".venv/bin/python").touch()  # then Quarto was started in another folder
+    done = subprocess.run(bare, cwd=root, capture_output=True, text=True)
+    assert f"cd {root.resolve()}" in done.stderr
 
 
 def test_a_damaged_record_thaws_everything(root: Path) -> None:

@@ -149,11 +149,15 @@ def _words(document: pypdfium2.PdfDocument, first: int, last: int, title: str) -
 
 
 def missing(words: set[str], there: set[str]) -> set[str]:
-    """Return the words that are not there; pdfium may run a hyphenated word and the one on the next line together."""
+    """Return the words that are not there; pdfium may run a hyphenated word and the one on the next line together.
+
+    It may do so with a power too: 2 to the 128th is read as 2 128 or as 2128.
+    """
     return {
         word
         for word in words - there
         if not any(word[:cut] in there and word[cut:] in there for cut in range(3, len(word) - 2))
+        and not ((power := re.fullmatch(r"(2|10)(\d+)", word)) and there.issuperset(power.groups()))
     }
 
 

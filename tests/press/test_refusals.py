@@ -121,16 +121,26 @@ def test_a_chapter_without_a_heading_is_refused(make_book: MakeBook) -> None:
         ("  type: book\n", "  type: book\n  output-dir: ../site\n", 3, "no folder for a rendered book"),
         ("    - two.qmd\n", "    - ../two.qmd\n", 11, "there is no chapter ../two.qmd"),
         ("mathml\n", "mathml\n    css: theme/none.css\n", 21, "there is no file theme/none.css"),
-        ("mathml\n", "mathml\n    theme: [cosmo, theme/a.scss]\n", 21, "press has no theme 'theme/a.scss'"),
+        ("mathml\n", "mathml\n    theme: [cosmo, theme/a.scss]\n", 21, "press cannot follow theme/a.scss"),
+        ("mathml\n", "mathml\n    theme: [cosmo, theme/b.scss]\n", 21, "there is no file theme/b.scss"),
+        ("mathml\n", "mathml\n    theme: [cosmo, theme/a.less]\n", 21, "press has no theme 'theme/a.less'"),
         ("    citeproc: true\n", "    citeproc: true\n    toc-depth: deep\n", 23, "it should be a whole number"),
     ],
 )
 def test_a_setting_is_refused_with_its_line(make_book: MakeBook, old: str, new: str, line: int, words: str) -> None:
     assert old in SETTINGS
     with pytest.raises(SourceError) as caught:
-        pages_of(make_book({"_quarto.yml": SETTINGS.replace(old, new), "theme/a.scss": ""}))
+        pages_of(
+            make_book({"_quarto.yml": SETTINGS.replace(old, new), "theme/a.scss": "$size: 1px;\np { margin: 0; }\n"})
+        )
     assert str(caught.value).startswith(f"_quarto.yml:{line}: ")
     assert words in str(caught.value)
+
+
+def test_a_file_that_sets_variables_of_quartos_theme_passes(make_book: MakeBook) -> None:
+    settings = SETTINGS.replace("mathml\n", "mathml\n    theme: [cosmo, theme/a.scss]\n")
+    variables = "/*-- scss:defaults --*/\n// Two: p { }\n$font-path: false;\n$font-size-base: 1.1rem; /* { */\n"
+    pages_of(make_book({"_quarto.yml": settings, "theme/a.scss": variables}))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,150 @@
+"""What the book needs to come out of Quarto as it is meant, where Quarto is not there to show it.
+
+Each was a fault in what Quarto 1.10.18 made of the book when it was run from its source.  Its rules are quoted from that version.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from playwright.sync_api import Page, sync_playwright
+
+from press.html.maths import spaced
+from press.pandoc import program
+
+ROOT = Path(__file__).resolve().parents[1]
+THEME = ROOT / "book/theme"
+SOURCES = [ROOT / "index.qmd", *sorted((ROOT / "book").glob("*.qmd"))]
+
+# What stands before the book's style sheet: _bootstrap-rules.scss and _quarto-rules.scss, and darkly's box around code.
+QUARTO = """
+.table a { word-break: break-word }
+.quarto-figure-center > figure > div { text-align: center }
+figure.quarto-float-tbl figcaption.quarto-float-caption-top { text-align: center }
+p code:not(.sourceCode), code { background-color: #f8f9fa; color: #9753b8 }
+"""
+TABLE = """<div class="quarto-float quarto-figure quarto-figure-center"><figure class="quarto-float quarto-float-tbl figure">
+<figcaption class="quarto-float-caption-top quarto-float-caption quarto-float-tbl">Table 1: By <code>f</code>.</figcaption><div>
+<table class="table"><colgroup><col style="width: 88%"><col style="width: 12%"></colgroup><tbody><tr><td>Claim</td>
+<td style="text-align: left"><a href="#">surroundingsurroundings</a></td><td><span class="verdict-holds">holds</span></td></tr>
+</tbody></table></div></figure></div>"""
+FORMULAS = [
+    r"2 \ln 27",
+    r"\tanh^2 u",
+    r"\ln(x)",
+    r"\eta \ln x_1 =",
+    "x =",
+    r"\tanh^2",
+    r"1/\sqrt{n}",
+    r"\sqrt{12}",
+    r"a = b",
+]
+MARKDOWN = "\n\n".join(
+    f"[${formula}$ 5]{{style='display: inline-block; font-size: 100px; white-space: nowrap'}}" for formula in FORMULAS
+)
+LONG = "$$" + " + ".join(["x"] * 60) + "$$"
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield chromium.new_page(viewport={"width": 390, "height": 800})
+        chromium.close()
+
+
+def page(window: Page, folder: Path, body: str, css: str, scheme: str = "light") -> Page:
+    """Show a body between Quarto's rules and the book's."""
+    text = (
+        f"<!DOCTYPE html><meta charset=utf-8><base href='{THEME.as_uri()}/'><style>{QUARTO}</style><style>{css}</style>"
+    )
+    file = folder / "page.html"
+    file.write_text(f'{text}<body class="quarto-{scheme}"><main class="content">{body}</main>', encoding="utf-8")
+    window.goto(file.as_uri())
+    window.evaluate("document.fonts.ready")
+    return window
+
+
+@pytest.fixture(scope="module")
+def css() -> str:
+    return (THEME / "book.css").read_text(encoding="utf-8")
+
+
+def mathml(formulas: str) -> str:
+    command = [program(), "-f", "markdown", "-t", "html", "--mathml"]
+    return subprocess.run(command, input=formulas, capture_output=True, text=True, check=True).stdout
+
+
+def boxes(window: Page, folder: Path, html: str, css: str) -> dict[str, tuple[float, float]]:
+    """Return, for each formula, the width of the text that holds it and how far it reaches below, in hundredths of an em."""
+    measured = """[...document.querySelectorAll("math")].map((formula) => {
+      const text = formula.parentElement.getBoundingClientRect(), own = formula.getBoundingClientRect();
+      return [text.width, own.bottom - text.bottom];
+    })"""
+    found = page(window, folder, html, css).evaluate(measured)
+    return {formula: (pair[0], pair[1]) for formula, pair in zip(FORMULAS, found, strict=True)}
+
+
+def test_formulas_are_set_under_quarto_as_under_press(window: Page, tmp_path: Path, css: str) -> None:
+    html = mathml(MARKDOWN)
+    wanted = boxes(window, tmp_path, spaced(html), css)
+    for formula, box in boxes(window, tmp_path, html, css).items():
+        assert box == pytest.approx(wanted[formula], abs=3), formula
+
+
+@pytest.mark.parametrize(
+    ("rule", "formula"),
+    [
+        ("margin-right: .167em", r"\tanh^2 u"),
+        ("margin-left: .167em", r"\eta \ln x_1 ="),
+        ("margin-right: -.278em", "x ="),
+        ("padding-top: .31em", r"1/\sqrt{n}"),
+        ("padding-top: .12em", r"\sqrt{12}"),
+    ],
+)
+def test_without_the_rule_a_formula_differs(window: Page, tmp_path: Path, css: str, rule: str, formula: str) -> None:
+    assert rule in css
+    html = mathml(MARKDOWN)
+    wanted = boxes(window, tmp_path, spaced(html), css)
+    assert boxes(window, tmp_path, html, css.replace(rule, ""))[formula] != pytest.approx(wanted[formula], abs=3)
+
+
+def test_links_in_tables_do_not_break_within_words_and_nothing_is_centred(
+    window: Page, tmp_path: Path, css: str
+) -> None:
+    look = """() => [document.querySelector("td a").getClientRects().length > 1,
+      ...["figcaption", "tr"].map((name) => getComputedStyle(document.querySelector(name)).textAlign)]"""
+    assert page(window, tmp_path, TABLE, "").evaluate(look) == [True, "center", "center"]
+    assert page(window, tmp_path, TABLE, css).evaluate(look) == [False, "left", "left"]
+
+
+def test_what_is_wide_scrolls_by_itself_on_a_phone(window: Page, tmp_path: Path, css: str) -> None:
+    wide = TABLE.replace("Claim", "x" * 90)
+    for body in (mathml(LONG), f"<p>So <span id=eq-a>{mathml(LONG)[3:-5]}</span> ends.</p>", wide):
+        across = "document.documentElement.scrollWidth"
+        assert page(window, tmp_path, body, "").evaluate(across) > 390
+        assert page(window, tmp_path, body, css).evaluate(across) <= 390
+
+
+def test_code_in_a_caption_can_be_read_in_the_dark(window: Page, tmp_path: Path, css: str) -> None:
+    ground = """getComputedStyle(document.querySelector("figcaption code")).backgroundColor"""
+    assert page(window, tmp_path, TABLE, css, "dark").evaluate(ground) == "rgb(31, 36, 41)"
+
+
+def test_the_themes_fetch_no_fonts() -> None:
+    theme = yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))["format"]["html"]["theme"]
+    assert {name: parts[-1] for name, parts in theme.items()} == dict.fromkeys(
+        ("light", "dark"), "book/theme/quarto.scss"
+    )
+    assert "$web-font-path: false;" in (THEME / "quarto.scss").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_no_bracket_has_a_size_by_name(source: Path) -> None:
+    r"""pandoc turns \Bigl\lceil into #scale(...)[ceil.l], and the PDF says "ceil.l"."""
+    assert not re.search(r"\\[bB]igg?[lmr]?\b", source.read_text(encoding="utf-8"))
