@@ -8,8 +8,7 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-
-import pytest
+from unittest import mock
 
 from lab.cli import main
 
@@ -245,9 +244,9 @@ class Project:
     def lab(self, *typed: str, code: int | None = 0, cwd: Path | None = None) -> str:
         """The same within this process, half a second quicker: for commands that import no experiment themselves."""
         said, ended, before = io.StringIO(), 0, os.getcwd()
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(said):
-            patch.setattr(sys, "argv", ["lab", *typed])
-            patch.delenv("LAB_ROOT", raising=False)
+        argv, variables = mock.patch("sys.argv", ["lab", *typed]), mock.patch.dict(os.environ)  # put back afterwards
+        with argv, variables, redirect_stdout(said), redirect_stderr(said):
+            os.environ.pop("LAB_ROOT", None)
             os.chdir(cwd or self.root)
             try:
                 main()
