@@ -48,6 +48,7 @@ class Book:
     resources: tuple[str, ...] = ()  # globs, relative to the root
     bibliography: Path | None = None  # relative to the root
     csl: Path | None = None  # relative to the root
+    filters: tuple[Path, ...] = ()  # in Lua, relative to the root
     config: dict[str, Any] = field(default_factory=dict)  # the whole of _quarto.yml, checked
 
     def option(self, fmt: str, name: str, default: Any = None) -> Any:

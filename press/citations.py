@@ -26,7 +26,7 @@ def _is_place(node: Node) -> bool:
 
 
 def _entries(keys: list[str], book: Book) -> Node:
-    files = [file for file in (book.bibliography, book.csl) if file]
+    files = [file for file in (book.bibliography, book.csl, *book.filters) if file]
     made_of = [*keys, version.code(), *(read_text(book.root, file) for file in files)]
 
     def make() -> str:

@@ -25,7 +25,7 @@ def read(book: Book, source: Source, outputs: Outputs, home: Path) -> list[Node]
     """Return the chapter's blocks, its heading first; `home` is where the figures of its cells are, from the root."""
     text = markdown(source, outputs, home)
     made_of = [text, version.code(), book.lang, str(book.csl), source.file]
-    made_of += [read_text(book.root, file) for file in (book.bibliography, book.csl) if file]
+    made_of += [read_text(book.root, file) for file in (book.bibliography, book.csl, *book.filters) if file]
     folder = book.root / ".press/documents" / Path(source.file).with_suffix("")
     blocks: list[Node] = json.loads(kept(folder, made_of, lambda: json.dumps(_read(book, source, text))))
     return blocks

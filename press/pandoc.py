@@ -31,7 +31,8 @@ def program() -> str:
 
 
 def _run(arguments: list[str], text: str, book: Book, file: str) -> tuple[list[Node], str]:
-    command = [program(), *arguments, "-t", "json"]
+    own = [option for name in book.filters for option in ("-L", str(name))]  # before ours, as under Quarto
+    command = [program(), *own, *arguments, "-t", "json"]
     try:
         done = subprocess.run(command, input=text.encode(), capture_output=True, cwd=book.root, timeout=LIMIT)
     except subprocess.TimeoutExpired:
@@ -45,10 +46,12 @@ def _run(arguments: list[str], text: str, book: Book, file: str) -> tuple[list[N
 
 
 def _error(words: str, book: Book, file: str) -> SourceError:
-    """Return pandoc's error as one of the file it is about: the bibliography, the style, or the chapter read."""
+    """Return pandoc's error as one of the file it is about: the bibliography, the style, a filter, or the chapter read."""
     if broken := re.match(r"(?s)Error reading bibliography file (.+?):\s+\(line (\d+), column \d+\):\s*(.*)", words):
         what = " ".join(broken[3].split())
         return SourceError(broken[1], int(broken[2]), f"broken bibliography: {what}", "check braces, commas and quotes")
+    if broken := re.match(r"Error running filter (.+):\n(?:\1:(\d+):)?\s*(.*)", words):
+        return SourceError(broken[1], int(broken[2] or 0), f"the filter fails: {broken[3]}", f"it was reading {file}")
     file = str(book.csl) if book.csl and words.startswith("Citeproc") else file
     return SourceError(file, 0, "pandoc cannot read it", f"its words:\n{words}")
 

@@ -49,6 +49,7 @@ def read_project(root: Path) -> Book:
         resources=_texts(project.get("resources")),
         bibliography=_bibliography(root, config, lines),
         csl=_file(root, config.get("csl"), ("csl",), lines),
+        filters=tuple(_filters(root, config, lines)),
         config=config,
     )
 
@@ -115,6 +116,15 @@ def _bibliography(root: Path, config: dict[str, Any], lines: yaml.Lines) -> Path
     if len(names) > 1:
         raise SourceError(FILE, lines[("bibliography",)], "press reads one bibliography", "put all entries in one file")
     return _file(root, names[0] if names else None, ("bibliography",), lines)
+
+
+def _filters(root: Path, config: dict[str, Any], lines: yaml.Lines) -> Iterator[Path]:
+    for name in _texts(config.get("filters")):
+        file = _file(root, name, ("filters",), lines)
+        if file is None or file.suffix != ".lua":
+            hint = "press runs filters in Lua, which pandoc runs itself"
+            raise SourceError(FILE, lines[("filters",)], f"not a filter that press can run: {name}", hint)
+        yield file
 
 
 def _chapters(root: Path, book: dict[str, Any], lines: yaml.Lines) -> Iterator[Chapter]:

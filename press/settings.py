@@ -36,6 +36,7 @@ SETTINGS: dict[str, str | set[Any]] = {
     "book.site-url": TEXT,
     "bibliography": TEXTS,
     "csl": TEXT,
+    "filters": TEXTS,  # in Lua, which pandoc runs itself
     "number-sections": {True},
     "toc": {True},
     "engine": {"jupyter"},

@@ -17,8 +17,6 @@ from press.html.paths import figure, href, relative
 _SIZE = re.compile(r"([\d.]+)(px|in|cm|mm|%)?$")
 _PIXELS = {"px": 1.0, None: 1.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4}
 _SPACE: Node = {"t": "Space"}
-_CLOSE = ("%", "±", "×")  # stay with the number before them
-_OPEN = ([ast.text("±")], [ast.text("×")])  # and these with the one after
 
 
 def body(page: Page, book: Book) -> str:
@@ -31,10 +29,6 @@ def _kind(value: Any) -> str:
         return ""
     kind: str = value["c"][0]["t"] if value["t"] == "Math" else value["t"]
     return kind
-
-
-def _sign(node: Node) -> str:
-    return str(node["c"])[:1] if node["t"] == "Str" else ""
 
 
 def _together(before: Node, *more: Node) -> Node:
@@ -61,8 +55,6 @@ class Writer:
             last = ""
             for item in value:
                 if isinstance(item, dict) and "t" in item:
-                    if out[-1:] == [_SPACE] and (_sign(item) in _CLOSE or out[-2:-1] in _OPEN):
-                        out[-1] = ast.text("\u00a0")  # a number keeps its per cent sign, its interval, its power of ten
                     here = self.node(item)
                     if {last, _kind(item)} == {"Str", "InlineMath"}:  # it stays with its brackets and its full stop
                         here = [_together(out.pop(), *here)]

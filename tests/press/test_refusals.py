@@ -123,6 +123,8 @@ def test_a_chapter_without_a_heading_is_refused(make_book: MakeBook) -> None:
         ("mathml\n", "mathml\n    css: theme/none.css\n", 21, "there is no file theme/none.css"),
         ("mathml\n", "mathml\n    theme: [cosmo, theme/a.scss]\n", 21, "press cannot follow theme/a.scss"),
         ("mathml\n", "mathml\n    theme: [cosmo, theme/b.scss]\n", 21, "there is no file theme/b.scss"),
+        ("execute:\n", "filters: theme/none.lua\nexecute:\n", 15, "there is no file theme/none.lua"),
+        ("execute:\n", "filters: [theme/a.scss]\nexecute:\n", 15, "not a filter that press can run: theme/a.scss"),
         ("mathml\n", "mathml\n    theme: [cosmo, theme/a.less]\n", 21, "press has no theme 'theme/a.less'"),
         ("    citeproc: true\n", "    citeproc: true\n    toc-depth: deep\n", 23, "it should be a whole number"),
     ],

@@ -10,6 +10,7 @@ import pytest
 import press
 from press import SourceError
 from tests.press.conftest import MakeBook
+from tests.press.pdf.pdf_pages import text
 
 CELL = "# One {#sec-one}\n\n```{python}\nopen('runs', 'a').write('x')\nprint('a number:', 1 + 1)\n```\n\nText.\n"
 
@@ -177,3 +178,19 @@ def test_what_was_made_is_on_record(make_book: MakeBook) -> None:
     render(root)
     made = json.loads((root / ".press/made.json").read_text())
     assert set(made["outputs"]["html"]) == {name.removeprefix("_book/") for name in files(root)}
+
+
+FILTER = 'function Str(text)\n  if text.text == "four" then return pandoc.Str("FOUR") end\nend\n'
+
+
+def test_the_books_own_filters_are_run_and_what_they_change_is_written_again(make_book: MakeBook) -> None:
+    settings = SETTINGS.replace("execute:\n", "filters: [four.lua]\nexecute:\n")
+    root = make_book({"_quarto.yml": settings, "four.lua": FILTER, "one.qmd": "# One {#sec-one}\n\nAll four.\n"})
+    for word in ("FOUR", "FIVE"):
+        (root / "four.lua").write_text(FILTER.replace("FOUR", word))
+        press.render(root, keys=lambda path: "key")
+        assert f"All {word}." in (root / "_book/one.html").read_text()
+        assert f"All {word}." in text(root / "_book/a-book.pdf")
+    (root / "four.lua").write_text(FILTER.replace("pandoc.Str(", "nothing.at("))
+    with pytest.raises(press.SourceError, match=r"(?s)four\.lua:2: the filter fails: attempt to index.*one\.qmd"):
+        press.render(root, keys=lambda path: "key")
