@@ -9,7 +9,7 @@ import pytest
 
 import press
 from press import SourceError
-from tests.press.conftest import MakeBook
+from tests.press.conftest import SETTINGS, MakeBook
 from tests.press.pdf.pdf_pages import text
 
 CELL = "# One {#sec-one}\n\n```{python}\nopen('runs', 'a').write('x')\nprint('a number:', 1 + 1)\n```\n\nText.\n"
@@ -185,12 +185,12 @@ FILTER = 'function Str(text)\n  if text.text == "four" then return pandoc.Str("F
 
 def test_the_books_own_filters_are_run_and_what_they_change_is_written_again(make_book: MakeBook) -> None:
     settings = SETTINGS.replace("execute:\n", "filters: [four.lua]\nexecute:\n")
-    root = make_book({"_quarto.yml": settings, "four.lua": FILTER, "one.qmd": "# One {#sec-one}\n\nAll four.\n"})
+    root = make_book({"_quarto.yml": settings, "four.lua": FILTER, "one.qmd": "# One {#sec-one}\n\nAll four here.\n"})
     for word in ("FOUR", "FIVE"):
         (root / "four.lua").write_text(FILTER.replace("FOUR", word))
         press.render(root, keys=lambda path: "key")
-        assert f"All {word}." in (root / "_book/one.html").read_text()
-        assert f"All {word}." in text(root / "_book/a-book.pdf")
+        assert f"All {word} here." in (root / "_book/one.html").read_text()
+        assert f"All {word} here." in text(root / "_book/a-book.pdf")
     (root / "four.lua").write_text(FILTER.replace("pandoc.Str(", "nothing.at("))
     with pytest.raises(press.SourceError, match=r"(?s)four\.lua:2: the filter fails: attempt to index.*one\.qmd"):
         press.render(root, keys=lambda path: "key")
