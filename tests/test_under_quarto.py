@@ -148,3 +148,10 @@ def test_the_themes_fetch_no_fonts() -> None:
 def test_no_bracket_has_a_size_by_name(source: Path) -> None:
     r"""pandoc turns \Bigl\lceil into #scale(...)[ceil.l], and the PDF says "ceil.l"."""
     assert not re.search(r"\\[bB]igg?[lmr]?\b", source.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_every_displayed_formula_has_a_label(source: Path) -> None:
+    """Quarto's PDF counts those without one as well, and all numbers after them differ from the site's."""
+    ends = re.findall(r"\$\$[^$]+\$\$(.*)", source.read_text(encoding="utf-8"))
+    assert all(end.startswith(" {#eq-") for end in ends), ends
