@@ -1,4 +1,4 @@
-"""How long a step of the names MLP takes, a seed: ours, what one would write instead, and what its products alone cost.
+"""How long a step of the names network takes, a seed: ours, what one would write instead, and what its products alone cost.
 
 All on one core and in one run, taking turns, best of several turns, in processor time: a machine that does something else
 meanwhile slows a turn, not the comparison.  JAX (the extra `jax`) gets what it is best at: all seeds in one program, `vmap` of `grad`, the
@@ -59,7 +59,7 @@ def main() -> None:
 
 def _print(best: dict[str, float], floor: float, ready: dict[str, float]) -> None:
     table = Table(
-        "how", "µs a step and seed", "against ours", "first call, s", title="Training the names MLP, one core"
+        "how", "µs a step and seed", "against ours", "first call, s", title="Training the names network, one core"
     )
     for what, micro in (best | {"floor: its matrix products": floor}).items():
         first = f"{ready[what]:.1f}" if what in ready else ""
