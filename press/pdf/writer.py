@@ -52,7 +52,8 @@ class _Writer:
         """The chapter's heading."""
         chapter, title = self.page.chapter, self.inlines(self.page.title)
         kind = "Appendix" if chapter.appendix else "Chapter"
-        call = Call(f"#book.chapter({literal(kind)}, {literal(chapter.number)}, {self.base}, {literal(self.path)}, ")
+        call = Call("#show: book.chapter.with(")
+        call.code(f"{literal(kind)}, {literal(chapter.number)}, {self.base}, {literal(self.path)}, ")
         call.code(f"{self._label(self.page.ident)}, ")
         return call.content(plain(title)).end()
 
