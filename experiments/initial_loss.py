@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from lab.claims import Claim, Verdict, side, within
-from lab.estimate import Estimate
+from lab.estimate import Estimate, rough
 from lab.progress import track
 from nets import first_looks, first_loss, letter_bias, names
 from nets.first_looks import LEVELS, MEASURES, PARTS
@@ -92,7 +92,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if equal logits, whatever their common value, cost $\\ln 27$ to within $10^{-12}$ nats: "
         "it is algebra, and float64 sums of this length leave no more.",
         verdict=lambda r: Verdict.HOLDS if r.uniform <= ROUNDING_64 else Verdict.FAILS,
-        number=lambda r: f"off by at most {r.uniform:.0e}",
+        number=lambda r: f"off by at most {rough(r.uniform)}",
     ),
     Claim(
         name="confident",
@@ -119,7 +119,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if no seed is off by more than the distance between neighbouring float32 numbers there, $2^{-22}$: "
         "“exactly” cannot mean more to a float32 network.",
         verdict=lambda r: Verdict.HOLDS if r.zero <= ROUNDING_32 else Verdict.FAILS,
-        number=lambda r: f"off by {r.zero:.0e}",
+        number=lambda r: f"off by {rough(r.zero)}",
     ),
     Claim(
         name="no-proof",

@@ -57,6 +57,12 @@ class Estimate:
         return _pair(f"{round(self.mean, places):.{shown}f}", f"{round(self.half_width, places):.{shown}f}")
 
 
+def rough(value: float) -> str:
+    """Print a number by its first digit, as `4 × 10⁻¹⁶`."""
+    digit, _, power = f"{value:.0e}".partition("e")
+    return f"{digit.replace('-', '−')} × 10{str(int(power)).translate(_SUPERSCRIPT)}" if value else "0"
+
+
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lab.claims import Verdict, side, within
-from lab.estimate import Estimate
+from lab.estimate import Estimate, rough
 
 FINITE = st.floats(-1e6, 1e6)
 
@@ -58,6 +58,13 @@ def test_fewer_than_two_runs_have_no_interval(values: list[float]) -> None:
 )
 def test_it_prints_the_places_that_its_error_deserves(mean: float, half_width: float, shown: str) -> None:
     assert str(Estimate(mean, half_width, 8)) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(4.44e-16, "4 × 10⁻¹⁶"), (9.6e6, "1 × 10⁷"), (-3.2e-8, "−3 × 10⁻⁸"), (0.0, "0")]
+)
+def test_a_rough_number_is_a_digit_and_a_power_of_ten(value: float, shown: str) -> None:
+    assert rough(value) == shown
 
 
 @given(FINITE, FINITE, FINITE)
