@@ -103,10 +103,8 @@ def _inputs(book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | 
 def _project_files(book: Book) -> set[str]:
     """Return the files besides chapters that _quarto.yml names."""
     css = (book.config.get("format", {}).get("html") or {}).get("css", [])
-    named = [
-        *([css] if isinstance(css, str) else css),
-        *(str(file) for file in (book.bibliography, book.csl, *book.filters) if file),
-    ]
+    others = (book.bibliography, book.csl, *book.filters, book.config["book"].get("favicon"))
+    named = [*([css] if isinstance(css, str) else css), *(str(file) for file in others if file)]
     found = {path for glob in book.resources for path in book.root.glob(glob) if path.is_file()}
     inside = {path.relative_to(book.root) for path in found}
     return set(named) | {path.as_posix() for path in inside if not {"__pycache__"} & set(path.parts)}

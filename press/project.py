@@ -95,6 +95,7 @@ def _check_looks(root: Path, config: dict[str, Any], lines: yaml.Lines) -> None:
             elif part is not None and not (isinstance(part, str) and part.isalpha()):
                 hint = "name a theme of Quarto's, such as cosmo; the book's own rules go into a style sheet under css"
                 raise SourceError(FILE, lines[("format", "html", "theme")], f"press has no theme {part!r}", hint)
+    _file(root, (config.get("book") or {}).get("favicon"), ("book", "favicon"), lines)
     for name in _texts(html.get("css")):
         _file(root, name, ("format", "html", "css"), lines)
         css.check(root, name)

@@ -28,6 +28,7 @@ SETTINGS: dict[str, str | set[Any]] = {
     "book.output-file": TEXT,
     "book.chapters": ANY,  # checked by project
     "book.appendices": ANY,
+    "book.favicon": TEXT,
     "book.search": {True},
     "book.downloads": TEXTS,
     "book.reader-mode": {False},

@@ -42,6 +42,7 @@ def write(page: Page, book: Book, pages: tuple[Page, ...]) -> str:
         description=(book.description if home and book.description else _description(page)).replace("\n", " "),
         published=_published(book.date),
         css=_texts(book.option("html", "css")),
+        icon=settings.get("favicon"),
         pdf=f"{book.output_file}.pdf" if "pdf" in _texts(settings.get("downloads")) else "",
         repo=settings.get("repo-url", ""),
         footer=settings.get("page-footer", ""),

@@ -27,7 +27,8 @@ def site(book: Book, pages: tuple[Page, ...], out: Path) -> None:
         for source in images(page):
             _copy(book.root / source, out / figure(source, page.chapter))
     css = book.option("html", "css") or []
-    for name in [css] if isinstance(css, str) else css:
+    icon = book.config["book"].get("favicon")
+    for name in [*([css] if isinstance(css, str) else css), *([icon] if icon else [])]:
         _copy(book.root / name, out / name)
     for pattern in book.resources:
         for file in sorted(book.root.glob(pattern)):

@@ -120,6 +120,7 @@ def test_a_chapter_without_a_heading_is_refused(make_book: MakeBook) -> None:
         ("  type: book\n", "  type: book\n  output-dir: theme\n", 3, "no folder for a rendered book"),  # of sources
         ("  type: book\n", "  type: book\n  output-dir: ../site\n", 3, "no folder for a rendered book"),
         ("    - two.qmd\n", "    - ../two.qmd\n", 11, "there is no chapter ../two.qmd"),
+        ("book:\n", "book:\n  favicon: none.svg\n", 5, "there is no file none.svg"),
         ("mathml\n", "mathml\n    css: theme/none.css\n", 21, "there is no file theme/none.css"),
         ("mathml\n", "mathml\n    theme: [cosmo, theme/a.scss]\n", 21, "press cannot follow theme/a.scss"),
         ("mathml\n", "mathml\n    theme: [cosmo, theme/b.scss]\n", 21, "there is no file theme/b.scss"),

@@ -69,7 +69,8 @@ def test_pages_have_language_title_description_and_icon(built: Path, pages: Page
         text = html(built, name)
         assert '<html lang="en-GB">' in text
         assert re.search(r'<meta name="description" content="[^"]{5,}">', text)
-        assert re.search(r'<link rel="icon" href="data:image/svg', text)
+        icon = re.search(r'<link rel="icon" href="(.+?)">', text)
+        assert icon and "<svg" in (built / name).parent.joinpath(icon[1]).read_text()
         assert text.count("<h1") == 1
     assert "<title>Everything press supports</title>" in html(built, "index.html")
     assert "<title>1\u00a0 What is a circle? – Everything press supports</title>" in html(
