@@ -35,16 +35,18 @@ def test_a_run_killed_at_random_moments_leaves_the_old_result_or_the_new(project
     project.shell("run")
     whole = time.monotonic() - begun
     draw, there, seen = random.Random(1), 0, {"old": 0, "new": 0, "half-written beside the old": 0}
-    staged = project.root / ".lab/staged/results+large"
+    result, staged = project.result("large"), project.root / ".lab/staged/results+large"
     for version in range(1, KILLS + 1):
         project.edit("experiments/large.py", f"VERSION = {version - 1}\n", f"VERSION = {version}\n")
-        before = _mark(staged)  # what an earlier kill left lies there until the next writer
+        before, was = _mark(staged), _mark(result)  # what an earlier kill left staged lies there until the next writer
         running = project.start("run", start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         worker = _child(running)
-        # Half of the time from the start, half of it from when the result is being written.
-        if version % 4 > 1:
-            _wait_for(lambda before=before: _mark(staged) not in (before, 0), running)
-            time.sleep(0.06 * draw.random())  # while its forty tables are synced, one by one
+        # Anywhere from the start on, while the forty tables are synced, one by one, and just after they were published.
+        if version % 4 == 2:
+            files = draw.randrange(30)
+            _wait_for(lambda before=before, files=files: _count(staged, before) >= files, running)
+        elif version % 4 == 3:
+            _wait_for(lambda was=was: _mark(result) not in (was, 0), running)
         else:
             time.sleep(draw.uniform(0, 1.2 * whole))
         _kill(worker if version % 2 else running.pid)
@@ -131,6 +133,13 @@ def _version(project: Project) -> int:
 def _mark(folder: Path) -> int:
     """Return what tells one folder from another of the same name; 0 if there is none."""
     return folder.stat().st_ctime_ns if folder.exists() else 0
+
+
+def _count(folder: Path, before: int) -> int:
+    """Return the number of files in a folder that has replaced the one with the mark `before`; -1 if none has."""
+    with suppress(FileNotFoundError):
+        return len(os.listdir(folder)) if _mark(folder) not in (before, 0) else -1
+    return -1
 
 
 def _child(process: subprocess.Popen[str]) -> int:
