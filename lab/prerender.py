@@ -111,7 +111,7 @@ if __name__ == "__main__":
         print(f"error: {sys.executable} has no {error.name}, which this book needs", file=sys.stderr)
         if Path(
             ".venv/bin/python"
-        ).exists():  # Quarto looks for the Python that _environment names where it was started
+        ).exists():  # Quarto was started elsewhere, and looks there for what _environment names
             print(f"run quarto where the book's own Python is found: cd {Path.cwd()}", file=sys.stderr)
         else:
             print("set the book's own Python up with: make .venv/ready", file=sys.stderr)

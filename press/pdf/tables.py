@@ -15,9 +15,8 @@ SIZE = 9.3  # of table text, in points
 SHORT = 20  # a column never longer than this has room for its longest line, or word
 BOLD = 2  # characters more that a word may take which is not set as most are
 PARAGRAPH = 40  # a table with two columns longer than this may be parted between its rows
-_JOINED = re.compile(r"\s(?=[±%×])|(?<=[±×])\s|\u00a0")  # a number with its interval stays on one line, as in book.typ
 _TEX = re.compile(r"\\[a-zA-Z]+ ?")  # a sign in print, however long its name
-GLUE = "\0"  # stands for a space that is no place to break
+GLUE = "\u00a0"  # no place to break
 _ALIGN = {"AlignLeft": "left", "AlignRight": "right", "AlignCenter": "center", "AlignDefault": "left"}
 
 
@@ -118,9 +117,12 @@ def _pieces(rows: list[Any], lengths: list[list[int]]) -> list[int]:
     for row in rows:
         if len(row[1]) == len(lengths):
             for column, cell in enumerate(row[1]):
-                text = _JOINED.sub(GLUE, _text(cell)).replace("-", " ")
                 short = max(lengths[column]) <= PARAGRAPH
-                whole = [piece for piece in text.split() if short or GLUE in piece or piece[:1] in "−0123456789"]
+                whole = [
+                    piece
+                    for piece in re.split("[ -]", _text(cell))
+                    if short or GLUE in piece or piece[:1] in "−0123456789"
+                ]
                 pieces[column] = max([pieces[column], *(len(piece) + short * BOLD for piece in whole)])
     return pieces
 
