@@ -128,7 +128,11 @@ def test_no_page_scrolls_sideways_on_a_phone_nor_complains(site: Path) -> None:
         chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         window = chromium.new_page(viewport={"width": 390, "height": 800})
         window.on("pageerror", lambda error: complaints.append(str(error)))
-        window.on("requestfailed", lambda request: complaints.append(request.url))
+        # What the next page cuts off, the icon for one, has not failed.
+        cut_off = "net::ERR_ABORTED"
+        window.on(
+            "requestfailed", lambda request: complaints.append(request.url) if request.failure != cut_off else None
+        )
         for chapter in CHAPTERS:
             window.goto((site / chapter.html).as_uri())
             window.evaluate("document.fonts.ready")
