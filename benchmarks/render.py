@@ -58,8 +58,8 @@ def kernels_and_pandoc(book: Path) -> float:
     from nbclient import NotebookClient
 
     from press.build import read_sources
-    from press.project import read_project
-    from press.source import Cell
+    from press.read.project import read_project
+    from press.read.qmd import Cell
 
     sources = read_sources(read_project(book))
     begin = time.perf_counter()

@@ -149,9 +149,10 @@ def fill(project: Path) -> None:
     program = f"""
 import os
 from pathlib import Path
-from lab import codec, key, store
-from lab.experiment import load, names
-from lab.reach import Reach
+from lab.keys import key
+from lab.results import codec, store
+from lab.keys.experiments import load, names
+from lab.keys.call_graph import Reach
 os.fsync = lambda file: None
 root = Path({str(project)!r})
 look = Reach(root)

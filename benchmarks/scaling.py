@@ -24,9 +24,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from lab.cache import VARIABLE
-from lab.experiment import find_root
-from lab.schedule import Job, run
+from lab.keys.experiments import find_root
+from lab.results.shared_cache import VARIABLE
+from lab.run.scheduler import Job, run
 
 SEEDS, WORKERS, MANY = (16, 64, 256, 1000), (1, 2), 64
 CHEAP = {"depth": "20", "width": "128", "batch": "32"}  # some tens of milliseconds a seed

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.compiled import COMPILERS
-from nets import mlp, names, normed_mlp, sgd, starts
+from nets import initialisation, mlp, names, normed_mlp, sgd
 
 SEEDS, STEPS, BATCH, RATE = 16, 1000, 32, 0.1
 TURNS = 5
@@ -35,7 +35,7 @@ def main() -> None:
     os.environ.update(ONE_CORE)
     x, y = names.contexts(names.split(names.load(names.ROOT / "data/names.txt")).train)
     order = mlp.batches(range(SEEDS), len(x), BATCH, STEPS)
-    start = starts.good(mlp.draw(range(SEEDS)))
+    start = initialisation.good(mlp.draw(range(SEEDS)))
     few, fewer = order[:100], order[:100, :2]  # of the slow ones: their time a step does not change
     ways: dict[str, tuple[Run, int]] = {  # what to run, and its steps times seeds
         "eager, one seed at a time (autograd, torch.optim.SGD)": (lambda: _eager(start, x, y, fewer), 200),

@@ -21,12 +21,12 @@ from scipy.special import ndtr
 
 from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate
-from lab.pieces import spread
 from lab.progress import track
-from nets import deep_relu, finite_width, lengths, letter_bias, mlp, names
+from lab.tasks import spread
+from nets import deep_relu, finite_width, lengths, mlp, names, unigram_baseline
 from nets.interval import interval
 from nets.mean_field import next_cosine
-from nets.passage import passage, relu_slope
+from nets.signal_propagation import passage, relu_slope
 
 STARTS = {"2/n": (2, 1), "1/n": (1, 1), "1": (1, 0)}  # variance of the weights: numerator, and power of n it is over
 ASTRAY = np.log(2)  # in either direction: what a single layer of variance 1/n does to the mean square
@@ -246,4 +246,4 @@ def _training(params: Params) -> tuple[pd.DataFrame, Estimate, Estimate, float]:
                 rows.append({"start": start, "depth": depth, "rate": rate, **interval("loss", loss), **finite})
     worth = [Estimate.of(best["1/n", depth] - best["2/n", depth]) for depth in (max(params.depths), min(params.depths))]
     frequencies = (data.following.sum(0) / data.following.sum()).numpy()
-    return pd.DataFrame(rows), worth[0], worth[1], letter_bias.entropy(frequencies)
+    return pd.DataFrame(rows), worth[0], worth[1], unigram_baseline.entropy(frequencies)

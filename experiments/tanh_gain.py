@@ -19,9 +19,9 @@ import torch
 
 from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate
-from lab.pieces import spread
+from lab.tasks import spread
 from nets.mean_field import gaussian_mean, gradient_factor, next_variance, settled_variance
-from nets.passage import passage, tanh_slope
+from nets.signal_propagation import passage, tanh_slope
 
 FIVE_THIRDS = 5 / 3  # torch.nn.init.calculate_gain("tanh"); the lecture's value
 

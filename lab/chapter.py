@@ -12,11 +12,11 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown
 
-from lab.colophon import colophon, costs, total_cost
+from lab.book.colophon import colophon, costs, total_cost
+from lab.book.markdown_tables import pipes
+from lab.book.verdicts import ledger, ledger_counts, verdict, verdicts
 from lab.errors import LabError
-from lab.pipes import pipes
 from lab.read import read
-from lab.verdicts import ledger, ledger_counts, verdict, verdicts
 
 __all__ = [
     "code",

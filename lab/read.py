@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lab import key as keys
-from lab import store
-from lab.codec import decode
 from lab.errors import LabError, NoResult
-from lab.experiment import Experiment, home
-from lab.why import changes
+from lab.keys import key as keys
+from lab.keys.experiments import Experiment, home
+from lab.keys.key_diff import changes
+from lab.results import store
+from lab.results.codec import decode
 
 R = TypeVar("R")
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from nets.passage import Elementwise, relu_slope, tanh_slope
+from nets.signal_propagation import Elementwise, relu_slope, tanh_slope
 
 LEAK = 0.01  # slope of leaky ReLU below zero: PyTorch's
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lab.estimate import Estimate
 from nets.finite_width import Logarithm
 from nets.interval import interval
-from nets.passage import Passage, mean_squares
+from nets.signal_propagation import Passage, mean_squares
 
 Array = NDArray[np.float64]
 

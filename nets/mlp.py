@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from nets import travel
+from nets import device_transfer
 from nets.activations import FAST_TANH, Activation
 from nets.names import CONTEXT, VOCABULARY
 
@@ -119,14 +119,14 @@ def descent(
     after the last one.  The weights are changed in place from then on.
     """
     wanted = range(len(x) + 1) if looks is None else set(looks)
-    trained, (x, y) = travel.copied(weights), travel.there(x, y)
+    trained, (x, y) = device_transfer.copied(weights), device_transfer.there(x, y)
     for step in range(max(wanted) + 1):
         if step:
             slope = gradient(trained, x[step - 1], y[step - 1], activation, rates.embedding != 0)
             for kind, change, rate in zip(trained, slope, rates, strict=True):
                 kind.sub_(change, alpha=rate)
         if step in wanted:
-            yield step, travel.back(trained)
+            yield step, device_transfer.back(trained)
 
 
 def losses(

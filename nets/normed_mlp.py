@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from nets import ghost_norm, mlp, travel
+from nets import device_transfer, ghost_norm, mlp
 from nets.ghost_norm import EPSILON, EXAMPLES, Norm
 from nets.names import Counts
 
@@ -103,7 +103,7 @@ def descent(
     Yields step and weights at each of the steps `looks`, as `mlp.descent`.
     """
     wanted = range(len(order) + 1) if looks is None else set(looks)
-    trained, (x, y, order) = travel.copied(weights), travel.there(x, y, order)
+    trained, (x, y, order) = device_transfer.copied(weights), device_transfer.there(x, y, order)
     generators = [np.random.default_rng(NOISE + seed) for seed in seeds]
     shape = (order.shape[2] // max(norm.drawn, 1), 1, weights.scale.shape[2])
     for step in range(max(wanted) + 1):
@@ -111,12 +111,12 @@ def descent(
             chosen, mates = order[step - 1], None
             if norm.drawn:
                 drawn = [ghost_norm.imaginary_mates(norm.drawn, shape, generator) for generator in generators]
-                (mates,) = travel.there(torch.stack(drawn, 1))
+                (mates,) = device_transfer.there(torch.stack(drawn, 1))
             slope = gradient(trained, x[chosen], y[chosen], norm, mates)
             for kind, change in zip(trained, slope, strict=True):
                 kind.sub_(change, alpha=rate)
         if step in wanted:
-            yield step, travel.back(trained)
+            yield step, device_transfer.back(trained)
 
 
 def losses(weights: Weights, norm: Norm, population: Counts, *data: Counts) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Trains the names network by plain SGD: compiled where there is a C++ compiler, plainly otherwise, the same to rounding.
 
-The compiled steps (nets/descent.cpp) train one network after the other, each for as many steps as are asked for at once,
+The compiled steps (nets/sgd.cpp) train one network after the other, each for as many steps as are asked for at once,
 since a network's weights fit into the processor's cache and an ensemble's do not.  A network is thus the same bits
 whichever others are trained with it, in however many processes, and however its steps are portioned out.  The plain
 steps train all networks as one batch, as in `nets.mlp` and `nets.normed_mlp`, on a GPU too.  Between the two lie the last bits of
@@ -19,12 +19,12 @@ import torch
 
 from lab.compiled import library
 from lab.device import PROCESSOR, training_device
-from nets import ghost_norm, mlp, normed_mlp, travel
+from nets import device_transfer, ghost_norm, mlp, normed_mlp
 from nets.names import CONTEXT, VOCABULARY
 
 W = TypeVar("W", bound=mlp.Weights | normed_mlp.Weights)
 
-SOURCE = Path("nets/descent.cpp")
+SOURCE = Path("nets/sgd.cpp")
 PORTION = 2000  # steps whose examples are chosen at once: few enough to keep, many enough to be worth a call
 MOST = 2**25  # examples chosen at once, 256 MB of them: with thousands of networks, fewer steps
 VECTOR = 32  # bytes; a batch must fill its vectors to be trained by compiled steps
@@ -81,8 +81,8 @@ def _plainly(
     rates: Sequence[float],
 ) -> None:
     slope: mlp.Weights | normed_mlp.Weights
-    x, y, order = travel.there(x, y, order)
-    moved = type(trained)(*travel.there(*trained))  # the same tensors, on the processor
+    x, y, order = device_transfer.there(x, y, order)
+    moved = type(trained)(*device_transfer.there(*trained))  # the same tensors, on the processor
     for chosen, rate in zip(order, rates, strict=True):
         if isinstance(moved, mlp.Weights):
             slope = mlp.gradient(moved, x[chosen], y[chosen])

@@ -16,11 +16,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
-from press import prerender, project, scan, version
+from press import code_hash, prerender
 from press.book import Book, Node, Page
+from press.build_record import Made, digest, outputs_intact, restore, swap
 from press.errors import SourceError
-from press.made import Made, digest, outputs_intact, restore, swap
-from press.source import Source, read_text
+from press.read import project, scan
+from press.read.qmd import Source, read_text
 
 FORMATS = ("html", "pdf")
 Progress = Callable[[str, str, str], None]  # event ("execute", "read", "write", ...), chapter or format, detail
@@ -85,14 +86,14 @@ def _keys(sources: Mapping[str, Source], keys: Callable[[Path], str] | None) -> 
     """Return what identifies each chapter's outputs: the caller's key and the chapter's own code; None without `keys`."""
     if keys is None:
         return dict.fromkeys(sources)
-    own = version.code("execute.py", "forked.py", "kernel.py", "nursery.py", "outputs.py", "source.py", "scan.py")
+    own = code_hash.code("execute", "read/qmd.py", "read/scan.py")
     made_of = {file: [keys(Path(file)), own, *text.code()] for file, text in sources.items()}
     return {file: sha256("\0".join(parts).encode()).hexdigest()[:24] for file, parts in made_of.items()}
 
 
 def _inputs(book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | None], files: Collection[str]) -> str:
     """Return the hash of everything a render depends on; `files` are those the chapters linked to last time."""
-    state = sha256(version.code(".").encode())
+    state = sha256(code_hash.code(".").encode())
     for file, text in sources.items():
         state.update(f"{file}\0{keys[file]}\0{len(text.lines)}\0".encode() + "\n".join(text.lines).encode())
     for name in sorted({project.FILE, *files, *_project_files(book)}):
@@ -130,12 +131,13 @@ def _make(
     made: Made,
     tell: Progress,
 ) -> None:
-    from press import execute, links
+    from press.execute import chapters
+    from press.resolve import references
     from press.write import write
 
-    keys = keys | {file: execute.latest(book, sources[file]) or keys[file] for file in sources if file not in chosen}
+    keys = keys | {file: chapters.latest(book, sources[file]) or keys[file] for file in sources if file not in chosen}
     pages = read_pages(book, sources, keys, tell)
-    files = links.files(pages)
+    files = references.files(pages)
     stamps = {name: _stamp(book, pages, files, name) for name in FORMATS}
     build = _stale(book, made, formats, stamps)
     keep = [name for name in FORMATS if name not in build and not _stale(book, made, [name], stamps)]
@@ -163,25 +165,26 @@ def read_pages(
     book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | None], tell: Progress
 ) -> tuple[Page, ...]:
     """Return the book's pages, ready for the writers: executed, read, cited, numbered and resolved."""
-    from press import citations, crossref, document, execute
+    from press.execute import chapters
+    from press.resolve import citations, document, numbers
 
     reading: dict[str, Future[list[Node]]] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # pandoc reads the first chapters while the last are executed
 
-        def read(file: str, outputs: execute.Outputs) -> None:
+        def read(file: str, outputs: chapters.Outputs) -> None:
             tell("read", file, "")
-            home = execute.folder(book, file, keys[file])
+            home = chapters.folder(book, file, keys[file])
             reading[file] = pool.submit(document.read, book, sources[file], outputs, home)
 
-        execute.run(book, sources, keys, tell, read)
+        chapters.run(book, sources, keys, tell, read)
         documents = {file: reading[file].result() for file in sources}
     citations.put_in(documents, book)
-    return crossref.pages(book, documents, sources)
+    return numbers.pages(book, documents, sources)
 
 
 def _stamp(book: Book, pages: tuple[Page, ...], files: Collection[str], name: str) -> str:
     """Return the hash of all that one format is made from."""
-    state = sha256((version.code() + version.code(name) + json.dumps(book.config)).encode())
+    state = sha256((code_hash.code() + code_hash.code(name) + json.dumps(book.config)).encode())
     for page in pages:
         state.update(f"{page.chapter.source}\0{page.chapter.number}\0{page.text}\0".encode())
     for file in sorted({*files, *_project_files(book)}):

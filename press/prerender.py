@@ -10,7 +10,7 @@ from pathlib import Path
 
 from press.book import Book
 from press.errors import SourceError
-from press.project import FILE
+from press.read.project import FILE
 
 
 def run(book: Book, only: Collection[Path | str] | None) -> None:

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from press import version
+from press import code_hash
 from press.book import Book, Page
-from press.kept import kept
-from press.links import linked
-from press.made import digest
+from press.build_record import digest
+from press.resolve.references import linked
+from press.text_cache import kept
 
 Progress = Callable[[str, str, str], None]
 
@@ -60,7 +60,7 @@ def _write_pdf(book: Book, pages: tuple[Page, ...], out: Path, tell: Progress) -
     texts = {}
     for page in pages:
         tell("write", "pdf", page.chapter.source)
-        made_of = [version.code(), version.code("pdf"), repr(page.chapter), page.ident, page.text]
+        made_of = [code_hash.code(), code_hash.code("pdf"), repr(page.chapter), page.ident, page.text]
         folder = book.root / ".press/typst" / page.chapter.path.with_suffix("")
         texts[page.chapter.path] = kept(folder, made_of, partial(pdf.write, page, book))
     tell("write", "pdf", "typesetting")

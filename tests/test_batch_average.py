@@ -11,10 +11,20 @@ import pytest
 import torch
 
 from experiments import batch_average
-from experiments.batch_average import CLAIMS, SMOKE, Params, Result
+from experiments.batch_average import (
+    CLAIMS,
+    SMOKE,
+    Params,
+    Result,
+    data_parallel,
+    dealing,
+    finite_differences,
+    nudging,
+    per_example_gradients,
+)
 from lab.claims import Verdict
 from lab.read import read
-from nets import copies, dealing, mlp, names, nudges, nudging, per_example, starts
+from nets import initialisation, mlp, names
 from nets.mlp import Weights
 
 
@@ -32,7 +42,7 @@ def _small(seeds: int = 2, batch: int = 4, steps: int = 3) -> tuple[Weights, tor
     """Return networks of five units in float64, and batches x [step, seed, batch, context], y [step, seed, batch]."""
     x, y = names.contexts(names.load(Params().data)[:20])
     order = mlp.batches(range(seeds), len(x), batch, steps)
-    return starts.good(mlp.draw(range(seeds), 5, 3, dtype=torch.float64)), x[order], y[order]
+    return initialisation.good(mlp.draw(range(seeds), 5, 3, dtype=torch.float64)), x[order], y[order]
 
 
 # The algebra
@@ -42,9 +52,9 @@ def test_gradients_of_single_examples_are_those_of_a_loop_over_them() -> None:
     """By autograd on one example at a time, through no line of torch.func."""
     start, x, y = _small(seeds=1)
     alone = Weights(*(kind[0].clone().requires_grad_() for kind in start))
-    found = per_example.gradients(Weights(*(kind[0] for kind in start)), x[0, 0], y[0, 0])
+    found = per_example_gradients.gradients(Weights(*(kind[0] for kind in start)), x[0, 0], y[0, 0])
     for index, (letters, letter) in enumerate(zip(x[0, 0], y[0, 0], strict=True)):
-        expected = torch.autograd.grad(per_example.loss(alone, letters, letter), alone)
+        expected = torch.autograd.grad(per_example_gradients.loss(alone, letters, letter), alone)
         assert all(
             torch.allclose(kind[index], wanted, atol=1e-15) for kind, wanted in zip(found, expected, strict=True)
         )
@@ -52,9 +62,9 @@ def test_gradients_of_single_examples_are_those_of_a_loop_over_them() -> None:
 
 def test_copies_lie_side_by_side_and_average_back_to_their_own_seed() -> None:
     start, _, _ = _small(seeds=3)
-    back = copies.averaged(copies.copied(start, 4), 4)
-    assert copies.apart(back, start).max() < 1e-15
-    assert copies.copied(start, 4).hidden[4].equal(start.hidden[1])
+    back = data_parallel.averaged(data_parallel.copied(start, 4), 4)
+    assert data_parallel.apart(back, start).max() < 1e-15
+    assert data_parallel.copied(start, 4).hidden[4].equal(start.hidden[1])
 
 
 @pytest.mark.parametrize("number", [1, 2, 4])
@@ -64,8 +74,8 @@ def test_every_way_to_deal_a_batch_gives_its_gradient(number: int) -> None:
 
 
 def _assert_dealt(start: Weights, x: torch.Tensor, y: torch.Tensor, number: int) -> None:
-    dealt = copies.by_copies(mlp.gradient, start, x, y, number)
-    assert copies.apart(dealt, mlp.gradient(start, x, y)).max() < 1e-14  # rounding is 1e-16; a lost copy is 1/4
+    dealt = data_parallel.by_copies(mlp.gradient, start, x, y, number)
+    assert data_parallel.apart(dealt, mlp.gradient(start, x, y)).max() < 1e-14  # rounding is 1e-16; a lost copy is 1/4
 
 
 def test_copies_that_meet_are_one_network_and_lone_ones_leave_at_the_second_step() -> None:
@@ -74,8 +84,8 @@ def test_copies_that_meet_are_one_network_and_lone_ones_leave_at_the_second_step
 
 
 def _assert_walks(start: Weights, x: torch.Tensor, y: torch.Tensor) -> None:
-    meet, ends = copies.walk(start, x, y, 0.1, (1, 2, 5), meet=True)
-    alone, _ = copies.walk(start, x, y, 0.1, (1, 2, 5), meet=False)
+    meet, ends = data_parallel.walk(start, x, y, 0.1, (1, 2, 5), meet=True)
+    alone, _ = data_parallel.walk(start, x, y, 0.1, (1, 2, 5), meet=False)
     assert meet.steps == alone.steps == [1, 2, 5]
     assert meet.apart.max() < 1e-12 and alone.apart[0].max() < 1e-12
     assert alone.apart[1:].min() > 1e-4
@@ -86,19 +96,19 @@ def test_two_steps_alone_end_where_the_formula_of_the_chapter_says() -> None:
     """eta^2 mean_i H_i (g_i - g), by Hessian-vector products; at a rate of 1e-5 what is left out is smaller by 1e-5."""
     start, x, y = _small(seeds=1, steps=2)
     rate, at = 1e-5, Weights(*(kind[0] for kind in start))
-    own = per_example.gradients(at, x[0, 0], y[0, 0])
+    own = per_example_gradients.gradients(at, x[0, 0], y[0, 0])
     moved = []
     for index in range(x.shape[2]):
         along = Weights(*(kind[index] - kind.mean(0) for kind in own))
 
         def along_slope(w: Weights, index: int = index, along: Weights = along) -> torch.Tensor:
-            slope = torch.func.grad(per_example.loss)(w, x[1, 0, index], y[1, 0, index])
+            slope = torch.func.grad(per_example_gradients.loss)(w, x[1, 0, index], y[1, 0, index])
             return torch.stack([(a * b).sum() for a, b in zip(slope, along, strict=True)]).sum()
 
         second = torch.func.grad(along_slope)(at)  # the second derivatives times `along`
         moved.append(second)
     predicted = torch.cat([torch.stack(kind).mean(0).flatten() for kind in zip(*moved, strict=True)]).norm()
-    walked = copies.walk(start, x, y, rate, (2,), meet=False)[0].absolute.item()
+    walked = data_parallel.walk(start, x, y, rate, (2,), meet=False)[0].absolute.item()
     assert walked == pytest.approx(rate**2 * predicted.item(), rel=1e-3)
 
 
@@ -109,11 +119,11 @@ def test_slopes_and_nudges_are_those_of_a_network_changed_by_hand() -> None:
     start, x, y = _small(seeds=1)
     weights = Weights(*(kind[0] for kind in start))
     place = weights.embedding.numel() + 7  # in the hidden layer
-    nudger = nudges.Nudger(weights, x[0, 0], y[0, 0], torch.tensor([place]))
+    nudger = finite_differences.Nudger(weights, x[0, 0], y[0, 0], torch.tensor([place]))
     slopes = nudger.slopes()
     moved = weights.hidden.clone()
     moved.view(-1)[7] += 0.5
-    expected = per_example.batch_loss(weights._replace(hidden=moved), x[0, 0], y[0, 0]).item()
+    expected = per_example_gradients.batch_loss(weights._replace(hidden=moved), x[0, 0], y[0, 0]).item()
     losses = nudger.nudge(torch.tensor([0.5, 1e-3], dtype=torch.float64), torch.float64)
     assert losses.up[0, 0].item() == pytest.approx(expected, rel=1e-14)
     assert slopes.first.item() == pytest.approx(mlp.gradient(start, x[0], y[0]).hidden.view(-1)[7].item(), rel=1e-12)
@@ -125,20 +135,20 @@ def test_rounding_of_a_loss_is_a_sixth_of_a_unit_squared() -> None:
     """Two losses rounded to float32, a million times: the variance of a uniform error is a twelfth, and there are two."""
     exact = np.random.default_rng(0).uniform(2, 4, 2_000_000)
     error = exact - exact.astype(np.float32)
-    assert nudges.noise(3.0, torch.float32) == pytest.approx(np.std(error[::2] - error[1::2]), rel=0.01)
+    assert finite_differences.noise(3.0, torch.float32) == pytest.approx(np.std(error[::2] - error[1::2]), rel=0.01)
 
 
 def test_a_parabola_and_a_cubic_are_predicted_as_algebra_says() -> None:
     """L = g h + c h^2 / 2 with g = 1 turns against the slope downwards beyond h = 2 g / c, and upwards never."""
     one = torch.ones(1, dtype=torch.float64)
     sizes = torch.tensor([0.1, 3.9, 4.1], dtype=torch.float64)
-    bent = nudges.Slopes(one, 0.5 * one, 0 * one)
-    assert nudges.wrong_predicted(bent, sizes, 1e-9).tolist() == pytest.approx([0, 0, 0.5])
+    bent = finite_differences.Slopes(one, 0.5 * one, 0 * one)
+    assert finite_differences.wrong_predicted(bent, sizes, 1e-9).tolist() == pytest.approx([0, 0, 0.5])
     up, down = (sign * sizes[:, None] + 0.25 * sizes[:, None] ** 2 for sign in (1, -1))
-    assert nudges.wrong(nudges.Nudged(0.0, up, down), bent).tolist() == [0, 0, 0.5]
-    cubic = nudges.Slopes(one, 0 * one, 6 * one)  # L = h + h^3: the central difference is 1 + h^2
-    assert nudges.central_error(cubic, sizes, 0.0).tolist() == pytest.approx((sizes**2).tolist())
-    assert nudges.central_error(cubic, 0 * sizes + 1e-6, 1.0).tolist() == pytest.approx([5e5] * 3)
+    assert finite_differences.wrong(finite_differences.Nudged(0.0, up, down), bent).tolist() == [0, 0, 0.5]
+    cubic = finite_differences.Slopes(one, 0 * one, 6 * one)  # L = h + h^3: the central difference is 1 + h^2
+    assert finite_differences.central_error(cubic, sizes, 0.0).tolist() == pytest.approx((sizes**2).tolist())
+    assert finite_differences.central_error(cubic, 0 * sizes + 1e-6, 1.0).tolist() == pytest.approx([5e5] * 3)
 
 
 # The committed result
@@ -206,8 +216,8 @@ def test_the_first_two_networks_come_out_again(result: Result) -> None:
     """The full run takes a minute; the same networks alone must agree: float64, no training but the walk's first steps."""
     x, y = names.contexts(names.split(names.load(Params().data)).train)
     order = mlp.batches(range(2), len(x), Params().batch, Params().steps)[:3]
-    start = starts.good(mlp.draw(range(2), Params().width, 10, dtype=torch.float64))
-    alone, _ = copies.walk(start, x[order], y[order], 0.1, (2, 3), meet=False)
+    start = initialisation.good(mlp.draw(range(2), Params().width, 10, dtype=torch.float64))
+    alone, _ = data_parallel.walk(start, x[order], y[order], 0.1, (2, 3), meet=False)
     rows = result.walks[result.walks["rate"] == 0.1].set_index("step")
     spread = (rows["high"] - rows["low"]) * math.sqrt(Params().seeds)
     for step, distance in zip(alone.steps, alone.apart.mean(1).tolist(), strict=True):
@@ -232,28 +242,28 @@ def test_smoke_run_has_the_same_laws(smoke: Result) -> None:
 def test_named_mutants_are_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     start, x, y = _small(steps=5)
     if mutant == "sum for mean":
-        averaged = copies.averaged
-        monkeypatch.setattr(copies, "averaged", lambda w, n: Weights(*(n * kind for kind in averaged(w, n))))
+        averaged = data_parallel.averaged
+        monkeypatch.setattr(data_parallel, "averaged", lambda w, n: Weights(*(n * kind for kind in averaged(w, n))))
         with pytest.raises(AssertionError):
             _assert_dealt(start, x[0], y[0], 4)
     elif mutant == "one example twice":
-        dealt = copies._dealt
-        monkeypatch.setattr(copies, "_dealt", lambda v, n: dealt(v, n)[[0, 0, *range(2, len(v) * n)]])
+        dealt = data_parallel._dealt
+        monkeypatch.setattr(data_parallel, "_dealt", lambda v, n: dealt(v, n)[[0, 0, *range(2, len(v) * n)]])
         with pytest.raises(AssertionError):
             _assert_dealt(start, x[0], y[0], 4)
     elif mutant == "copies meet too late":
         monkeypatch.setattr(
-            copies, "copied", lambda w, n: Weights(*(kind.repeat_interleave(n, 0) + 1e-9 for kind in w))
+            data_parallel, "copied", lambda w, n: Weights(*(kind.repeat_interleave(n, 0) + 1e-9 for kind in w))
         )
         with pytest.raises(AssertionError):
             _assert_walks(start, x, y)
     else:
-        central, error = nudges.central, nudges.central_error
+        central, error = finite_differences.central, finite_differences.central_error
         if mutant == "h for 2h":
-            monkeypatch.setattr(nudges, "central", lambda n, sizes: 2 * central(n, sizes))
+            monkeypatch.setattr(finite_differences, "central", lambda n, sizes: 2 * central(n, sizes))
         else:
             monkeypatch.setattr(
-                nudges, "central_error", lambda s, sizes, u: error(s._replace(third=6 * s.third), sizes, u)
+                finite_differences, "central_error", lambda s, sizes, u: error(s._replace(third=6 * s.third), sizes, u)
             )
         found = _nudged(start, x[0], y[0])
         with pytest.raises(AssertionError):

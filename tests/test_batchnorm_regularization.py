@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from experiments import batchnorm_regularization
-from experiments.batchnorm_regularization import CLAIMS, DIMENSION, SMOKE, VALIDATION, Params, Result
+from experiments.batchnorm_regularization import CLAIMS, DIMENSION, SMOKE, VALIDATION, Params, Result, batch_coupling
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import coupling, ghost_norm, mlp, names, normed_mlp
+from nets import ghost_norm, mlp, names, normed_mlp
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_first_look_of_one_variant_is_recomputed(result: Result) -> None:
     found = [Estimate.of(row.tolist()) for row in normed_mlp.losses(weights, norm, train, train, validation)]
     row = result.curves.query(f"variant == '16' and step == {len(order)}").iloc[0]
     assert (row["train"], row["validation"]) == pytest.approx((found[0].mean, found[1].mean), abs=2e-3)
-    jitter = coupling.jitter(start, x, norm, seeds, params.probes, params.draws).mean().item()
+    jitter = batch_coupling.jitter(start, x, norm, seeds, params.probes, params.draws).mean().item()
     assert _ghosts(result).set_index("size").loc[16, "jitter_start"] == pytest.approx(jitter, rel=1e-4)
 
 

@@ -12,11 +12,26 @@ import pytest
 import torch
 
 from experiments import cross_entropy
-from experiments.cross_entropy import BY_HAND, CLAIMS, LIBRARY, SMOKE, SUBTRACTED, Params, Result, costs_of
+from experiments.cross_entropy import (
+    BY_HAND,
+    CLAIMS,
+    LIBRARY,
+    SMOKE,
+    SUBTRACTED,
+    Params,
+    Result,
+    cost,
+    costs_of,
+    one_hot,
+    saved_tensors,
+    timing,
+)
+from experiments.cross_entropy import formulas as logit_losses
+from experiments.cross_entropy import limits as logit_limits
+from experiments.cross_entropy.limits import GRADIENT_WRONG, RIGHT, VALUE_WRONG
 from lab.claims import Verdict
 from lab.read import read
-from nets import logit_limits, logit_losses, loss_costs, one_hot, saved, stopwatch, thresholds
-from nets.logit_limits import GRADIENT_WRONG, RIGHT, VALUE_WRONG
+from nets import bisection
 
 FORMULAS = list(logit_losses.FORMULAS.values())
 
@@ -50,32 +65,34 @@ def test_all_formulas_are_one_function_where_numbers_are_ordinary(formula: logit
 @pytest.mark.parametrize("edge", [0.0, 1e-3, 0.7, 1.0, 88.7, 1e30])
 def test_the_search_ends_on_the_last_number_that_works(edge: float) -> None:
     last = np.float32(edge)
-    assert thresholds.last(lambda x: x <= float(last), 3e38, torch.float32) == float(last)
-    assert thresholds.last(lambda x: x < 1e30, 5.0, torch.float32) == math.inf
+    assert bisection.last(lambda x: x <= float(last), 3e38, torch.float32) == float(last)
+    assert bisection.last(lambda x: x < 1e30, 5.0, torch.float32) == math.inf
     with pytest.raises(ValueError, match="not even work at 0"):
-        thresholds.last(lambda x: False, 5.0, torch.float32)
+        bisection.last(lambda x: False, 5.0, torch.float32)
 
 
 def test_saved_tensors_are_counted_once_however_often_they_are_kept() -> None:
     values = torch.ones(10, dtype=torch.float64, requires_grad=True)
     # exp keeps its result, the product of it with itself keeps that twice, and sum keeps nothing: 80 bytes.
-    assert saved.count(lambda: (lambda e: e * e)(values.exp()).sum()) == saved.Saved(nodes=3, tensors=1, bytes=80)
-    assert saved.count(lambda: values.exp().exp().sum()) == saved.Saved(nodes=3, tensors=2, bytes=160)
+    assert saved_tensors.count(lambda: (lambda e: e * e)(values.exp()).sum()) == saved_tensors.Saved(
+        nodes=3, tensors=1, bytes=80
+    )
+    assert saved_tensors.count(lambda: values.exp().exp().sum()) == saved_tensors.Saved(nodes=3, tensors=2, bytes=160)
 
 
 def test_a_median_has_the_interval_of_the_sign_test() -> None:
     """For 31 values the textbook table gives ranks 10 and 22; for five there is none, so all of them."""
-    found = stopwatch.median(np.random.default_rng(0).permutation(np.arange(1.0, 32.0)))
+    found = timing.median(np.random.default_rng(0).permutation(np.arange(1.0, 32.0)))
     assert found == (16.0, 10.0, 22.0)
-    assert stopwatch.median(np.arange(5.0)) == (2.0, 0.0, 4.0)
+    assert timing.median(np.arange(5.0)) == (2.0, 0.0, 4.0)
 
 
 def test_a_task_of_twice_the_work_takes_about_twice_as_long() -> None:
     """Within a factor of 1.5: pure Python loops, in turns; ratios upside down, or to the wrong task, would miss."""
     tasks: list[Callable[[], object]] = [lambda: sum(range(200_000)), lambda: sum(range(100_000))]
-    ratios = stopwatch.ratios(tasks, rounds=9, calls=2)
+    ratios = timing.ratios(tasks, rounds=9, calls=2)
     assert ratios.shape == (2, 9) and (ratios[1] == 1).all()
-    assert 4 / 3 < stopwatch.median(ratios[0]).median < 3
+    assert 4 / 3 < timing.median(ratios[0]).median < 3
 
 
 # The committed result
@@ -234,8 +251,8 @@ def test_named_mutants_are_caught(mutant: str, smoke: Result, monkeypatch: pytes
         with pytest.raises(AssertionError):
             _assert_limits(smoke.thresholds, limits, ["float32"])
     elif mutant == "no index of 8 bytes":
-        monkeypatch.setattr(loss_costs, "BESIDE", loss_costs.BESIDE | {LIBRARY: (4, 4)})
-        costs = loss_costs.costs(SMOKE.batch, SMOKE.vocabularies, SMOKE.calls, 1)
+        monkeypatch.setattr(cost, "BESIDE", cost.BESIDE | {LIBRARY: (4, 4)})
+        costs = cost.costs(SMOKE.batch, SMOKE.vocabularies, SMOKE.calls, 1)
         assert not np.allclose(costs["memory"], costs["memory_predicted"], rtol=1e-14)
     else:
         monkeypatch.setattr(one_hot, "one_term", one_hot.sum_over_letters)

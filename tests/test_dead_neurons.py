@@ -12,11 +12,12 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from experiments import dead_neurons
-from experiments.dead_neurons import CLAIMS, SMOKE, Params, Result
+from experiments.dead_neurons import CLAIMS, SMOKE, Params, Result, at_initialisation, history, runs
+from experiments.dead_neurons import tables as fates
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import born_dead, dying, fates, mlp, mortal, names
+from nets import mlp, names
 from nets.activations import LEAKY, RELU, TANH, Activation
 from nets.mlp import Weights
 
@@ -37,15 +38,18 @@ def smoke() -> Result:
 @pytest.mark.parametrize("inputs", [1, 7, 5000])
 def test_at_half_cosine_one_unit_in_n_plus_one_is_off_for_all_of_n_inputs(inputs: int) -> None:
     """Of n + 1 independent normal numbers each is the largest equally often: no integral is needed."""
-    assert born_dead.off_for_all(0.5, inputs) == pytest.approx(1 / (inputs + 1), rel=1e-6)
+    assert at_initialisation.off_for_all(0.5, inputs) == pytest.approx(1 / (inputs + 1), rel=1e-6)
 
 
 @pytest.mark.parametrize("cosine", [0.3, 0.8, 0.99])
 def test_the_share_off_for_all_agrees_with_adaptive_quadrature(cosine: float) -> None:
     pull = (cosine / (1 - cosine)) ** 0.5
     expected, _ = quad(lambda z: norm.cdf(pull * z) ** 50 * norm.pdf(z), -9, 9, epsabs=1e-12, limit=200)
-    assert born_dead.off_for_all(cosine, 50) == pytest.approx(expected, rel=1e-5)
-    assert born_dead.off_for_all(0.0, 50) == pytest.approx(2.0**-50) and born_dead.off_for_all(1.0, 50) == 0.5
+    assert at_initialisation.off_for_all(cosine, 50) == pytest.approx(expected, rel=1e-5)
+    assert (
+        at_initialisation.off_for_all(0.0, 50) == pytest.approx(2.0**-50)
+        and at_initialisation.off_for_all(1.0, 50) == 0.5
+    )
 
 
 def test_the_best_text_is_as_simulated() -> None:
@@ -53,16 +57,16 @@ def test_the_best_text_is_as_simulated() -> None:
     tables = np.random.default_rng(0).standard_normal((1_000_000 // 4, 3, 27)).astype(np.float32) / 3**0.5
     best = tables.max(2).sum(1)
     for depth in (2.5, 3.5, 4.5):
-        assert born_dead.least_below(depth, 27, 3) == pytest.approx((best <= depth).mean(), abs=0.005)
+        assert at_initialisation.least_below(depth, 27, 3) == pytest.approx((best <= depth).mean(), abs=0.005)
 
 
 def test_contexts_apart_share_no_letter_in_any_place() -> None:
-    assert born_dead.apart(torch.tensor([[0, 0, 1], [0, 2, 3], [1, 1, 0], [2, 2, 1], [3, 3, 3]])) == 3
-    assert born_dead.most_below(0.0, 3) == 1 / 8
+    assert at_initialisation.apart(torch.tensor([[0, 0, 1], [0, 2, 3], [1, 1, 0], [2, 2, 1], [3, 3, 3]])) == 3
+    assert at_initialisation.most_below(0.0, 3) == 1 / 8
 
 
 def test_tanh_in_float32_is_flat_from_where_the_chapter_says() -> None:
-    edge = torch.tensor([0.999, 1.001]) * mortal.FLAT
+    edge = torch.tensor([0.999, 1.001]) * runs.FLAT
     assert (TANH.slope(TANH.bend(edge)) == 0).tolist() == [False, True]
     assert (TANH.slope(TANH.bend(edge.double())) > 0).all()  # float64 has digits left
 
@@ -93,7 +97,7 @@ def _assert_gradient_is_autograd(kind: str, activation: Activation) -> None:
 
 @pytest.mark.parametrize("kind", ["relu", "leaky", "tanh"])
 def test_gradients_by_hand_equal_autograd(kind: str) -> None:
-    _assert_gradient_is_autograd(kind, mortal.ACTIVATIONS[kind])
+    _assert_gradient_is_autograd(kind, runs.ACTIVATIONS[kind])
 
 
 @pytest.mark.parametrize("mutant", ["relu", "tanh"])
@@ -120,7 +124,7 @@ def test_one_example_that_turns_a_unit_on_keeps_it_alive() -> None:
     for bias, dead in ((-0.5, False), (-1.0, True)):
         weights, x, data = _one_unit(bias)
         for activation, expected in ((RELU, dead), (LEAKY, False), (TANH, False)):
-            run = dying.watch(
+            run = history.watch(
                 weights,
                 x[None, None, :1],
                 torch.tensor([[[0]]]),
@@ -136,16 +140,16 @@ def test_one_example_that_turns_a_unit_on_keeps_it_alive() -> None:
 def test_a_dead_unit_comes_back_only_if_the_letters_move() -> None:
     """The unit is dead, the letters are moved by hand as another unit's gradient would: only then it is on again."""
     weights, _, data = _one_unit(-1.1)
-    assert dying.idle(weights, data.contexts).all()
+    assert history.idle(weights, data.contexts).all()
     lifted = weights._replace(embedding=1.2 * weights.embedding)
-    assert not dying.idle(lifted, data.contexts).any()
+    assert not history.idle(lifted, data.contexts).any()
 
 
 def test_found_and_returned_read_a_history_as_a_person_would() -> None:
     told = ["0000", "0110", "1100", "1111", "0011", "0001"]  # per unit, look by look: 1 is dead
     state = np.array([[[unit[look] == "1" for unit in told]] for look in range(4)])
-    assert dying.found(state, born=True)[0].tolist() == [False, False, True, True, False, False]
-    assert dying.found(state, born=False)[0].tolist() == [
+    assert history.found(state, born=True)[0].tolist() == [False, False, True, True, False, False]
+    assert history.found(state, born=False)[0].tolist() == [
         False,
         True,
         False,
@@ -153,10 +157,10 @@ def test_found_and_returned_read_a_history_as_a_person_would() -> None:
         True,
         False,
     ]  # the last look is too late
-    assert dying.returned(state)[0].tolist() == [False, True, True, False, False, False]
-    whole = dying.found(state, born=False)
-    assert dying.shares(dying.returned(state), whole).tolist() == [0.5]
-    assert np.isnan(dying.shares(whole, np.zeros_like(whole))).all()
+    assert history.returned(state)[0].tolist() == [False, True, True, False, False, False]
+    whole = history.found(state, born=False)
+    assert history.shares(history.returned(state), whole).tolist() == [0.5]
+    assert np.isnan(history.shares(whole, np.zeros_like(whole))).all()
 
 
 # The committed result
@@ -281,8 +285,8 @@ def _count(layers: int = 12) -> Result:
     """Return a result that has nothing but its layers, from few contexts and narrow networks."""
     x, y = names.contexts(names.load(Params().data)[:60])
     contexts = names.counts(x, y).contexts
-    letters, normal = born_dead.count_by_layer(contexts, layers, 64, 16)
-    table = born_dead.layer_table(letters, normal, len(contexts))
+    letters, normal = at_initialisation.count_by_layer(contexts, layers, 64, 16)
+    table = at_initialisation.layer_table(letters, normal, len(contexts))
     empty = dict.fromkeys(field.name for field in dataclasses.fields(Result))
     return Result(**(empty | {"layers": table}))  # type: ignore[arg-type]
 
@@ -293,13 +297,13 @@ def test_layers_of_another_size_start_dead_as_theory_says_too() -> None:
 
 @pytest.mark.parametrize("mutant", ["a batch for the training set", "variance 1/n and a bias", "cosines stand still"])
 def test_named_mutants_of_the_deep_start_are_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    off = born_dead._off
+    off = at_initialisation._off
     if mutant == "a batch for the training set":
-        monkeypatch.setattr(born_dead, "_off", lambda signal: off(signal[:8]))
+        monkeypatch.setattr(at_initialisation, "_off", lambda signal: off(signal[:8]))
     elif mutant == "variance 1/n and a bias":
-        monkeypatch.setattr(born_dead, "_off", lambda signal: off(signal - 0.5))
+        monkeypatch.setattr(at_initialisation, "_off", lambda signal: off(signal - 0.5))
     else:
-        monkeypatch.setattr(born_dead, "next_cosine", lambda cosine: 0.5)
+        monkeypatch.setattr(at_initialisation, "next_cosine", lambda cosine: 0.5)
     with pytest.raises(AssertionError):
         _assert_layers(_count())
 
@@ -308,7 +312,7 @@ def test_named_mutants_of_the_deep_start_are_caught(mutant: str, monkeypatch: py
 def test_a_dead_unit_that_moves_is_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each makes weights of units that are called dead move, which the experiment must count."""
     if mutant.startswith("one"):
-        monkeypatch.setitem(mortal.ACTIVATIONS, "relu", RELU._replace(liveliest=lambda inner: inner.amin(0)))
+        monkeypatch.setitem(runs.ACTIVATIONS, "relu", RELU._replace(liveliest=lambda inner: inner.amin(0)))
     else:
         plain = mlp.gradient
 
@@ -325,10 +329,10 @@ def test_a_dead_unit_that_moves_is_caught(mutant: str, monkeypatch: pytest.Monke
 def test_broken_networks_count_as_neither_dead_nor_alive() -> None:
     drawn = mlp.draw([0, 1], 4)
     x, y = names.contexts(["emma", "olivia"])
-    start = mortal.begin(drawn, "relu", 9.0)
+    start = runs.begin(drawn, "relu", 9.0)
     start.output[1] = torch.inf
     data = names.counts(x, y)
-    run = dying.watch(
+    run = history.watch(
         start, x.expand(3, 2, -1, -1), y.expand(3, 2, -1), mlp.same_rates(0.1), RELU, data, data.contexts, [0, 1, 2, 3]
     )
     assert run.broken.tolist() == [False, True]

@@ -11,11 +11,21 @@ import pytest
 import torch
 
 from experiments import forgiving
-from experiments.forgiving import CLAIMS, REMEDIES, SMOKE, TOLERANCE, TUNING, Params, Result
+from experiments.forgiving import (
+    CLAIMS,
+    REMEDIES,
+    SMOKE,
+    TOLERANCE,
+    TUNING,
+    Params,
+    Result,
+    at_initialisation,
+    gain_sweep,
+)
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import deep_start, deep_tanh, gain_sweep, mlp, names
+from nets import deep_tanh, mlp, names
 
 ALL = ("plain", *REMEDIES)
 FIELDS = {"residual": "residual", "batch norm": "batch_norm", "layer norm": "layer_norm", "Adam": "adam"}
@@ -296,8 +306,8 @@ def test_residual_gradients_outgrow_plain_ones_up_to_some_gain_and_not_beyond(re
 
 def test_at_50_layers_gain_5_thirds_lies_outside_and_1_inside(result: Result) -> None:
     rate = result.windows.set_index("remedy").loc["plain", "rate"]
-    high = deep_start.largest_gain(50, rate)
-    assert deep_start.least_gain(50, rate, Params().steps) < 1 < high < 5 / 3
+    high = at_initialisation.largest_gain(50, rate)
+    assert at_initialisation.least_gain(50, rate, Params().steps) < 1 < high < 5 / 3
 
 
 def test_every_verdict_is_what_the_chapter_on_inexact_starts_says(result: Result) -> None:

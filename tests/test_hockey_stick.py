@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from experiments import hockey_stick
-from experiments.hockey_stick import CLAIMS, SMOKE, UNIFORM, Params, Result
+from experiments.hockey_stick import CLAIMS, SMOKE, UNIFORM, Params, Result, logit_scale
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import first_loss, mlp, names, sgd, shrinking, starts
+from nets import first_loss, initialisation, mlp, names, sgd
 from nets.mlp import Weights
 
 LETTERS = 27
@@ -54,7 +54,7 @@ def _normal(spread: float, letters: int = LETTERS) -> tuple[torch.Tensor, names.
 def test_cosine_of_large_normal_logits_is_the_chapters_formula(letters: int) -> None:
     """At a spread of 3000 softmax is a maximum; 4,000 contexts leave about 1 % of noise."""
     expected = first_loss.expected_largest(letters) / (letters - 1) * math.sqrt(letters / 2)
-    assert shrinking.aim(*_normal(3000.0, letters)) == pytest.approx(expected, rel=0.02)
+    assert logit_scale.aim(*_normal(3000.0, letters)) == pytest.approx(expected, rel=0.02)
 
 
 def test_cosine_is_that_of_autograds_gradient() -> None:
@@ -65,12 +65,12 @@ def test_cosine_is_that_of_autograds_gradient() -> None:
     logits = (logits - logits.mean(1, keepdim=True)).requires_grad_()
     (gradient,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, y), logits)
     expected = torch.nn.functional.cosine_similarity(gradient.flatten(), logits.flatten(), dim=0).item()
-    assert shrinking.aim(shrinking.centred(weights, 0, data), data) == pytest.approx(expected, rel=1e-12)
+    assert logit_scale.aim(logit_scale.centred(weights, 0, data), data) == pytest.approx(expected, rel=1e-12)
 
 
 def test_logits_that_only_shrank_are_shrunk_and_forgotten_by_as_much() -> None:
     first, data = _normal(5.0)
-    found = shrinking.fall(0.3 * first, first, data)
+    found = logit_scale.fall(0.3 * first, first, data)
     assert found.left == pytest.approx(0.3, rel=1e-12)
     assert found.shrunk == pytest.approx(found.loss, rel=1e-12) and found.forgotten == pytest.approx(
         found.loss, rel=1e-12
@@ -80,9 +80,9 @@ def test_logits_that_only_shrank_are_shrunk_and_forgotten_by_as_much() -> None:
 def test_logits_that_were_replaced_are_forgotten_and_not_shrunk() -> None:
     first, data = _normal(5.0)
     other = first.roll(1, 0)  # each context gets another's logits: as large, and unrelated
-    found = shrinking.fall(other, first, data)
+    found = logit_scale.fall(other, first, data)
     assert abs(found.left) < 0.02 and found.forgotten == pytest.approx(UNIFORM, abs=0.02)
-    assert found.shrunk == pytest.approx(shrinking.loss(first, data), rel=1e-9)
+    assert found.shrunk == pytest.approx(logit_scale.loss(first, data), rel=1e-9)
 
 
 def test_best_scale_of_known_frequencies_costs_their_entropy() -> None:
@@ -91,9 +91,9 @@ def test_best_scale_of_known_frequencies_costs_their_entropy() -> None:
     shares = following / following.sum(1, keepdim=True)
     entropy = -float((following * shares.log()).sum() / following.sum())
     data = names.Counts(torch.zeros(2, 3), following)
-    assert shrinking.best(5 * shares.log(), data) == pytest.approx(entropy, abs=1e-9)
+    assert logit_scale.best(5 * shares.log(), data) == pytest.approx(entropy, abs=1e-9)
     wrong = -shares.log()  # the wrong way round: the best factor is none at all
-    assert shrinking.best(wrong, data) == pytest.approx(math.log(3), abs=1e-4)
+    assert logit_scale.best(wrong, data) == pytest.approx(math.log(3), abs=1e-4)
 
 
 # The committed result
@@ -110,7 +110,7 @@ def test_bad_run_leaves_the_path_of_pure_shrinking_at_once_and_stays_below_it(re
 def test_first_step_aims_where_the_formula_says(result: Result) -> None:
     """Within 10 %: the formula is for infinite spread; normal logits of spread 13 give 0.293, counted below."""
     assert result.aim.mean == pytest.approx(result.aim_predicted, rel=0.1)
-    finite = shrinking.aim(*_normal(result.first_spread.mean / math.sqrt(26 / 27)))
+    finite = logit_scale.aim(*_normal(result.first_spread.mean / math.sqrt(26 / 27)))
     assert result.aim.low - 0.005 < finite < result.aim.high + 0.005
 
 
@@ -136,7 +136,7 @@ def test_first_losses_recomputed_equal_the_committed_ones(result: Result) -> Non
     params = Params()
     data = names.counts(*names.contexts(names.split(names.load(params.data)).train))
     drawn = mlp.draw(range(params.seeds), params.width)
-    for start, weights in (("bad", drawn), ("fixed", starts.small_last(drawn, params.small))):
+    for start, weights in (("bad", drawn), ("fixed", initialisation.small_last(drawn, params.small))):
         first = result.curves[result.curves["start"] == start]["loss"].iloc[0]
         assert float(mlp.losses(weights, *data).mean()) == pytest.approx(first, rel=1e-5)
 
@@ -195,10 +195,12 @@ def test_smoke_run_has_every_table_full() -> None:
 
 @pytest.mark.parametrize("mutant", ["bias kept", "other batches", "sum for mean", "variance for spread"])
 def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_last, descend, parts = starts.small_last, sgd.descend, first_loss.parts
+    small_last, descend, parts = initialisation.small_last, sgd.descend, first_loss.parts
     if mutant == "bias kept":
         monkeypatch.setattr(
-            starts, "small_last", lambda drawn, size: small_last(drawn, size)._replace(output_bias=drawn.output_bias)
+            initialisation,
+            "small_last",
+            lambda drawn, size: small_last(drawn, size)._replace(output_bias=drawn.output_bias),
         )
     elif mutant == "variance for spread":
         monkeypatch.setattr(

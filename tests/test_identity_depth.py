@@ -11,11 +11,20 @@ import pytest
 import torch
 
 from experiments import identity_depth
-from experiments.identity_depth import CLAIMS, EVENTS, SMOKE, Params, Result
+from experiments.identity_depth import (
+    CLAIMS,
+    EVENTS,
+    SMOKE,
+    Params,
+    Result,
+    float_range,
+    identity_chain,
+    noisy_identity,
+)
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import finite_width, float_range, identity_chain, noisy_identity, passage
+from nets import finite_width, signal_propagation
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +57,8 @@ def test_a_chain_off_by_one_layer_would_be_off_by_the_whole_factor(monkeypatch: 
 
 
 def test_linear_gradients_on_their_way_down_equal_autograd() -> None:
-    found = passage.passage(
-        np.array([0.9]), passage.itself, torch.ones_like, depth=4, width=8, inputs=5, seed=7
+    found = signal_propagation.passage(
+        np.array([0.9]), signal_propagation.itself, torch.ones_like, depth=4, width=8, inputs=5, seed=7
     )  # fmt: skip
     generator = torch.Generator().manual_seed(7)
     signal = torch.randn(5, 8, generator=generator, dtype=torch.float64)

@@ -18,7 +18,7 @@ from experiments.initial_loss import CLAIMS, SMOKE, UNIFORM, Params, Result
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import first_loss, mlp, names, starts
+from nets import first_loss, initialisation, mlp, names
 
 LETTERS = 27
 
@@ -223,7 +223,7 @@ def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest
 def _assert_loss_is_the_librarys() -> None:
     """Compare with mlp.losses, which counts every example once."""
     data = _data()
-    weights = starts.small_last(mlp.draw([3], width=8, dtype=torch.float64), 1.0)
+    weights = initialisation.small_last(mlp.draw([3], width=8, dtype=torch.float64), 1.0)
     found = first_loss.parts(mlp.logits(weights, data.contexts)[0], data)
     assert found.price - found.luck == pytest.approx(float(mlp.losses(weights, *data)[0]), rel=1e-9)
 

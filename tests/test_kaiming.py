@@ -13,7 +13,7 @@ from experiments import kaiming
 from experiments.kaiming import CLAIMS, SMOKE, Params, Result
 from lab.claims import Verdict
 from lab.read import read
-from nets import deep_relu, finite_width, mean_field, passage
+from nets import deep_relu, finite_width, mean_field, signal_propagation
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,9 @@ def smoke() -> Result:
 
 def test_relu_gradients_on_their_way_down_equal_autograd() -> None:
     gain = np.array([2**0.5])
-    found = passage.passage(gain, torch.relu, passage.relu_slope, depth=4, width=8, inputs=5, seed=7)
+    found = signal_propagation.passage(
+        gain, torch.relu, signal_propagation.relu_slope, depth=4, width=8, inputs=5, seed=7
+    )
     generator = torch.Generator().manual_seed(7)
     signal = torch.randn(5, 8, generator=generator, dtype=torch.float64)
     signals = []

@@ -12,11 +12,11 @@ import torch
 from scipy.special import stdtrit
 
 from experiments import loss_log
-from experiments.loss_log import AGAIN, CLAIMS, FIXES, LECTURE, OTHER, SMOKE, Params, Result
+from experiments.loss_log import AGAIN, CLAIMS, FIXES, LECTURE, OTHER, SMOKE, Params, Result, loss_tables
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import mlp, names, sgd, variants
+from nets import mlp, names, sgd
 
 ENDS = {"logits": "logits", "tanh": "tanh", "gain": "gain", "norm": "batch norm", "again": AGAIN}  # fields by fix
 
@@ -156,7 +156,7 @@ def test_95_percent_of_differences_of_strangers_lie_within_chance() -> None:
     """Normal losses of known spread: a normal quantile within 1 %, where leaving out one variance would miss by 30 %."""
     drawn = np.random.default_rng(0).normal(0, [[1.0], [2.0]], (2, 100_000))
     losses = {name: np.tile(row, (1, 3, 1)) for name, row in zip(("one", "other"), drawn, strict=True)}
-    (found,) = variants.chance(losses, [("one", "other")])["train"]
+    (found,) = loss_tables.chance(losses, [("one", "other")])["train"]
     assert np.mean(np.abs(drawn[0] - np.roll(drawn[1], 1)) < found) == pytest.approx(0.95, abs=0.005)
 
 

@@ -12,10 +12,24 @@ import torch
 from scipy.signal import lfilter
 
 from experiments import momentum_ema
-from experiments.momentum_ema import CLAIMS, DAMPENED, NOTES, SAME, SCALED, SMOKE, ZEROED, Params, Result
+from experiments.momentum_ema import (
+    CLAIMS,
+    DAMPENED,
+    NOTES,
+    SAME,
+    SCALED,
+    SMOKE,
+    ZEROED,
+    Params,
+    Result,
+    ema,
+    ema_weights,
+    optimiser_paths,
+    smoothing,
+)
 from lab.claims import Verdict
 from lab.read import read
-from nets import ages, averaging, mlp, names, smoothed, starts, walks
+from nets import initialisation, mlp, names
 
 BETAS = (0.0, 0.5, 0.9, 0.99)
 TIGHT = (
@@ -50,28 +64,28 @@ def gradients() -> torch.Tensor:
 @pytest.mark.parametrize("beta", BETAS)
 def test_update_is_the_filter_that_scipy_knows(gradients: torch.Tensor, beta: float) -> None:
     expected = lfilter([1 - beta], [1, -beta], gradients.numpy(), axis=0)
-    assert averaging.averages(gradients, beta).numpy() == pytest.approx(expected, rel=TIGHT, abs=TIGHT)
+    assert ema.averages(gradients, beta).numpy() == pytest.approx(expected, rel=TIGHT, abs=TIGHT)
 
 
 @pytest.mark.parametrize("beta", BETAS)
 def test_weighted_sum_is_the_update_unrolled(gradients: torch.Tensor, beta: float) -> None:
-    assert averaging.unrolled_error(gradients, beta) <= len(gradients)
+    assert ema.unrolled_error(gradients, beta) <= len(gradients)
 
 
 @pytest.mark.parametrize("beta", BETAS[1:])
 def test_corrected_and_dampened_averages_are_the_two_that_pandas_knows(gradients: torch.Tensor, beta: float) -> None:
     frame = pd.DataFrame(gradients.numpy())
     weight = 1 - beta ** np.arange(1, len(frame) + 1)[:, None]
-    corrected = averaging.averages(gradients, beta).numpy() / weight
+    corrected = ema.averages(gradients, beta).numpy() / weight
     assert corrected == pytest.approx(frame.ewm(alpha=1 - beta, adjust=True).mean().to_numpy(), rel=TIGHT, abs=TIGHT)
-    dampened = averaging.buffers(gradients, beta, dampening=beta).numpy()
+    dampened = ema.buffers(gradients, beta, dampening=beta).numpy()
     assert dampened == pytest.approx(frame.ewm(alpha=1 - beta, adjust=False).mean().to_numpy(), rel=TIGHT, abs=TIGHT)
 
 
 def test_average_of_a_ramp_lags_by_the_mean_age() -> None:
     """The chapter's rule for the lag: once begun, the average of t is t - beta / (1 - beta)."""
     ramp = torch.arange(2000.0, dtype=torch.float64)[:, None]
-    assert float(averaging.averages(ramp, 0.9)[-1]) == pytest.approx(1999 - 9, rel=1e-13)
+    assert float(ema.averages(ramp, 0.9)[-1]) == pytest.approx(1999 - 9, rel=1e-13)
 
 
 @pytest.mark.parametrize("column", ["carried", "mean_age", "values"])
@@ -125,10 +139,10 @@ def test_moving_adds_to_the_distance_at_every_beta(result: Result) -> None:
 
 def test_whole_gradient_is_the_mean_of_the_gradients_of_all_examples() -> None:
     x, y = names.contexts(["emma", "olivia", "ava"])
-    start = starts.good(mlp.draw([3, 4], 5, dtype=torch.float64))
+    start = initialisation.good(mlp.draw([3, 4], 5, dtype=torch.float64))
     together = mlp.gradient(start, x.expand(2, -1, -1), y.expand(2, -1))
-    expected = smoothed.flat(together)
-    assert torch.allclose(smoothed.whole(start, names.counts(x, y)), expected, rtol=1e-10, atol=1e-14)
+    expected = smoothing.flat(together)
+    assert torch.allclose(smoothing.whole(start, names.counts(x, y)), expected, rtol=1e-10, atol=1e-14)
 
 
 def test_pytorch_walks_the_notes_path_at_the_scaled_rate_and_with_a_zeroed_buffer(result: Result) -> None:
@@ -142,7 +156,7 @@ def test_pytorch_walks_the_notes_path_at_the_scaled_rate_and_with_a_zeroed_buffe
 def test_dampened_path_parts_as_predicted_while_the_gradient_is_the_first() -> None:
     """On a slope that does not change, the extra beta^t g_1 adds up to beta (1 - beta^t) / (1 - beta) plain steps."""
     slope = torch.ones(30, 1, dtype=torch.float64)
-    extra = (averaging.buffers(slope, 0.9, dampening=0.9) - averaging.averages(slope, 0.9)).cumsum(0)[:, 0].numpy()
+    extra = (ema.buffers(slope, 0.9, dampening=0.9) - ema.averages(slope, 0.9)).cumsum(0)[:, 0].numpy()
     assert extra == pytest.approx(9 * (1 - 0.9 ** np.arange(1, 31)), rel=TIGHT)
 
 
@@ -150,9 +164,9 @@ def test_a_seed_gives_the_same_whatever_the_others(smoke: Result) -> None:
     x, y = names.contexts(["emma", "olivia", "ava"])
 
     def distances(seeds: range) -> torch.Tensor:
-        start = starts.good(mlp.draw(seeds, 5, dtype=torch.float64))
+        start = initialisation.good(mlp.draw(seeds, 5, dtype=torch.float64))
         order = mlp.batches(seeds, len(x), 4, 20)
-        return smoothed.watch(start, (x[order], y[order]), names.counts(x, y), 0.1, BETAS, 5).squared
+        return smoothing.watch(start, (x[order], y[order]), names.counts(x, y), 0.1, BETAS, 5).squared
 
     assert torch.equal(distances(range(3))[:, :2], distances(range(2)))
 
@@ -221,7 +235,7 @@ def test_wrong_updates_are_caught(
     mutant: Callable[..., torch.Tensor], gradients: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each must break the unrolled sum, the filter, and the path that PyTorch walks beside it."""
-    for module in (averaging, walks, smoothed):
+    for module in (ema, optimiser_paths, smoothing):
         monkeypatch.setattr(module, "update", mutant)
     with pytest.raises(AssertionError):
         test_weighted_sum_is_the_update_unrolled(gradients, 0.9)
@@ -238,9 +252,9 @@ def test_dampening_from_the_first_step_on_is_caught(monkeypatch: pytest.MonkeyPa
     """If PyTorch dampened the first gradient too, its buffer would be the notes' average: the tables must show it."""
 
     def zeroed(gradients: torch.Tensor, beta: float, dampening: float = 0.0) -> torch.Tensor:
-        return averaging.averages(gradients, beta) * (1 - dampening) / (1 - beta)
+        return ema.averages(gradients, beta) * (1 - dampening) / (1 - beta)
 
-    for module in (averaging, ages):
+    for module in (ema, ema_weights):
         monkeypatch.setattr(module, "buffers", zeroed)
     wrong = momentum_ema.run(SMOKE)
     assert wrong.dampened_error > 1e10

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiment import names
+from lab.keys.experiments import names
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "book/notation.qmd").read_text(encoding="utf-8")
 CODE = "\n".join(
     path.read_text(encoding="utf-8")
     for folder in ("experiments", "nets", "lab")
-    for path in (ROOT / folder).glob("*.py")
+    for path in (ROOT / folder).rglob("*.py")
 )
 ROWS = [line.strip("| ").split("|") for line in PAGE.splitlines() if line.startswith("| ") and "symbol" not in line]
 NAMED = sorted({name for row in ROWS for name in re.findall(r"`(\w+)`", row[1])})

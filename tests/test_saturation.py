@@ -14,10 +14,10 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from experiments import saturation
-from experiments.saturation import CLAIMS, FIVE_THIRDS, RAW, SMOKE, Params, Result
+from experiments.saturation import CLAIMS, FIVE_THIRDS, RAW, SMOKE, Params, Result, linearity
 from lab.claims import Verdict
 from lab.read import read
-from nets import bending, mlp, names, starts
+from nets import initialisation, mlp, names
 from nets.mean_field import gaussian_mean
 
 SCALES = (0.3, 1.0, 3.0, 10.0)
@@ -41,10 +41,10 @@ def test_expected_shares_and_gradients_agree_with_adaptive_quadrature(scale: flo
     """scipy's adaptive rule shares nothing with our trapezoids; a slope not squared would be off by a third or more."""
     edge = math.atanh(0.97) / scale
     tail, _ = quad(norm.pdf, edge, np.inf)
-    assert bending.expected_saturated(scale, 0.97) == pytest.approx(2 * tail, rel=1e-7, abs=1e-12)
+    assert linearity.expected_saturated(scale, 0.97) == pytest.approx(2 * tail, rel=1e-7, abs=1e-12)
     squared, _ = quad(lambda z: np.cosh(scale * z) ** -4 * norm.pdf(z), -9, 9, points=[0.0], epsabs=1e-13)
-    assert bending.expected_inner(scale) == pytest.approx(math.sqrt(squared), rel=1e-8)
-    assert bending.expected_inputs(scale) == pytest.approx(scale * math.sqrt(squared), rel=1e-8)
+    assert linearity.expected_inner(scale) == pytest.approx(math.sqrt(squared), rel=1e-8)
+    assert linearity.expected_inputs(scale) == pytest.approx(scale * math.sqrt(squared), rel=1e-8)
 
 
 def test_expected_departure_is_all_but_the_first_hermite_coefficient() -> None:
@@ -55,20 +55,20 @@ def test_expected_departure_is_all_but_the_first_hermite_coefficient() -> None:
         values = np.tanh(scale * nodes)
         linear = np.sum(weights * nodes * values)
         total = np.sum(weights * values**2)
-        assert bending.expected_departure(scale) == pytest.approx(1 - linear**2 / total, rel=1e-5)
+        assert linearity.expected_departure(scale) == pytest.approx(1 - linear**2 / total, rel=1e-5)
 
 
 def test_expected_departure_has_the_limits_of_the_chapter() -> None:
-    assert bending.expected_departure(0.01) == pytest.approx(2 / 3 * 1e-8, rel=1e-3)  # the next term is of order 1e-4
-    short = [1 - 2 / math.pi - bending.expected_departure(scale) for scale in (25.0, 50.0, 100.0)]
+    assert linearity.expected_departure(0.01) == pytest.approx(2 / 3 * 1e-8, rel=1e-3)  # the next term is of order 1e-4
+    short = [1 - 2 / math.pi - linearity.expected_departure(scale) for scale in (25.0, 50.0, 100.0)]
     assert short[0] / short[1] == pytest.approx(2, rel=0.05) and short[1] / short[2] == pytest.approx(2, rel=0.05)
 
 
 def test_gradients_by_hand_equal_autograd() -> None:
-    weights = starts.good(mlp.draw([1, 2], 7, dtype=torch.float64))
+    weights = initialisation.good(mlp.draw([1, 2], 7, dtype=torch.float64))
     weights = weights._replace(hidden=3 * weights.hidden, output=10 * weights.output)
     x, y = names.contexts(["emma", "olivia"])
-    found = bending.gradients(weights, x, y)
+    found = linearity.gradients(weights, x, y)
     for seed in range(2):
         alone = mlp.Weights(*(kind[seed] for kind in weights))
         inputs = alone.embedding[x].flatten(1).requires_grad_()
@@ -84,21 +84,21 @@ def test_gradients_by_hand_equal_autograd() -> None:
 
 
 def test_departure_is_what_least_squares_leaves() -> None:
-    weights = starts.good(mlp.draw([5], 6, dtype=torch.float64))
+    weights = initialisation.good(mlp.draw([5], 6, dtype=torch.float64))
     x, _ = names.contexts(names.load(Params().data)[:60])
     inputs = weights.embedding[0][x].flatten(1).numpy()
     hidden = mlp.units(weights, x)[0].numpy()
     fit = np.linalg.lstsq(np.column_stack([inputs, np.ones(len(x))]), hidden, rcond=None)[0]
     left = hidden - np.column_stack([inputs, np.ones(len(x))]) @ fit
     expected = (left**2).sum() / ((hidden - hidden.mean(0)) ** 2).sum()
-    assert bending.departure(weights, x).item() == pytest.approx(expected, rel=1e-9)
+    assert linearity.departure(weights, x).item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_an_unbent_network_trains_as_a_linear_one_does() -> None:
     """Tanh bends pre-activations of ten, scaled by 2^-10, by 3e-5 of themselves; unscaled they would not reach 1."""
-    drawn = starts.good(mlp.draw([3], 8, dtype=torch.float64))
+    drawn = initialisation.good(mlp.draw([3], 8, dtype=torch.float64))
     x, y = names.contexts(["emma", "olivia", "ava"])
-    start, rates = starts.unbent(drawn, mlp.same_rates(0.5))
+    start, rates = initialisation.unbent(drawn, mlp.same_rates(0.5))
     steps = 10
     *_, (_, end) = mlp.descent(start, x.expand(steps, 1, *x.shape), y.expand(steps, 1, *y.shape), rates)
     plain = [kind[0].clone().requires_grad_() for kind in drawn]
@@ -130,9 +130,9 @@ def _assert_starts(result: Result) -> None:
     """
     rows = result.starting
     for quantity, expected in (
-        ("saturated", [bending.expected_saturated(scale, 0.97) for scale in rows["scale"]]),
-        ("inner", [bending.expected_inner(scale) for scale in rows["scale"]]),
-        ("inputs", [bending.expected_inputs(scale) for scale in rows["scale"]]),
+        ("saturated", [linearity.expected_saturated(scale, 0.97) for scale in rows["scale"]]),
+        ("inner", [linearity.expected_inner(scale) for scale in rows["scale"]]),
+        ("inputs", [linearity.expected_inputs(scale) for scale in rows["scale"]]),
     ):
         slack = 1.5 * (rows[f"{quantity}_high"] - rows[f"{quantity}_low"]) + 0.04 * np.array(expected) + 1e-9
         assert ((rows[quantity] - expected).abs() <= slack).all(), quantity
@@ -141,7 +141,7 @@ def _assert_starts(result: Result) -> None:
 def test_narrow_layers_depart_as_the_fourth_power_and_wide_ones_less_than_theory(result: Result) -> None:
     departure = result.starting.set_index("scale")["departure"]
     assert math.log(departure[0.1] / departure[0.03]) / math.log(0.1 / 0.03) == pytest.approx(4, abs=0.1)
-    assert departure.is_monotonic_increasing and departure.iloc[-1] < bending.expected_departure(30.0)
+    assert departure.is_monotonic_increasing and departure.iloc[-1] < linearity.expected_departure(30.0)
 
 
 def test_losses_make_a_valley_whose_narrow_side_falls_and_whose_wide_side_rises(result: Result) -> None:
@@ -196,7 +196,7 @@ def test_smoke_run_saturates_when_wide_and_is_linear_when_narrow(smoke: Result) 
 
 def test_what_is_held_still_does_not_move(smoke: Result) -> None:
     still = mlp.same_rates(0.1)._replace(embedding=0.0, hidden=0.0, hidden_bias=0.0)
-    start = starts.good(mlp.draw([0], 8))
+    start = initialisation.good(mlp.draw([0], 8))
     x, y = names.contexts(["emma"])
     *_, (_, end) = mlp.descent(start, x[None, None], y[None, None], still)
     assert all(torch.equal(now, then) for now, then in zip(end[:3], start[:3], strict=True))
@@ -227,24 +227,26 @@ def test_a_run_of_another_size_follows_theory_too(size: Params) -> None:
 @pytest.mark.parametrize("mutant", ["slope not squared", "fan-in forgotten", "bound of 0.9", "width not counted"])
 def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each wrong formula must break the agreement of theory and measurement."""
-    good, gradients, saturated = starts.good, bending.gradients, bending.saturated
+    good, gradients, saturated = initialisation.good, linearity.gradients, linearity.saturated
     if mutant == "slope not squared":
         monkeypatch.setattr(
-            bending,
+            linearity,
             "gradient_factor",
             lambda variance, gain: gain**2 * gaussian_mean(lambda z: np.cosh(np.sqrt(variance) * z) ** -2.0),
         )
     elif mutant == "fan-in forgotten":
-        monkeypatch.setattr(starts, "good", lambda drawn: good(drawn)._replace(hidden=FIVE_THIRDS * drawn.hidden))
+        monkeypatch.setattr(
+            initialisation, "good", lambda drawn: good(drawn)._replace(hidden=FIVE_THIRDS * drawn.hidden)
+        )
     elif mutant == "bound of 0.9":
-        monkeypatch.setattr(bending, "saturated", lambda weights, x, beyond: saturated(weights, x, 0.9))
+        monkeypatch.setattr(linearity, "saturated", lambda weights, x, beyond: saturated(weights, x, 0.9))
     else:
 
-        def uncounted(weights: mlp.Weights, x: torch.Tensor, y: torch.Tensor) -> bending.Gradients:
+        def uncounted(weights: mlp.Weights, x: torch.Tensor, y: torch.Tensor) -> linearity.Gradients:
             found = gradients(weights, x, y)
             return found._replace(inputs=found.inputs * (64 / 30) ** 0.5)
 
-        monkeypatch.setattr(bending, "gradients", uncounted)
+        monkeypatch.setattr(linearity, "gradients", uncounted)
     found = saturation.run(size)
     with pytest.raises(AssertionError):
         _assert_starts(found)
@@ -252,12 +254,12 @@ def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest
 
 @pytest.mark.parametrize("kind", ["hidden", "output"])
 def test_an_unbent_network_with_one_wrong_rate_is_caught(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    unbent = starts.unbent
+    unbent = initialisation.unbent
 
     def wrong(weights: mlp.Weights, rates: mlp.Rates, size: float = 2.0**-10) -> tuple[mlp.Weights, mlp.Rates]:
         start, changed = unbent(weights, rates, size)
         return start, changed._replace(**{kind: 0.5})
 
-    monkeypatch.setattr(starts, "unbent", wrong)
+    monkeypatch.setattr(initialisation, "unbent", wrong)
     with pytest.raises(AssertionError):
         test_an_unbent_network_trains_as_a_linear_one_does()

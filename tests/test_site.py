@@ -12,12 +12,12 @@ import pypdfium2
 import pytest
 from playwright.sync_api import sync_playwright
 
-from lab.experiment import load, names
-from lab.verdicts import decide
+from lab.book.verdicts import decide
+from lab.keys.experiments import load, names
 from press.book import Chapter
-from press.project import read_project
-from press.scan import parse
-from press.source import Cell
+from press.read.project import read_project
+from press.read.qmd import Cell
+from press.read.scan import parse
 from tests.site_pages import SitePage, dangling, fetched_from_elsewhere, outside_links, read
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,10 +14,10 @@ from scipy.integrate import quad
 from scipy.special import expit
 
 from experiments import squashing
-from experiments.squashing import CLAIMS, FIVE_THIRDS, SMOKE, Params, Result
+from experiments.squashing import CLAIMS, FIVE_THIRDS, SMOKE, Params, Result, gradient_signs, quantisation
 from lab.claims import Verdict
 from lab.read import read
-from nets import names, quantised, sign_ties
+from nets import names
 
 
 @pytest.fixture(scope="module")
@@ -51,39 +51,41 @@ def test_bits_agree_with_integrating_the_normal_density_level_by_level() -> None
     edges = [-12, *np.arctanh(np.linspace(-1, 1, levels + 1)[1:-1]) / spread, 12]
     shares = [quad(lambda z: math.exp(-(z**2) / 2) / math.sqrt(2 * math.pi), *pair)[0] for pair in pairwise(edges)]
     expected = -sum(share * math.log2(share) for share in shares)
-    assert quantised.bits(np.arctanh, spread, levels) == pytest.approx(expected, abs=1e-12)
+    assert quantisation.bits(np.arctanh, spread, levels) == pytest.approx(expected, abs=1e-12)
 
 
 def test_bits_have_their_limits() -> None:
     uniform = 1 / math.sqrt(3)  # the spread of a uniform output; a normal one can only come near eight bits
-    assert quantised.bits(np.arctanh, uniform, 256) < 8
-    assert quantised.bits(np.arctanh, 1e6, 256) == pytest.approx(1, abs=1e-4)  # only the sign is left
-    assert quantised.bits(np.arctanh, 1e-6, 256) == pytest.approx(1, abs=1e-12)  # and here, as 0 is an edge
+    assert quantisation.bits(np.arctanh, uniform, 256) < 8
+    assert quantisation.bits(np.arctanh, 1e6, 256) == pytest.approx(1, abs=1e-4)  # only the sign is left
+    assert quantisation.bits(np.arctanh, 1e-6, 256) == pytest.approx(1, abs=1e-12)  # and here, as 0 is an edge
 
 
 def test_sigmoid_keeps_what_tanh_keeps_of_half_the_signal() -> None:
-    sigmoid = quantised.SQUASHES["sigmoid"]
-    assert quantised.bits(sigmoid.inverse, 3.0, 256) == pytest.approx(quantised.bits(np.arctanh, 1.5, 256), abs=1e-12)
+    sigmoid = quantisation.SQUASHES["sigmoid"]
+    assert quantisation.bits(sigmoid.inverse, 3.0, 256) == pytest.approx(
+        quantisation.bits(np.arctanh, 1.5, 256), abs=1e-12
+    )
     x = np.linspace(-5, 5, 11)
     assert sigmoid.inverse(sigmoid.forward(x)) == pytest.approx(x, abs=1e-12)
 
 
 def test_formula_for_many_levels_is_approached_as_they_grow_in_number() -> None:
-    errors = [abs(quantised.bits(np.arctanh, 1.0, n) - quantised.smooth_bits(1.0, n)) for n in (64, 1024, 16384)]
+    errors = [abs(quantisation.bits(np.arctanh, 1.0, n) - quantisation.smooth_bits(1.0, n)) for n in (64, 1024, 16384)]
     assert errors[0] > 4 * errors[1] > 16 * errors[2] and errors[2] < 1e-4
 
 
 def test_best_spread_is_the_top_of_the_formula(result: Result) -> None:
     best = result.best_spread
     for other in (0.99 * best, 1.01 * best):  # a flat top: one per cent beside it costs one ten-thousandth of a bit
-        assert 1e-5 < quantised.smooth_bits(best, 256) - quantised.smooth_bits(other, 256) < 1e-3
-    assert result.best_bits == pytest.approx(quantised.smooth_bits(best, 256), abs=2e-3)
+        assert 1e-5 < quantisation.smooth_bits(best, 256) - quantisation.smooth_bits(other, 256) < 1e-3
+    assert result.best_bits == pytest.approx(quantisation.smooth_bits(best, 256), abs=2e-3)
 
 
 def test_one_squashing_is_a_squashing(result: Result) -> None:
     once = result.repeated.query("squashings == 1").set_index("gain")
     for gain in once.index:
-        assert once.loc[gain, "bits"] == pytest.approx(quantised.bits(np.arctanh, gain, Params().levels), abs=1e-12)
+        assert once.loc[gain, "bits"] == pytest.approx(quantisation.bits(np.arctanh, gain, Params().levels), abs=1e-12)
         assert once.loc[gain, "value"] == np.tanh(0.75 * gain)
 
 
@@ -99,13 +101,13 @@ def test_repeated_squashing_ends_where_algebra_says(result: Result) -> None:
 @pytest.mark.parametrize(("mean", "spread"), [(0.0, 1.0), (0.5, 0.2), (2.0, 1.0)])
 def test_two_weights_are_tied_as_two_correlated_normal_numbers_agree_in_sign(mean: float, spread: float) -> None:
     correlation = mean**2 / (mean**2 + spread**2)
-    found = sign_ties.expected(lambda z: mean + spread * z, 2)
+    found = gradient_signs.expected(lambda z: mean + spread * z, 2)
     assert found == pytest.approx(0.5 + math.asin(correlation) / math.pi, abs=1e-9)
 
 
 def test_errors_and_activations_make_the_gradient_that_autograd_finds() -> None:
     x, y = names.contexts(["emma", "olivia"])
-    layer = sign_ties.names_layer(torch.sigmoid, 6, x, y, seed=3)
+    layer = gradient_signs.names_layer(torch.sigmoid, 6, x, y, seed=3)
     generator = torch.Generator().manual_seed(3)
     shapes = ((27, 10), (30, 6), (6, 6), (6, 27))
     embedding, first, second, last = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
@@ -119,7 +121,7 @@ def test_errors_and_activations_make_the_gradient_that_autograd_finds() -> None:
 
 def test_ties_are_counted_as_a_reader_would() -> None:
     gradient = torch.tensor([[1.0, -1.0, 1.0, 0.0], [2.0, -0.5, -1.0, 1.0]])  # [weight, unit]
-    assert sign_ties.tied(gradient) == 0.5
+    assert gradient_signs.tied(gradient) == 0.5
 
 
 # The committed result
@@ -228,20 +230,20 @@ def test_a_run_of_another_size_follows_theory_too(size: Params) -> None:
 @pytest.mark.parametrize("mutant", ["spread not applied", "spread squared", "mean taken off", "errors of one sign"])
 def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each wrong formula must break the agreement of theory and measurement."""
-    bits, expected, layer = quantised.bits, sign_ties.expected, sign_ties.random_layer
+    bits, expected, layer = quantisation.bits, gradient_signs.expected, gradient_signs.random_layer
     if mutant == "spread not applied":
-        monkeypatch.setattr(quantised, "bits", lambda inverse, spread, levels: bits(inverse, 1.0, levels))
+        monkeypatch.setattr(quantisation, "bits", lambda inverse, spread, levels: bits(inverse, 1.0, levels))
     elif mutant == "spread squared":
-        monkeypatch.setattr(quantised, "bits", lambda inverse, spread, levels: bits(inverse, spread**2, levels))
+        monkeypatch.setattr(quantisation, "bits", lambda inverse, spread, levels: bits(inverse, spread**2, levels))
     elif mutant == "mean taken off":
-        monkeypatch.setattr(sign_ties, "expected", lambda squash, width: expected(lambda z: expit(z) - 0.5, width))
+        monkeypatch.setattr(gradient_signs, "expected", lambda squash, width: expected(lambda z: expit(z) - 0.5, width))
     else:
 
-        def positive(*arguments: object) -> sign_ties.Layer:
+        def positive(*arguments: object) -> gradient_signs.Layer:
             drawn = layer(*arguments)  # type: ignore[arg-type]
             return drawn._replace(errors=drawn.errors.abs())
 
-        monkeypatch.setattr(sign_ties, "random_layer", positive)
+        monkeypatch.setattr(gradient_signs, "random_layer", positive)
     found = squashing.run(size)
     with pytest.raises(AssertionError):
         _agree(found, size)

@@ -94,7 +94,7 @@ class Ours(System):
         return super().source().replace("Result(value, steps)", "{steps}")
 
     def value(self, said: str) -> str:
-        from lab import store
+        from lab.results import store
 
         value, *others = store.read(self.root / "results/walk", self.root).numbers.values()
         return " ".join([f"{value:.6f}", *map(str, others)])
@@ -105,7 +105,7 @@ class Ours(System):
     @contextmanager
     def here(self) -> Iterator[None]:
         """Let this process see the project and the library as one started in it does."""
-        from lab import versions
+        from lab.keys import versions
 
         before, path, folder = dict(os.environ), list(sys.path), os.getcwd()
         os.environ.update(self.environment())
@@ -126,9 +126,9 @@ class Ours(System):
 
     def run(self, dies: bool = False) -> str:
         """Do what `lab run walk` does, in this process; the experiment runs in one of its own."""
-        from lab import status, worker
         from lab.cli.run import bring_up_to_date
         from lab.errors import LabError
+        from lab.run import status, worker
 
         with self.here():
             if self.within and not dies:
@@ -146,7 +146,7 @@ class Ours(System):
         return "" if dies else self.value("")
 
     def on_other_pythons(self) -> str:
-        code = "import json, sys; from pathlib import Path; from lab import key; root = Path(sys.argv[1])\n"
+        code = "import json, sys; from pathlib import Path; from lab.keys import key; root = Path(sys.argv[1])\n"
         code += "there = json.loads((root / 'results/walk/result.json').read_bytes())['key']\n"
         code += "sys.exit(key.compute('walk', root).key != there)"
         found = other_pythons()
@@ -177,7 +177,7 @@ class OurBook(Ours):
 
     def run(self, dies: bool = False) -> str:
         import press
-        from lab.chapters import Chapters
+        from lab.book.chapter_keys import Chapters
 
         super().run()
         with self.here():

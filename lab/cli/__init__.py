@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from lab import disk
 from lab.errors import LabError
+from lab.results import write_errors
 from press.errors import SourceError
 
 
@@ -30,9 +30,9 @@ def main() -> None:
     except BrokenPipeError:  # whoever reads along has read enough: head, say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        if error.errno not in disk.HINTS:
+        if error.errno not in write_errors.HINTS:
             raise
-        sys.exit(f"error: {disk.unwritten(error, Path(error.filename or 'to this disk'))}")
+        sys.exit(f"error: {write_errors.unwritten(error, Path(error.filename or 'to this disk'))}")
     except typer.Exit as end:
         sys.exit(end.exit_code)
     except KeyboardInterrupt:

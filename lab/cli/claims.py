@@ -9,12 +9,12 @@ from pathlib import Path
 
 import typer
 
-from lab import status
+from lab.book.verdicts import decide, in_book_order
 from lab.cli.result import plain
 from lab.cli.show import table
 from lab.errors import NoResult
-from lab.experiment import load
-from lab.verdicts import decide, in_book_order
+from lab.keys.experiments import load
+from lab.run import status
 
 
 def ledger(chosen: Sequence[str], root: Path, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lab.cli.options import CORES, Address, Changes, Executor, Jobs, Names, checked, scheduler
-from lab.experiment import find_root
+from lab.keys.experiments import find_root
 
 
 def status(names: Names = None) -> None:
@@ -22,7 +22,7 @@ def status(names: Names = None) -> None:
     """
     from lab.cli.show import columns, short
     from lab.duration import duration
-    from lab.status import every
+    from lab.run.status import every
 
     root = find_root()
     there = every(root, checked(names, root))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab import new
+from lab.book import new
 from lab.cli.run import finish, watched
-from lab.schedule import Job
+from lab.run.scheduler import Job
 
 
 def start(name: str, root: Path, part: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from lab.experiment import source
+from lab.keys.experiments import source
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="experiments; all if none is named")]
 Changes = Annotated[

@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 
 import press
-from lab.chapters import Chapters
+from lab.book.chapter_keys import Chapters
 from lab.cli.run import bring_up_to_date, finish
 from lab.errors import LabError, unknown
 
@@ -67,7 +67,7 @@ def _with_press(
 
 
 def _with_quarto(root: Path, formats: Sequence[str], only: Sequence[Path]) -> dict[str, Path]:
-    from press.project import read_project
+    from press.read.project import read_project
 
     to = [] if set(formats) == set(FORMATS) else ["--to", ",".join(FORMATS[name] for name in formats)]
     for target in [[str(path)] for path in only] or [[]]:
@@ -98,8 +98,8 @@ def _chapter(name: str, root: Path) -> Path:
 
 def serve(root: Path, port: int) -> None:
     """Serve the site until ctrl-C."""
-    from lab.serve import server
-    from press.project import read_project
+    from lab.book.serve import server
+    from press.read.project import read_project
 
     with server(root / read_project(root).output_dir, port) as running:
         print(f"the book is at http://127.0.0.1:{running.server_address[1]}/ (ctrl-C ends this)", flush=True)

@@ -8,7 +8,7 @@ from typing import Any
 from lab.cli.show import table
 from lab.duration import duration
 from lab.read import result as make
-from lab.store import Stored
+from lab.results.store import Stored
 
 
 def describe(experiment: Any, stored: Stored) -> None:
@@ -34,7 +34,7 @@ def plain(text: str) -> str:
 
 
 def _packed(experiment: Any) -> dict[str, Any]:
-    from lab.plain import pack
+    from lab.keys.canonical_json import pack
 
     return {name: pack(value) for name, value in vars(experiment.Params()).items()}
 

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lab import device, key, schedule, status, store
-from lab.cache import VARIABLE
+from lab import device
 from lab.cli.show import short
 from lab.cli.watch import Watch
 from lab.errors import LabError
-from lab.experiment import load, names
-from lab.schedule import Job, Outcome
+from lab.keys import key
+from lab.keys.experiments import load, names
+from lab.results import store
+from lab.results.shared_cache import VARIABLE
+from lab.run import scheduler, status
+from lab.run.scheduler import Job, Outcome
 
 if TYPE_CHECKING:
-    from lab.cluster import Cluster
+    from lab.dask.client import Cluster
 
 
 def book(chosen: Sequence[str], root: Path, workers: int, force: bool = False, address: str | None = None) -> None:
@@ -62,7 +65,7 @@ def watched(
     watch = Watch(jobs)
     try:
         with _cluster(address, jobs, root, watch.say) as cluster, watch:
-            outcomes = schedule.run(jobs, root, workers, watch, cluster)
+            outcomes = scheduler.run(jobs, root, workers, watch, cluster)
     except KeyboardInterrupt:
         ended = [*watch.kept, *watch.failed]
         lost = [name for name in watch.begun if name not in ended]
@@ -81,7 +84,7 @@ def _cluster(address: str | None, jobs: list[Job], root: Path, say: Callable[[st
     if address is None:
         yield None
         return
-    from lab.cluster import Cluster
+    from lab.dask.client import Cluster
 
     cluster = Cluster(address, say)
     try:

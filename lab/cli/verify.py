@@ -10,14 +10,14 @@ from typing import Any
 
 import typer
 
-from lab import verify
 from lab.cli.result import plain
 from lab.cli.run import Stopped, finish, watched
 from lab.cli.show import table
 from lab.errors import LabError
-from lab.experiment import names
-from lab.schedule import Job, Outcome
-from lab.verify import Comparison
+from lab.keys.experiments import names
+from lab.run import verification
+from lab.run.scheduler import Job, Outcome
+from lab.run.verification import Comparison
 
 MOST = 5  # numbers that differ and are listed, for each experiment
 
@@ -31,7 +31,7 @@ def again(chosen: Sequence[str], root: Path, workers: int, address: str | None =
     jobs, amiss = list[Job](), dict[str, str]()
     for name in chosen or names(root):
         try:
-            jobs.append(Job(name, verify=True, expected=verify.book(name, root).provenance["seconds"]))
+            jobs.append(Job(name, verify=True, expected=verification.book(name, root).provenance["seconds"]))
         except LabError as error:
             amiss[name] = str(error)
     outcomes, stopped = list[Outcome](), False
@@ -43,7 +43,7 @@ def again(chosen: Sequence[str], root: Path, workers: int, address: str | None =
     found = list[Comparison]()
     for name in sorted(done):
         try:
-            found.append(verify.compare(name, root))
+            found.append(verification.compare(name, root))
         except LabError as error:
             amiss[name] = str(error)
     failed = {outcome.job.experiment: outcome.error for outcome in outcomes if outcome.error}

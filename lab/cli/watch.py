@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.text import Text
 
-    from lab.schedule import Job
+    from lab.run.scheduler import Job
 
 QUIET = 30.0  # seconds between two plain lines on one experiment
 

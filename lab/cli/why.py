@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import status
-from lab.status import State
+from lab.run import status
+from lab.run.status import State
 
 SAYS = {
     State.FRESH: "fresh: nothing that it depends on has changed since",

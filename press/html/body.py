@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from press import ast
+from press import pandoc_ast
 from press.book import Book, Node, Page
 from press.html import boxes, markup
 from press.html.markup import attributes, raw, raw_inline
@@ -33,8 +33,8 @@ def _kind(value: Any) -> str:
 
 def _together(before: Node, *more: Node) -> Node:
     """Return these inlines as one that no line breaks; word joiners do not hold browsers back from a formula."""
-    inside = before["c"][1] if before["t"] == "Span" and ast.triple(before)[1] == ["together"] else [before]
-    return ast.span([*inside, *more], classes=["together"])
+    inside = before["c"][1] if before["t"] == "Span" and pandoc_ast.triple(before)[1] == ["together"] else [before]
+    return pandoc_ast.span([*inside, *more], classes=["together"])
 
 
 class Writer:
@@ -77,27 +77,31 @@ class Writer:
             case "Table":
                 (ident, classes, pairs), *rest = node["c"]
                 table = {"t": "Table", "c": [[ident, [*classes, "table"], pairs], *self._walk(rest)]}
-                return [ast.div([table], classes=["table-scroll"])]
+                return [pandoc_ast.div([table], classes=["table-scroll"])]
             case "Figure":  # an image alone in its paragraph
                 _, (_, caption), content = node["c"]
                 parts = [raw('<figure class="figure">'), *self.blocks(content), raw("<figcaption>")]
                 parts += [*self.blocks(caption), raw("</figcaption></figure>")]
-                return [ast.div(parts, classes=["quarto-figure", "quarto-figure-center"])]
+                return [pandoc_ast.div(parts, classes=["quarto-figure", "quarto-figure-center"])]
             case "Image":
                 return [self._image(node)]
             case "Link":
                 return [self._link(node)]
-            case "Span" if "equation" in ast.triple(node)[1]:
-                number = ast.span([ast.text(f"({ast.get(node, 'number')})")], classes=["equation-number"])
-                return [ast.span([*self.blocks(node["c"][1]), number], ast.triple(node)[0], ["equation"])]
+            case "Span" if "equation" in pandoc_ast.triple(node)[1]:
+                number = pandoc_ast.span(
+                    [pandoc_ast.text(f"({pandoc_ast.get(node, 'number')})")], classes=["equation-number"]
+                )
+                return [pandoc_ast.span([*self.blocks(node["c"][1]), number], pandoc_ast.triple(node)[0], ["equation"])]
             case "Math" if node["c"][0]["t"] == "DisplayMath":
-                return [ast.span([node], classes=["math-scroll"])]
+                return [pandoc_ast.span([node], classes=["math-scroll"])]
         return [{"t": node["t"], "c": self._walk(node["c"])} if "c" in node else node]
 
     def _header(self, node: Node) -> Node:
         level, attr, inlines = node["c"]
-        number = ast.get(node, "number")
-        start = [ast.span([ast.text(number)], classes=["header-section-number"]), _SPACE] if number else []
+        number = pandoc_ast.get(node, "number")
+        start = (
+            [pandoc_ast.span([pandoc_ast.text(number)], classes=["header-section-number"]), _SPACE] if number else []
+        )
         return {"t": "Header", "c": [level, attr, [*start, *self.blocks(inlines)]]}
 
     def _link(self, node: Node) -> Node:
@@ -119,7 +123,7 @@ class Writer:
                 else:
                     pixels[name] = round(float(size[1]) * _PIXELS[size[2]])
         source = relative(figure(source, self.chapter), self.chapter)
-        alt = options.get("alt") or self.alt or ast.words(inlines)
+        alt = options.get("alt") or self.alt or pandoc_ast.words(inlines)
         names = " ".join([*classes, "img-fluid", "figure-img"])
         own = {"src": source, "alt": alt, "id": ident or None, "class": names, "title": title or None}
         return raw_inline(f"<img{attributes(own | pixels | {'style': style or None})}>")
@@ -127,7 +131,7 @@ class Writer:
     def _div(self, node: Node) -> list[Node]:
         (ident, classes, pairs), content = node["c"]
         if {"figure", "table"} & set(classes):
-            self.alt, outer = ast.get(node, "alt"), self.alt
+            self.alt, outer = pandoc_ast.get(node, "alt"), self.alt
             inside = self.blocks(content)
             self.alt = outer
             return boxes.float_(node, inside)
@@ -140,4 +144,4 @@ class Writer:
             return boxes.cell(node, inside)
         if "output" in classes:
             classes = ["cell-output", *(f"cell-{name}" for name in classes if name != "output")]
-        return [ast.div(inside, ident, classes, dict(pairs))]
+        return [pandoc_ast.div(inside, ident, classes, dict(pairs))]

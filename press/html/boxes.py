@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from press import ast
+from press import pandoc_ast
 from press.book import Node
 from press.html.markup import attributes, raw, wrapped
 
@@ -11,63 +11,63 @@ _SPACE: Node = {"t": "Space"}
 
 def float_(node: Node, content: list[Node]) -> list[Node]:
     """A figure with its caption below, or a table with its caption above."""
-    ident, classes, _ = ast.triple(node)
+    ident, classes, _ = pandoc_ast.triple(node)
     kind, place = ("fig", "bottom") if "figure" in classes else ("tbl", "top")
     caption, content = _split(content, "caption")
-    name = f"{ast.get(node, 'label')}\u00a0{ast.get(node, 'number')}"
-    label = ast.span([ast.text(f"{name}:" if caption else name)], classes=["float-label"])
+    name = f"{pandoc_ast.get(node, 'label')}\u00a0{pandoc_ast.get(node, 'number')}"
+    label = pandoc_ast.span([pandoc_ast.text(f"{name}:" if caption else name)], classes=["float-label"])
     if caption and caption[0]["t"] in ("Para", "Plain"):
         caption[0] = {"t": caption[0]["t"], "c": [label, _SPACE, *caption[0]["c"]]}
     else:
-        caption = [ast.plain([label]), *caption]
+        caption = [pandoc_ast.plain([label]), *caption]
     names = f"quarto-float-caption-{place} quarto-float-caption quarto-float-{kind}"
     below = [raw(f'<figcaption class="{names}">'), *caption, raw("</figcaption>")]
     inside = [raw("<div>"), *content, raw("</div>")]
     parts = [*inside, *below] if kind == "fig" else [*below, *inside]
     opening = raw(f'<figure class="quarto-float quarto-float-{kind} figure">')
     outer = ["quarto-float", "quarto-figure", "quarto-figure-center"]
-    return [ast.div([opening, *parts, raw("</figure>")], ident, outer)]
+    return [pandoc_ast.div([opening, *parts, raw("</figure>")], ident, outer)]
 
 
 def theorem(node: Node, content: list[Node]) -> list[Node]:
     """A theorem or exercise: its kind, number and title run into the first paragraph."""
-    ident, classes, _ = ast.triple(node)
+    ident, classes, _ = pandoc_ast.triple(node)
     title, blocks = _split(content, "title")
-    words = [ast.text(ast.get(node, "label")), _SPACE, ast.text(ast.get(node, "number"))]
+    words = [pandoc_ast.text(pandoc_ast.get(node, "label")), _SPACE, pandoc_ast.text(pandoc_ast.get(node, "number"))]
     if title:
-        words += [_SPACE, ast.text("("), *_line(title), ast.text(")")]
-    start: list[Node] = [ast.span([{"t": "Strong", "c": words}], classes=["theorem-title"]), _SPACE]
+        words += [_SPACE, pandoc_ast.text("("), *_line(title), pandoc_ast.text(")")]
+    start: list[Node] = [pandoc_ast.span([{"t": "Strong", "c": words}], classes=["theorem-title"]), _SPACE]
     if blocks and blocks[0]["t"] in ("Para", "Plain"):
         blocks = [{"t": "Para", "c": [*start, *blocks[0]["c"]]}, *blocks[1:]]
     else:
         blocks = [{"t": "Para", "c": start}, *blocks]
-    return [ast.div(blocks, ident, classes)]
+    return [pandoc_ast.div(blocks, ident, classes)]
 
 
 def callout(node: Node, content: list[Node]) -> list[Node]:
     """A callout; one that can be collapsed is a `details` element, which needs no script and opens for links into it."""
-    ident, classes, _ = ast.triple(node)
+    ident, classes, _ = pandoc_ast.triple(node)
     title, content = _split(content, "title")
     kind = next(name for name in classes if name.startswith("callout-")).removeprefix("callout-").capitalize()
-    words = _line(title) or [ast.text(kind)]
-    if ast.words(words) != kind:  # as under Quarto, only a screen reader says it
-        words = [ast.span([ast.text(kind)], classes=["screen-reader-only"]), *words]
-    collapse = ast.get(node, "collapse")
+    words = _line(title) or [pandoc_ast.text(kind)]
+    if pandoc_ast.words(words) != kind:  # as under Quarto, only a screen reader says it
+        words = [pandoc_ast.span([pandoc_ast.text(kind)], classes=["screen-reader-only"]), *words]
+    collapse = pandoc_ast.get(node, "collapse")
     outer, inner = ("details", "summary") if collapse else ("div", "div")
     names = " ".join([*classes, "callout-style-default", "callout-titled"])
     opened = "" if collapse == "false" else None
     return [
         raw(f"<{outer}{attributes({'id': ident or None, 'class': names, 'open': opened})}>"),
         wrapped(f'<{inner} class="callout-header"><span class="callout-title-container">', words, f"</span></{inner}>"),
-        ast.div(content, classes=["callout-body-container", "callout-body"]),
+        pandoc_ast.div(content, classes=["callout-body-container", "callout-body"]),
         raw(f"</{outer}>"),
     ]
 
 
 def cell(node: Node, content: list[Node]) -> list[Node]:
     """A cell: its code, folded or not, and what it showed."""
-    ident, classes, _ = ast.triple(node)
-    fold = ast.get(node, "fold")
+    ident, classes, _ = pandoc_ast.triple(node)
+    fold = pandoc_ast.get(node, "fold")
     blocks: list[Node] = []
     for block in content:
         if block["t"] != "CodeBlock":
@@ -76,18 +76,18 @@ def cell(node: Node, content: list[Node]) -> list[Node]:
         (own, names, pairs), code = block["c"]
         source: Node = {"t": "CodeBlock", "c": [[own, [*names, "cell-code"], pairs], code]}
         if fold:
-            summary = wrapped("<summary>", [ast.text(ast.get(node, "summary", "Code"))], "</summary>")
+            summary = wrapped("<summary>", [pandoc_ast.text(pandoc_ast.get(node, "summary", "Code"))], "</summary>")
             opened = " open" if fold == "show" else ""
             blocks += [raw(f'<details class="code-fold"{opened}>'), summary, source, raw("</details>")]
         else:
             blocks.append(source)
-    return [ast.div(blocks, ident, classes)]
+    return [pandoc_ast.div(blocks, ident, classes)]
 
 
 def _split(blocks: list[Node], name: str) -> tuple[list[Node], list[Node]]:
     """Return the content of the div with class `name`, a caption or a title, and the other blocks."""
     for index, block in enumerate(blocks):
-        if block["t"] == "Div" and name in ast.triple(block)[1]:
+        if block["t"] == "Div" and name in pandoc_ast.triple(block)[1]:
             return list(block["c"][1]), [*blocks[:index], *blocks[index + 1 :]]
     return [], blocks
 

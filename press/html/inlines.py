@@ -7,9 +7,9 @@ from functools import lru_cache
 from html import escape
 from pathlib import Path
 
-from press.ast import plain
 from press.book import Node
 from press.html import markup
+from press.pandoc_ast import plain
 
 _TAGS = {
     "Emph": "em",

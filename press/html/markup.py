@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from press import pandoc
-from press.ast import plain
 from press.book import Node
 from press.errors import SourceError
 from press.html.maths import spaced
+from press.pandoc_ast import plain
 
 _OPTIONS = ["--from=json", "--to=html5", "--mathml", "--section-divs", "--wrap=none", "--email-obfuscation=none"]
 _API = [1, 23, 1]  # version of pandoc's JSON

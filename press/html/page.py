@@ -9,12 +9,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from press import ast, version
+from press import code_hash, pandoc_ast
 from press.book import Book, Chapter, Heading, Page
 from press.html import inlines
 from press.html.body import body
 from press.html.paths import relative
-from press.kept import kept
+from press.text_cache import kept
 
 HOME = Path(__file__).parent
 
@@ -70,7 +70,7 @@ def _body(page: Page, book: Book) -> str:
     chapters = [chapter.source for chapter in book.chapters]
     made_of = json.dumps([chapters, page.chapter.source]) + page.text
     folder = book.root / ".press/html" / page.chapter.path.with_suffix("")
-    text = kept(folder, [version.code(), version.code("html"), made_of], partial(body, page, book))
+    text = kept(folder, [code_hash.code(), code_hash.code("html"), made_of], partial(body, page, book))
     if page.chapter == book.chapters[0]:  # the book's title is the heading of this page
         for level in range(5, 0, -1):
             text = text.replace(f"<h{level}", f"<h{level + 1}").replace(f"</h{level}>", f"</h{level + 1}>")
@@ -93,7 +93,7 @@ def _heading(entry: Heading, chapter: Chapter, book: Book) -> str:
 
 def _description(page: Page) -> str:
     """Return the beginning of the chapter's first paragraph."""
-    words = next((ast.words(block["c"]) for block in page.blocks if block["t"] == "Para"), page.title_text)
+    words = next((pandoc_ast.words(block["c"]) for block in page.blocks if block["t"] == "Para"), page.title_text)
     if len(words) <= 200:
         return words
     return words[:200].rpartition(" ")[0] + " …"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from press import ast
+from press import pandoc_ast
 from press.book import Book, Chapter, Page
 
 _ELSEWHERE = re.compile(r"(?i)[a-z][a-z0-9+.-]*:|//")
@@ -37,4 +37,4 @@ def figure(source: str, chapter: Chapter) -> str:
 
 def images(page: Page) -> set[str]:
     """Return the images of a page, as paths relative to the book's root."""
-    return {node["c"][2][0] for node in ast.every(page.blocks) if node["t"] == "Image"}
+    return {node["c"][2][0] for node in pandoc_ast.every(page.blocks) if node["t"] == "Image"}

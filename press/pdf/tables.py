@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from press.ast import words
 from press.book import Node
+from press.pandoc_ast import words
 from press.pdf.markup import Call
 
 LINE = 96  # characters of table text that fit the width of the page, gaps of three between columns included

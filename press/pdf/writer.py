@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from press.ast import words
 from press.book import Book, Node, Page
+from press.pandoc_ast import words
 from press.pdf import maths
 from press.pdf.convert import typst
 from press.pdf.markup import Call, length, literal, plain, raw, split

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lab.codec import Table
-from lab.store import Stored
+from lab.results.codec import Table
+from lab.results.store import Stored
 
 
 def pair(word: str) -> Stored:

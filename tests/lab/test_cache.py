@@ -11,9 +11,9 @@ import pytest
 from pairs import pair
 from small_project import Project
 
-from lab import store
-from lab.cache import VARIABLE, Shared
 from lab.errors import LabError, Missing, NoResult
+from lab.results import store
+from lab.results.shared_cache import VARIABLE, Shared
 
 STORES = ("folder", "file://folder", "memory://team")
 

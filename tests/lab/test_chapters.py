@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import key, prerender, store
-from lab.chapters import Chapters
-from lab.plain import loads
+from lab.book import prerender
+from lab.book.chapter_keys import Chapters
+from lab.keys import key
+from lab.keys.canonical_json import loads
+from lab.results import store
 
 EXPERIMENT = '''
 """Is it {name}?"""
@@ -62,7 +64,7 @@ QUARTO = """
 project:
   type: book
   execute-dir: project
-  pre-render: lab/prerender.py
+  pre-render: lab/book/prerender.py
 book:
   title: Two questions
   chapters:

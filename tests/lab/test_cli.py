@@ -269,7 +269,9 @@ def test_looking_at_results_loads_no_network(typed: tuple[str, ...]) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "lab", *typed]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     loaded = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.M))
-    assert "tanh_gain" in done.stdout + done.stderr.replace("experiments.tanh_gain", "") and "lab.store" in loaded
+    assert (
+        "tanh_gain" in done.stdout + done.stderr.replace("experiments.tanh_gain", "") and "lab.results.store" in loaded
+    )
     assert not {name for name in loaded if name.split(".")[0] in ("torch", "jax")}
     if typed != ("claims",):
         assert not loaded & {"pandas", "numpy", "IPython"}

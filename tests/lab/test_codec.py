@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from lab.codec import Table, decode, encode
 from lab.errors import LabError
 from lab.estimate import Estimate
-from lab.plain import content, digest, dumps, loads, pack, unpack
+from lab.keys.canonical_json import content, digest, dumps, loads, pack, unpack
+from lab.results.codec import Table, decode, encode
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
     ['"', ",", "a\nb", "\r", "", " ", "nan"]

@@ -18,9 +18,9 @@ import pytest
 from small_project import ROOT, TABLES, Project
 from test_pieces import PIECES, _wait_for
 
-from lab import store
-from lab.key import Key, compute
-from lab.process import Process
+from lab.keys.key import Key, compute
+from lab.results import store
+from lab.run.worker_process import Process
 
 
 class Dask:
@@ -85,7 +85,7 @@ def test_results_are_those_of_this_machine_to_the_last_bit(dask: Dask, walks: Pr
     assert {"walks: done", "tables: done"} <= set(re.findall(r"\w+: done", said))
     parents = {int(pid) for pid in re.findall(r"by (\d+)", said)}
     assert parents and parents <= {process.pid for process in dask.processes}
-    assert not list((dask.folder / "1").rglob("results")), "results are written by the caller"
+    assert not list((dask.folder / "1").rglob("result.json")), "results are written by the caller"
 
 
 def test_a_worker_killed_in_the_middle_costs_only_its_piece(dask: Dask, walks: Project) -> None:

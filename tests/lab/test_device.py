@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from lab import key
 from lab.device import VARIABLE
-from lab.experiment import find_root, names
+from lab.keys import key
+from lab.keys.experiments import find_root, names
 
 ROOT = find_root()
 

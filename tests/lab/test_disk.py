@@ -13,8 +13,8 @@ import pytest
 from pairs import pair
 from small_project import LARGE, Project
 
-from lab import store
 from lab.errors import LabError
+from lab.results import store
 
 ENOUGH, LIMIT = 10, 200_000  # numbers in a result that fits; bytes
 FULL = "No space left on device"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import key, store, versions, why
 from lab.errors import LabError, Refused
-from lab.syntax import fingerprint, parse
+from lab.keys import key, key_diff, versions
+from lab.keys.syntax import fingerprint, parse
+from lab.results import store
 
 FILES = {
     "experiments/__init__.py": "",
@@ -722,7 +723,7 @@ REFUSED = [
     ("import inspect\ndef g(): return inspect.getsource(g)", "how it is written"),
     ("class B: pass\ndef g(): return B.__subclasses__()", "list the classes"),
     ("def g(): return once.__doc__", "docstrings"),
-    ("from lab.read import read\ndef g(): return read", "lab.claims, lab.estimate, lab.progress and lab.pieces"),
+    ("from lab.read import read\ndef g(): return read", "lab.claims, lab.estimate, lab.progress and lab.tasks"),
 ]
 
 
@@ -784,7 +785,7 @@ def test_only_libraries_in_use_count_and_a_build_suffix_does_not(root: Path, mon
     there["pandas"] = "3.1.0"
     assert of(root) == before.key
     there["scipy"] = "1.18.0"
-    assert why.changes(_stored(before), key.compute("probe", root)) == ["scipy: 1.17.0 → 1.18.0"]
+    assert key_diff.changes(_stored(before), key.compute("probe", root)) == ["scipy: 1.17.0 → 1.18.0"]
     there |= {"scipy": "1.17.0", "fastmaths": "1.0"}
     assert of(root) != before.key, "a fallback was taken, and would not be now"
 
@@ -807,7 +808,7 @@ def test_an_environment_variable_counts_once_its_name_is_reached(root: Path, mon
         before = key.compute("probe", root)
         monkeypatch.setenv("PROBE_SCALE", "2")
         after = key.compute("probe", root)
-        assert why.changes(_stored(before), after) == ["environment variable PROBE_SCALE: 1 → 2"]
+        assert key_diff.changes(_stored(before), after) == ["environment variable PROBE_SCALE: 1 → 2"]
         (root / "nets/far.py").write_text(text)
     assert of(root) == plain
 
@@ -850,7 +851,7 @@ def test_one_function_changed_says_so_by_name_old_against_new(root: Path) -> Non
     edit(root, PROBE, "steps: int = 3", "steps: int = 4")
     edit(root, "data/names.txt", "bob", "eve")
     edit(root, "nets/functions.py", '"square": square, "cube": cube', '"square": square')
-    assert why.changes(_stored(before), key.compute("probe", root)) == [
+    assert key_diff.changes(_stored(before), key.compute("probe", root)) == [
         "parameter steps: 3 → 4",
         "nets/chain.py: twice changed",
         "nets/far.py: GAIN changed: 5 / 3 → 4 / 3",
@@ -864,7 +865,7 @@ def test_one_function_changed_says_so_by_name_old_against_new(root: Path) -> Non
 def test_keys_of_another_making_say_so(root: Path) -> None:
     there = _stored(key.compute("probe", root))
     changed = store.Stored(**(vars(there) | {"key": "0" * 64}))
-    assert why.changes(changed, key.compute("probe", root)) == ["the rules by which keys are made"]
+    assert key_diff.changes(changed, key.compute("probe", root)) == ["the rules by which keys are made"]
 
 
 def _stored(of: key.Key) -> store.Stored:
@@ -909,7 +910,7 @@ def test_the_key_is_the_same_on_every_python(root: Path, version: str) -> None:
     edit(root, "nets/far.py", "UNUSED = 7", f"UNUSED = 7\n{ODDITIES}")
     edit(root, "nets/far.py", "value * GAIN", "value * GAIN * len(f(1))")
     code = (
-        "import sys, json; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from lab import key; "
+        "import sys, json; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from lab.keys import key; "
         "print(json.dumps(key.compute('probe', Path(sys.argv[2])).parts['code']))"
     )
     here = Path(key.__file__).parents[1]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import key
 from lab.errors import Refused
+from lab.keys import key
 
 PROBE = """
 from __future__ import annotations

@@ -17,7 +17,7 @@ import pytest
 from pairs import pair
 from small_project import LARGE, ROOT, Project
 
-from lab import store
+from lab.results import store
 
 KILLS, WRITERS = 20, 80  # of whole runs, and of the cheaper writers alone: 100 in all
 MANY_FILES = (
@@ -70,7 +70,7 @@ def test_a_writer_killed_at_random_moments_leaves_a_whole_result(tmp_path: Path)
     program = f"""
 import pathlib, sys
 sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
-from lab import store
+from lab.results import store
 from pairs import pair
 root = pathlib.Path({str(tmp_path)!r})
 for version in range(int(sys.argv[1]), 1_000_000):
@@ -107,7 +107,7 @@ def test_a_writer_killed_at_a_step_leaves_a_whole_result(step: str, tmp_path: Pa
     program = f"""
 import os, pathlib, signal, sys
 sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
-from lab import store
+from lab.results import store
 from pairs import pair
 root = pathlib.Path({str(tmp_path)!r})
 stop = lambda step: os.kill(os.getpid(), signal.SIGKILL) if step == {step!r} else None

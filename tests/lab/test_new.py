@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from small_project import ROOT, Project
 
+from lab.book.new import create, with_chapter
 from lab.errors import LabError
-from lab.new import create, with_chapter
 
 BOOK = """\
 # order

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lab import params
 from lab.errors import LabError, Refused
-from lab.params import Field
+from lab.keys import params
+from lab.keys.params import Field
 
 SOURCE = """
 class Params:

@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 from small_project import Project
 
-from lab import codec, key, pieces, store
+from lab import tasks
 from lab.cli.watch import Position
 from lab.errors import LabError
-from lab.experiment import find_root, load, names
-from lab.pieces import spread
-from lab.schedule import Job, run
+from lab.keys import key
+from lab.keys.experiments import find_root, load, names
+from lab.results import codec, store
+from lab.run.scheduler import Job, run
+from lab.tasks import spread
 
 ROOT = find_root()
 
@@ -44,7 +46,7 @@ import numpy as np
 import pandas as pd
 
 from lab.claims import Claim
-from lab.pieces import spread
+from lab.tasks import spread
 from lab.progress import track
 
 FACTOR = 1.0
@@ -153,13 +155,13 @@ def test_pieces_inside_a_piece_are_not_spread_further() -> None:
 
     def hand_out(calls: list[str], what: str) -> list[str]:
         handed.append(what)
-        return [pieces.compute(call) for call in calls]
+        return [tasks.compute(call) for call in calls]
 
-    pieces.through(hand_out)
+    tasks.through(hand_out)
     try:
         assert spread(_inner, [2, 3], "outer") == [[2, 4], [3, 9]]
     finally:
-        pieces.through(None)
+        tasks.through(None)
     assert handed == ["outer"]
 
 
@@ -187,15 +189,15 @@ def _assert_independent(module: Any) -> None:
 
     def hand_out(calls: list[str], what: str) -> list[str]:
         assert len(calls) > 1 and max(map(len, calls)) < 10_000, what  # bytes: parameters, a name, a seed
-        last_first = [pieces.compute(call) for call in [*reversed(calls), calls[0]]]
+        last_first = [tasks.compute(call) for call in [*reversed(calls), calls[0]]]
         return last_first[-2::-1]
 
     plain = codec.encode(module.run(module.SMOKE))
-    pieces.through(hand_out)
+    tasks.through(hand_out)
     try:
         assert codec.encode(module.run(module.SMOKE)) == plain
     finally:
-        pieces.through(None)
+        tasks.through(None)
 
 
 def test_results_are_the_same_bits_for_any_number_of_workers(walks: Project) -> None:
@@ -321,7 +323,7 @@ def _computing(pid: int) -> set[int]:
             found |= {int(child) for child in task.read_text().split()}
         except OSError:
             continue
-    return {child for child in found if b"lab.worker" in _command(child)}
+    return {child for child in found if b"lab.run.worker" in _command(child)}
 
 
 def _command(pid: int) -> bytes:

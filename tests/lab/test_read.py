@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pairs import pair
 
-from lab import key, read, store
+from lab import read
 from lab.errors import LabError, NoResult
-from lab.experiment import load
-from lab.plain import digest, dumps, loads, pack
+from lab.keys import key
+from lab.keys.canonical_json import digest, dumps, loads, pack
+from lab.keys.experiments import load
+from lab.results import store
 from tests.fuzzing import fuzz
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from small_project import ENDLESS, TABLES, Project
 
-from lab import status, store
-from lab.lock import is_held, lock_of
-from lab.schedule import Job, run
-from lab.status import State
+from lab.results import store
+from lab.results.lock import is_held, lock_of
+from lab.run import status
+from lab.run.scheduler import Job, run
+from lab.run.status import State
 
 
 def test_two_processes_asked_for_one_stale_result_compute_it_once(project: Project) -> None:

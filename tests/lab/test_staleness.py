@@ -9,7 +9,7 @@ import pytest
 from benchmarks.staleness.ours import OurBook, Ours
 from benchmarks.staleness.rows import HIT, ROWS, Row
 from benchmarks.staleness.trial import REFUSED, STALE, WASTED, Trial, try_out
-from lab import key
+from lab.keys import key
 
 OF_CHAPTERS = tuple(row for row in ROWS if row.also == "chapter")
 OF_RESULTS = tuple(row for row in ROWS if row.also != "chapter")
@@ -48,7 +48,7 @@ def row_of(beginning: str) -> Row:
 
 def test_a_key_that_sees_no_code_is_caught(results: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mutant: what every other system does."""
-    monkeypatch.setattr("lab.parts.code", lambda look, reached: ({}, {}))
+    monkeypatch.setattr("lab.keys.key_parts.code", lambda look, reached: ({}, {}))
     results.system.restored()
     mutant = Trial(quick(Ours(results.system.home.with_name("blind"))))
     mutant.prepare()
@@ -59,7 +59,7 @@ def test_a_key_that_sees_every_text_is_caught(results: Trial, monkeypatch: pytes
     """Mutant: the bytes of each module instead of what it means."""
     whole = lambda look, reached: ({name: (look.root_of(name)) for name in reached.modules}, {})  # noqa: E731
     monkeypatch.setattr(key.Reach, "root_of", lambda look, name: _text(look, name), raising=False)
-    monkeypatch.setattr("lab.parts.code", whole)
+    monkeypatch.setattr("lab.keys.key_parts.code", whole)
     mutant = Trial(quick(Ours(results.system.home.with_name("bytes"))))
     mutant.prepare()
     assert mutant.act(row_of("comment in imported")) == WASTED

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from small_project import ROOT, Project
 
-from lab import store
+from lab.results import store
 
 CHAPTER = """\
 # Walks {#sec-walks}

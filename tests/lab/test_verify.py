@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from small_project import ENDLESS, TABLES, Project
 
-from lab import machine, store
-from lab.codec import Table
 from lab.estimate import Estimate
-from lab.store import Stored
-from lab.verify import NumberPair, _differences
+from lab.results import store
+from lab.results.codec import Table
+from lab.results.store import Stored
+from lab.run import provenance
+from lab.run.verification import NumberPair, _differences
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +228,7 @@ def test_the_machines_name_says_which_vectors_decide_the_bits(monkeypatch: pytes
     for flags, word in ((wide, " with AVX-512, "), ("fma avx2", " with AVX2, "), ("sse2", "AMD EPYC, ")):
         text = f"model name : AMD EPYC\nflags : fpu {flags} ht\n"
         monkeypatch.setattr(Path, "read_text", lambda *_, text=text, **__: text)
-        assert machine.name().startswith("AMD EPYC") and word in machine.name()
+        assert provenance.name().startswith("AMD EPYC") and word in provenance.name()
         monkeypatch.undo()
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nets import deep_start, deep_tanh, gain_sweep, ghost_norm, names, optimisers, windows
+from experiments.forgiving import at_initialisation, gain_sweep, tolerance_window
+from nets import deep_tanh, ghost_norm, names, optimisers
 from nets.deep_tanh import Build, Network
 
 BUILDS = {name: recipe.build for name, recipe in gain_sweep.recipes(batch=8).items() if not recipe.adam}
@@ -120,7 +121,7 @@ def test_members_share_their_draws_and_differ_by_the_gain() -> None:
 
 def test_a_window_is_interpolated_and_says_where_it_runs_off() -> None:
     places = np.arange(5.0)
-    found = windows.window(
+    found = tolerance_window.window(
         places, np.array([[3.0, 1, 0, 2, 4], [0, 0, 0, 1, 3], [9, 9, 9, 9, 9]]), 2, np.array([1.5, 2, 1])
     )
     assert found.low.tolist() == [0.75, 0, 2] and found.high.tolist() == [2.75, 3.5, 2]
@@ -128,18 +129,18 @@ def test_a_window_is_interpolated_and_says_where_it_runs_off() -> None:
 
 
 def test_a_window_does_not_jump_a_gap() -> None:
-    found = windows.window(np.arange(5.0), np.array([[0.0, 0, 5, 0, 0]]), 4, np.array([1.0]))
+    found = tolerance_window.window(np.arange(5.0), np.array([[0.0, 0, 5, 0, 0]]), 4, np.array([1.0]))
     assert found.low[0] == pytest.approx(2.8) and found.open_high[0]
 
 
 def test_the_plain_network_s_start_is_the_product_of_its_layers_factors() -> None:
     """Small gains: signal and gradient are powers of the gain, up to a correction of its square."""
-    faint = deep_start.predicted(0.01, 10, Build())
+    faint = at_initialisation.predicted(0.01, 10, Build())
     assert faint.signal == pytest.approx(0.01**10, rel=1e-3) and faint.gradient == pytest.approx(0.01**9, rel=1e-3)
 
 
 def test_a_residual_network_s_signal_grows_by_root_one_plus_gain_squared() -> None:
-    found = deep_start.predicted(0.01, 10, Build(residual=True))
+    found = at_initialisation.predicted(0.01, 10, Build(residual=True))
     assert found.signal == pytest.approx(0.01 * (1 + 0.01**2) ** 4.5, rel=1e-3)
     assert found.gradient == pytest.approx((1 + 0.01**2) ** 4.5, rel=1e-7)
 
@@ -149,15 +150,17 @@ def test_wide_networks_start_as_predicted() -> None:
     x, y = names.contexts(["emma", "olivia", "ava", "isabella", "sophia", "charlotte", "mia", "amelia"] * 2)
     x, y = x[:64], y[:64]
     for build in (Build(), Build(residual=True), Build(ghost_norm.LAYER)):
-        found = [deep_start.measured(deep_tanh.draw(s, (0.5, 2.0), 5, 400, build), x, y, build) for s in range(3)]
+        found = [
+            at_initialisation.measured(deep_tanh.draw(s, (0.5, 2.0), 5, 400, build), x, y, build) for s in range(3)
+        ]
         for place, gain in enumerate((0.5, 2.0)):
-            theory = deep_start.predicted(gain, 5, build)
+            theory = at_initialisation.predicted(gain, 5, build)
             for kind in ("signal", "gradient"):
                 typical = math.exp(float(np.mean([getattr(start, kind)[place] for start in found])))
                 assert typical == pytest.approx(float(getattr(theory, kind)), rel=0.15)
 
 
 def test_the_predicted_edges_solve_their_equations() -> None:
-    least, largest = deep_start.least_gain(10, 0.1, 800), deep_start.largest_gain(10, 0.1)
+    least, largest = at_initialisation.least_gain(10, 0.1, 800), at_initialisation.largest_gain(10, 0.1)
     assert 0.1 * 800 * least**10 == pytest.approx(1)
-    assert 0.1 * float(deep_start.predicted(largest, 10, Build()).gradient) ** 2 == pytest.approx(1)
+    assert 0.1 * float(at_initialisation.predicted(largest, 10, Build()).gradient) ** 2 == pytest.approx(1)

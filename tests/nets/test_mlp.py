@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from lab.device import VARIABLE
-from nets import mlp, names, travel
+from nets import device_transfer, mlp, names
 from nets.activations import FAST_TANH, LEAKY, RELU, TANH, Activation
 from nets.mlp import Weights
 
@@ -110,9 +110,9 @@ def test_a_step_that_mixes_two_devices_is_caught(mutant: str, monkeypatch: pytes
     if mutant.startswith("rows"):
         monkeypatch.setattr(mlp, "rows", lambda embedding, x: 27 * torch.arange(len(embedding))[:, None, None] + x)
     elif mutant.startswith("batches"):
-        monkeypatch.setattr(travel, "there", lambda *tensors: tensors)
+        monkeypatch.setattr(device_transfer, "there", lambda *tensors: tensors)
     else:
-        monkeypatch.setattr(travel, "copied", lambda weights: Weights(*(kind.clone() for kind in weights)))
+        monkeypatch.setattr(device_transfer, "copied", lambda weights: Weights(*(kind.clone() for kind in weights)))
     with pytest.raises((AssertionError, RuntimeError)):
         test_on_another_device_every_tensor_of_a_step_lies_there(FAST_TANH, monkeypatch)
 

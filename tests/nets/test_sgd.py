@@ -12,7 +12,7 @@ import torch
 
 from lab import compiled
 from lab.device import VARIABLE
-from nets import mlp, names, normed_mlp, sgd, starts
+from nets import initialisation, mlp, names, normed_mlp, sgd
 from nets.names import ROOT
 
 SEEDS, STEPS = (3, 1, 4), 25
@@ -115,7 +115,7 @@ def test_rounding_stays_small_from_a_good_start_and_grows_from_a_saturated_one(m
     x, y = names.contexts(names.load(Path("data/names.txt"))[:2000])
     order, rates, data = mlp.batches(SEEDS, len(x), 32, 500), [0.1] * 500, names.counts(x, y)
     drawn, apart = mlp.draw(SEEDS), []
-    for start in (starts.good(drawn), drawn):
+    for start in (initialisation.good(drawn), drawn):
         ours = mlp.losses(sgd.train(start, x, y, order, rates), *data)
         with monkeypatch.context() as without:
             _without_compiler(without)

@@ -11,7 +11,7 @@ import pytest
 
 from press.book import Page
 from press.build import read_pages, read_sources
-from press.project import read_project
+from press.read.project import read_project
 
 FIXTURE_BOOK = Path(__file__).with_name("fixture_book")
 
@@ -92,10 +92,10 @@ def pages_of(root: Path) -> dict[str, Page]:
 
 def found(page: Page, kind: str, name: str = "") -> list[dict[str, Any]]:
     """Return a page's nodes of a kind, with a class or an id."""
-    from press import ast
+    from press import pandoc_ast
 
-    nodes = [node for node in ast.every(page.blocks) if node["t"] == kind]
-    return [node for node in nodes if not name or name in [ast.triple(node)[0], *ast.triple(node)[1]]]
+    nodes = [node for node in pandoc_ast.every(page.blocks) if node["t"] == kind]
+    return [node for node in nodes if not name or name in [pandoc_ast.triple(node)[0], *pandoc_ast.triple(node)[1]]]
 
 
 @pytest.fixture(scope="session")

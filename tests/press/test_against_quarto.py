@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import press
-from press import project
 from press.build import read_sources
+from press.read import project
 from tests.press import reading
 from tests.press.conftest import FIXTURE_BOOK
 from tests.press.reading import Reading, difference

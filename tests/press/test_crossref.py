@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from press import ast
+from press import pandoc_ast
 from press.book import Page
 from tests.press.conftest import MakeBook, found, pages_of
 
@@ -13,7 +13,7 @@ Pages = dict[str, Page]
 
 def references(page: Page) -> list[tuple[str, str]]:
     """Return text and target of a page's references, in order."""
-    return [(ast.words(link["c"][1]), link["c"][2][0]) for link in found(page, "Link", "xref")]
+    return [(pandoc_ast.words(link["c"][1]), link["c"][2][0]) for link in found(page, "Link", "xref")]
 
 
 def test_references_say_kind_and_number_and_lead_to_the_label(fixture_pages: Pages) -> None:
@@ -66,7 +66,7 @@ def test_headings_of_one_name_get_different_anchors_as_pandoc_gives_them(make_bo
 def test_unnumbered_headings_are_not_counted(make_book: MakeBook) -> None:
     text = "# One\n\n## A\n\n## B {.unnumbered}\n\n## C\n\n### D\n\n#### E\n\n## F\n\n#### G\n"
     page = pages_of(make_book({"one.qmd": text}))["one.qmd"]
-    numbers = {ast.words(node["c"][2]): ast.get(node, "number") for node in found(page, "Header")}
+    numbers = {pandoc_ast.words(node["c"][2]): pandoc_ast.get(node, "number") for node in found(page, "Header")}
     assert numbers == {"A": "1.1", "B": "", "C": "1.2", "D": "1.2.1", "E": "1.2.1.1", "F": "1.3", "G": "1.3.0.1"}
 
 
@@ -81,22 +81,25 @@ def test_each_kind_counts_for_itself(make_book: MakeBook) -> None:
         f"::: {{#{kind}-{name}}}\nText.\n\nCaption.\n:::\n\n" for kind in ("fig", "thm", "exr") for name in "ab"
     )
     page = pages_of(make_book({"one.qmd": text}))["one.qmd"]
-    assert [ast.get(node, "number") for node in found(page, "Div") if ast.get(node, "number")] == ["1.1", "1.2"] * 3
+    assert [pandoc_ast.get(node, "number") for node in found(page, "Div") if pandoc_ast.get(node, "number")] == [
+        "1.1",
+        "1.2",
+    ] * 3
 
 
 def test_a_figure_has_its_caption_last_and_its_alt_text_on_the_image(fixture_pages: Pages) -> None:
     figure = found(fixture_pages["chapters/circles.qmd"], "Div", "fig-circle")[0]
-    assert (ast.get(figure, "number"), ast.get(figure, "label")) == ("1.1", "Figure")
-    assert ast.triple(figure["c"][1][-1])[1] == ["caption"]
-    assert ast.words(figure["c"][1][-1]).startswith("A circle of radius 2.0, as Equation\u00a01.1 has it.")
-    [image] = [node for node in ast.every(figure) if node["t"] == "Image"]
-    assert ast.words(image["c"][1]) == ast.get(figure, "alt") == "A diamond that stands for a circle."
-    assert ast.get(image, "width").endswith("in") and ast.get(image, "height").endswith("in")
+    assert (pandoc_ast.get(figure, "number"), pandoc_ast.get(figure, "label")) == ("1.1", "Figure")
+    assert pandoc_ast.triple(figure["c"][1][-1])[1] == ["caption"]
+    assert pandoc_ast.words(figure["c"][1][-1]).startswith("A circle of radius 2.0, as Equation\u00a01.1 has it.")
+    [image] = [node for node in pandoc_ast.every(figure) if node["t"] == "Image"]
+    assert pandoc_ast.words(image["c"][1]) == pandoc_ast.get(figure, "alt") == "A diamond that stands for a circle."
+    assert pandoc_ast.get(image, "width").endswith("in") and pandoc_ast.get(image, "height").endswith("in")
 
 
 def test_an_equation_carries_label_and_number_and_keeps_its_formula(fixture_pages: Pages) -> None:
     [equation] = found(fixture_pages["chapters/counting.qmd"], "Span", "eq-counting-factorial")
-    assert ast.triple(equation) == ["eq-counting-factorial", ["equation"], [["number", "2.1"]]]
+    assert pandoc_ast.triple(equation) == ["eq-counting-factorial", ["equation"], [["number", "2.1"]]]
     assert equation["c"][1][0]["c"][1].strip() == r"n! = n \cdot (n - 1)!"
 
 
@@ -113,7 +116,7 @@ def test_a_callout_has_a_title_from_wherever_it_is_given(make_book: MakeBook, st
     page = pages_of(make_book({"one.qmd": f"# One\n\n{start}Text.\n:::\n\n## Next\n"}))["one.qmd"]
     [callout] = found(page, "Div", "callout")
     head, body = callout["c"][1]
-    assert (ast.triple(head)[1], ast.words(head), ast.words(body)) == (["title"], title, "Text.")
+    assert (pandoc_ast.triple(head)[1], pandoc_ast.words(head), pandoc_ast.words(body)) == (["title"], title, "Text.")
     assert [heading.number for heading in page.headings] == ["1.1"]  # the title is no section
 
 
@@ -121,9 +124,9 @@ def test_a_theorem_has_a_title_and_unnumbered_headings(fixture_pages: Pages) -> 
     half, untitled = (
         found(fixture_pages["chapters/circles.qmd"], "Div", f"exr-circles-{n}")[0] for n in ("half", "none")
     )
-    assert ast.triple(half)[1] == ["theorem", "exercise"]
-    assert ast.words(half["c"][1][0]) == "Half a circle"
-    assert [ast.get(node, "number") for node in (half, untitled)] == ["1.1", "1.2"]
+    assert pandoc_ast.triple(half)[1] == ["theorem", "exercise"]
+    assert pandoc_ast.words(half["c"][1][0]) == "Half a circle"
+    assert [pandoc_ast.get(node, "number") for node in (half, untitled)] == ["1.1", "1.2"]
 
 
 def test_links_between_chapters_and_to_files_are_paths_from_the_root(fixture_pages: Pages) -> None:

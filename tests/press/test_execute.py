@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from press import SourceError, ast
+from press import SourceError, pandoc_ast
 from press.book import Page
 from press.build import read_pages, read_sources
-from press.project import read_project
+from press.read.project import read_project
 from tests.press.conftest import MakeBook, found, pages_of
 
 Pages = dict[str, Page]
@@ -24,24 +24,26 @@ CIRCLES = "chapters/circles.qmd"
 def shown(page: Page) -> str:
     """Return all the words and code of a page."""
     code = [node["c"][1] for node in found(page, "CodeBlock")]
-    return " ".join([ast.words(page.blocks), *code])
+    return " ".join([pandoc_ast.words(page.blocks), *code])
 
 
 def test_inline_values_print_as_quarto_prints_them(fixture_pages: Pages) -> None:
-    words = ast.words(fixture_pages[CIRCLES].blocks)
+    words = pandoc_ast.words(fixture_pages[CIRCLES].blocks)
     assert "A circle of radius 2.0 has area 12.57, says bold" in words  # a number's repr, a text without quotes
     assert "as it is: a *name* with <marks> & $signs; an integer too: 1000000; and a list: [1, ‘two’]." in words
-    assert any(ast.words(node) == "bold" for node in found(fixture_pages[CIRCLES], "Strong"))  # IPython's Markdown
+    assert any(
+        pandoc_ast.words(node) == "bold" for node in found(fixture_pages[CIRCLES], "Strong")
+    )  # IPython's Markdown
 
 
 def test_inline_code_alone_needs_no_cell(fixture_pages: Pages) -> None:
-    assert "and 2 chapters" in ast.words(fixture_pages["index.qmd"].blocks)
+    assert "and 2 chapters" in pandoc_ast.words(fixture_pages["index.qmd"].blocks)
 
 
 def test_a_data_frame_becomes_a_table(fixture_pages: Pages) -> None:
     div = found(fixture_pages[CIRCLES], "Div", "tbl-areas")[0]
-    [table] = [node for node in ast.every(div) if node["t"] == "Table"]
-    assert "12.566371" in str(table) and "dataframe" in ast.triple(table)[1]
+    [table] = [node for node in pandoc_ast.every(div) if node["t"] == "Table"]
+    assert "12.566371" in str(table) and "dataframe" in pandoc_ast.triple(table)[1]
 
 
 def test_a_figure_is_an_svg_file_shown_once(fixture_pages: Pages, fixture_book: Path) -> None:
@@ -52,9 +54,9 @@ def test_a_figure_is_an_svg_file_shown_once(fixture_pages: Pages, fixture_book: 
 
 def test_outputs_are_divs_by_stream_and_code_is_shown_where_asked(fixture_pages: Pages) -> None:
     page = fixture_pages[CIRCLES]
-    fold = next(cell for cell in found(page, "Div", "cell") if ast.get(cell, "fold"))
-    assert (ast.get(fold, "fold"), ast.get(fold, "summary")) == ("true", "Show the sum")
-    assert [ast.triple(part)[1] for part in fold["c"][1]] == [["python"], ["output", "output-stdout"]]
+    fold = next(cell for cell in found(page, "Div", "cell") if pandoc_ast.get(cell, "fold"))
+    assert (pandoc_ast.get(fold, "fold"), pandoc_ast.get(fold, "summary")) == ("true", "Show the sum")
+    assert [pandoc_ast.triple(part)[1] for part in fold["c"][1]] == [["python"], ["output", "output-stdout"]]
     text = shown(page)
     assert "the sum is 45" in text and "np.float64(15.707963267948966)" in text
     assert "import math" not in text  # include: false
@@ -63,8 +65,8 @@ def test_outputs_are_divs_by_stream_and_code_is_shown_where_asked(fixture_pages:
 
 def test_text_printed_as_is_is_markdown(fixture_pages: Pages) -> None:
     page = fixture_pages[CIRCLES]
-    assert any(ast.words(node) == "Markdown" for node in found(page, "Emph"))
-    assert any(ast.words(node["c"][1][-1]) == "An inner callout." for node in found(page, "Div", "callout-tip"))
+    assert any(pandoc_ast.words(node) == "Markdown" for node in found(page, "Emph"))
+    assert any(pandoc_ast.words(node["c"][1][-1]) == "An inner callout." for node in found(page, "Div", "callout-tip"))
 
 
 def test_warnings_are_shown_unless_turned_off_and_without_the_kernels_number(fixture_pages: Pages) -> None:
@@ -210,16 +212,16 @@ def test_each_option_of_a_cell_shows_what_it_says(make_book: MakeBook) -> None:
     assert "without its output" in text and text.count("without its output") == 1  # the code alone
     assert all(words not in text for words in ("left out", "silenced", "never run"))
     cells = found(page, "Div", "cell")
-    assert ast.triple(cells[0])[0] == "set-up"
+    assert pandoc_ast.triple(cells[0])[0] == "set-up"
     folded = cells[1]
-    assert (ast.get(folded, "fold"), ast.get(folded, "summary")) == ("show", 'The "whole" sum')
-    streams = [(ast.triple(part)[1][-1], part["c"][1][0]["c"][1]) for part in folded["c"][1][1:]]
+    assert (pandoc_ast.get(folded, "fold"), pandoc_ast.get(folded, "summary")) == ("show", 'The "whole" sum')
+    streams = [(pandoc_ast.triple(part)[1][-1], part["c"][1][0]["c"][1]) for part in folded["c"][1][1:]]
     assert streams == [("output-stdout", "to stdout"), ("output-stderr", "to stderr")]
-    [display] = [part for part in cells[2]["c"][1] if "output-display" in ast.triple(part)[1]]
+    [display] = [part for part in cells[2]["c"][1] if "output-display" in pandoc_ast.triple(part)[1]]
     assert display["c"][1] == [{"t": "CodeBlock", "c": [["", [], []], "42"]}]
-    assert [ast.words(node) for node in found(page, "Emph")] == ["shown"]
-    assert len(found(page, "OrderedList")) == 1 and ast.words(found(page, "BulletList")) == "as it is"
-    assert [ast.words(node) for node in found(page, "Strong")] == ["strong"]
+    assert [pandoc_ast.words(node) for node in found(page, "Emph")] == ["shown"]
+    assert len(found(page, "OrderedList")) == 1 and pandoc_ast.words(found(page, "BulletList")) == "as it is"
+    assert [pandoc_ast.words(node) for node in found(page, "Strong")] == ["strong"]
 
 
 def test_damaged_outputs_are_run_again(make_book: MakeBook) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 import press
-from press import forked
+from press.execute import forked_kernels
 from tests.press.conftest import MakeBook
 from tests.press.test_interrupted import gone, running, wait_for
 
-pytestmark = pytest.mark.skipif(not forked.AVAILABLE, reason="kernels are forked on Linux only")
+pytestmark = pytest.mark.skipif(not forked_kernels.AVAILABLE, reason="kernels are forked on Linux only")
 
 CELL = """\
 # {title} {{#sec-{title}}}
@@ -76,7 +76,7 @@ def test_a_forked_kernel_shows_what_one_started_alone_shows(book: Path, monkeypa
     shown = outputs(book)
     assert any(b"True given own __main__ True" in text for text in shown.values())
     shutil.rmtree(book / ".press/cells")
-    monkeypatch.setattr(forked, "AVAILABLE", False)
+    monkeypatch.setattr(forked_kernels, "AVAILABLE", False)
     assert {kernel["parent"] for kernel in render(book).values()} == {os.getpid()}
     assert outputs(book) == shown
 
@@ -100,7 +100,7 @@ def test_nothing_is_forked_where_an_early_import_would_not_be_the_same(early: st
     library.write_text(early + "\n")
 
     async def ready() -> bool:
-        nursery = forked.Nursery(book, os.environ)
+        nursery = forked_kernels.Nursery(book, os.environ)
         nursery.imports({"beside": str(library.resolve())})
         try:
             return await nursery.ready()

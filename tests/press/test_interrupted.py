@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import press
-from press.made import swap
+from press.build_record import swap
 from tests.press.conftest import MakeBook
 
 CELL = "```{python}\nimport os\nopen('kernel', 'w').write(str(os.getpid()))\nprint('one')\n```\n"

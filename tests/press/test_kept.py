@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from press.kept import NEWEST, kept
+from press.text_cache import NEWEST, kept
 
 
 def test_a_text_is_made_once_for_the_same_sources(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from press import SourceError, pandoc, scan
-from press.project import read_project
+from press import SourceError, pandoc
+from press.read import scan
+from press.read.project import read_project
 from tests.fuzzing import fuzz
 from tests.press.conftest import CHAPTERS, SETTINGS, MakeBook, pages_of, write_files
 

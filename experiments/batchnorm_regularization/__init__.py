@@ -1,0 +1,247 @@
+"""Does coupling the examples of a batch regularise?
+
+Method  The names network, its hidden layer normalised, learns 3,000 names, few enough to over-fit.  Batch, learning
+        rate, starts and order of the examples stay the same; the statistics of the normalisation are those of the
+        whole batch or of ever smaller groups within it, so that only the dose of jitter changes.  Controls: no
+        normalisation, layer normalisation, and imaginary mates: random numbers that jitter by the same law and couple
+        nothing.  Losses use the training set's own statistics.
+Cost    About 2 minutes on one core.
+Notes   000_10f5d5d0f6910b7a.txt, "What's unnatural about batch-norm".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from experiments.batchnorm_regularization import batch_coupling
+from lab.claims import Claim, Verdict, side
+from lab.estimate import Estimate
+from lab.progress import track
+from lab.tasks import spread
+from nets import ghost_norm, mlp, names, normed_mlp
+from nets.ghost_norm import Norm
+from nets.interval import interval
+
+Array = NDArray[np.float64]
+
+DIMENSION = 10  # of a letter's embedding
+TRAIN, VALIDATION, TEST = range(3)
+ONE_PERCENT = 0.01  # nats; in perplexity, exp(loss), 1 %
+FRESH = 1000  # added to a seed for the batches of the loss with mates: those just trained on look better
+SEEN = 16  # such batches
+ROUNDING = 1e-4  # change of a logit that float32 cannot make: logits are of order 1 to 10, their rounding 1e-6
+
+
+@dataclass(frozen=True)
+class Params:
+    """The network, its training, and the doses."""
+
+    data: Path = Path("data/names.txt")  # one name a line
+    learnt: int = 3000  # names to learn from
+    width: int = 200  # hidden units
+    batch: int = 256  # examples a step
+    steps: int = 3000  # of plain SGD
+    rate: float = 0.5  # learning rate
+    seeds: int = 8  # independent networks: draws and batches
+    groups: tuple[int, ...] = (256, 64, 32, 16, 8, 4)  # examples that share statistics; largest first, the whole batch
+    drawn: int = 16  # examples of the groups that imaginary mates imitate; one of the groups
+    looks: int = 12  # times the losses are measured, evenly over training
+    probes: int = 32  # examples whose jitter is measured
+    draws: int = 32  # sets of mates for each of them
+
+
+SMOKE = Params(learnt=60, width=16, batch=16, steps=30, seeds=2, groups=(16, 8, 4), drawn=8, looks=3, probes=6, draws=4)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found.  Losses are in nats a letter, with population statistics, after the last step."""
+
+    examples: int  # to learn from
+    coupled: float  # smallest change of an example's logits with other mates, over groups and seeds (rms over letters)
+    uncoupled: float  # largest change of any logit with other mates, without normalisation or with layer norm
+    gap_fall: Estimate  # validation less training loss: that of the whole batch less that of the smallest groups
+    gap_rise: float  # largest upper end of the interval on the gap's change from one dose to the next
+    slope: Estimate  # change of the gap for every halving of the group, by a straight line through all doses
+    best: int  # group size with the lowest mean validation loss
+    gain_batch: Estimate  # test loss of the whole batch less that of the best group
+    gain_none: Estimate  # the same against no normalisation
+    gain_layer: Estimate  # the same against layer normalisation
+    gain_stopped: Estimate  # gain over the whole batch where both stop at the look of the lowest mean validation loss
+    plain_gain: Estimate  # test loss without normalisation less that of the whole batch
+    excess: Estimate  # test loss of the smallest group less that of the best
+    share_drawn: Estimate  # fall of the gap by imaginary mates over that by real ones, at the same group size
+    drawn_test: Estimate  # test loss with imaginary mates less that with real ones, at the same group size
+    variants: pd.DataFrame  # per variant: losses, gap, jitter, against the whole batch
+    curves: pd.DataFrame  # per variant and look: losses
+
+
+def _regularises(r: Result) -> Verdict:
+    fall = side(r.gap_fall.low, r.gap_fall.high, above=ONE_PERCENT)
+    return Verdict.CAVEAT if fall is Verdict.HOLDS and r.gap_rise > ONE_PERCENT else fall
+
+
+def _better(r: Result) -> Verdict:
+    first = side(r.gain_batch.low, r.gain_batch.high, above=ONE_PERCENT)
+    others = (r.gain_none, r.gain_layer, r.gain_stopped)
+    return Verdict.CAVEAT if first is Verdict.HOLDS and min(gain.low for gain in others) <= ONE_PERCENT else first
+
+
+CLAIMS: tuple[Claim[Result], ...] = (
+    Claim(
+        name="coupled",
+        text="What a network with batch norm says about one example depends on whatever else is in the batch.",
+        source="N0, “What's unnatural about batch-norm”",
+        line="Holds if other mates change the logits by more than rounding can ($10^{-4}$) in every group size and "
+        "seed, and not by a single bit where there is no batch norm: nothing but the statistics joins the examples.",
+        verdict=lambda r: Verdict.HOLDS if r.coupled > ROUNDING and r.uncoupled == 0 else Verdict.FAILS,
+        number=lambda r: f"at least {r.coupled:.2f}; without, {r.uncoupled:g}",
+    ),
+    Claim(
+        name="regularises",
+        text="The jitter regularises.",
+        source="N0, “this jittering for each sample introduces noise”",
+        line="Holds if the gap between validation and training loss falls by more than [0.01]{.given} nats "
+        "(1 % in perplexity) from the smallest dose to the largest, and no step between may raise it by as much; "
+        "a step that may is a caveat.",
+        verdict=_regularises,
+        number=lambda r: f"gap falls by {r.gap_fall}",
+    ),
+    Claim(
+        name="noise",
+        text="It does so because it is noise, like data augmentation, and not because the examples are coupled.",
+        source="N0, “acts like data augmentation”",
+        line="Holds if imaginary mates, random numbers that make jitter of the same law, make more than half of the "
+        "fall in the gap: then noise explains most of it.  Fails if they make less than half.",
+        verdict=lambda r: side(r.share_drawn.low, r.share_drawn.high, above=0.5),
+        number=lambda r: f"share {r.share_drawn}",
+    ),
+    Claim(
+        name="better",
+        text="The result is better for it.",
+        source="N0, “regularization => better”",
+        line="Fails unless the group size that is best by validation loss lowers the test loss of whole-batch norm "
+        "by more than [0.01]{.given} nats.  Holds if it also beats no normalisation and layer norm by as much, and "
+        "whole-batch norm when both stop at their best step; otherwise a caveat.",
+        verdict=_better,
+        number=lambda r: f"groups of {r.best}: test loss lower by {r.gain_batch}",
+    ),
+    Claim(
+        name="more",
+        text="More jitter is better still.",
+        source="N0, the same words, taken without limit",
+        line="Fails if the smallest groups' test loss lies above that of the best group size by an interval without 0; "
+        "holds if the smallest groups are the best.",
+        verdict=lambda r: Verdict.HOLDS if r.excess.mean == 0 else side(-r.excess.high, -r.excess.low, above=0),
+        number=lambda r: f"worse by {r.excess}",
+    ),
+)
+
+
+def run(params: Params) -> Result:
+    """Train every variant from the same starts on the same batches, and measure losses, jitter and coupling."""
+    found = spread(partial(_variant, params), variants := list(_norms(params)), "variants")
+    losses, changes, rows = (dict(zip(variants, each, strict=True)) for each in zip(*found, strict=True))
+    last = {name: found[-1] for name, found in losses.items()}
+    gap = {name: found[VALIDATION] - found[TRAIN] for name, found in last.items()}
+    groups = [str(size) for size in params.groups]
+    whole, smallest, drawn = groups[0], groups[-1], f"drawn {params.drawn}"
+    best = min(groups, key=lambda name: last[name][VALIDATION].mean())
+    gain = {name: last[name][TEST] - last[best][TEST] for name in last}
+    halvings = -np.log2(params.groups)
+    stopped = {name: found[found[:, VALIDATION].mean(1).argmin(), TEST] for name, found in losses.items()}
+    return Result(
+        examples=len(_data(params)[0]),
+        coupled=min(float(changes[name].min()) for name in groups),
+        uncoupled=max(float(changes[name].max()) for name in ("none", "layer")),
+        gap_fall=Estimate.of(gap[whole] - gap[smallest]),
+        gap_rise=max(Estimate.of(gap[after] - gap[before]).high for before, after in pairwise(groups)),
+        slope=Estimate.of(np.polyfit(halvings, np.stack([gap[name] for name in groups]), 1)[0]),
+        best=int(best),
+        gain_batch=Estimate.of(gain[whole]),
+        gain_none=Estimate.of(gain["none"]),
+        gain_layer=Estimate.of(gain["layer"]),
+        gain_stopped=Estimate.of(stopped[whole] - stopped[best]),
+        plain_gain=Estimate.of(last["none"][TEST] - last[whole][TEST]),
+        excess=Estimate.of(gain[smallest]),
+        share_drawn=Estimate.of((gap[whole] - gap[drawn]) / (gap[whole] - gap[str(params.drawn)])),
+        drawn_test=Estimate.of(last[drawn][TEST] - last[str(params.drawn)][TEST]),
+        variants=_variants(params, losses, list(rows.values())),
+        curves=_curves(params, losses),
+    )
+
+
+def _variant(params: Params, name: str) -> tuple[Array, Array, dict[str, Array]]:
+    """Train one variant; return its losses [look, data, seed], how mates change its logits, and its jitter [seed]."""
+    x, y, data = _data(params)
+    start = normed_mlp.start(seeds := range(params.seeds), params.width, DIMENSION)
+    order = mlp.batches(seeds, len(x), params.batch, params.steps)
+    norm, looks, row = _norms(params)[name], [], dict[str, Array]()
+    trained = normed_mlp.descent(start, x, y, order, params.rate, norm, seeds, _steps(params))
+    for _ in track(_steps(params), "looks"):
+        _, weights = next(trained)
+        looks.append(normed_mlp.losses(weights, norm, data[0], *data).numpy())
+    if name.isdecimal():  # a ghost group
+        fresh = mlp.batches([FRESH + seed for seed in seeds], len(x), params.batch, SEEN)
+        row["seen"] = batch_coupling.loss_seen(weights, norm, x[fresh], y[fresh]).numpy()
+        for when, at in (("start", start), ("end", weights)):
+            row[f"jitter_{when}"] = batch_coupling.jitter(at, x, norm, seeds, params.probes, params.draws).numpy()
+    return np.stack(looks), batch_coupling.change(weights, norm, x[order[0]], x[order[-1]]).numpy(), row
+
+
+def _data(params: Params) -> tuple[torch.Tensor, torch.Tensor, list[names.Counts]]:
+    """Return contexts and letters of the examples to learn from, and the counts of all parts."""
+    split = names.split(names.load(params.data))
+    x, y = names.contexts(split.train[: params.learnt])
+    return x, y, [names.counts(x, y), *(names.counts(*names.contexts(part)) for part in split[1:])]
+
+
+def _norms(params: Params) -> dict[str, Norm]:
+    """Return how each variant is normalised, by name: a number for groups of that size."""
+    return {
+        "none": ghost_norm.NONE,
+        "layer": ghost_norm.LAYER,
+        **{str(size): ghost_norm.ghost(size) for size in params.groups},
+        f"drawn {params.drawn}": ghost_norm.drawn(params.batch, params.drawn),
+    }
+
+
+def _variants(params: Params, losses: dict[str, Array], measured: list[dict[str, Array]]) -> pd.DataFrame:
+    """Tabulate what each variant ends at, one row each, with intervals over seeds."""
+    rows = []
+    for (name, found), more in zip(losses.items(), measured, strict=True):
+        train, validation, test = found[-1]
+        against = test - losses[str(params.groups[0])][-1, TEST]
+        best = found[:, VALIDATION].mean(1).argmin()
+        kinds = {"train": train, "validation": validation, "test": test, "gap": validation - train}
+        kinds |= {"stopped": found[best, TEST], "against": against, **more}
+        row: dict[str, object] = {"variant": name, "size": int(name) if name.isdecimal() else 0}
+        for kind, values in kinds.items():
+            row |= interval(kind, values)
+        row["best_step"] = int(_steps(params)[best])
+        row["jitter_law"] = ghost_norm.jitter_law(int(name)) if name.isdecimal() else float("nan")
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _curves(params: Params, losses: dict[str, Array]) -> pd.DataFrame:
+    """Tabulate losses against step: a row a variant and look."""
+    rows = []
+    for name, found in losses.items():
+        for step, look in zip(_steps(params), found, strict=True):
+            row: dict[str, object] = {"variant": name, "step": step}
+            rows.append(row | interval("train", look[TRAIN]) | interval("validation", look[VALIDATION]))
+    return pd.DataFrame(rows)
+
+
+def _steps(params: Params) -> list[int]:
+    """Return the steps after which the losses are measured, evenly spread and ending with the last."""
+    return [params.steps * look // params.looks for look in range(1, params.looks + 1)]

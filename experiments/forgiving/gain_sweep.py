@@ -1,0 +1,164 @@
+"""Deep tanh networks trained on the names from many starting gains at once: same draws, same batches, another gain."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from lab.tasks import spread
+from nets import deep_tanh, ghost_norm, mlp, names, optimisers, unigram_baseline
+from nets.deep_tanh import Build, Network
+from nets.ghost_norm import EXAMPLES
+from nets.interval import interval
+
+SAMPLE = 999_983  # seed of the training examples that statistics are taken from
+
+Array = NDArray[np.float64]
+Name = TypeVar("Name", bound=Hashable)
+
+
+class Recipe(NamedTuple):
+    """A way to build a network, and a way to train it."""
+
+    build: Build = Build()
+    adam: bool = False  # else plain SGD
+
+
+class Size(NamedTuple):
+    """How large the networks are, and how long they train."""
+
+    depth: int  # hidden layers
+    width: int  # units in each
+    batch: int  # examples
+    steps: int
+
+
+class Plan(NamedTuple):
+    """Networks to train."""
+
+    recipe: Recipe
+    size: Size
+    seeds: Sequence[int]
+    gains: Sequence[float]
+    rate: float
+    compensate: bool = False  # a hidden layer's rate is multiplied by the square of the gain
+
+
+class Data(NamedTuple):
+    """Names to learn from and to report on."""
+
+    x: torch.Tensor  # [example, context], the training set
+    y: torch.Tensor  # [example]
+    contexts: torch.Tensor  # [context, position], distinct ones of a training sample and of the validation set
+    following: torch.Tensor  # [context, letter], how often each letter followed in the validation set
+    share: torch.Tensor  # [context], in the training sample: what batch norm's statistics weigh it by
+    entropy: float  # of the validation set's letters, nats: what a network that ignores its input can reach
+
+
+def grid(decades: float, per_decade: int) -> list[float]:
+    """Return gains evenly spaced on a logarithmic axis, `decades` on either side of 1, which is one of them."""
+    reach = round(decades * per_decade)
+    return [float(10 ** (place / per_decade)) for place in range(-reach, reach + 1)]
+
+
+@cache  # read once for all the pieces that a process computes
+def load(path: Path, sample: int) -> Data:
+    """Read names; batch norm's statistics come from `sample` training examples, losses from the whole validation set."""
+    split = names.split(names.load(path))
+    x, y = names.contexts(split.train)
+    some = torch.randint(len(x), (sample,), generator=torch.Generator().manual_seed(SAMPLE))
+    seen, held = names.counts(x[some], y[some]), names.counts(*names.contexts(split.validation))
+    counted = seen.following.sum(1) / seen.following.sum()
+    return Data(
+        x,
+        y,
+        torch.cat([seen.contexts, held.contexts]),
+        torch.cat([torch.zeros_like(seen.following), held.following]),
+        torch.cat([counted, counted.new_zeros(len(held.contexts))]),
+        unigram_baseline.entropy((held.following.sum(0) / held.following.sum()).numpy()),
+    )
+
+
+def sweep(plan: Plan, seed: int, data: Data) -> Array:
+    """Train one network from each gain, and return their validation losses: [gain], nan where no number is left."""
+    recipe, size, _, gains, rate, compensate = plan
+    network = deep_tanh.draw(seed, gains, size.depth, size.width, recipe.build)
+    weights = network.tensors()
+    square = torch.tensor(gains)[:, None, None] ** 2  # [member, 1, 1]
+    hidden = range(1, size.depth + 1)  # places of the hidden layers among the tensors: the embedding comes first
+    rates = [rate * square if compensate and place in hidden else torch.tensor(rate) for place in range(len(weights))]
+    step = (optimisers.adam if recipe.adam else optimisers.sgd)(rates)
+    for chosen in mlp.batches([seed], len(data.x), size.batch, size.steps)[:, 0]:
+        slope = deep_tanh.gradient(network, data.x[chosen], data.y[chosen], recipe.build)
+        step(weights, slope.tensors())
+    return losses(network, recipe.build, data)
+
+
+def sweeps(plans: Mapping[Name, Plan], path: Path, sample: int) -> dict[Name, Array]:
+    """Return what `sweep` finds by each plan and seed, [seed, gain]; a network depends on its own seed alone.
+
+    `path` and `sample` as in `load`.
+    """
+    pairs = [(plan, seed) for plan in plans.values() for seed in plan.seeds]
+    found = iter(spread(partial(_piece, path, sample), pairs, "sweeps"))
+    return {name: np.stack([next(found) for _ in plan.seeds]) for name, plan in plans.items()}
+
+
+def _piece(path: Path, sample: int, pair: tuple[Plan, int]) -> Array:
+    return sweep(*pair, load(path, sample))
+
+
+def losses(network: Network, build: Build, data: Data) -> Array:
+    """Return the validation loss of every member, [member]; batch norm's statistics are the training sample's."""
+    held = data.following.sum(1) > 0
+    if build.norm.axis == EXAMPLES:
+        held = torch.ones_like(
+            held
+        )  # statistics need the training sample's contexts too, which add nothing to the loss
+    found = deep_tanh.losses(network, data.contexts[held], data.following[held], build, data.share[held])
+    return np.asarray(found.numpy())
+
+
+def clipped(found: Array) -> Array:
+    """Return losses with everything above ln 27, or no number at all, as ln 27: a uniform guess needs no training."""
+    most = float(np.log(len(names.VOCABULARY)))
+    return np.minimum(np.nan_to_num(found, nan=most, posinf=most), most)
+
+
+def recipes(batch: int) -> dict[str, Recipe]:
+    """Return the plain network and its four remedies, by name."""
+    return {
+        "plain": Recipe(),
+        "batch norm": Recipe(Build(ghost_norm.ghost(batch))),
+        "layer norm": Recipe(Build(ghost_norm.LAYER)),
+        "residual": Recipe(Build(residual=True)),
+        "Adam": Recipe(adam=True),
+    }
+
+
+def means(gains: Sequence[float], found: Mapping[str, Array]) -> pd.DataFrame:
+    """Tabulate losses [seed, gain] by remedy, a row a gain: means of the clipped ones, and the share that were clipped."""
+    rows: list[dict[str, object]] = []
+    for name, each in found.items():
+        for gain, raw, loss in zip(gains, each.T, clipped(each).T, strict=True):
+            rows.append({"remedy": name, "gain": gain, **interval("loss", loss), "lost": float((raw != loss).mean())})
+    return pd.DataFrame(rows)
+
+
+def runs(gains: Sequence[float], losses: Mapping[str, Array]) -> pd.DataFrame:
+    """Tabulate losses [seed, gain] by remedy, a row a network."""
+    rows: list[dict[str, object]] = []
+    for name, each in losses.items():
+        for seed, row in enumerate(each):
+            rows += [
+                {"remedy": name, "seed": seed, "gain": gain, "loss": float(loss)}
+                for gain, loss in zip(gains, row, strict=True)
+            ]
+    return pd.DataFrame(rows)

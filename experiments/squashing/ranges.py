@@ -1,0 +1,68 @@
+"""What sigmoid and tanh do, read off without chance: their range, their slopes, and where float32 rounds them off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from nets import bisection
+
+GRID = np.linspace(-30, 30, 6001)  # inputs at which range and slopes are read off; 0 is one of them
+
+
+class Readings(NamedTuple):
+    """All that is read off; slopes are autograd's."""
+
+    lowest: float  # sigmoid over the grid, float64
+    highest: float
+    steepest: float  # largest slope of the sigmoid over the grid, float64
+    stretch: float  # largest distance of two neighbouring grid points after tanh, over that before
+    slope_zero: float  # of float32 tanh, where its output is exactly 0
+    slope_one: float  # the largest of float32 tanh where its output is exactly 1 or -1
+    sigmoid_one: float  # largest input at which float32 sigmoid is still below 1
+    sigmoid_zero: float  # largest x at which float32 sigmoid of -x is still above 0
+    tanh_one: float  # largest input at which float32 tanh is still below 1
+
+
+def read_off() -> Readings:
+    """Read off range, slopes and thresholds."""
+    wide, single = torch.tensor(GRID), torch.tensor(GRID, dtype=torch.float32)
+    sigmoid, slope = _with_slope(torch.sigmoid, wide)
+    tanh, gradient = _with_slope(torch.tanh, single)
+    return Readings(
+        lowest=float(sigmoid.min()),
+        highest=float(sigmoid.max()),
+        steepest=float(slope.max()),
+        stretch=float((np.diff(np.tanh(GRID)) / np.diff(GRID)).max()),
+        slope_zero=float(gradient[tanh == 0].min()),
+        slope_one=float(gradient[tanh.abs() == 1].max()),
+        sigmoid_one=_last(lambda x: bool(torch.sigmoid(x) < 1)),
+        sigmoid_zero=_last(lambda x: bool(torch.sigmoid(-x) > 0)),
+        tanh_one=_last(lambda x: bool(torch.tanh(x) < 1)),
+    )
+
+
+def functions(x: NDArray[np.float64]) -> pd.DataFrame:
+    """Tabulate sigmoid and tanh, and their slopes: a row an input."""
+    columns = {"input": x}
+    for name, function in (("sigmoid", torch.sigmoid), ("tanh", torch.tanh)):
+        output, slope = _with_slope(function, torch.tensor(x))
+        columns |= {name: output.numpy(), f"{name}_slope": slope.numpy()}
+    return pd.DataFrame(columns)
+
+
+def _with_slope(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    x.requires_grad_()
+    output = function(x)
+    (slope,) = torch.autograd.grad(output.sum(), x)
+    return output.detach(), slope
+
+
+def _last(works: Callable[[torch.Tensor], bool]) -> float:
+    """Return the largest float32 number up to 1,000 for which `works` is true; infinity if it is at 1,000."""
+    return bisection.last(lambda x: works(torch.tensor(x, dtype=torch.float32)), 1000.0, torch.float32)

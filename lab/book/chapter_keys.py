@@ -1,0 +1,180 @@
+"""What a chapter's outputs depend on, as a hash: its cells, the code they reach, and the results they read.
+
+Prose is no part of it.  Results come in by key and checksum; the code of the claims counts where a chapter prints verdicts, and
+everything of every experiment where it prints the ledger.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError, NoResult, Refused
+from lab.keys import key as keys
+from lab.keys import key_parts, versions
+from lab.keys.call_graph import Reach, Reached
+from lab.keys.canonical_json import content, digest
+from lab.keys.experiments import names
+from lab.keys.resolve import WHOLE, Place
+from lab.keys.syntax import parse, short
+from lab.results import store
+from press.book import Book
+from press.build import read_sources
+from press.read.project import read_project
+from press.read.qmd import Cell, Source
+
+DECIDES = ("lab.book.verdicts", "decide")  # what reaches it prints verdicts
+LISTS = (
+    "lab.book.verdicts.in_book_order",
+    "lab.keys.experiments.names",
+)  # what reaches one of them prints all experiments
+SETTINGS = "_quarto.yml"
+FOLDERS = ("experiments", "figures", "nets", "results")  # all that a chapter could depend on
+
+
+def key(path: Path, root: Path) -> str:
+    """Return the key of one chapter, by its path relative to the root."""
+    return Chapters(root).key(path)
+
+
+class Chapters:
+    """One look at a book: its chapters, the code they reach and the results they read."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.look = Reach(root, chapters=True)
+        self._results = Reach(root, self.look.sources)  # here an experiment is code
+        self._states: dict[str, list[str]] = {}
+        self._book: Book = read_project(root)
+        self._sources = read_sources(self._book)
+
+    def key(self, path: Path) -> str:
+        """Return the key of a chapter, by its path relative to the root."""
+        source = self._sources[path.as_posix()]
+        code = _code(source)
+        try:
+            reached, module = self._reached(source)
+        except Refused:  # a cell that is not Python, or code that nobody can follow: then on everything
+            there = [self.root / folder for folder in FOLDERS]
+            return digest([code, self._settings(source), [content(folder) for folder in there if folder.exists()]])
+        every = self._lists(reached)
+        experiments = names(self.root) if every else sorted(reached.experiments)
+        if every or self.look.find(*DECIDES)[0] in reached.places:
+            for name in experiments:
+                claims = f"experiments.{name}"
+                reached = _both(reached, self.look.follow(self.look.find(claims, "CLAIMS"), claims))
+        return digest(
+            {
+                "cells": code,
+                "code": key_parts.code(self.look, _without(reached, module))[0],
+                "listings": self._listings(source, module),
+                "data": key_parts.files(self.look, reached, self.root) | {SETTINGS: ""},  # what matters of it is below
+                "environment": key_parts.environment(self.look, reached),
+                "versions": versions.of(key_parts.libraries(reached.outside)),
+                "results": {name: self._state(name) for name in experiments},
+                "order": self._order() if every else [],
+                "settings": self._settings(source),
+            }
+        )
+
+    def experiments(self, path: Path) -> list[str]:
+        """Return the experiments whose results a chapter reads."""
+        source = self._sources.get(path.as_posix())
+        if source is None:
+            return []
+        try:
+            reached, _ = self._reached(source)
+        except Refused:
+            return names(self.root)
+        return names(self.root) if self._lists(reached) else sorted(reached.experiments)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The chapters, relative to the root."""
+        return [chapter.path for chapter in self._book.chapters]
+
+    def _reached(self, source: Source) -> tuple[Reached, str]:
+        module = f"qmd.{Path(source.file).with_suffix('').as_posix().replace('/', '+')}"
+        outline = self.look.sources.add(module, "\n".join(_code(source)), source.file)
+        return self.look.follow([(module, index) for index in range(len(outline.units))], module), module
+
+    def _lists(self, reached: Reached) -> bool:
+        """Say whether a chapter goes through all experiments."""
+        places = {place for name in LISTS for place in self.look.find(*name.rsplit(".", 1))}
+        return bool(set(LISTS) & reached.outside or places & reached.places)
+
+    def _listings(self, source: Source, module: str) -> dict[str, str]:
+        """Return the hash of the text, comments and all, of each function that a chapter prints with lab.chapter.code."""
+        found = {}
+        for node in ast.walk(parse("\n".join(_code(source)), source.file)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "code" and node.args:
+                name = ast.unparse(node.args[0])
+                if all(part.isidentifier() for part in name.split(".")):
+                    targets = self.look.resolve(module, name.split("."))
+                    places = [target.place for target in targets if target.place and target.place[1] != WHOLE]
+                    found[name] = short(" ".join(unit.verbatim for unit in self.look.units(places)))
+        return found
+
+    def _state(self, name: str) -> list[str]:
+        """Return what a result should be and what it is."""
+        if name not in self._states:
+            try:
+                wanted = keys.compute(name, self.root, look=self._results).key
+            except LabError as error:
+                wanted = str(error)
+            try:
+                there = store.read(self.root / "results" / name, self.root)
+                self._states[name] = [wanted, there.key, there.checksum]
+            except NoResult as error:
+                self._states[name] = [wanted, str(error)]
+        return self._states[name]
+
+    def _order(self) -> list[str]:
+        return [path.stem for path in self.paths if path.stem in names(self.root)]
+
+    def _settings(self, source: Source) -> dict[str, Any]:
+        """Return the settings that bear on execution, of the book and of the chapter."""
+        formats = self._book.config.get("format") or {}
+        levels = {"book": self._book.config, "chapter": source.front} | {
+            f"{place} {name}": options
+            for place, these in (("book", formats), ("chapter", source.front.get("format") or {}))
+            for name, options in (these.items() if isinstance(these, dict) else ())
+            if isinstance(options, dict)
+        }
+        found: dict[str, Any] = {}
+        for level, options in levels.items():
+            execute = {name: value for name, value in (options.get("execute") or {}).items() if name != "freeze"}
+            figures = {
+                name: str(value)
+                for name, value in options.items()
+                if name.startswith("fig-") or name in ("jupyter", "engine")
+            }
+            found[level] = {"execute": {name: str(value) for name, value in execute.items()}, "figures": figures}
+        return found
+
+
+def _code(source: Source) -> list[str]:
+    """Return a chapter's code: cells as they are, each inline expression on a line of its own."""
+    found = []
+    for chunk in source.chunks:
+        if isinstance(chunk, Cell):
+            found.append(chunk.code if chunk.options.get("eval", True) is not False else "")
+        else:
+            found += [f"({inline.code})" for inline in chunk.inlines()]
+    return found
+
+
+def _both(first: Reached, second: Reached) -> Reached:
+    return Reached(
+        first.places | second.places,
+        first.modules | second.modules,
+        first.outside | second.outside,
+        first.experiments | second.experiments,
+    )
+
+
+def _without(reached: Reached, module: str) -> Reached:
+    """Leave out the chapter's own code, which counts as it is written."""
+    places: set[Place] = {place for place in reached.places if place[0] != module}
+    return Reached(places, reached.modules, reached.outside, reached.experiments)

@@ -1,0 +1,91 @@
+"""How a chapter's numbers came about: the command, the key, the cost, and where everything lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from IPython.display import Markdown
+
+from lab import read
+from lab.book.markdown_tables import pipes
+from lab.book.verdicts import in_book_order
+from lab.duration import duration
+from lab.keys import experiments, key
+from lab.keys.experiments import find_root, home
+from lab.results.store import Stored
+
+
+def colophon(experiment: Any) -> Markdown:
+    """Return the last section of a chapter (a page in book/): how to run it again, and what it was run with."""
+    name, root = home(experiment)
+    stored = read.fresh(key.compute(name, root), root)
+    made = stored.provenance
+    versions = ", ".join(f"{library} {version}" for library, version in sorted(made["versions"].items()))
+    data = [("result.json", f"results/{name}/result.json")]
+    data += [
+        (f"{table}.csv ({stored.tables[table].rows} rows)", f"results/{name}/{table}.csv") for table in stored.tables
+    ]
+    first, *more = experiments.files(name, root)
+    files = [
+        ("experiment", first),
+        *((Path(file).name, file) for file in more),
+        ("figures", f"figures/{name}.py"),
+        ("tests", f"tests/test_{name}.py"),
+    ]
+    rows = [
+        ["Result", f"computed {made['date'][:10]} in {duration(made['seconds'])} on one core of {made['machine']}"],
+        ["Versions", f"Python {made['python']}" + (f", {versions}" if versions else "")],
+        ["Key", f"`{stored.key[:16]}`, a hash of the code it reaches, its parameters, its data and the versions"],
+        ["Data", _links(data, root)],
+        ["Code", _links(files, root)],
+    ]
+    command = f"# compute it again beside the book's result, and compare\nlab verify {name}\n"
+    other = _example(stored.params)
+    if other:
+        command += f"# another setting; the book's result stays as it is\nlab run {name} --set {other}\n"
+    return Markdown(f"```bash\n{command}```\n\n{pipes(['', ''], rows, widths=[12, 88])}")
+
+
+def costs() -> Markdown:
+    """Return what every result of the book cost, when and where it was computed."""
+    rows = []
+    for name, stored in _all():
+        made = stored.provenance
+        sec = f"@sec-{name.replace('_', '-')}"
+        python = f"Python {made['python']}"
+        torch = made["versions"].get("torch")
+        rows.append(
+            [
+                sec,
+                duration(made["seconds"]).replace(" ", "\N{NO-BREAK SPACE}"),
+                made["date"][:10],
+                python + (f", torch {torch}" if torch else ""),
+                made["machine"],
+            ]
+        )
+    return Markdown(
+        pipes(["Chapter", "Cost", "Computed", "With", "On"], rows, right=[False, True], widths=[12, 16, 14, 25, 33])
+    )
+
+
+def total_cost() -> str:
+    """Return what all results of the book cost together, on one core."""
+    return duration(sum(stored.provenance["seconds"] for _, stored in _all()))
+
+
+def _all() -> list[tuple[str, Stored]]:
+    root = find_root()
+    return [(name, read.fresh(key.compute(name, root), root)) for name in in_book_order(root)]
+
+
+def _example(params: dict[str, Any]) -> str:
+    """Return a change to try: twice the first whole number."""
+    for name, value in params.items():
+        if isinstance(value, int) and not isinstance(value, bool):
+            return f"{name}={2 * value}"
+    return ""
+
+
+def _links(files: list[tuple[str, str]], root: Path) -> str:
+    return ", ".join(f"[{text}](../{file})" for text, file in files if (root / file).is_file())

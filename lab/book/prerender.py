@@ -1,0 +1,118 @@
+"""Runs before Quarto renders: brings experiments up to date, and drops frozen outputs of chapters that would print old numbers.
+
+Quarto's freeze looks at the text of a chapter alone.  The key that each chapter had when its frozen outputs were last looked at
+is kept in .lab/frozen.json; where the key is another now, or is not known, the frozen outputs go and Quarto executes again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if __name__ == "__main__":  # run as a script, Python would look for modules in lab/
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+from lab.errors import LabError
+from lab.keys.canonical_json import dumps, loads
+from lab.keys.experiments import find_root, names
+from press.execute.source_imports import forget
+
+if TYPE_CHECKING:
+    from lab.book.chapter_keys import Chapters
+
+RECORD = ".lab/frozen.json"
+
+
+def main() -> int:
+    """Prepare the chapters that Quarto is about to render; return the exit code."""
+    from lab.book.chapter_keys import Chapters
+    from press.errors import SourceError
+
+    try:
+        root = find_root()
+        forget(root)  # Quarto's kernels import as Python does
+        try:
+            book = Chapters(root)
+        except SourceError:  # Quarto understands more than press does: what cannot be told apart is all made again
+            shutil.rmtree(root / "_freeze", ignore_errors=True)
+            return bring_up_to_date(names(root), root)
+        chosen = inputs(book.paths, root)
+        code = bring_up_to_date(sorted({name for path in chosen for name in book.experiments(path)}), root)
+        if code == 0:
+            drop_stale(Chapters(root), chosen, root)  # another look: the results are new
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def inputs(chapters: list[Path], root: Path) -> list[Path]:
+    """Return the chapters that are rendered: all, or those that Quarto names, one a line."""
+    named = os.environ.get("QUARTO_PROJECT_INPUT_FILES", "").splitlines()
+    if os.environ.get("QUARTO_PROJECT_RENDER_ALL") == "1" or not named:
+        return chapters
+    there = {Path(os.path.relpath(root / name, root)) for name in named if name}
+    return [path for path in chapters if path in there]
+
+
+def bring_up_to_date(experiments: list[str], root: Path) -> int:
+    """Compute what is stale among these experiments, with progress on stderr; return the exit code."""
+    from lab.run import status
+    from lab.run.scheduler import Job
+
+    stale = [there for there in status.every(root, experiments) if not there.is_fresh] if experiments else []
+    if not stale:
+        return 0
+    import typer
+
+    from lab.cli.run import finish, watched
+
+    try:
+        with redirect_stdout(sys.stderr):
+            finish(
+                watched([Job(there.experiment, expected=there.seconds) for there in stale], root, os.cpu_count() or 1)
+            )
+    except typer.Exit as stop:
+        return stop.exit_code
+    return 0
+
+
+def drop_stale(book: Chapters, chosen: list[Path], root: Path) -> list[Path]:
+    """Delete the frozen outputs of chapters whose key is not the one on record, and put the new keys on record."""
+    try:
+        known = dict(loads((root / RECORD).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        known = {}
+    dropped = []
+    for path in chosen:
+        new = book.key(path)
+        if known.get(path.as_posix()) != new:
+            shutil.rmtree(root / "_freeze" / path.with_suffix(""), ignore_errors=True)
+            known[path.as_posix()] = new
+            dropped.append(path)
+    if dropped:
+        aside = root / f"{RECORD}.part"
+        aside.parent.mkdir(exist_ok=True)
+        aside.write_text(dumps(known, indent=1), encoding="utf-8")
+        aside.replace(root / RECORD)
+    return dropped
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ModuleNotFoundError as error:  # before `make book` there is no .venv, and Quarto takes another Python
+        if (error.name or "").partition(".")[0] in ("lab", "press", "experiments", "figures", "nets"):
+            raise
+        print(f"error: {sys.executable} has no {error.name}, which this book needs", file=sys.stderr)
+        if Path(
+            ".venv/bin/python"
+        ).exists():  # Quarto was started elsewhere, and looks there for what _environment names
+            print(f"run quarto where the book's own Python is found: cd {Path.cwd()}", file=sys.stderr)
+        else:
+            print("set the book's own Python up with: make .venv/ready", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,145 @@
+"""The claims with what became of them: one chapter's table, and the ledger of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from IPython.display import Markdown
+
+from lab.book.markdown_tables import pipes
+from lab.claims import Claim, Verdict
+from lab.errors import LabError, unknown
+from lab.estimate import Estimate
+from lab.keys.experiments import files, find_root, home, load, names
+from lab.read import read
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One claim, decided."""
+
+    experiment: str
+    claim: Claim[Any]
+    verdict: Verdict
+    number: str
+
+    @property
+    def anchor(self) -> str:
+        """Where the claim stands in its chapter."""
+        return f"claim-{self.experiment}-{self.claim.name}".replace("_", "-")
+
+    @property
+    def word(self) -> str:
+        """The verdict as Markdown, in its colour."""
+        return f"[{self.verdict}]{{.verdict-{self.verdict.name.lower()}}}"
+
+
+def decide(experiment: Any) -> list[Entry]:
+    """Return the experiment's claims with the verdicts that its result gives."""
+    name, _ = home(experiment)
+    result = read(experiment)
+    found = []
+    for claim in experiment.CLAIMS:
+        verdict = claim.verdict(result)
+        if not isinstance(verdict, Verdict):
+            raise LabError(f"claim {claim.name!r} of {name}: verdict gave {verdict!r}, wanted a lab.claims.Verdict")
+        found.append(Entry(name, claim, verdict, claim.number(result)))
+    return found
+
+
+def verdicts(experiment: Any) -> Markdown:
+    """Return the chapter's claims as a table: claim, line, verdict, number.  The ledger links to its rows."""
+    # The anchor comes after the text: under Quarto, Typst attaches it to what stands before it.
+    rows = [
+        [f"{entry.claim.text}[]{{#{entry.anchor}}}", entry.claim.line, entry.word, entry.number]
+        for entry in decide(experiment)
+    ]
+    return Markdown(pipes(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
+
+
+def verdict(experiment: Any, name: str) -> Markdown:
+    """Return the verdict on one claim, for use in a sentence."""
+    found = {entry.claim.name: entry for entry in decide(experiment)}
+    if name not in found:
+        raise unknown("claim", name, found)
+    return Markdown(found[name].word)
+
+
+def all_entries(root: Path | None = None) -> list[Entry]:
+    """Return every claim of every experiment, in the book's order."""
+    root = root or find_root()
+    return [entry for name in in_book_order(root) for entry in decide(load(name, root))]
+
+
+def ledger() -> Markdown:
+    """Return every claim of the book with its verdict, linked to its chapter (from a page in book/).
+
+    The first of a chapter is linked to its code and test, too.
+    """
+    root = find_root()
+    entries = all_entries(root)
+    first = {entry.experiment: entry.claim.name for entry in reversed(entries)}
+    rows = [
+        [
+            f"@sec-{entry.experiment.replace('_', '-')}"
+            + (
+                f": [experiment](../{files(entry.experiment, root)[0]}), [test](../tests/test_{entry.experiment}.py)"
+                if first[entry.experiment] == entry.claim.name
+                else ""
+            ),
+            entry.claim.text,
+            f"[{entry.verdict}]({entry.experiment}.qmd#{entry.anchor}){{.verdict-{entry.verdict.name.lower()}}}",
+            entry.number,
+        ]
+        for entry in entries
+    ]
+    return Markdown(pipes(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The ledger in numbers, for the preface."""
+
+    claims: int
+    experiments: int
+    summary: str  # "11 hold, 2 fail and 1 is undecided"
+    example: str  # an estimate, as the book prints it
+
+
+def ledger_counts() -> Counts:
+    """Count claims and verdicts."""
+    root = find_root()
+    entries = all_entries(root)
+    many = {
+        Verdict.HOLDS: ("holds", "hold"),
+        Verdict.CAVEAT: ("holds with a caveat", "hold with a caveat"),
+        Verdict.FAILS: ("fails", "fail"),
+        Verdict.UNDECIDED: ("is undecided", "are undecided"),
+    }
+    phrases = []
+    for verdict, (one, several) in many.items():
+        count = sum(entry.verdict is verdict for entry in entries)
+        if count:
+            phrases.append(f"{count} {one if count == 1 else several}")
+    summary = " and ".join(filter(None, [", ".join(phrases[:-1]), *phrases[-1:]]))
+    results = [read(load(name, root)) for name in in_book_order(root)]
+    estimates = [value for result in results for value in vars(result).values() if isinstance(value, Estimate)]
+    return Counts(len(entries), len(results), summary, str(estimates[0]) if estimates else "")
+
+
+def in_book_order(root: Path) -> list[str]:
+    """Return the experiments in the order of their chapters in _quarto.yml; those without a chapter last."""
+    import yaml
+
+    def chapters(node: Any) -> list[str]:
+        if isinstance(node, str):
+            return [Path(node).stem]
+        if isinstance(node, dict):
+            node = [node.get("part"), *(node.get("chapters") or [])]
+        return [stem for item in node or [] for stem in chapters(item)]
+
+    config = yaml.safe_load((root / "_quarto.yml").read_text(encoding="utf-8"))
+    order = {stem: place for place, stem in reversed(list(enumerate(chapters(config["book"]["chapters"]))))}
+    return sorted(names(root), key=lambda name: order.get(name, len(order)))

@@ -1,0 +1,181 @@
+"""An experiment's parameters, read from its source without importing it: names, types, the book's setting."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError, Refused, unknown
+from lab.keys.canonical_json import content, pack, unpack
+
+KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "Path": "a data file"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One parameter."""
+
+    name: str
+    kind: tuple[str, ...]  # ("int",); for a tuple its items' kinds, ("tuple", "float", "...")
+    default: Any
+    line: int
+
+    def __str__(self) -> str:
+        return self.kind[0] if len(self.kind) == 1 else f"tuple[{', '.join(self.kind[1:])}]"
+
+    def packed(self) -> list[Any]:
+        """Return it as JSON holds it."""
+        return [self.name, list(self.kind), pack(self.default), self.line]
+
+    @classmethod
+    def unpacked(cls, name: str, kind: list[str], default: Any, line: int) -> Field:
+        """Make it again from what `packed` returned."""
+        field = cls(name, tuple(kind), None, line)
+        value = unpack(default)
+        if len(kind) == 1:
+            return cls(name, field.kind, Path(value) if kind[0] == "Path" else value, line)
+        items = zip(value, field._kinds(len(value)), strict=True)
+        return cls(name, field.kind, tuple(Path(item) if of == "Path" else item for item, of in items), line)
+
+    def parse(self, text: str, root: Path) -> Any:
+        """Read a value as typed on the command line."""
+        try:
+            if len(self.kind) == 1:
+                return _parse(text, self.kind[0], root)
+            items = [item.strip() for item in text.strip("()[] ").split(",") if item.strip()]
+            return tuple(_parse(item, kind, root) for item, kind in zip(items, self._kinds(len(items)), strict=True))
+        except ValueError as error:
+            wanted = KINDS[self.kind[0]] if len(self.kind) == 1 else f"{self}, written like 0.5,1,2"
+            why = f" ({error})" if self.kind == ("Path",) else ""
+            raise LabError(
+                f"--set {self.name}={text}: wanted {wanted}, as in --set {self.name}={self.shown}{why}"
+            ) from None
+
+    def value(self, given: Any, where: str) -> Any:
+        """Check a value's type; a whole number will do for a float."""
+        if len(self.kind) == 1:
+            return _value(given, self.kind[0], where)
+        if not isinstance(given, tuple):
+            raise Refused(f"{where}: {given!r} is not {self}")
+        try:
+            return tuple(_value(v, kind, where) for v, kind in zip(given, self._kinds(len(given)), strict=True))
+        except ValueError:
+            raise Refused(f"{where}: {given!r} is not {self}") from None
+
+    def _kinds(self, count: int) -> tuple[str, ...]:
+        return self.kind[1:2] * count if self.kind[-1] == "..." else self.kind[1:]
+
+    @property
+    def shown(self) -> str:
+        """The book's value, as it would be typed."""
+        packed = pack(self.default)
+        return (
+            ",".join(map(str, packed))
+            if isinstance(packed, list)
+            else str(packed).lower()
+            if packed in (True, False) and isinstance(packed, bool)
+            else str(packed)
+        )
+
+
+def fields(tree: ast.Module, file: str) -> dict[str, Field]:
+    """Return the parameters that the class Params states."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == "Params":
+            found = [_field(item, file) for item in node.body if isinstance(item, ast.AnnAssign)]
+            return {field.name: field for field in found}
+    raise Refused(
+        f"{file}:1: there is no class Params\nstate the parameters and the book's setting in one, as in the other experiments"
+    )
+
+
+def override(known: dict[str, Field], changes: dict[str, str], root: Path) -> dict[str, Any]:
+    """Return all values, the defaults with `changes` (as typed) made."""
+    for name in changes:
+        if name not in known:
+            raise unknown("parameter", name, known)
+    return {
+        name: field.parse(changes[name], root) if name in changes else field.default for name, field in known.items()
+    }
+
+
+def paths(values: dict[str, Any]) -> list[str]:
+    """Return the data files that parameters name."""
+    flat = [item for value in values.values() for item in (value if isinstance(value, tuple) else (value,))]
+    return [item.as_posix() for item in flat if isinstance(item, Path)]
+
+
+def data(values: dict[str, Any], root: Path) -> dict[str, str]:
+    """Return the SHA-256 of each data file that the parameters name; a Path to a missing one is an error."""
+    found = {}
+    for name, value in values.items():
+        for path in value if isinstance(value, tuple) else (value,):
+            if isinstance(path, Path):
+                if not (root / path).exists():
+                    raise LabError(f"parameter {name}: there is no data file {path} in {root}")
+                found[name if path is value else f"{name}: {path.as_posix()}"] = content(root / path)
+            elif isinstance(path, str) and path and len(path) < 200 and (root / path).exists():
+                found[f"{name}: {path}"] = content(root / path)
+    return found
+
+
+def _field(node: ast.AnnAssign, file: str) -> Field:
+    where = f"{file}:{node.lineno}"
+    name = node.target.id if isinstance(node.target, ast.Name) else "?"
+    if node.value is None:
+        raise Refused(f"{where}: parameter {name} has no default\nthe default is the book's setting")
+    kind = _kind(node.annotation, f"{where}: parameter {name}")
+    field = Field(name, kind, None, node.lineno)
+    return Field(name, kind, field.value(_literal(node.value, where), where), node.lineno)
+
+
+def _kind(node: ast.expr, where: str) -> tuple[str, ...]:
+    if isinstance(node, ast.Name) and node.id in KINDS:
+        return (node.id,)
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "tuple":
+        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        kinds = tuple(ast.unparse(item) for item in items)
+        if all(kind in KINDS for kind in kinds[:1]) and all(kind in (*KINDS, "...") for kind in kinds[1:]):
+            return ("tuple", *kinds)
+    raise Refused(f"{where} is a {ast.unparse(node)}\na parameter is one of {', '.join(KINDS)}, or a tuple of them")
+
+
+def _literal(node: ast.expr, where: str) -> Any:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Path"
+        and len(node.args) == 1
+    ):
+        return Path(str(_literal(node.args[0], where)))
+    if isinstance(node, ast.Tuple):
+        return tuple(_literal(item, where) for item in node.elts)
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise Refused(
+            f"{where}: {ast.unparse(node)} is not a plain value\n"
+            "write the default out (a number, text, a tuple of them, or Path(...)): the lab reads it without running code"
+        ) from None
+
+
+def _parse(text: str, kind: str, root: Path) -> Any:
+    if kind == "bool":
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    if kind == "Path":
+        if not text or not (root / text).exists():
+            raise ValueError(f"there is no file {root / text}")
+        return Path(text)
+    return {"int": int, "float": float, "str": str}[kind](text)
+
+
+def _value(given: Any, kind: str, where: str) -> Any:
+    if kind == "float" and type(given) is int:
+        return float(given)
+    if type(given).__name__ != kind and not (kind == "Path" and isinstance(given, Path)):
+        raise Refused(f"{where}: {given!r} is not {kind}")
+    return given

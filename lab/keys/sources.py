@@ -1,0 +1,137 @@
+"""Finds the modules of a project and reads their outlines, each once; those of files that did not change come from .lab/analysis.
+
+A project's modules are those in its own folder, and the lab's wherever that is installed.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from lab.keys import outline, params, refusals, scopes, statement_kinds, syntax, uses
+from lab.keys.canonical_json import dumps, loads
+from lab.keys.outline import Outline, Unit
+
+_LAB = Path(__file__).resolve().parents[1]
+
+
+class Sources:
+    """One look at a project's modules: each file is read once."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self._outlines: dict[str, Outline | None] = {}
+        self._homes: dict[str, Path | None] = {}
+        self._places: dict[str, tuple[Path, str, bool] | None] = {}
+        self._labels: dict[str, str] = {}  # of modules in no file of their own
+        self._bound: dict[str, dict[str, list[int]]] = {}
+
+    def outline(self, module: str) -> Outline | None:
+        """Return a module's outline; None if it is not one of the project's."""
+        if module not in self._outlines:
+            self._outlines[module] = self._read(module)
+        return self._outlines[module]
+
+    def label(self, module: str) -> str:
+        """Return a module's file as people call it: nets/mlp.py."""
+        found = self._find(module)
+        return self._labels.get(module, "") if found is None else found[1]
+
+    def bound(self, module: str) -> dict[str, list[int]]:
+        """Return the names that a module's statements bind, with the statements' numbers."""
+        if module not in self._bound:
+            found = self.outline(module)
+            bound: dict[str, list[int]] = {}
+            self._bound[module] = bound
+            for index, unit in enumerate(found.units if found else ()):
+                for name in [*unit.names, *unit.also]:
+                    bound.setdefault(name, []).append(index)
+        return self._bound[module]
+
+    def submodules(self, package: str) -> list[str]:
+        """Return the modules in a package; none if it is a plain module."""
+        found = self._find(package)
+        if found is None or not found[2]:
+            return []
+        folder = found[0].parent if found[0].name == "__init__.py" else found[0]
+        stems = sorted(path.stem for path in folder.glob("*.py"))
+        return [f"{package}.{stem}" for stem in stems if not stem.startswith("__") and stem.isidentifier()]
+
+    def add(self, module: str, text: str, file: str) -> Outline:
+        """Take a module that lies in no file of its own: a chapter's code."""
+        self._labels[module] = file
+        found = self._outlines[module] = self._cached(module, text.encode(), file, package=False)
+        return found
+
+    def _find(self, module: str) -> tuple[Path, str, bool] | None:
+        """Return a module's file (or a package's folder, if it has no __init__.py), its label, and if it is a package."""
+        if module not in self._places:
+            self._places[module] = self._look_for(module)
+        return self._places[module]
+
+    def _look_for(self, module: str) -> tuple[Path, str, bool] | None:
+        top, *rest = module.split(".")
+        if top not in self._homes:
+            self._homes[top] = self._home(top)
+        home = self._homes[top]
+        if home is None:
+            return None
+        stem = home.joinpath(top, *rest)
+        for path, package in ((stem / "__init__.py", True), (stem.with_name(f"{stem.name}.py"), False), (stem, True)):
+            if path.exists() and (path.suffix == ".py" or path.is_dir()):
+                return path, path.relative_to(home).as_posix(), package
+        return None
+
+    def _home(self, top: str) -> Path | None:
+        if (self.root / f"{top}.py").is_file() or (self.root / top).is_dir():
+            return self.root
+        return _LAB.parent if top == "lab" else None
+
+    def _read(self, module: str) -> Outline | None:
+        found = self._find(module)
+        if found is None:
+            return None
+        path, label, package = found
+        if path.is_dir():
+            return Outline([], {}, [], [], [])
+        return self._cached(module, path.read_bytes(), label, package)
+
+    def _cached(self, module: str, content: bytes, file: str, package: bool) -> Outline:
+        seal = sha256(f"{_rules()}\0{file}\0".encode() + content).hexdigest()
+        place = self.root / ".lab" / "analysis" / f"{module}.json"
+        try:
+            head, _, body = place.read_bytes().partition(b"\n")
+            if head.decode() == sha256(seal.encode() + body).hexdigest():
+                return _made(loads(body))
+        except (OSError, ValueError, TypeError, KeyError):
+            pass  # not there, or damaged: it is made again
+        text = content.decode("utf-8", "replace")
+        found = outline.read(text.replace("\r\n", "\n"), file, module, package)
+        _keep(place, seal, dumps(vars(found) | {"units": [unit.packed() for unit in found.units]}).encode())
+        return found
+
+
+def _made(found: dict[str, object]) -> Outline:
+    units = [Unit(**unit) for unit in found.pop("units")]  # type: ignore[attr-defined]
+    return Outline(units, **found)  # type: ignore[arg-type]
+
+
+def _keep(place: Path, seal: str, body: bytes) -> None:
+    aside = place.with_name(f"{place.name}.{os.getpid()}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(sha256(seal.encode() + body).hexdigest().encode() + b"\n" + body)
+        os.replace(aside, place)
+    except OSError:
+        pass  # a folder that cannot be written to: slower, no worse
+
+
+@cache
+def _rules() -> str:
+    """Return the hash of the code that makes outlines: what older code kept is not used."""
+    files = [
+        Path(module.__file__ or "") for module in (statement_kinds, outline, refusals, params, scopes, syntax, uses)
+    ]
+    return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,0 +1,249 @@
+"""Results on disk: result.json and one CSV per table, in one folder that is swapped in whole.
+
+    results/<experiment>/                    the book's, committed
+    .lab/cache/<experiment>/<key>/           any other setting's; or in a team's cache (lab.results.shared_cache)
+
+A folder is written aside, synced, and renamed into place; the one it replaces waits in .lab/previous until that is done
+and is read from there if it never was.  result.json holds a checksum of itself and of every CSV.  What does not check out
+counts as missing, and says why.  Nothing is ever unpickled: reading a result runs no code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.errors import Missing, NoResult, OtherFormat
+from lab.keys.canonical_json import digest, dumps, loads
+from lab.results.codec import Table
+from lab.results.shared_cache import Shared, shared
+from lab.results.write_errors import unwritten
+
+FORMAT = 1  # raise it whenever what is written below changes its meaning
+FILE = "result.json"
+_FIELDS = ("format", "experiment", "key", "params", "numbers", "tables", "parts", "provenance")
+_nothing: Callable[[str], None] = lambda step: None  # noqa: E731
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A result as it lies on disk, checked."""
+
+    experiment: str
+    key: str
+    params: dict[str, Any]
+    numbers: dict[str, Any]
+    tables: dict[str, Table]
+    parts: dict[str, Any]  # what the key was made of, by name
+    provenance: dict[str, Any]  # date, seconds, machine, versions, commit
+    checksum: str = ""
+
+
+def folder(root: Path, name: str, key: str, book: bool) -> Path | Shared:
+    """Return where a result lives; `book`: it has the book's setting."""
+    if book:
+        return root / "results" / name
+    return shared(root, name, key) or local(root, name, key)
+
+
+def local(root: Path, name: str, key: str) -> Path:
+    """Return where this project alone keeps a result."""
+    return root / ".lab" / "cache" / name / key
+
+
+def read(place: Path | Shared, root: Path) -> Stored:
+    """Read a result.  Raises Missing if there is none, NoResult if it is damaged; the reason is the message."""
+    if isinstance(place, Shared):
+        return _read_shared(place)
+    reason = NoResult("")
+    for attempt in range(5):  # a reader may meet a writer between two renames
+        if attempt:
+            time.sleep(0.02 * attempt)
+        before = _mark(place)
+        try:
+            return _check(_reader(place))
+        except FileNotFoundError:
+            reason = Missing(f"{shown(place, root)} is missing")
+            previous = _previous(place, root)
+            with suppress(FileNotFoundError, NoResult):
+                return _check(_reader(previous))
+        except OtherFormat as error:
+            reason = OtherFormat(f"{shown(place, root)} {error}")
+        except NoResult as error:
+            reason = NoResult(f"{shown(place, root)} is damaged: {error}")
+        except OSError as error:
+            reason = NoResult(f"{shown(place, root)} cannot be read: {error.strerror}")
+        if before == _mark(place) and not _previous(place, root).exists():
+            break
+    raise reason
+
+
+def _read_shared(place: Shared) -> Stored:
+    try:
+        return _check(place.read)
+    except FileNotFoundError:
+        raise Missing(f"{place} is missing") from None
+    except OtherFormat as error:
+        raise OtherFormat(f"{place} {error}") from None
+    except NoResult as error:
+        raise NoResult(f"{place} is damaged: {error}") from None
+
+
+def write(place: Path | Shared, root: Path, stored: Stored, step: Callable[[str], None] = _nothing) -> None:
+    """Publish a result in place of whatever is there.  The caller holds its lock; `step` is told of each step (tests).
+
+    Raises LabError where the disk does not take it; what was there stays.
+    """
+    files = {f"{name}.csv": table.csv for name, table in stored.tables.items()}
+    files[FILE] = dumps(_content(stored), indent=1).encode()  # the last: it has the checksums of all
+    if isinstance(place, Shared):
+        place.write(files)
+        return
+    staged = root / ".lab" / "staged" / _flat(place, root)
+    previous = _previous(place, root)
+    shutil.rmtree(staged, ignore_errors=True)  # left by a writer that was killed: we hold the lock now
+    try:
+        staged.mkdir(parents=True)
+        for name, content in files.items():
+            _write(staged / name, content)
+            if name != FILE:
+                step(f"wrote {name}")
+        _sync(staged)
+        step("staged")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        previous.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():
+            shutil.rmtree(previous, ignore_errors=True)
+            os.rename(place, previous)
+            step("set the old one aside")
+        os.rename(staged, place)
+        _sync(place.parent)
+        step("published")
+        shutil.rmtree(previous, ignore_errors=True)
+    except OSError as error:
+        if not place.exists():
+            with suppress(OSError):  # there was none, or it is read from where it was set aside
+                os.rename(previous, place)
+        raise unwritten(error, Path(error.filename or place), "the result there is as it was") from None
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _content(stored: Stored) -> dict[str, Any]:
+    content = {
+        "format": FORMAT,
+        "experiment": stored.experiment,
+        "key": stored.key,
+        "params": stored.params,
+        "numbers": stored.numbers,
+        "tables": {
+            name: {
+                "file": f"{name}.csv",
+                "sha256": hashlib.sha256(table.csv).hexdigest(),
+                "rows": table.rows,
+                "dtypes": table.dtypes,
+            }
+            for name, table in stored.tables.items()
+        },
+        "parts": stored.parts,
+        "provenance": stored.provenance,
+    }
+    return content | {"checksum": digest(content)}
+
+
+def _reader(place: Path) -> Callable[[str], bytes]:
+    return lambda file: (place / file).read_bytes()
+
+
+def _check(get: Callable[[str], bytes]) -> Stored:
+    """Return the result whose files `get` reads.  Raises FileNotFoundError, or NoResult."""
+    raw = get(FILE)
+    try:
+        content = loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise NoResult(f"{FILE} is not JSON ({error})") from None
+    found = content.get("format") if isinstance(content, dict) else None
+    if type(found) is int and found != FORMAT:
+        age, remedy = ("an older", "recompute it") if found < FORMAT else ("a newer", "update the project")
+        raise OtherFormat(f"is in {age} lab's format, {found}; this lab reads format {FORMAT}: {remedy}")
+    if found != FORMAT:
+        raise NoResult(f"{FILE} has format {found!r}, this lab reads format {FORMAT}")
+    checksum = content.pop("checksum", None)
+    if not _fits(content) or checksum != _digest(content):
+        raise NoResult(f"{FILE} does not agree with its checksum")
+    tables = {}
+    for name, table in content["tables"].items():
+        try:
+            csv = get(table["file"])
+        except FileNotFoundError:
+            raise NoResult(f"{table['file']} is missing") from None
+        if hashlib.sha256(csv).hexdigest() != table["sha256"]:
+            raise NoResult(f"{table['file']} does not agree with its checksum")
+        tables[name] = Table(csv, table["dtypes"])
+    content.pop("format")
+    return Stored(**(content | {"tables": tables, "checksum": checksum}))
+
+
+def _fits(content: dict[str, Any]) -> bool:
+    """Say whether the fields are those of a result, each of its kind; the checksum vouches for what is in them."""
+    names, tables = {"format", "experiment", "key"}, content.get("tables")
+    return (
+        set(content) == set(_FIELDS)
+        and all(isinstance(value, dict) for name, value in content.items() if name not in names)
+        and isinstance(tables, dict)
+        and all(
+            isinstance(of, dict) and of.get("file") == f"{name}.csv" and "/" not in name for name, of in tables.items()
+        )
+        and all(isinstance(of.get("dtypes"), dict) and isinstance(of.get("sha256"), str) for of in tables.values())
+    )
+
+
+def _digest(content: dict[str, Any]) -> str:
+    try:
+        return digest(content)
+    except (ValueError, RecursionError):  # 1e400: JSON takes it for a number, and Python for infinity
+        return ""
+
+
+def _previous(place: Path, root: Path) -> Path:
+    return root / ".lab" / "previous" / _flat(place, root)
+
+
+def _flat(place: Path, root: Path) -> str:
+    return shown(place, root).replace("/", "+")
+
+
+def _mark(place: Path) -> tuple[int, ...] | None:
+    try:
+        found = (place / FILE).stat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+def shown(place: Path | Shared, root: Path) -> str:
+    """Return a place as people call it: from the root on, or its URL."""
+    return str(place) if isinstance(place, Shared) else place.relative_to(root).as_posix()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(place: Path) -> None:
+    """Make renames in a folder last through a power cut."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

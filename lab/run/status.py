@@ -1,0 +1,116 @@
+"""Where each experiment's result stands, and why: what `lab status` prints and `lab run` goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+
+from lab.errors import LabError, Missing, NoResult, OtherFormat
+from lab.keys import key
+from lab.keys.call_graph import Reach
+from lab.keys.canonical_json import dumps, loads
+from lab.keys.experiments import names
+from lab.keys.key_diff import changes
+from lab.results import store
+from lab.results.lock import is_held
+from lab.results.store import Stored
+
+
+class State(Enum):
+    """What a result is."""
+
+    FRESH = "fresh"  # computed by this code, from these parameters, data and versions
+    STALE = "stale"  # one of them has changed since
+    MISSING = "missing"
+    DAMAGED = "damaged"  # it disagrees with its checksum, or cannot be read
+    RUNNING = "running"  # somebody computes it at the moment
+    FAILED = "failed"  # there is none, and the last attempt with this very code ended in an error
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where one experiment's result, with the book's parameters, stands."""
+
+    experiment: str
+    state: State
+    why: tuple[str, ...] = ()  # what changed, or what is wrong
+    seconds: float | None = None  # that the result there took
+    date: str = ""  # ISO 8601, of the result there
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it can be read."""
+        return self.state is State.FRESH
+
+
+def of(name: str, root: Path, look: Reach | None = None) -> Status:
+    """Return where an experiment's result stands.  Raises LabError for an unknown experiment only.
+
+    `look` is one look at the project's code, shared by many experiments.
+    """
+    place = root / "results" / name
+    try:
+        wanted = key.compute(name, root, look=look)
+    except LabError as error:
+        if not (root / "experiments" / f"{name}.py").is_file():
+            raise
+        return Status(name, State.FAILED, (str(error),))
+    there: Stored | None = None
+    state, why = State.FRESH, list[str]()
+    try:
+        there = store.read(place, root)
+        if there.key != wanted.key:
+            state, why = State.STALE, changes(there, wanted)
+    except Missing:
+        state = State.MISSING
+    except OtherFormat as age:
+        state, why = State.STALE, [str(age)]
+    except NoResult as damage:
+        state, why = State.DAMAGED, [str(damage)]
+    if is_held(place, root):
+        state, why = State.RUNNING, []
+    elif state is not State.FRESH and (failure := _failure(name, root, wanted.key)):
+        state, why = State.FAILED, [failure]
+    made = there.provenance if there else {}
+    return Status(name, state, tuple(why), made.get("seconds"), made.get("date", ""))
+
+
+def every(root: Path, chosen: Sequence[str] = ()) -> list[Status]:
+    """Return where the results of all experiments stand, in alphabetical order, or of those chosen."""
+    look = Reach(root)
+    return [of(name, root, look) for name in chosen or names(root)]
+
+
+def note_failure(name: str, root: Path, error: str) -> None:
+    """Remember that computing the book's result failed, until its code, data or versions change or it succeeds."""
+    try:
+        wanted = key.compute(name, root).key
+    except LabError:
+        return  # `of` will meet the same error
+    file = _failures(root) / f"{name}.json"
+    note = dumps({"key": wanted, "error": error, "date": datetime.now(UTC).isoformat(timespec="seconds")})
+    with suppress(OSError):  # a disk that takes no note: the error itself was printed
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(note)
+
+
+def forget_failure(name: str, root: Path) -> None:
+    """Forget it: the result has been computed."""
+    with suppress(OSError):
+        (_failures(root) / f"{name}.json").unlink(missing_ok=True)
+
+
+def _failure(name: str, root: Path, wanted: str) -> str:
+    try:
+        found = loads((_failures(root) / f"{name}.json").read_bytes())
+        return str(found["error"]) if found["key"] == wanted else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _failures(root: Path) -> Path:
+    return root / ".lab" / "failed"

@@ -1,0 +1,192 @@
+"""Compares a result that was computed here with the book's: verdict by verdict, number by number."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import read
+from lab.errors import LabError
+from lab.estimate import Estimate
+from lab.keys import experiments, key
+from lab.keys.canonical_json import dumps, unpack
+from lab.keys.key_diff import changes
+from lab.results import codec, store
+from lab.results.codec import Table
+from lab.run.worker import verify_folder
+
+ROUNDING = 1e-6  # relative; an interval without width still allows this much, which no digit printed in the book shows
+
+
+@dataclass(frozen=True)
+class ClaimPair:
+    """One claim, decided by the book's result and by the one computed here."""
+
+    name: str
+    verdicts: tuple[str, str]  # book, here
+    numbers: tuple[str, str]
+
+    @property
+    def same(self) -> bool:
+        """Whether the verdicts are."""
+        return self.verdicts[0] == self.verdicts[1]
+
+
+@dataclass(frozen=True)
+class NumberPair:
+    """One estimate, in the book and computed here."""
+
+    name: str
+    book: Estimate
+    here: Estimate
+
+    @property
+    def inside(self) -> bool:
+        """Whether the mean computed here lies in the book's interval."""
+        if not (math.isfinite(self.book.mean) and math.isfinite(self.here.mean)):
+            return repr(self.book.mean) == repr(self.here.mean)
+        return abs(self.here.mean - self.book.mean) <= max(self.book.half_width, ROUNDING * abs(self.book.mean))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What one experiment's recomputation showed."""
+
+    experiment: str
+    claims: tuple[ClaimPair, ...]
+    estimates: tuple[NumberPair, ...]
+    differences: dict[str, float]  # every number and column that differs in a bit, with its relative difference
+    times: dict[str, float]  # the same for measured times, which never repeat
+    changed: tuple[str, ...]  # between the code, data and versions of the book's result and those here
+    book: store.Stored
+    here: store.Stored
+
+    @property
+    def identical(self) -> bool:
+        """Whether every number and every table is the same bit for bit, measured times aside."""
+        return not self.differences
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all verdicts are the same and all estimates lie in the book's intervals."""
+        return all([*(c.same for c in self.claims), *(e.inside for e in self.estimates)])
+
+    @property
+    def odd(self) -> bool:
+        """Whether the bits differ where nothing explains it: same machine by name, same code, data and versions."""
+        same = self.book.provenance["machine"] == self.here.provenance["machine"]
+        return not self.identical and same and not self.changed
+
+    def __str__(self) -> str:
+        """Print the outcome on one line."""
+        if self.identical and self.agrees:
+            return f"{self.experiment}: the same to the last bit" + (", measured times aside" if self.times else "")
+        verdicts = f"{sum(c.same for c in self.claims)} of {len(self.claims)} verdicts the same"
+        inside = f"{sum(e.inside for e in self.estimates)} of {len(self.estimates)} estimates in the book's intervals"
+        word = "agrees" if self.agrees else "DIFFERS"
+        name, most = max((self.differences or self.times).items(), key=lambda item: item[1])
+        return f"{self.experiment}: {word}, {verdicts}, {inside}; largest relative difference {most:.1g}, of {name}"
+
+
+def book(name: str, root: Path) -> store.Stored:
+    """Return the committed result, fresh or not: on another machine its versions may be others.  Raises LabError."""
+    try:
+        return store.read(root / "results" / name, root)
+    except LabError as error:
+        raise LabError(f"nothing to compare with: {error}\ntype: lab run {name}") from None
+
+
+def compare(name: str, root: Path) -> Comparison:
+    """Compare the result recomputed last, in .lab/verify, with the book's."""
+    theirs, ours = book(name, root), store.read(verify_folder(root, name), root)
+    module = experiments.load(name, root)
+    results = read.result(module, theirs), read.result(module, ours)
+    claims = [
+        ClaimPair(
+            claim.name,
+            (str(claim.verdict(results[0])), str(claim.verdict(results[1]))),
+            (claim.number(results[0]), claim.number(results[1])),
+        )
+        for claim in module.CLAIMS
+    ]
+    times, differences = _times(module.Result, theirs), dict(_differences(theirs, ours))
+    pairs = [
+        NumberPair(field, value, getattr(results[1], field))
+        for field, value in vars(results[0]).items()
+        if isinstance(value, Estimate) and field not in times
+    ]
+    return Comparison(
+        name,
+        tuple(claims),
+        tuple(pairs),
+        {what: far for what, far in differences.items() if what not in times},
+        {what: far for what, far in differences.items() if what in times},
+        tuple(changes(theirs, key.compute(name, root))),
+        theirs,
+        ours,
+    )
+
+
+def _times(kind: Any, stored: store.Stored) -> set[str]:
+    """Return which numbers and columns a Result says are measured times.  Raises LabError for a column that is not there.
+
+    It says so of a table with `field(metadata={"times": ("seconds", ...)})`, its columns; of a number with an empty tuple.
+    """
+    found = set[str]()
+    for field in dataclasses.fields(kind):
+        if "times" in field.metadata:
+            columns, table = field.metadata["times"], stored.tables.get(field.name)
+            if unknown := set(columns) - set(table.dtypes if table else ()):
+                there = f"is a table of {', '.join(table.dtypes)}" if table else "is no table"
+                raise LabError(
+                    f"Result.{field.name} {there}, and its metadata name the times {', '.join(sorted(unknown))}"
+                )
+            found |= {f"{field.name}.{column}" for column in columns} if table else {field.name}
+    return found
+
+
+def _differences(theirs: store.Stored, ours: store.Stored) -> Iterator[tuple[str, float]]:
+    for name, value in theirs.numbers.items():
+        if dumps(value) != dumps(ours.numbers.get(name)):  # 0.0 == -0.0, and 1 == 1.0
+            pair = _leaves(value), _leaves(ours.numbers.get(name))
+            yield name, max(map(_apart, *pair)) if len(pair[0]) == len(pair[1]) else math.inf
+    for name, table in theirs.tables.items():
+        if name not in ours.tables:
+            yield name, math.inf
+        elif table != ours.tables[name]:
+            yield from _columns(name, table, ours.tables[name])
+
+
+def _columns(name: str, theirs: Table, ours: Table) -> Iterator[tuple[str, float]]:
+    frames = codec.frames({"theirs": theirs, "ours": ours})
+    old, new = frames["theirs"], frames["ours"]
+    if list(old) != list(new) or len(old) != len(new):
+        yield f"{name}.csv (other rows or columns)", math.inf
+        return
+    for column in old:
+        if old[column].dtype == new[column].dtype and repr(old[column].tolist()) == repr(new[column].tolist()):
+            continue
+        pairs = list(zip(old[column].tolist(), new[column].tolist(), strict=True))
+        # Of the column's largest number: beside it, a difference between two that are all but zero means nothing.
+        scale = max((abs(a) for a, _ in pairs if isinstance(a, int | float) and math.isfinite(a)), default=0.0)
+        yield f"{name}.{column}", max(_apart(a, b, scale) for a, b in pairs)
+
+
+def _leaves(value: Any) -> list[Any]:
+    found = unpack(value)
+    if isinstance(found, dict):
+        return list(found.values())
+    return [leaf for item in found for leaf in _leaves(item)] if isinstance(found, tuple) else [found]
+
+
+def _apart(a: Any, b: Any, scale: float = 0.0) -> float:
+    """Return the relative difference of two values; inf if they are not numbers that can be compared."""
+    if a == b or (a != a and b != b):
+        return 0.0
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in (a, b)):
+        return math.inf
+    return float(abs(a - b) / max(abs(a), abs(b), scale))

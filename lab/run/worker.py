@@ -1,0 +1,191 @@
+"""Computes one result in a process of its own: `python -m lab.run.worker`, one job as JSON on stdin, events as JSON on stdout.
+
+It computes with one thread and deterministic algorithms, so that the number of workers cannot matter; it holds the result's
+lock while it works, so that two processes asked for one result compute it once; and it dies with the one who asked.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import Timeout
+
+from lab import tasks
+from lab.errors import LabError, NoResult
+from lab.keys import key
+from lab.keys.canonical_json import dumps, loads
+from lab.results import store, write_errors
+from lab.results.lock import lock_of
+from lab.results.shared_cache import Shared
+from lab.run import provenance as machine
+from lab.run import task_runner
+
+
+def main() -> None:
+    """Do one job: compute a result, help with the pieces of one, or say what keys the experiments have here."""
+    job = loads(sys.stdin.readline())
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what an experiment prints goes to stderr, events alone to stdout
+    orders: queue.Queue[dict[str, Any]] = queue.Queue()
+    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+
+    def tell(**event: Any) -> None:
+        events.write(dumps(event) + "\n")
+        events.flush()
+
+    root = Path(job.pop("root"))
+    try:
+        if "ask" in job:
+            tell(event="keys", python=sys.version.split()[0], keys=[_parts(root, **asked) for asked in job["ask"]])
+        elif "key" in job:
+            task_runner.help_out(job, root, tell, orders)
+        else:
+            work(job.pop("experiment"), root, job.pop("changes"), tell, orders, **job)
+    except Exception as error:
+        tell(event="failed", **task_runner.explained(error))
+        sys.exit(1)
+
+
+def _parts(root: Path, experiment: str, changes: dict[str, str]) -> dict[str, Any]:
+    """Return what a key is made of here, or the error that there is instead of one."""
+    try:
+        found = key.compute(experiment, root, changes)
+    except LabError as error:
+        return {"error": str(error)}
+    return {"key": found.key, "params": found.packed, "parts": found.parts}
+
+
+def work(
+    name: str,
+    root: Path,
+    changes: dict[str, str],
+    tell: Any,
+    orders: queue.Queue[dict[str, Any]],
+    *,
+    verify: bool,
+    force: bool,
+    away: bool,
+) -> None:
+    """Compute a result and publish it, unless somebody else has by the time the lock is free."""
+    wanted = key.compute(name, root, changes)
+    place: Path | Shared = verify_folder(root, name) if verify else store.folder(root, name, wanted.key, wanted.book)
+    lock = lock_of(place, root)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        tell(event="waiting")
+        lock.acquire()
+    with lock:
+        lock.release()  # acquired twice by now; once is enough, and then it is free at the end
+        if not (force or verify) and is_fresh(wanted, place, root):
+            tell(event="done", seconds=0.0, computed=False, key=wanted.key)
+            return
+        if not (force or verify) and (earlier := _earlier(wanted, root)):
+            _keep(place, wanted, root)
+            store.write(place, root, earlier)
+            tell(event="done", seconds=0.0, computed=False, key=wanted.key)
+            return
+        if isinstance(place, Shared):
+            place.check()
+        else:
+            write_errors.check(place)
+        tell(event="started", key=wanted.key)
+        try:
+            stored = compute(wanted, root, tell, orders, away)
+        except Exception:
+            _refuse_changed(wanted, root, changes)  # half-saved code fails in ways of its own, which explain nothing
+            raise
+        _refuse_changed(wanted, root, changes)
+        if not verify:
+            _keep(place, wanted, root)
+        store.write(place, root, stored)
+        tell(event="done", seconds=stored.provenance["seconds"], computed=True, key=wanted.key)
+
+
+def _earlier(wanted: key.Key, root: Path) -> store.Stored | None:
+    """Return the book's result as it was when this very key was last the book's: an edit was taken back."""
+    place = store.local(root, wanted.experiment, wanted.key)
+    return store.read(place, root) if wanted.book and is_fresh(wanted, place, root) else None
+
+
+def _keep(place: Path | Shared, wanted: key.Key, root: Path) -> None:
+    """Put the book's result that is about to be replaced into the cache, where other settings' results are."""
+    with suppress(NoResult):
+        there = store.read(place, root)
+        if wanted.book and there.key != wanted.key:
+            kept = store.local(root, wanted.experiment, there.key)
+            with suppress(Timeout), lock_of(kept, root).acquire(timeout=0):
+                store.write(kept, root, there)
+
+
+def _refuse_changed(wanted: key.Key, root: Path, changes: dict[str, str]) -> None:
+    name = wanted.experiment
+    try:
+        now = key.compute(name, root, changes).key
+    except LabError:  # saved in the middle of a thought
+        now = ""
+    if now != wanted.key:
+        raise LabError(
+            f"the code or data of {name} changed while it ran; its result was not kept\ntype: lab run {name}"
+        )
+
+
+def compute(
+    wanted: key.Key, root: Path, tell: Any, orders: queue.Queue[dict[str, Any]], away: bool = False
+) -> store.Stored:
+    """Run an experiment at one setting; the caller publishes what comes back.
+
+    With `away`, one that does not cut its work into pieces is handed out whole: then this process only waits for it.
+    """
+    work = task_runner.Hands(tell, orders)
+    begin = time.perf_counter()
+    tasks.through(work)
+    try:
+        if away and not wanted.spreads:
+            ((numbers, tables),) = tasks.spread(task_runner.whole, [(wanted.experiment, wanted.values)], "runs")
+        else:
+            task_runner.prepare(wanted)
+            with task_runner.reports(tell):
+                numbers, tables = task_runner.whole((wanted.experiment, wanted.values))
+    finally:
+        tasks.through(None)
+    provenance = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - begin - work.away + work.cost, 2),  # all of it, on one core
+        "machine": "; ".join(sorted({*([] if away and not wanted.spreads else [machine.name()]), *work.machines})),
+        "python": sys.version.split()[0],
+        "versions": wanted.parts["versions"],
+        "commit": machine.commit(root),
+    }
+    return store.Stored(wanted.experiment, wanted.key, wanted.packed, numbers, tables, wanted.parts, provenance)
+
+
+def is_fresh(wanted: key.Key, place: Path | Shared, root: Path) -> bool:
+    """Say whether the result at `place` is the wanted one, undamaged."""
+    try:
+        return store.read(place, root).key == wanted.key
+    except NoResult:
+        return False
+
+
+def verify_folder(root: Path, name: str) -> Path:
+    """Return where a result is recomputed to, beside the committed one."""
+    return root / ".lab" / "verify" / name
+
+
+def _listen(orders: queue.Queue[dict[str, Any]]) -> None:
+    for line in sys.stdin:
+        orders.put(loads(line))
+    os._exit(1)  # the parent has ended, however it ended
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""A process of ours: takes orders, tells of events, each a line of JSON, and dies with the one who started it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+Event = dict[str, Any]
+
+
+class Process:
+    """`python -m lab.run.worker` in a project's folder, and the threads that hear what it tells."""
+
+    def __init__(self, root: Path, first: dict[str, Any], hear: Callable[[Process, Event | None], None]) -> None:
+        """Start it with its `first` order; `hear` is called in a thread with every event, and with None at the end."""
+        self._process = _start(root)
+        self.pid = self._process.pid
+        self._said: list[str] = []
+        self.order(**first)
+        self._threads = [
+            threading.Thread(target=self._hear_errors, daemon=True),
+            threading.Thread(target=self._hear_events, args=(hear,), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def order(self, **order: Any) -> None:
+        """Send it an order."""
+        assert self._process.stdin
+        with suppress(BrokenPipeError):  # it is dead already, which its exit code will say
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
+
+    def end(self) -> int:
+        """Wait for its end and return its exit code."""
+        code = self._process.wait()
+        for thread in self._threads:
+            thread.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert pipe
+            with suppress(BrokenPipeError):  # an order that it never read
+                pipe.close()
+        return code
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._process.terminate()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    @property
+    def said(self) -> str:
+        """What it has printed: warnings, for example."""
+        return "".join(self._said)
+
+    def _hear_errors(self) -> None:
+        assert self._process.stderr
+        self._said.extend(self._process.stderr)
+
+    def _hear_events(self, hear: Callable[[Process, Event | None], None]) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            with suppress(ValueError):  # a line cut short by a kill
+                hear(self, json.loads(line))
+        hear(self, None)
+
+
+def ended(code: int) -> str:
+    """Say how a process ended that should not have."""
+    return f"its process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
+
+
+def _start(root: Path) -> subprocess.Popen[str]:
+    here = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join([str(root), here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        [sys.executable, "-m", "lab.run.worker"],
+        cwd=root,
+        env=os.environ | ONE_THREAD | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        start_new_session=True,  # ctrl-C reaches us, and we end it
+    )

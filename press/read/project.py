@@ -1,0 +1,175 @@
+"""_quarto.yml, read and checked: the book, its chapters in order, and their numbers."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from press.book import Book, Chapter
+from press.errors import SourceError
+from press.read import css, settings, yaml_lines
+from press.read.qmd import read_text
+from press.read.scan import title_line
+
+FILE = settings.FILE
+_VARIABLES = re.compile(r"(?:\s|//.*|/\*(?:[^*]|\*(?!/))*\*/|\$[\w-]+\s*:[^;{}]+;)*")  # SCSS that does nothing else
+
+
+def read_project(root: Path) -> Book:
+    """Return the book whose _quarto.yml is in `root`."""
+    root = root.resolve()
+    if not (root / FILE).is_file():
+        raise SourceError(FILE, 0, f"there is none in {root}", "run from the folder of the book")
+    config, lines = yaml_lines.load(read_text(root, FILE), FILE)
+    if not isinstance(config, dict):
+        raise SourceError(FILE, 1, "there are no settings in it", "see the book project's own _quarto.yml")
+    settings.check(config, lines)
+    book = config.get("book") or {}
+    for name in ("title", "chapters"):
+        if not book.get(name):
+            raise SourceError(FILE, lines.get(("book",), 1), f"book.{name} is missing", "add it")
+    project = config.get("project") or {}
+    _check_looks(root, config, lines)
+    output_file = _output_file(str(book.get("output-file", book["title"])), lines)
+    return Book(
+        root=root,
+        title=str(book["title"]),
+        subtitle=str(book.get("subtitle", "")),
+        authors=_texts(book.get("author")),
+        date=str(book.get("date", "")),
+        description=str(book.get("description", "")),
+        lang=str(config.get("lang", "en")),
+        chapters=tuple(_chapters(root, book, lines)),
+        output_dir=_output_dir(root, str(project.get("output-dir", "_book")), output_file, lines),
+        output_file=output_file,
+        resources=_texts(project.get("resources")),
+        bibliography=_bibliography(root, config, lines),
+        csl=_file(root, config.get("csl"), ("csl",), lines),
+        filters=tuple(_filters(root, config, lines)),
+        config=config,
+    )
+
+
+def _output_dir(root: Path, name: str, output_file: str, lines: yaml_lines.Lines) -> Path:
+    """Return the folder that a render replaces as a whole: not one of sources, which it would take with it."""
+    good = _inside(name) and not name.startswith(".")
+    if good and (root / name).exists():
+        held = set(os.listdir(root / name)) if (root / name).is_dir() else {""}
+        good = not held or bool(held & {"index.html", f"{output_file}.pdf"})
+    if not good:
+        line = lines.get(("project", "output-dir"), 1)
+        what = f"project.output-dir is {name}, which is no folder for a rendered book"
+        raise SourceError(
+            FILE, line, what, "name one inside the book that is new or holds the last render, such as _book"
+        )
+    return Path(name)
+
+
+def _output_file(name: str, lines: yaml_lines.Lines) -> str:
+    if not name.strip() or "/" in name or name.startswith("."):
+        line = lines.get(("book", "output-file"), lines[("book", "title")])
+        raise SourceError(FILE, line, f"the PDF cannot be called {name!r}", "set book.output-file: a name without /")
+    return name
+
+
+def _inside(name: str) -> bool:
+    """Say whether a path, as it is written, is one inside the book: relative, without detours."""
+    return bool(name) and posixpath.normpath(name) == name and not name.startswith(("/", "..")) and "\0" not in name
+
+
+def _check_looks(root: Path, config: dict[str, Any], lines: yaml_lines.Lines) -> None:
+    """Refuse rules in files of a theme, which only Quarto compiles, and style sheets that are missing or broken."""
+    html = (config.get("format") or {}).get("html") or {}
+    theme = html.get("theme")
+    for name in theme.values() if isinstance(theme, dict) else [theme]:
+        for part in name if isinstance(name, list) else [name]:
+            if isinstance(part, str) and part.endswith(".scss"):
+                _file(root, part, ("format", "html", "theme"), lines)
+                if not _VARIABLES.fullmatch(read_text(root, part)):
+                    hint = "it may set Quarto's variables ($name: value;); the book's own rules go into a style sheet under css"
+                    raise SourceError(FILE, lines[("format", "html", "theme")], f"press cannot follow {part}", hint)
+            elif part is not None and not (isinstance(part, str) and part.isalpha()):
+                hint = "name a theme of Quarto's, such as cosmo; the book's own rules go into a style sheet under css"
+                raise SourceError(FILE, lines[("format", "html", "theme")], f"press has no theme {part!r}", hint)
+    _file(root, (config.get("book") or {}).get("favicon"), ("book", "favicon"), lines)
+    for name in _texts(html.get("css")):
+        _file(root, name, ("format", "html", "css"), lines)
+        css.check(root, name)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(str(item) for item in value)
+
+
+def _file(root: Path, name: str | None, setting: tuple[str, ...], lines: yaml_lines.Lines) -> Path | None:
+    if name is not None and not (_inside(name) and (root / name).is_file()):
+        what = f"{'.'.join(setting)}: there is no file {name}"
+        raise SourceError(FILE, lines[setting], what, "correct the path; it begins at the book's root")
+    return None if name is None else Path(name)
+
+
+def _bibliography(root: Path, config: dict[str, Any], lines: yaml_lines.Lines) -> Path | None:
+    names = _texts(config.get("bibliography"))
+    if len(names) > 1:
+        raise SourceError(FILE, lines[("bibliography",)], "press reads one bibliography", "put all entries in one file")
+    return _file(root, names[0] if names else None, ("bibliography",), lines)
+
+
+def _filters(root: Path, config: dict[str, Any], lines: yaml_lines.Lines) -> Iterator[Path]:
+    for name in _texts(config.get("filters")):
+        file = _file(root, name, ("filters",), lines)
+        if file is None or file.suffix != ".lua":
+            hint = "press runs filters in Lua, which pandoc runs itself"
+            raise SourceError(FILE, lines[("filters",)], f"not a filter that press can run: {name}", hint)
+        yield file
+
+
+def _chapters(root: Path, book: dict[str, Any], lines: yaml_lines.Lines) -> Iterator[Chapter]:
+    """Yield the chapters with their numbers: 1, 2, ... and A, B, ... for those whose heading is not .unnumbered."""
+    entries = list(_entries(book["chapters"], ("book", "chapters"), lines))
+    appendices = list(_entries(book.get("appendices") or [], ("book", "appendices"), lines, nested=False))
+    if entries[0][0] != "index.qmd":
+        hint = "Quarto wants the home page first and at the root"
+        raise SourceError(FILE, lines[("book", "chapters")], "the first chapter is not index.qmd", hint)
+    seen: dict[str, int] = {}
+    for group, appendix in ((entries, False), (appendices, True)):
+        count = 0
+        for name, part, line in group:
+            if name in seen:
+                raise SourceError(FILE, line, f"{name} is listed twice", f"first on line {seen[name]}")
+            seen[name] = line
+            if not _inside(name) or not (root / name).is_file():
+                raise SourceError(FILE, line, f"there is no chapter {name}", "write it, or correct the path")
+            _, heading = title_line(read_text(root, name), name)
+            number = None
+            if ".unnumbered" not in heading and "{-}" not in heading:
+                count += 1
+                number = chr(ord("A") + count - 1) if appendix else str(count)
+            yield Chapter(Path(name), part, number, appendix)
+
+
+def _entries(
+    items: Any, path: tuple[str | int, ...], lines: yaml_lines.Lines, nested: bool = True
+) -> Iterator[tuple[str, str | None, int]]:
+    """Yield path, part and line of each chapter in a list of chapters and parts."""
+    if not isinstance(items, list):
+        raise SourceError(FILE, lines[path], f"{path[-1]} is not a list", "write one chapter a line, each after a dash")
+    for index, item in enumerate(items):
+        line = lines[(*path, index)]
+        if isinstance(item, str) and item.endswith(".qmd"):
+            yield item, None, line
+        elif nested and isinstance(item, dict) and set(item) == {"part", "chapters"} and _is_title(item["part"]):
+            for name, _, inner in _entries(item["chapters"], (*path, index, "chapters"), lines, nested=False):
+                yield name, item["part"], inner
+        else:
+            raise SourceError(
+                FILE, line, f"not a chapter: {item!r}", "a path that ends in .qmd, or part: and chapters:"
+            )
+
+
+def _is_title(part: Any) -> bool:
+    return isinstance(part, str) and not part.endswith(".qmd")

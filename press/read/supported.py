@@ -1,0 +1,142 @@
+"""What press supports in a chapter, all of it; anything else is refused with file and line, never guessed at."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from press.errors import SourceError
+from press.read.yaml_lines import Lines
+
+FLAG = {True, False}
+CELL_OPTIONS: dict[str, set[Any] | type] = {
+    "label": str,
+    "eval": FLAG,
+    "echo": FLAG,
+    "include": FLAG,
+    "output": {True, False, "asis"},
+    "warning": FLAG,
+    "code-fold": {True, False, "show"},
+    "code-summary": str,
+    "fig-alt": str,
+}
+
+
+class Kind(NamedTuple):
+    """What a label's prefix stands for."""
+
+    word: str  # in captions and references: "Figure"
+    theorem: str = ""  # its environment, if it is a kind of theorem
+
+
+KINDS = {
+    "fig": Kind("Figure"),
+    "tbl": Kind("Table"),
+    "eq": Kind("Equation"),
+    "sec": Kind("Section"),
+    "thm": Kind("Theorem", "theorem"),
+    "lem": Kind("Lemma", "lemma"),
+    "cor": Kind("Corollary", "corollary"),
+    "prp": Kind("Proposition", "proposition"),
+    "cnj": Kind("Conjecture", "conjecture"),
+    "def": Kind("Definition", "definition"),
+    "exm": Kind("Example", "example"),
+    "exr": Kind("Exercise", "exercise"),
+}
+CALLOUTS = ("note", "tip", "important", "warning", "caution")
+# Classes that mean something to Quarto which press cannot do. Other classes are for the theme's style sheet.
+_REFUSED = re.compile(
+    r"(panel|column|layout|content|quarto|aside|incremental|notes?|proof|remark|solution|hidden|landscape|fragment"
+    r"|cell|output|caption|title|figure|table|theorem|equation|xref|cite|file|g-col|grid|lightbox|embed)(-.*)?$"
+)
+_REFUSED_PREFIXES = ("lst", "alg", "nte", "tip", "wrn", "imp", "cau", "sol", "rem", "vid", "dia", "supp")
+BLOCKS = {"Para", "Plain", "Header", "Div", "CodeBlock", "BulletList", "OrderedList", "DefinitionList", "BlockQuote"} | {
+    "Table", "Figure", "HorizontalRule", "RawBlock", "LineBlock",
+}  # fmt: skip
+INLINES = {"Str", "Space", "SoftBreak", "LineBreak", "Emph", "Strong", "Strikeout", "Superscript", "Subscript", "Code"} | {
+    "Quoted", "Cite", "Math", "RawInline", "Link", "Image", "Note", "Span", "SmallCaps", "Underline",
+}  # fmt: skip
+
+
+def prefix(label: str) -> str:
+    """Return the kind of a label: "fig" for fig-x, "" if it is of no kind."""
+    kind = label.partition("-")[0]
+    return kind if "-" in label and kind in KINDS else ""
+
+
+def is_cell(info: str, file: str, line: int) -> bool:
+    """Say whether a code fence opens a cell; refuse cells in other languages, and raw text other than HTML."""
+    if info == "{python}":
+        return True
+    if raw := re.match(r"\{=(\w+)\}$", info):
+        if raw[1] != "html":
+            raise SourceError(file, line, f"raw {raw[1]}", "raw text is only supported as {=html}, shown in HTML alone")
+    elif cell := re.match(r"\{([A-Za-z]\w*)(.*)\}$", info):
+        hint = "write ```{python} alone, and options as #| lines" if cell[1] == "python" else "press runs {python} only"
+        raise SourceError(file, line, f"unknown kind of cell: {info}", hint)
+    elif re.search(r"\.cell|lst-|filename=|code-line-numbers|\.numberLines", info):
+        raise SourceError(file, line, f"unknown code attributes: {info}", "press knows the language alone: ```python")
+    return False
+
+
+def check_line(line: str, file: str, number: int) -> None:
+    """Refuse what is not part of Markdown: shortcodes."""
+    if shortcode := re.search(r"(?<!\{)\{\{<\s*(/?[\w-]*)", line):
+        hint = "press has no shortcodes; write what it would insert, or compute it in a cell"
+        raise SourceError(file, number, f"unknown shortcode {{{{< {shortcode[1]} >}}}}", hint)
+
+
+def check_div(ident: str, classes: list[str], attributes: dict[str, str], file: str, line: int) -> None:
+    """Refuse a div that press cannot show as Quarto does."""
+    kind, _, rest = ident.partition("-")
+    known: set[str] = set()
+    if (rest and kind in _REFUSED_PREFIXES) or (ident and prefix(ident) in ("sec", "eq")):
+        hint = f"divs may be labelled {', '.join(f'#{name}-' for name in KINDS if name not in ('sec', 'eq'))}"
+        raise SourceError(file, line, f"a div cannot be labelled #{ident}", hint)
+    if prefix(ident):
+        _check_label(ident, file, line)
+    for name in classes:
+        if name.startswith("callout-"):
+            if name.removeprefix("callout-") not in CALLOUTS:
+                hint = f"there are: {', '.join(f'.callout-{kind}' for kind in CALLOUTS)}"
+                raise SourceError(file, line, f"unknown callout .{name}", hint)
+            known = {"title", "collapse"}
+            if attributes.get("collapse", "true") not in ("true", "false"):
+                raise SourceError(file, line, f"collapse is {attributes['collapse']!r}", 'write "true" or "false"')
+        elif _REFUSED.match(name):
+            hint = "supported are figures, tables, theorems, callouts, and plain classes for the style sheet"
+            raise SourceError(file, line, f"unknown kind of div .{name}", hint)
+    for name in attributes:
+        if name not in known:
+            hint = f"known here: {', '.join(sorted(known))}" if known else "this div takes none"
+            if name == "fig-alt":  # in HTML, Quarto does not hand it on to the picture
+                hint = "write it into the cell as #| fig-alt: ..., or after the picture: ![](file){fig-alt=...}"
+            raise SourceError(file, line, f"unknown attribute {name}", hint)
+
+
+def _check_label(label: str, file: str, line: int) -> None:
+    if "_" in label:
+        raise SourceError(file, line, f"underscore in the label {label}", "labels use hyphens")
+
+
+def check_cell(options: dict[str, Any], lines: Lines, file: str) -> None:
+    """Refuse options of a cell that press does not know, or values that it cannot honour."""
+    for name, value in options.items():
+        line = lines[(name,)]
+        if name not in CELL_OPTIONS:
+            near = get_close_matches(name, list(CELL_OPTIONS), 1)
+            hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(CELL_OPTIONS)}"
+            if name.startswith(("fig-", "tbl-")):
+                hint = "put the cell in a div: ::: {#fig-name}, with the caption as its last paragraph"
+            raise SourceError(file, line, f"unknown cell option {name}", hint)
+        wanted = CELL_OPTIONS[name]
+        good = isinstance(value, wanted) if isinstance(wanted, type) else value in wanted
+        if not good or (isinstance(value, int) and not isinstance(value, bool)):
+            values = "a text" if isinstance(wanted, type) else ", ".join(sorted(str(v).lower() for v in wanted))
+            raise SourceError(file, line, f"cell option {name}: {value!r}", f"it can be: {values}")
+    if not re.fullmatch(r"[\w-]+", options.get("label", "none")):
+        raise SourceError(file, lines[("label",)], f"the label {options['label']!r}", "labels are letters and hyphens")
+    if prefix(str(options.get("label", ""))):
+        hint = "label the div around the cell: ::: {#fig-name}, with the caption as its last paragraph"
+        raise SourceError(file, lines[("label",)], f"a cell cannot be labelled {options['label']}", hint)

@@ -1,0 +1,121 @@
+"""A chapter as pandoc sees it: its text with the outputs of its cells put in, read into a syntax tree.
+
+The tree is kept in .press/documents/ under a hash of everything it was made of, so that pandoc reads only what changed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from press import code_hash, pandoc, pandoc_ast
+from press.book import Book, Node
+from press.errors import SourceError
+from press.execute.chapters import Outputs
+from press.read import quarto_ast
+from press.read.qmd import Cell, Source, Text, read_text
+from press.text_cache import kept
+
+NO_IDENT = "press-no-ident"  # id of a chapter heading that was written without one
+_TITLE = re.compile(r"""\s*\btitle=("[^"]*"|'[^']*'|\S+?)(?=[\s}])""")
+
+
+def read(book: Book, source: Source, outputs: Outputs, home: Path) -> list[Node]:
+    """Return the chapter's blocks, its heading first; `home` is where the figures of its cells are, from the root."""
+    text = markdown(source, outputs, home)
+    made_of = [text, code_hash.code(), book.lang, str(book.csl), source.file]
+    made_of += [read_text(book.root, file) for file in (book.bibliography, book.csl, *book.filters) if file]
+    folder = book.root / ".press/documents" / Path(source.file).with_suffix("")
+    blocks: list[Node] = json.loads(kept(folder, made_of, lambda: json.dumps(_read(book, source, text))))
+    return blocks
+
+
+def _read(book: Book, source: Source, text: str) -> list[Node]:
+    blocks, missing = pandoc.markdown(text, book, source.file)
+    if missing:
+        line = source.line_of(f"@{missing[0]}")
+        hint = f"add it to {book.bibliography}, or correct the key"
+        raise SourceError(source.file, line, f"there is no {missing[0]} in the bibliography", hint)
+    if blocks and pandoc_ast.triple(blocks[-1])[0] == "refs" and not source.line_of("#refs"):
+        blocks.pop()  # citeproc's list of what this chapter cites; the book has one list, on a page of its own
+    return quarto_ast.shape(blocks, source, book)
+
+
+def markdown(source: Source, outputs: Outputs, home: Path) -> str:
+    """Return the chapter as plain Markdown: cells replaced by their outputs, inline code by its values."""
+    cells, values = iter(outputs["cells"]), iter(outputs["inlines"])
+    parts = []
+    for chunk in source.chunks:
+        if isinstance(chunk, Cell):
+            parts.append(_cell(chunk, next(cells), home))
+        else:
+            text = Text(chunk.line, _with_heading_and_titles(chunk, source))
+            parts.append(text.filled([next(values) for _ in chunk.inlines()]))
+    return "\n".join(parts)
+
+
+def _with_heading_and_titles(chunk: Text, source: Source) -> str:
+    """Give the chapter's heading an id, and turn `title=` of callouts into a div in it, so that pandoc reads it."""
+    lines = chunk.text.split("\n")
+    for index, line in enumerate(lines):
+        number = chunk.line + index
+        if number == source.title_line and not re.search(r"\{[^}]*#", line):
+            attributes = re.search(r"\{([^}]*)\}\s*$", line)
+            bare = line[: attributes.start()] if attributes else line
+            own = " .unnumbered" if attributes and attributes[1] == "-" else f" {attributes[1]}" if attributes else ""
+            lines[index] = f"{bare.rstrip()} {{#{NO_IDENT}{own}}}"
+        elif number in source.titles:
+            opening = _TITLE.sub("", line)
+            lines[index] = f"{opening}\n\n::: {{.title}}\n{source.titles[number]}\n:::\n"
+    return "\n".join(lines)
+
+
+def _cell(cell: Cell, outputs: list[dict[str, str]], home: Path) -> str:
+    options = cell.options
+    if options.get("include") is False:
+        return ""
+    asis = options.get("output") == "asis"
+    parts = []
+    if options["echo"]:
+        parts.append(_fenced(cell.code.strip("\n"), ".python .cell-code"))
+    for output in outputs if options.get("output") is not False else []:
+        if output["stream"] == "stderr" and not options["warning"]:
+            continue
+        text = _output(output, home, asis and output["stream"] == "stdout", options.get("fig-alt", ""))
+        parts.append(text if asis else f"::: {{.output .output-{output['stream']}}}\n{text}\n:::")
+    if not parts or asis:
+        return "\n\n".join(parts)
+    label = f"#{options['label']} " if "label" in options else ""
+    attributes = "".join(f" {name}={_quoted(value)}" for name, value in _fold(options).items())
+    return f"::: {{{label}.cell{attributes}}}\n" + "\n\n".join(parts) + "\n:::"
+
+
+def _fold(options: dict[str, Any]) -> dict[str, str]:
+    fold = options.get("code-fold", False)
+    if not fold or not options["echo"]:
+        return {}
+    return {"fold": "show" if fold == "show" else "true", "summary": str(options.get("code-summary", "Code"))}
+
+
+def _output(output: dict[str, str], home: Path, asis: bool, alt: str) -> str:
+    if "file" in output:
+        return f"![](/{(home / output['file']).as_posix()})" + (f"{{fig-alt={_quoted(alt)}}}" if alt else "")
+    if asis or output["kind"] == "text/markdown":
+        return output["text"]
+    if output["kind"] == "text/html":
+        return _fenced(output["text"], "=html")
+    return _fenced(output["text"].rstrip("\n"), "")
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _fenced(text: str, info: str) -> str:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    marks = "`" * max(3, longest + 1)
+    opening = f" {{{info}}}" if info else ""
+    return f"{marks}{opening}\n{text}\n{marks}"

@@ -1,0 +1,100 @@
+"""Numbers for everything that has one: sections, figures, tables, equations, theorems; then the references to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from press import pandoc_ast
+from press.book import Book, Chapter, Heading, Node, Page
+from press.errors import SourceError
+from press.read.qmd import Source
+from press.read.supported import KINDS, prefix
+from press.resolve.document import NO_IDENT
+from press.resolve.references import Draft, Label, Resolver
+
+_NUMBERED = {"figure": "fig", "table": "tbl", "equation": "eq"}
+
+
+def pages(book: Book, documents: Mapping[str, list[Node]], sources: Mapping[str, Source]) -> tuple[Page, ...]:
+    """Return the book's pages: numbered, with every reference, link and image resolved or refused."""
+    labels: dict[str, Label] = {}
+    drafts = {c.source: _number(c, documents[c.source], sources[c.source], labels) for c in book.chapters}
+    for file, draft in drafts.items():
+        resolver = Resolver(book, drafts, labels, file, sources[file])
+        draft.title = pandoc_ast.change(draft.title, resolver.rule)
+        draft.blocks = pandoc_ast.change(draft.blocks, resolver.rule)
+    return tuple(
+        Page(draft.chapter, draft.title, pandoc_ast.words(draft.title), draft.ident, draft.blocks, draft.headings)
+        for draft in drafts.values()
+    )
+
+
+def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[str, Label]) -> Draft:
+    """Number a chapter's sections, figures, tables, equations and theorems, each in the order of the text."""
+    title = next((block for block in blocks if block["t"] == "Header" and block["c"][0] == 1), None)
+    if title is None:
+        raise SourceError(source.file, source.title_line, "the chapter's heading is not read as one", "check its line")
+    ident = "" if pandoc_ast.triple(title)[0] == NO_IDENT else pandoc_ast.triple(title)[0]
+    draft = Draft(chapter, title["c"][2], ident, [block for block in blocks if block is not title])
+    if ident:
+        draft.ids.add(ident)
+        if prefix(ident) == "sec" and chapter.number:
+            _add(
+                labels, ident, Label(source.file, "Appendix" if chapter.appendix else "Chapter", chapter.number), source
+            )
+    counts: dict[str, int] = {}
+    sections = [0] * 7
+    open_headings: list[Heading] = []
+    top = {id(block) for block in draft.blocks}
+    for node in pandoc_ast.every(draft.blocks):
+        name, classes, _ = pandoc_ast.triple(node)
+        if name and name in draft.ids:
+            hint = "every label and every id of a page is given once"
+            raise SourceError(source.file, source.line_of(f"#{name}", 2), f"duplicate label {name}", hint)
+        draft.ids |= {name} if name else set()
+        if node["t"] == "Header":
+            number = _section(node, sections, chapter, source)
+            if number and prefix(name) == "sec":
+                _add(labels, name, Label(source.file, "Section", number), source)
+            if id(node) in top and "unlisted" not in classes:
+                _nest(Heading(node["c"][0], number, name, node["c"][2]), open_headings, draft.headings)
+        kind = next(
+            (_NUMBERED[name] for name in classes if name in _NUMBERED), prefix(name) if "theorem" in classes else ""
+        )
+        if kind and name and node["t"] in ("Div", "Span"):
+            counts[kind] = counts.get(kind, 0) + 1
+            number = f"{chapter.number}.{counts[kind]}" if chapter.number else str(counts[kind])
+            pandoc_ast.put(node, "number", number)
+            _add(labels, name, Label(source.file, KINDS[kind].word, number), source)
+    return draft
+
+
+def _section(header: Node, sections: list[int], chapter: Chapter, source: Source) -> str:
+    """Return a section's number, also put on its heading; "" where it has none."""
+    level = header["c"][0]
+    if level == 1:
+        line = source.line_of("# " + pandoc_ast.words(header["c"][2]))
+        raise SourceError(
+            source.file, line, "a second chapter heading", "a file is one chapter; use ## for its sections"
+        )
+    if "unnumbered" in pandoc_ast.triple(header)[1] or not chapter.number:
+        return ""
+    sections[level] += 1
+    sections[level + 1 :] = [0] * (6 - level)
+    number = ".".join([chapter.number, *(str(count) for count in sections[2 : level + 1])])
+    pandoc_ast.put(header, "number", number)
+    return number
+
+
+def _nest(heading: Heading, open_headings: list[Heading], top: list[Heading]) -> None:
+    while open_headings and open_headings[-1].level >= heading.level:
+        open_headings.pop()
+    (open_headings[-1].children if open_headings else top).append(heading)
+    open_headings.append(heading)
+
+
+def _add(labels: dict[str, Label], name: str, label: Label, source: Source) -> None:
+    if name in labels:
+        hint = f"it is also in {labels[name].page}; labels are unique in the book"
+        raise SourceError(source.file, source.line_of(f"#{name}"), f"duplicate label {name}", hint)
+    labels[name] = label

@@ -1,0 +1,150 @@
+"""References, links and images that lead where they should, or are refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from press import pandoc_ast
+from press.book import Book, Chapter, Heading, Node, Page
+from press.errors import SourceError
+from press.read.qmd import Source
+from press.read.supported import prefix
+
+
+class Label(NamedTuple):
+    """Where a label is, and what a reference to it says."""
+
+    page: str
+    word: str  # "Figure", "Chapter"
+    number: str
+
+
+@dataclass
+class Draft:
+    """A page on its way: numbered, its references still open."""
+
+    chapter: Chapter
+    title: list[Node]
+    ident: str
+    blocks: list[Node]
+    headings: list[Heading] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+
+
+def files(pages: Iterable[Page]) -> set[str]:
+    """Return the images and files that the pages show or link to, relative to the root."""
+    nodes = list(_nodes(pages))
+    return _linked(nodes) | {node["c"][2][0] for node in nodes if node["t"] == "Image"}
+
+
+def linked(pages: Iterable[Page]) -> set[str]:
+    """Return the files that the pages link to, relative to the root."""
+    return _linked(_nodes(pages))
+
+
+def _nodes(pages: Iterable[Page]) -> Iterator[Node]:
+    return (node for page in pages for node in pandoc_ast.every([page.title, page.blocks]))
+
+
+def _linked(nodes: Iterable[Node]) -> set[str]:
+    links = [node for node in nodes if node["t"] == "Link" and "file" in pandoc_ast.triple(node)[1]]
+    return {link["c"][2][0].partition("#")[0] for link in links}
+
+
+class Resolver:
+    """The rule that resolves one page's references, links and images."""
+
+    def __init__(
+        self, book: Book, drafts: Mapping[str, Draft], labels: Mapping[str, Label], file: str, source: Source
+    ) -> None:
+        self.book, self.drafts, self.labels, self.file, self.source = book, drafts, labels, file, source
+
+    def rule(self, node: Node) -> Node | list[Node] | None:
+        """Resolve one node, as `ast.change` wants it."""
+        if node["t"] == "Span" and "press-references" in pandoc_ast.triple(node)[1]:
+            found: list[Node] = []
+            for part in node["c"][1]:
+                found += [pandoc_ast.text(","), {"t": "Space"}] if found else []
+                found.append(self._reference(part))
+            return found
+        if node["t"] == "Link":
+            self._link(node)
+        elif node["t"] == "Image":
+            self._image(node)
+        return None
+
+    def _reference(self, part: Node) -> Node:
+        written = pandoc_ast.get(part, "label")
+        name = written[:1].lower() + written[1:]
+        label, before = self.labels.get(name), part["c"][1]
+        if label is None:
+            raise SourceError(
+                self.file, self.source.line_of(f"@{written}"), f"nothing is labelled {name}", self._near(name)
+            )
+        if prefix(name) == "sec" and not self.drafts[self.file].chapter.number:
+            hint = (
+                "there Quarto prints its title on the site and its number in the PDF; write a link: [words](file.qmd)"
+            )
+            raise SourceError(
+                self.file, self.source.line_of(f"@{written}"), f"a reference to {name} on an unnumbered page", hint
+            )
+        words = before or ([] if pandoc_ast.get(part, "mode") == "SuppressAuthor" else [pandoc_ast.text(label.word)])
+        gap = {"t": "Space"} if prefix(name) == "sec" and not before else pandoc_ast.text("\u00a0")
+        whole = prefix(name) == "sec" and self.drafts[label.page].ident == name and label.page != self.file
+        target = label.page if whole else f"{label.page}#{name}"
+        return pandoc_ast.link([*words, *([gap] if words else []), pandoc_ast.text(label.number)], target, ["xref"])
+
+    def _near(self, name: str) -> str:
+        if any(name in draft.ids for draft in self.drafts.values()):
+            return "it is the label of an unnumbered heading; link to it instead, or number it"
+        near = get_close_matches(name, list(self.labels), 3)
+        return f"did you mean {' or '.join(near)}?" if near else "label it, or correct the reference"
+
+    def _link(self, node: Node) -> None:
+        target, classes = node["c"][2][0], pandoc_ast.triple(node)[1]
+        if "xref" in classes or re.match(r"[a-z][a-z0-9+.-]*:|//", target):
+            return
+        if target.startswith("#ref-"):
+            node["c"][2][0] = self._references_page() + target
+            classes.append("cite")
+            return
+        path, _, fragment = target.partition("#")
+        if not path:
+            owners = [self.file, *self.drafts]
+            path = next((file for file in owners if fragment in self.drafts[file].ids), self.file)
+            node["c"][2][0] = target if path == self.file else f"{path}#{fragment}"
+        if path in self.drafts:
+            if fragment and fragment not in self.drafts[path].ids:
+                line = self.source.line_of(f"#{fragment}")
+                raise SourceError(self.file, line, f"{path} has no #{fragment}", "correct the link, or label the place")
+        elif (self.book.root / path).exists():
+            classes.append("file")
+        else:
+            line = self.source.line_of(path.rpartition("/")[2])
+            raise SourceError(self.file, line, f"there is no {path} to link to", "correct the path, or make the file")
+
+    def _references_page(self) -> str:
+        page = next((file for file, draft in self.drafts.items() if "refs" in draft.ids), None)
+        if page is None:
+            hint = "list a references.qmd with a div ::: {#refs} among the chapters"
+            raise SourceError(self.file, 0, "it cites, but no page of the book has the references", hint)
+        return page
+
+    def _image(self, node: Node) -> None:
+        source = node["c"][2][0]
+        if re.match(r"[a-z][a-z0-9+.-]*:|//", source):
+            hint = "put the file into the book; nothing is fetched from elsewhere"
+            raise SourceError(self.file, self.source.line_of(source), f"an image from elsewhere: {source}", hint)
+        file = self.book.root / source
+        if not file.is_file():
+            line = self.source.line_of(source.rpartition("/")[2])
+            raise SourceError(self.file, line, f"there is no image {source}", "correct the path, or make the file")
+        if file.suffix == ".svg" and source.startswith(".press/"):
+            head = file.read_text(encoding="utf-8")[:2000]
+            for side in ("width", "height"):
+                if points := re.search(rf'<svg[^>]*\s{side}="([\d.]+)pt"', head):
+                    pandoc_ast.put(node, side, f"{float(points[1]) / 72:.4g}in")
