@@ -45,7 +45,7 @@ class Book:
     lang: str = "en"
     output_dir: Path = Path("_book")  # relative to the root
     output_file: str = "book"  # stem of the PDF
-    resources: tuple[str, ...] = ()  # globs, relative to the root
+    resources: tuple[str, ...] = ()  # patterns, as press.read.globs reads them
     bibliography: Path | None = None  # relative to the root
     csl: Path | None = None  # relative to the root
     filters: tuple[Path, ...] = ()  # in Lua, relative to the root
