@@ -234,12 +234,12 @@ def test_a_damaged_library_is_compiled_again_and_an_edited_file_too(tmp_path: Pa
 
     source.write_text('extern "C" int f() { return 1 + ADD; }\n', encoding="ascii")
     assert answer() == "3"
-    (library,) = (tmp_path / ".lab" / "compiled").iterdir()
+    (library,) = (tmp_path / ".lab" / "compiled" / "one").iterdir()
     library.write_bytes(library.read_bytes()[:100])
     assert answer() == "3"
     source.write_text('extern "C" int f() { return 2 + ADD; }\n', encoding="ascii")
     assert answer() == "4"
-    assert len(list((tmp_path / ".lab" / "compiled").iterdir())) == 2  # and nothing left aside
+    assert len(list((tmp_path / ".lab" / "compiled" / "one").iterdir())) == 2  # and nothing left aside
 
 
 @needs_compiler
