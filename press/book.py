@@ -82,6 +82,7 @@ class Page:
     ident: str  # of the chapter's heading: "sec-tanh-gain"
     blocks: list[Node]  # resolved pandoc AST without the chapter's heading
     headings: list[Heading] = field(default_factory=list)  # sections of level 2 and deeper, nested
+    description: str = ""  # how its first paragraph begins, in plain text
 
     @cached_property
     def text(self) -> str:
