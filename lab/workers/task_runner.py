@@ -33,6 +33,7 @@ class Hands:
         self.away = 0.0  # seconds between handing out and having the last result
         self.cost = 0.0  # seconds that the pieces took, wherever they were computed
         self.machines: set[str] = set()  # that helped
+        self.arithmetic: list[dict[str, Any]] = []  # theirs, each once
 
     def __call__(self, calls: list[str], what: str) -> list[str]:
         """Return the results of all pieces.  An exception in a helper is raised here, as if it had happened here."""
@@ -56,6 +57,8 @@ class Hands:
             else:
                 found[index], seconds = order["result"], order["seconds"]
                 self.machines.add(order["machine"])
+                if order["arithmetic"] not in self.arithmetic:
+                    self.arithmetic.append(order["arithmetic"])
             self.cost += seconds
 
 

@@ -146,10 +146,11 @@ def compute(
     With `away`, one that does not cut its work into pieces is handed out whole: then this process only waits for it.
     """
     work = task_runner.Hands(tell, orders)
+    waited = away and not wanted.spreads  # for others, who compute it all
     begin = time.perf_counter()
     tasks.through(work)
     try:
-        if away and not wanted.spreads:
+        if waited:
             ((numbers, tables),) = tasks.spread(task_runner.whole, [(wanted.experiment, wanted.values)], "runs")
         else:
             task_runner.prepare(wanted)
@@ -157,10 +158,12 @@ def compute(
                 numbers, tables = task_runner.whole((wanted.experiment, wanted.values))
     finally:
         tasks.through(None)
+    mine = [] if waited else [arithmetic.here()]
     provenance = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - begin - work.away + work.cost, 2),  # all of it, on one core
-        "machine": "; ".join(sorted({*([] if away and not wanted.spreads else [machine.name()]), *work.machines})),
+        "machine": "; ".join(sorted({*([] if waited else [machine.name()]), *work.machines})),
+        "arithmetic": [*work.arithmetic, *(one for one in mine if one not in work.arithmetic)],
         "python": sys.version.split()[0],
         "versions": wanted.parts["versions"],
         "commit": machine.commit(root),
