@@ -11,7 +11,7 @@ import ctypes
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -35,18 +35,22 @@ def differing(one: dict[str, Any], other: dict[str, Any], of: str) -> list[str]:
 
 def _deciding() -> Iterator[tuple[str, str]]:
     info = _cpuinfo()
-    numbers = [f"{name} {info[key]}" for name, key in (("family", "cpu family"), ("model", "model"), ("stepping", "stepping"))
-               if key in info]
+    numbers = [
+        f"{name} {info[key]}"
+        for name, key in (("family", "cpu family"), ("model", "model"), ("stepping", "stepping"))
+        if key in info
+    ]
     yield "processor", " ".join([info.get("vendor_id", "") or platform.machine(), *numbers])
     flags = info.get("flags", info.get("Features", "")).split()
     yield "vectors", " ".join(sorted(flag for flag in flags if flag.startswith(VECTORS)))
     yield "caches", " ".join(_caches())
     yield "C library", " ".join(platform.libc_ver())
-    yield "variables", " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(CHOICES) and "THREADS" not in k)
-    if "numpy" in sys.modules:
-        from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
-
-        yield "NumPy", " ".join(name for name in __cpu_dispatch__ if __cpu_features__.get(name)) or "baseline"
+    yield (
+        "variables",
+        " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(CHOICES) and "THREADS" not in k),
+    )
+    if core := sys.modules.get("numpy._core._multiarray_umath"):
+        yield "NumPy", " ".join(name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)) or "baseline"
     for file in _loaded("openblas"):
         yield f"OpenBLAS of {Path(file).parent.name.partition('.')[0]}", _openblas(file)
     if torch := sys.modules.get("torch"):
@@ -61,62 +65,61 @@ def _calls() -> Iterator[tuple[str, str]]:
         return
     import numpy as np
 
-    x = np.arange(1, 65537) * 40503 % 65537 / 2.0**14 - 2  # as good as random, and the same everywhere
-    large, x = x.reshape(256, 256), x[:4096]
-    a, narrow = x.reshape(64, 64), x.astype(np.float32)
-    tried: dict[str, Callable[[], Any]] = {
-        "numpy.sin": lambda: np.sin(x),
-        "numpy.exp": lambda: np.exp(x),
-        "numpy.log": lambda: np.log(np.abs(x)),
-        "numpy.tanh": lambda: np.tanh(x),
-        "numpy.log1p": lambda: np.log1p(np.abs(x)),
-        "numpy.power": lambda: np.abs(x) ** 0.3,
-        "numpy.exp float32": lambda: np.exp(narrow),
-        "numpy.log float32": lambda: np.log(np.abs(narrow)),
-        "numpy.tanh float32": lambda: np.tanh(narrow),
-        "numpy.sum": lambda: x[:4001].sum(),
-        "numpy.std": lambda: a.std(axis=0),
-        "numpy.einsum": lambda: np.einsum("ij,kj->ik", a, a),
-        "numpy.matmul": lambda: a @ a,
-        "numpy.matmul, large": lambda: large @ large,
-        "numpy.matmul float32": lambda: narrow.reshape(64, 64) @ narrow.reshape(64, 64),
-        "numpy.matmul, a vector": lambda: a @ x[:64],
-        "numpy.dot": lambda: x @ x,
-        "numpy.linalg.eigvalsh": lambda: np.linalg.eigvalsh(a + a.T),
-    }
+    large = (np.arange(1, 65537) * 40503 % 65537 / 65537 * 4 - 2).reshape(256, 256)  # no pattern; the same everywhere
+    made = _numpy(np, large)
     if "scipy.special" in sys.modules:
         from scipy import special
 
-        tried |= {"scipy.special.ndtr": lambda: special.ndtr(x), "scipy.special.erfinv": lambda: special.erfinv(x / 4)}
+        made |= {"scipy.special.ndtr": special.ndtr(large), "scipy.special.erfinv": special.erfinv(large / 4)}
     if torch := sys.modules.get("torch"):
-        tried |= _torch(torch, x, large)
-    for name, call in tried.items():
-        yield name, sha256(np.asarray(call()).tobytes()).hexdigest()[:12]
+        made |= _torch(torch, large, "float32") | _torch(torch, large, "float64")
+    for name, value in made.items():
+        yield name, sha256(np.asarray(value).tobytes()).hexdigest()[:12]
 
 
-def _torch(torch: Any, x: Any, large: Any) -> dict[str, Callable[[], Any]]:
-    found: dict[str, Callable[[], Any]] = {}
-    for kind, mark in ((torch.float32, ""), (torch.float64, " float64")):
-        t, wide = torch.tensor(x, dtype=kind), torch.tensor(large, dtype=kind)
-        m, batch = t.reshape(64, 64), t.reshape(8, 32, 16)
-        targets = torch.arange(64) % 27
-        calls: dict[str, Callable[[Any, Any, Any], Any]] = {
-            "exp": lambda t, m, batch: t.exp(),
-            "log": lambda t, m, batch: t.abs().log(),
-            "tanh": lambda t, m, batch: t.tanh(),
-            "sum": lambda t, m, batch: t[:4001].sum(),
-            "std": lambda t, m, batch: m.std(0),
-            "log_softmax": lambda t, m, batch: m.log_softmax(1),
-            "matmul": lambda t, m, batch: m @ m,
-            "bmm": lambda t, m, batch: torch.bmm(batch, batch.mT),
-            "nn.functional.linear": lambda t, m, batch: torch.nn.functional.linear(m[:, :30], m[:, 30:60], m[0]),
-        }
-        for name, call in calls.items():
-            found[f"torch.{name}{mark}"] = lambda call=call, t=t, m=m, batch=batch: call(t, m, batch).numpy()  # type: ignore[misc]
-        found[f"torch.matmul, large{mark}"] = lambda wide=wide: (wide @ wide).numpy()  # type: ignore[misc]
-        cost = torch.nn.functional.cross_entropy
-        found[f"torch.nn.functional.cross_entropy{mark}"] = lambda m=m: cost(m[:, :27], targets).numpy()  # type: ignore[misc]
-    return found
+def _numpy(np: Any, large: Any) -> dict[str, Any]:
+    a = large[:64, :64]
+    x, positive, narrow = a.ravel(), np.abs(a) + 0.1, a.astype(np.float32)
+    return {
+        "numpy.sin": np.sin(x),
+        "numpy.exp": np.exp(x),
+        "numpy.log": np.log(positive),
+        "numpy.tanh": np.tanh(x),
+        "numpy.log1p": np.log1p(positive),
+        "numpy.power": positive**0.3,
+        "numpy.exp float32": np.exp(narrow),
+        "numpy.log float32": np.log(positive.astype(np.float32)),
+        "numpy.tanh float32": np.tanh(narrow),
+        "numpy.sum": np.exp(x[:4001]).sum(),
+        "numpy.std": a.std(axis=0),
+        "numpy.einsum": np.einsum("ij,kj->ik", a, a),
+        "numpy.dot": x @ x,
+        "numpy.matmul": a @ a,
+        "numpy.matmul by a vector": a @ x[:64],
+        "numpy.matmul large": large @ large,
+        "numpy.matmul float32": narrow @ narrow,
+        "numpy.linalg.eigvalsh": np.linalg.eigvalsh(a + a.T),
+    }
+
+
+def _torch(torch: Any, large: Any, kind: str) -> dict[str, Any]:
+    wide = torch.tensor(large, dtype=getattr(torch, kind))
+    m, batch = wide[:64, :64], wide[:64, :64].reshape(8, 32, 16)
+    functional = torch.nn.functional
+    made = {
+        "exp": m.exp(),
+        "log": (m.abs() + 0.1).log(),
+        "tanh": m.tanh(),
+        "sum": m.exp().flatten()[:4001].sum(),
+        "std": m.std(0),
+        "log_softmax": m.log_softmax(1),
+        "matmul": m @ m,
+        "matmul large": wide @ wide,
+        "bmm": torch.bmm(batch, batch.mT),
+        "nn.functional.linear": functional.linear(m[:, :30], m[:, 30:60], m[0]),
+        "nn.functional.cross_entropy": functional.cross_entropy(m[:, :27], torch.arange(64) % 27),
+    }
+    return {f"torch.{name} {kind}": value.numpy() for name, value in made.items()}
 
 
 @cache

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import json
 import math
 import os
 import re
 import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +23,7 @@ from lab.results import store
 from lab.results.codec import Table
 from lab.results.store import Stored
 from lab.run.verification import NumberPair, _differences
-from lab.workers import provenance
+from lab.workers import arithmetic, provenance
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +78,16 @@ def _keep(request: pytest.FixtureRequest) -> Any:
         return
     project = request.getfixturevalue(changed.pop())
     place = project.result("tables")
-    before = store.read(place, project.root)
+    before = store.read_result(place, project.root)
     yield
-    store.write(place, project.root, before)
+    store.write_result(place, project.root, before)
 
 
 def _change(project: Project, **numbers: Any) -> None:
     """Write other numbers into the book's result, with a right checksum."""
     place = project.result("tables")
-    there = store.read(place, project.root)
-    store.write(place, project.root, dataclasses.replace(there, numbers=there.numbers | numbers))
+    there = store.read_result(place, project.root)
+    store.write_result(place, project.root, dataclasses.replace(there, numbers=there.numbers | numbers))
 
 
 def test_the_same_machine_gives_the_same_bits(tables: Project) -> None:
@@ -95,7 +100,7 @@ def test_the_same_machine_gives_the_same_bits(tables: Project) -> None:
 
 
 def test_a_difference_inside_the_interval_agrees_and_is_reported(tables: Project) -> None:
-    distance = store.read(tables.result("tables"), tables.root).numbers["distance"]
+    distance = store.read_result(tables.result("tables"), tables.root).numbers["distance"]
     _change(tables, distance=distance | {"mean": distance["mean"] + distance["half_width"] / 3})
     said = tables.shell("verify", "tables")
     assert "tables: agrees, 1 of 1 verdicts the same, 1 of 1 estimates in the book's intervals" in said
@@ -148,20 +153,64 @@ def test_a_book_whose_experiment_gives_something_else_by_now_says_so(tables: Pro
 
 
 def test_numbers_that_are_no_estimates_are_listed_with_how_far_off_they_are(tables: Project) -> None:
-    longest = store.read(tables.result("tables"), tables.root).numbers["longest"]
+    longest = store.read_result(tables.result("tables"), tables.root).numbers["longest"]
     _change(tables, longest=longest * 1.25)
     said = tables.shell("verify")
     assert re.search(r"^  relative differences: longest 0\.2$", said, re.M)
-    assert "same machine, code and versions, so every bit should be the same: please report this" in said
+    assert "the same arithmetic, code and versions, so every bit should be the same: please report this" in said
+
+
+def _elsewhere(project: Project, change: Callable[[dict[str, Any]], object]) -> str:
+    """Let the book's result come from a machine of the same name but other arithmetic; return what `verify` says."""
+    longest = store.read_result(project.result("tables"), project.root).numbers["longest"]
+    _change(project, longest=longest * 1.25)
+    there = store.read_result(project.result("tables"), project.root)
+    made = copy.deepcopy(there.provenance)
+    change(made)
+    store.write_result(project.result("tables"), project.root, dataclasses.replace(there, provenance=made))
+    return project.shell("verify")
+
+
+def test_a_machine_of_the_same_name_promises_no_bits_and_the_calls_that_differ_are_named(tables: Project) -> None:
+    def other_kernels(made: dict[str, Any]) -> None:
+        [one] = made["arithmetic"]
+        one["decided by"]["NumPy"] = "baseline"
+        one["calls"] |= {"numpy.exp": "another", "numpy.log": "another"}
+
+    said = _elsewhere(tables, other_kernels)
+    assert "another NumPy here; other bits come from numpy.exp, numpy.log\n" in said and "report this" not in said
+
+
+def test_a_result_that_does_not_say_how_it_was_computed_promises_no_bits(tables: Project) -> None:
+    said = _elsewhere(tables, lambda made: made.pop("arithmetic"))
+    assert "does not say what its last bits were decided by" in said and "report this" not in said
+
+
+def test_arithmetic_is_told_apart_by_its_bits_where_a_library_takes_another_version_of_a_function() -> None:
+    ask = "import numpy, json; from lab.workers import arithmetic; print(json.dumps(arithmetic.here()))"
+
+    def asked(**variables: str) -> dict[str, Any]:
+        done = subprocess.run([sys.executable, "-c", ask], env=os.environ | variables, capture_output=True, check=True)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    usual, again = asked(), asked()
+    assert usual == again and arithmetic.differing(usual, again, "calls") == []
+    best = usual["decided by"]["NumPy"]
+    if best == "baseline":
+        pytest.skip("NumPy has one version of each function for this processor")
+    plain = asked(NPY_DISABLE_CPU_FEATURES=best)
+    assert {"NumPy", "variables"} == set(arithmetic.differing(usual, plain, "decided by"))
+    assert "numpy.exp" in arithmetic.differing(usual, plain, "calls")
 
 
 def test_the_sign_of_a_zero_is_a_bit_like_any_other(tables: Project) -> None:
     place = tables.result("tables")
-    there = store.read(place, tables.root)
+    there = store.read_result(place, tables.root)
     walks = there.tables["walks"]
     text = walks.csv.replace(b"\n0,", b"\n-0.0,", 1)
     changed = {"walks": Table(text, walks.dtypes | {"seed": "float64"})}
-    store.write(place, tables.root, dataclasses.replace(there, tables=changed))
+    store.write_result(place, tables.root, dataclasses.replace(there, tables=changed))
     said = tables.shell("verify")
     assert "tables: agrees" in said and "largest relative difference 0, of walks.seed" in said
     theirs, ours = _stored("a\n0.0\n", {"a": "float64"}, n=0.0), _stored("a\n-0.0\n", {"a": "float64"}, n=-0.0)
@@ -176,10 +225,12 @@ def test_measured_times_are_told_apart_from_what_should_be_the_same(timed: Proje
 
 def test_beside_times_a_number_or_a_column_that_differs_is_still_reported(timed: Project) -> None:
     place = timed.result("tables")
-    there = store.read(place, timed.root)
+    there = store.read_result(place, timed.root)
     walks = there.tables["walks"]
     seeds = {"walks": Table(walks.csv.replace(b"\n3,", b"\n4,"), walks.dtypes)}
-    store.write(place, timed.root, dataclasses.replace(there, tables=seeds, numbers=there.numbers | {"longest": 1e3}))
+    store.write_result(
+        place, timed.root, dataclasses.replace(there, tables=seeds, numbers=there.numbers | {"longest": 1e3})
+    )
     said = timed.shell("verify")
     assert "the same to the last bit" not in said and "please report this" in said
     assert re.search(r"^  relative differences: longest \S+, walks\.seed 0\.\d+$", said, re.M)
@@ -228,7 +279,7 @@ def test_the_machines_name_says_which_vectors_decide_the_bits(monkeypatch: pytes
     for flags, word in ((wide, " with AVX-512, "), ("fma avx2", " with AVX2, "), ("sse2", "AMD EPYC, ")):
         text = f"model name : AMD EPYC\nflags : fpu {flags} ht\n"
         monkeypatch.setattr(Path, "read_text", lambda *_, text=text, **__: text)
-        assert provenance.name().startswith("AMD EPYC") and word in provenance.name()
+        assert provenance.machine().startswith("AMD EPYC") and word in provenance.machine()
         monkeypatch.undo()
 
 
