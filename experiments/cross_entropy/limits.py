@@ -11,7 +11,7 @@ import torch
 from scipy.special import expit
 
 from experiments.cross_entropy.formulas import FORMULAS, Loss
-from nets import bisection
+from nets.bisection import largest_passing
 
 CORRECT, GRADIENT_WRONG, VALUE_WRONG = 0, 1, 2
 
@@ -67,7 +67,7 @@ def zero_loss(formula: Loss) -> float:
     def positive(lead: float) -> bool:
         return bool(formula(torch.tensor([[lead, 0.0]]), torch.tensor([0])) > 0)
 
-    return bisection.last(positive, torch.finfo(torch.float32).max, torch.float32)
+    return largest_passing(positive, torch.finfo(torch.float32).max, torch.float32)
 
 
 def zero_gradient(formula: Loss) -> float:
@@ -81,7 +81,7 @@ def zero_gradient(formula: Loss) -> float:
         (gradient,) = torch.autograd.grad(formula(given, torch.tensor([0])), given)
         return bool(gradient[0, 1] > 0)  # not if it is NaN, as where the loss has overflowed
 
-    return bisection.last(positive, torch.finfo(torch.float32).max, torch.float32)
+    return largest_passing(positive, torch.finfo(torch.float32).max, torch.float32)
 
 
 def error_map(limit: float, step: float, tolerance: float) -> pd.DataFrame:
@@ -153,7 +153,7 @@ def _search(formula: Loss, dtype: torch.dtype, classes: int) -> dict[str, float]
             (derivative,) = torch.autograd.grad(loss, given)
             return bool((derivative if gradient else loss).isfinite().all())
 
-        found = bisection.last(works, torch.finfo(dtype).max, dtype)
+        found = largest_passing(works, torch.finfo(dtype).max, dtype)
         return math.nan if math.isinf(found) else found
 
     return {

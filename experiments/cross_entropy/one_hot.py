@@ -10,7 +10,6 @@ import pandas as pd
 import torch
 
 from lab.estimate import Estimate
-from nets.interval import interval
 
 SMALLEST = 2.0**-150  # half the smallest float32 above zero: a probability below it is stored as 0
 
@@ -54,7 +53,7 @@ def compare(classes: int, examples: int, stds: Sequence[float], seeds: int) -> C
             shares.append(float((term.isfinite() & total.isnan()).double().mean()))
             predicted.append(_predicted(logits, y))
         nan_shares.append(Estimate.of(shares))
-        rows.append({"std": std, **interval("nan_share", shares), "predicted": float(np.mean(predicted))})
+        rows.append({"std": std, **Estimate.columns("nan_share", shares), "predicted": float(np.mean(predicted))})
     worst = max(nan_shares, key=lambda share: share.mean)
     return Comparison(max(differences), max(errors), worst, pd.DataFrame(rows))
 

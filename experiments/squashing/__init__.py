@@ -23,7 +23,6 @@ from lab.claims import Claim, Verdict, side
 from lab.estimate import Estimate
 from lab.progress import track
 from nets import names
-from nets.interval import interval
 
 SATURATED = 0.97  # tanh of an input beyond it has a derivative under 6 % of full
 LINEAR_RANGE = 4.0  # standard deviations on either side of 0 that the unsquashed code covers; 6 in 100,000 lie beyond
@@ -226,7 +225,7 @@ def run(params: Params) -> Result:
         same_sign_predicted=gradient_signs.predicted_same_sign(expit, params.width),
         bits=pd.DataFrame(
             [
-                {"activation": name, "std": std, **interval("bits", found)}
+                {"activation": name, "std": std, **Estimate.columns("bits", found)}
                 | {"predicted": quantisation.bits(quantisation.ACTIVATIONS[name].inverse, std, params.levels)}
                 for (name, std), found in bits.items()
             ]
@@ -235,7 +234,7 @@ def run(params: Params) -> Result:
         repeated=_repeated(params),
         same_sign=pd.DataFrame(
             [
-                {"errors": errors, "activation": name, "batch": batch, **interval("same_sign", share)}
+                {"errors": errors, "activation": name, "batch": batch, **Estimate.columns("same_sign", share)}
                 for (errors, name), found in shares.items()
                 for batch, share in zip(batches, found.T, strict=True)
             ]

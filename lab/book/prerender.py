@@ -19,7 +19,7 @@ if __name__ == "__main__":  # run as a script, Python would look for modules in 
 from lab.errors import LabError
 from lab.keys.canonical_json import dumps, loads
 from lab.keys.experiments import find_root, names
-from press.execute.source_imports import forget
+from press import forget, write_whole
 
 if TYPE_CHECKING:
     from lab.book.chapter_keys import Chapters
@@ -30,7 +30,7 @@ RECORD = ".lab/frozen.json"
 def main() -> int:
     """Prepare the chapters that Quarto is about to render; return the exit code."""
     from lab.book.chapter_keys import Chapters
-    from press.errors import SourceError
+    from press import SourceError
 
     try:
         root = find_root()
@@ -95,10 +95,7 @@ def drop_stale(book: Chapters, chosen: list[Path], root: Path) -> list[Path]:
             known[path.as_posix()] = new
             dropped.append(path)
     if dropped:
-        aside = root / f"{RECORD}.part"
-        aside.parent.mkdir(exist_ok=True)
-        aside.write_text(dumps(known, indent=1), encoding="utf-8")
-        aside.replace(root / RECORD)
+        write_whole(root / RECORD, dumps(known, indent=1))
     return dropped
 
 
