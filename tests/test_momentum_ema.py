@@ -31,6 +31,7 @@ from experiments.momentum_ema import (
 from lab.claims import Verdict
 from lab.read import read
 from nets import initialisation, mlp, names
+from tests.names_module import names_module
 
 BETAS = (0.0, 0.5, 0.9, 0.99)
 TIGHT = (
@@ -177,29 +178,11 @@ def test_a_seed_gives_the_same_whatever_the_others(smoke: Result) -> None:
     assert torch.equal(distances(range(3))[:, :2], distances(range(2)))
 
 
-def _plain_model(weights: mlp.Weights) -> torch.nn.Sequential:
-    """Return the first network of an ensemble as a module."""
-    embedding, hidden, hidden_bias, output, output_bias = (tensor[0].clone() for tensor in weights)
-    model = torch.nn.Sequential(
-        torch.nn.Embedding.from_pretrained(embedding, freeze=False),
-        torch.nn.Flatten(),
-        torch.nn.Linear(*hidden.shape),
-        torch.nn.Tanh(),
-        torch.nn.Linear(*output.shape),
-    ).double()
-    with torch.no_grad():
-        for parameter, value in zip(
-            model.parameters(), (embedding, hidden.T, hidden_bias[0], output.T, output_bias[0]), strict=True
-        ):
-            parameter.copy_(value)
-    return model
-
-
 def test_the_plain_average_is_as_far_from_the_full_gradient_as_the_monitored_one() -> None:
     x, y = names.contexts(["emma", "olivia", "ava"])
     init = initialisation.well_scaled(mlp.init([3], 5, dtype=torch.float64))
     order = mlp.batches([3], len(x), 4, 20)
-    model = _plain_model(init)
+    model = names_module(init)
     gradients = torch.stack([plain.gradient(model, x[batch[0]], y[batch[0]]) for batch in order])
     expected = [plain.squared_distance(gradients, plain.gradient(model, x, y), beta) for beta in BETAS]
     monitored = smoothing.monitor(init, (x[order], y[order]), names.counts(x, y), 0.0, BETAS, 20)
@@ -210,11 +193,11 @@ def test_the_plain_training_ends_where_the_ensemble_does() -> None:
     x, y = names.contexts(["emma", "olivia", "ava"])
     init = initialisation.well_scaled(mlp.init([3], 5, dtype=torch.float64))
     order = mlp.batches([3], len(x), 4, 20)
-    model = _plain_model(init)
+    model = names_module(init)
     plain.train(model, [(x[batch[0]], y[batch[0]]) for batch in order], 0.1, 0.9)
     setting = optimiser_paths.Setting(0.1, 0.9)
     notes = optimiser_paths.train_side_by_side(init, (x[order], y[order]), 0.1, 0.9, [setting]).ends[0]
-    for parameter, expected in zip(model.parameters(), _plain_model(notes).parameters(), strict=True):
+    for parameter, expected in zip(model.parameters(), names_module(notes).parameters(), strict=True):
         assert torch.allclose(parameter, expected, rtol=1e-10, atol=1e-12)
     assert not torch.equal(notes.output, init.output)
 
