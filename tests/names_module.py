@@ -5,21 +5,15 @@ from __future__ import annotations
 import torch
 
 from nets import mlp
+from nets.plain import NamesMLP
 
 
-def names_module(weights: mlp.Weights) -> torch.nn.Sequential:
-    """Return the first network of an ensemble as a module."""
-    embedding, hidden, hidden_bias, output, output_bias = (tensor[0].clone() for tensor in weights)
-    model = torch.nn.Sequential(
-        torch.nn.Embedding.from_pretrained(embedding, freeze=False),
-        torch.nn.Flatten(),
-        torch.nn.Linear(*hidden.shape),
-        torch.nn.Tanh(),
-        torch.nn.Linear(*output.shape),
-    ).double()
+def names_module(weights: mlp.Weights) -> NamesMLP:
+    """Return the first network of an ensemble as a module in float64."""
+    embedding, hidden, hidden_bias, output, output_bias = (tensor[0] for tensor in weights)
+    module = NamesMLP(hidden.shape[1], embedding.shape[1]).double()
+    values = (embedding, hidden.T, hidden_bias[0], output.T, output_bias[0])
     with torch.no_grad():
-        for parameter, value in zip(
-            model.parameters(), (embedding, hidden.T, hidden_bias[0], output.T, output_bias[0]), strict=True
-        ):
+        for parameter, value in zip(module.parameters(), values, strict=True):
             parameter.copy_(value)
-    return model
+    return module
