@@ -22,10 +22,10 @@ def distances(result: Result) -> Figure:
         colour = CONTROL if synchronised else look.colour
         axis.plot(rows["step"], rows["distance"], look.marker, linestyle=look.dash, color=colour, linewidth=1.1)
         band(axis, rows["step"], rows["distance_low"], rows["distance_high"], colour)
-        name = "averaging gradients\nat every step" if synchronised else f"independent,\nlearning rate {lr:g}"
+        name = "averaging gradients\nat every step" if synchronised else f"independent, lr {lr:g}"
         end = rows.iloc[-1]
         label(axis, name, end["step"], end["distance"], colour)
-    axis.set(xscale="log", yscale="log", xlabel="step", xlim=(0.9, steps**1.32), ylim=(1e-16, 10))
+    axis.set(xscale="log", yscale="log", xlabel="step", xlim=(0.9, steps**1.4), ylim=(1e-16, 10))
     ticks = [tick for tick in (1, 10, 100, 1000) if tick <= steps]
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.set_ylabel(

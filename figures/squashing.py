@@ -64,8 +64,14 @@ def repeated(result: Result) -> Figure:
         right.plot(rows["squashings"], rows["bits"], **style)
         last = rows.iloc[-1]
         label(left, name, last["squashings"], last["value"] - 0.05, look.colour, ha="right", xytext=(0, 0))
-        beside = rows.iloc[(rows["bits"] - 0.45 * full).abs().argmin()]
-        label(right, name, beside["squashings"], beside["bits"], look.colour)
+        if last["bits"] > 2:  # it never falls far
+            middle = rows.iloc[len(rows) // 2]
+            label(right, name, middle["squashings"], middle["bits"] + 0.5, look.colour, xytext=(0, 0))
+        elif gain == FIVE_THIRDS:
+            beside = rows.iloc[(rows["bits"] - 0.37 * full).abs().argmin()]
+            label(right, name, beside["squashings"], beside["bits"], look.colour)
+        else:
+            label(right, name, rows["squashings"][rows["bits"] < 1.5].min(), 0.55, look.colour, xytext=(0, 0))
     left.set(xlabel="squashings", ylabel=f"where {NOTES_VALUE:g} has got to", ylim=(0, 1.05))
     right.set(xlabel="squashings", ylabel=_bits_left(full), ylim=(0, 1.05 * full))
     return figure
