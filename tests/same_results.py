@@ -88,7 +88,10 @@ def main() -> None:
     apart = False
     for name in asked.names or sorted(path.name for path in asked.old.iterdir() if path.is_dir()):
         try:
-            old, new = store.read(asked.old / name, asked.old.parent), store.read(asked.new / name, asked.new.parent)
+            old, new = (
+                store.read_result(asked.old / name, asked.old.parent),
+                store.read_result(asked.new / name, asked.new.parent),
+            )
             measured = times(load(name, ROOT).Result, new)
         except LabError as error:
             print(f"{name}: {error}")

@@ -19,10 +19,7 @@ from lab.keys.experiments import names
 from lab.keys.resolve import WHOLE, Place
 from lab.keys.syntax import parse, short
 from lab.results import store
-from press.book import Book
-from press.build import read_sources
-from press.read.project import read_project
-from press.read.qmd import Cell, Source
+from press import Book, Cell, Source, read_project, read_sources
 
 DECIDES = ("lab.book.verdicts", "decide")  # what reaches it prints verdicts
 LISTS = (
@@ -124,7 +121,7 @@ class Chapters:
             except LabError as error:
                 wanted = str(error)
             try:
-                there = store.read(self.root / "results" / name, self.root)
+                there = store.read_result(self.root / "results" / name, self.root)
                 self._states[name] = [wanted, there.key, there.checksum]
             except NoResult as error:
                 self._states[name] = [wanted, str(error)]
