@@ -26,7 +26,7 @@ from lab.estimate import Estimate
 from lab.progress import track
 from nets import initialisation, mlp, names
 
-KEPT = 60  # youngest ages and first steps that are kept in the tables
+WINDOWS_KEPT = 6  # times 1 / (1 - beta): youngest ages and first steps that are kept in the tables
 NOTES, SAME_LR, SCALED_LR, DAMPENED, ZERO_BUFFER = (
     "the notes’ two lines",
     "SGD",
@@ -223,7 +223,8 @@ def run(params: Params) -> Result:
     norms = np.stack([(each.squared_norm / each.squared_distance[0]).numpy() for each in monitored])  # [lr, seed]
     ratios = relative[0, 1:] / relative[0, :-1]  # of each beta to the one below, [beta, seed]
     gradients = monitored[-1].gradients.flatten(1)  # [step, value]
-    ema_weights, windows = weights_by_age(betas, KEPT)
+    kept = round(WINDOWS_KEPT / (1 - params.beta))
+    ema_weights, windows = weights_by_age(betas, kept)
     settings = _settings(params)
     paths = train_side_by_side(init, (x[path_order], y[path_order]), params.alpha, params.beta, list(settings.values()))
     errors = dict(zip(settings, (paths.relative_distance / ROUNDING_UNIT).tolist(), strict=True))
@@ -237,7 +238,7 @@ def run(params: Params) -> Result:
         smoothing_ratio=Estimate.of(ratios[ratios.mean(1).argmax()]),
         ema_weights=ema_weights,
         windows=windows,
-        first_steps=first_steps(params.beta, KEPT),
+        first_steps=first_steps(params.beta, kept),
         distances=distance_table(relative, lrs, betas, range(params.eval_every, params.steps + 1, params.eval_every)),
         closest=closest_table(relative, norms, lrs, betas),
         paths=path_table(paths, list(settings), params.alpha),
