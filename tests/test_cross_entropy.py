@@ -213,7 +213,7 @@ def test_every_verdict_is_what_the_chapter_says(result: Result) -> None:
 def test_all_but_the_times_is_the_same_when_computed_again(result: Result) -> None:
     """Exact searches and counts: the last digit of an exponential may differ from processor to processor, 1e-5 is far above."""
     again = cross_entropy.run(dataclasses.replace(Params(), rounds=2, calls=(1, 1, 1, 1, 1)))
-    for field in dataclasses.fields(Result):
+    for field in dataclasses.fields(Result)[1:]:  # not its parameters: fewer rounds are timed here
         ours, theirs = getattr(again, field.name), getattr(result, field.name)
         if isinstance(ours, pd.DataFrame):
             columns = [name for name in ours.select_dtypes("number") if not name.startswith("time")]

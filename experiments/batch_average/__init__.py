@@ -44,17 +44,7 @@ class Params:
     steps: int = 200  # trained side by side
     lrs: tuple[float, ...] = (0.1, 0.01, 0.001)  # learning rates at which replicas take steps of their own
     small_lrs: tuple[float, ...] = (1e-3, 1e-4)  # learning rates between which the law of the second step is measured
-    eval_steps: tuple[int, ...] = (
-        3,
-        5,
-        8,
-        13,
-        20,
-        32,
-        50,
-        80,
-        126,
-    )  # distances are measured; besides 1, 2 and the last
+    eval_steps: tuple[int, ...] = (3, 5, 8, 13, 20, 32, 50, 80, 126)  # with a distance, besides 1, 2 and the last
     perturbed: int = 64  # weights perturbed in each network, chosen from all
     smallest_h: float = 1e-11  # perturbation of a weight
     largest_h: float = 10.0  # perturbation of a weight
