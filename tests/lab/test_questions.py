@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from small_project import ROOT, Project
 
-from lab.book.new import create, with_chapter
+from lab.book.questions import create, with_chapter
 from lab.errors import LabError
 
 BOOK = """\
