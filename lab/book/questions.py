@@ -114,7 +114,7 @@ def renamed(text: str, suffix: str, old: str, new: str) -> str:
     text = re.sub(rf"\b{old}(?=\.(qmd|html)\b)", new, text)
     text = re.sub(rf"\btest_{old}(?=\b(?!\())", f"test_{new}", text)
     text = re.sub(rf"\b((?:from|import) (?:experiments|figures) import ){old}\b", rf"\1{new}", text)
-    text = re.sub(rf"\blab ([a-z]+) {old}\b", rf"lab \1 {new}", text)
+    text = re.sub(rf"\b(lab [a-z]+|chapter on) {old}\b", rf"\1 {new}", text)
     text = re.sub(
         rf"\b(sec-{label}(?![\w-])|(?:fig|tbl|eq|exr|claim)-{label}(?!\w))",
         lambda found: found[0].replace(label, fresh),

@@ -1,4 +1,7 @@
-"""`lab new` writes a question that runs, renders and passes its tests at once, and harms nothing that is there."""
+"""`lab new` writes a question that runs, renders and passes its tests; `lab rename` and `lab remove` know all its places.
+
+None of them harms anything else that is there.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pathlib import Path
 import pytest
 from small_project import ROOT, Project
 
-from lab.book.questions import create, with_chapter
+from lab.book.questions import create, renamed, with_chapter, without_chapter
 from lab.errors import LabError
 
 BOOK = """\
@@ -69,6 +72,71 @@ def test_a_book_without_parts_takes_a_chapter_at_its_end() -> None:
     )
 
 
+@pytest.mark.parametrize("part", [None, "Starting weights"])
+def test_a_chapter_taken_out_leaves_what_was_there_before(part: str | None) -> None:
+    assert without_chapter(with_chapter(BOOK, "book/mine.qmd", part), "book/mine.qmd") == BOOK
+    assert without_chapter(BOOK, "book/other.qmd") == BOOK
+
+
+def test_a_part_goes_with_its_last_chapter() -> None:
+    left = without_chapter(BOOK, "book/momentum.qmd")
+    assert left == BOOK.replace('    - part: "Optimisers"\n      chapters:\n      - book/momentum.qmd\n', "")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "before", "after"),
+    [
+        (".py", "from experiments.decay.rates import x", "from experiments.half_life.rates import x"),
+        (
+            ".py",
+            "from experiments import decay\n\ndef f(result): return decay.run(decay.SMOKE), result.decay, 'decay'\n",
+            "from experiments import half_life\n\ndef f(result): return half_life.run(half_life.SMOKE), result.decay, 'decay'\n",
+        ),
+        (".py", "decay = 3\nprint(decay)\n", "decay = 3\nprint(decay)\n"),  # a variable of its own
+        (".py", "def test_decay(): ...\n# see test_decay.py", "def test_decay(): ...\n# see test_half_life.py"),
+        (
+            ".qmd",
+            "# Decay {#sec-decay}\n```{python}\nfrom experiments import decay\nread(decay)\n```\nThe decay is `{python} decay.X`.",
+            "# Decay {#sec-half-life}\n```{python}\nfrom experiments import half_life\nread(half_life)\n```\n"
+            "The decay is `{python} half_life.X`.",
+        ),
+        (".qmd", "@fig-decay-curve, @sec-decay, @sec-decay-rates", "@fig-half-life-curve, @sec-half-life, @sec-decay-rates"),
+        (".qmd", "figures.decay(result), [it](decay.qmd#sec-decay)", "figures.decay(result), [it](half_life.qmd#sec-half-life)"),
+        (".yml", "  - book/decay.qmd\n  - book/decay_rates.qmd", "  - book/half_life.qmd\n  - book/decay_rates.qmd"),
+        (".md", "lab run decay --smoke: decay is slow", "lab run half_life --smoke: decay is slow"),
+    ],
+)  # fmt: skip
+def test_a_question_is_renamed_where_it_is_meant_and_not_where_it_is_a_word(
+    suffix: str, before: str, after: str
+) -> None:
+    assert renamed(before, suffix, "decay", "half_life") == after
+
+
+@pytest.mark.parametrize("typed", [("remove", "quick"), ("rename", "quick", "slow")])
+def test_what_git_could_not_bring_back_is_refused(project: Project, typed: tuple[str, ...]) -> None:
+    """Outside git; what was never committed; and what has changed since: nothing is touched, until --force."""
+    project.write("book/quick.qmd", "# Quick {#sec-quick}\n")
+    project.edit("_quarto.yml", "    - index.qmd\n", "    - index.qmd\n    - book/quick.qmd\n")
+
+    def refused(words: str) -> None:
+        before = {
+            path: path.read_bytes() for path in project.root.rglob("*") if path.is_file() and ".git" not in path.parts
+        }
+        said = project.lab(*typed, code=1)
+        assert words in said and said.endswith("\ncommit it first, or add --force\n")
+        assert all(path.read_bytes() == content for path, content in before.items())
+
+    refused("the project is not in git")
+    _git(project.root, "init", "-q")
+    refused("git does not have _quarto.yml, book/quick.qmd, experiments/quick.py")
+    _commit(project.root)
+    project.edit("experiments/quick.py", "SCALE = 1.0", "SCALE = 2.0")
+    refused("git does not have experiments/quick.py as it is")
+    project.lab(*typed, "--force")
+    assert not (project.root / "experiments/quick.py").exists() and not (project.root / "book/quick.qmd").exists()
+    assert ("book/slow.qmd" in (project.root / "_quarto.yml").read_text()) == (typed[0] == "rename")
+
+
 @pytest.mark.parametrize(
     ("book", "part", "message"),
     [
@@ -98,7 +166,10 @@ def test_what_is_there_is_never_overwritten(project: Project, there: str) -> Non
     assert path.read_text() == "precious" and sorted(project.root.rglob("*")) == before
 
 
-def test_a_new_question_runs_renders_and_passes_its_tests_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", [(), ("--package",)], ids=["file", "package"])
+def test_a_new_question_runs_renders_and_passes_its_tests_then_goes_by_another_name_and_goes(
+    tmp_path: Path, form: tuple[str, ...]
+) -> None:
     """In a copy of the project, its book cut down to one page that needs no kernel, so that only the new one executes."""
     root = tmp_path / "the book"
     leave = shutil.ignore_patterns(".git", ".venv", "_book", ".lab", ".press", "*.egg-info", "__pycache__", ".*_cache")
@@ -111,7 +182,11 @@ def test_a_new_question_runs_renders_and_passes_its_tests_at_once(tmp_path: Path
     (root / "index.qmd").write_text("# Preface {.unnumbered}\n\nHello.\n")
     (root / "book/only.qmd").write_text("# Only {#sec-only}\n\nHello.\n")
 
-    said = _lab(root, "new", "coin_flips", "--part", "Only")
+    (root / "book/notation.qmd").write_text("# Notation\n\n## In every chapter\n\nSymbols.\n")
+    _git(root, "init", "-q")
+    _commit(root)
+
+    said = _lab(root, "new", "coin_flips", "--part", "Only", *form)
     assert "coin_flips: done in" in said and "Next:" in said
     assert "        - book/only.qmd\n        - book/coin_flips.qmd\n" in (root / "_quarto.yml").read_text()
     assert re.search(r"coin_flips +fresh", _lab(root, "status"))
@@ -119,14 +194,40 @@ def test_a_new_question_runs_renders_and_passes_its_tests_at_once(tmp_path: Path
     tests = ["tests/test_coin_flips.py", "tests/test_layout.py", "tests/test_prose.py", "-k", "coin_flips"]
     said = _python(root, "-m", "pytest", "-p", "no:cacheprovider", *tests)
     assert re.search(r"^(2\d|1[5-9]) passed", said, re.M), said  # the new tests, and the rules of the tree about it
-    files = ["experiments/coin_flips.py", "figures/coin_flips.py", "tests/test_coin_flips.py"]
+    files = ["experiments", "figures/coin_flips.py", "tests/test_coin_flips.py"]
     _python(root, "-m", "ruff", "check", *files)
     _python(root, "-m", "ruff", "format", "--check", *files)
 
-    said = _lab(root, "render", "coin_flips", "--to", "html", "--with", "press")
-    page = (root / "_book/book/coin_flips.html").read_text(encoding="utf-8")
-    slope = re.search(r"exponent is\s+(−|-)0\.\d+\s±\s0\.\d+", re.sub("<[^>]+>", "", page))
-    assert slope and "rendered with press" in said and "{python}" not in page
+    _commit(root)
+    said = _lab(root, "rename", "coin_flips", "penny_throws")
+    assert "changed book/penny_throws.qmd" in said
+    _lab(root, "run", "penny_throws", "--force")
+    _commit(root)
+    assert _named(root, "coin_flips") == {"tests/lab/test_questions.py"}  # this file
+    tests = ["tests/test_penny_throws.py", "tests/test_layout.py", "tests/test_notation.py", "-k", "penny_throws"]
+    said = _python(root, "-m", "pytest", "-p", "no:cacheprovider", *tests)
+    assert re.search(r"^(2\d|1[5-9]) passed", said, re.M), said
+
+    said = _lab(root, "render", "penny_throws", "--to", "html", "--with", "press")
+    page = (root / "_book/book/penny_throws.html").read_text(encoding="utf-8")
+    words = re.sub("<[^>]+>", "", page)
+    assert re.search(r"exponent is\s+(−|-)0\.\d+\s±\s0\.\d+", words) and "At 3000 flips it is 0.0" in words
+    assert "rendered with press" in said and "{python}" not in page
+
+    _commit(root)
+    said = _lab(root, "remove", "penny_throws")
+    assert "deleted book/penny_throws.qmd" in said
+    _commit(root)
+    assert _named(root, "penny_throws") == {"tests/lab/test_questions.py"}
+    _lab(root, "render", "--to", "html", "--with", "press")
+    assert not (root / "_book/book/penny_throws.html").exists()
+
+
+def _named(root: Path, word: str) -> set[str]:
+    """Return the files of a project that have a word in their name or in their text."""
+    asked = (["grep", "-l", "-e", word, "-e", word.replace("_", "-")], ["ls-files", f"*{word}*"])
+    said = [subprocess.run(["git", *of], cwd=root, capture_output=True, text=True, check=False).stdout for of in asked]
+    return set("\n".join(said).split())
 
 
 def _lab(root: Path, *typed: str) -> str:
@@ -140,3 +241,13 @@ def _python(root: Path, *typed: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def _git(root: Path, *typed: str) -> None:
+    command = ["git", "-c", "user.name=A", "-c", "user.email=a@b", *typed]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+
+
+def _commit(root: Path) -> None:
+    _git(root, "add", "-A")
+    _git(root, "commit", "-q", "--no-verify", "--allow-empty", "-m", "as it is")
