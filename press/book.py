@@ -53,7 +53,7 @@ class Book:
     lang: str = "en"
     output_dir: Path = Path("_book")  # relative to the root
     output_file: str = "book"  # stem of the PDF
-    resources: tuple[str, ...] = ()  # globs, relative to the root
+    resources: tuple[str, ...] = ()  # patterns, as press.read.globs reads them
     bibliography: Path | None = None  # relative to the root
     csl: Path | None = None  # relative to the root
     filters: tuple[Path, ...] = ()  # in Lua, relative to the root
@@ -72,13 +72,6 @@ class Book:
     def references_made_of(self) -> list[Path]:
         """The files that citations come from and pass through."""
         return [file for file in (self.bibliography, self.csl, *self.filters) if file]
-
-    @property
-    def site_files(self) -> list[Path]:
-        """The files that are part of the site because _quarto.yml names them, relative to the root."""
-        found = {path.relative_to(self.root) for pattern in self.resources for path in self.root.glob(pattern)}
-        resources = {path for path in found if (self.root / path).is_file() and "__pycache__" not in path.parts}
-        return sorted({*map(Path, self.css), *([Path(self.favicon)] if self.favicon else []), *resources})
 
     @property
     def published(self) -> str:
@@ -115,6 +108,7 @@ class Page:
     ident: str  # of the chapter's heading: "sec-tanh-gain"
     blocks: list[Node]  # resolved pandoc AST without the chapter's heading
     headings: list[Heading] = field(default_factory=list)  # sections of level 2 and deeper, nested
+    description: str = ""  # how its first paragraph begins, in plain text
 
     @cached_property
     def text(self) -> str:

@@ -22,7 +22,7 @@ from press.build.record import Record, digest, intact
 from press.code_hash import code_hash
 from press.errors import SourceError
 from press.files import restore, swap
-from press.read.project import FILE, read_project
+from press.read.project import FILE, read_project, site_files
 from press.read.qmd import Source, parse, read_text
 
 FORMATS = ("html", "pdf")
@@ -108,7 +108,7 @@ def _inputs(book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | 
 
 def _digests(book: Book, files: Collection[str]) -> bytes:
     """Return the hashes of these files and of those besides chapters that _quarto.yml names."""
-    named = {path.as_posix() for path in (*book.site_files, *book.references_made_of)}
+    named = {path.as_posix() for path in (*site_files(book), *book.references_made_of)}
     return "".join(f"{name}\0{digest(book.root / name)}\0" for name in sorted(named | set(files))).encode()
 
 

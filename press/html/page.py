@@ -8,7 +8,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from press import pandoc_ast
 from press.book import Book, Chapter, Page
 from press.html.body import ChapterText
 from press.html.paths import relative
@@ -38,7 +37,7 @@ def whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[s
         groups=[(name, list(group)) for name, group in groupby(pages, lambda page: page.chapter.group)],
         before=pages[index - 1] if index else None,
         after=pages[index + 1] if index + 1 < len(pages) else None,
-        description=(book.description if home and book.description else _description(page)).replace("\n", " "),
+        description=(home and " ".join(book.description.split())) or page.description or page.title_text,
         css=book.css,
         icon=book.favicon,
         pdf=f"{book.output_file}.pdf" if "pdf" in book.downloads else "",
@@ -61,14 +60,6 @@ def _template() -> Any:
     )
     environment.filters["curly"] = lambda words: words.replace("'", "\u2019")  # as Quarto sets what _quarto.yml says
     return environment.get_template("page.html.j2")
-
-
-def _description(page: Page) -> str:
-    """Return the beginning of the chapter's first paragraph."""
-    words = next((pandoc_ast.words(block["c"]) for block in page.blocks if block["t"] == "Para"), page.title_text)
-    if len(words) <= 200:
-        return words
-    return words[:200].rpartition(" ")[0] + " …"
 
 
 def _label(chapter: Chapter, title: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import posixpath
 
+from press.addresses import elsewhere
 from press.book import Book, Chapter
-from press.links import elsewhere
 
 
 def relative(target: str, chapter: Chapter) -> str:

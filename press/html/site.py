@@ -12,6 +12,7 @@ from press.book import Book, Page, Progress
 from press.html.body import chapter_text
 from press.html.page import HOME, whole_page
 from press.html.paths import figure_path
+from press.read.project import site_files
 from press.resolve.references import images, linked
 
 ASSETS = ("site.css", "site.js", "preview.js", "search.js")
@@ -32,7 +33,7 @@ def write_site(book: Book, pages: tuple[Page, ...], out: Path, tell: Progress) -
             _copy(book.root / source, out / figure_path(source, page.chapter))
     for name in ASSETS:
         _copy(HOME / "assets" / name, out / "site" / name)
-    for path in book.site_files:
+    for path in site_files(book):
         _copy(book.root / path, out / path)
     (out / ".nojekyll").touch()
     tell("write", "html", "search index")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from press import pandoc
+from press.addresses import elsewhere
 from press.book import Book, Node, Page
-from press.links import elsewhere
 from press.pandoc_ast import split, words
 from press.pdf import maths
 from press.pdf.markup import Call, length, literal, optional_plain, raw
@@ -23,7 +23,9 @@ def typst_source(page: Page, book: Book) -> str:
     page = page.copy()
     writer = _Writer(page)
     blocks = writer.opening() + writer.blocks(page.blocks, top=True)
-    return maths.modern(pandoc.to_text(blocks, "typst-smart", page.chapter.path, book))
+    return maths.modern(
+        pandoc.to_text(blocks, "typst-smart", page.chapter.path, book, "-L", str(pandoc.HOME / "links.lua"))
+    )
 
 
 def _kind(block: Node | None) -> str:
@@ -182,7 +184,7 @@ class _Writer:
         ident, classes, _ = attr
         said, url = self.inlines(inside), target[0]
         if "file" in classes:
-            said = [raw("#book.file["), *said, raw("];")]  # a PDF travels alone: no file to lead to
+            said = [{"t": "Link", "c": [["", [], []], said, target]}]  # links.lua says where to, if anywhere
         elif url.startswith("#") or url.split("#")[0].endswith(".qmd"):
             if "xref" in classes:  # Quarto's gap in "Chapter 1" may be a line's end; here it is not
                 said = [{"t": "Str", "c": "\u00a0"} if node["t"] == "Space" else node for node in said]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from press.addresses import elsewhere
 from press.errors import SourceError
-from press.links import elsewhere
 from press.read.qmd import read_text
 
 _TOKEN = re.compile(r"""(?s)/\*.*?(?:\*/|\Z)|"(?:\\.|[^"\\\n])*["\n]?|'(?:\\.|[^'\\\n])*['\n]?|url\([^)"']*\)|[{}]""")

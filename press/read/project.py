@@ -11,7 +11,7 @@ from typing import Any
 
 from press.book import Book, Chapter
 from press.errors import SourceError
-from press.read import settings, yaml_lines
+from press.read import globs, settings, yaml_lines
 from press.read.css import check_css
 from press.read.qmd import read_text, title_line
 
@@ -35,6 +35,9 @@ def read_project(root: Path) -> Book:
     project = config.get("project") or {}
     _check_theme(root, config, lines)
     output_file = _output_file(str(book.get("output-file", book["title"])), lines)
+    output_dir = _output_dir(root, str(project.get("output-dir", "_book")), output_file, lines)
+    resources = _texts(project.get("resources"))
+    globs.check_patterns(root, resources, output_dir, lines)
     return Book(
         root=root,
         title=str(book["title"]),
@@ -44,9 +47,9 @@ def read_project(root: Path) -> Book:
         description=str(book.get("description", "")),
         lang=str(config.get("lang", "en")),
         chapters=tuple(_chapters(root, book, lines)),
-        output_dir=_output_dir(root, str(project.get("output-dir", "_book")), output_file, lines),
+        output_dir=output_dir,
         output_file=output_file,
-        resources=_texts(project.get("resources")),
+        resources=resources,
         bibliography=_bibliography(root, config, lines),
         csl=_file(root, config.get("csl"), ("csl",), lines),
         filters=tuple(_filters(root, config, lines)),
@@ -56,6 +59,12 @@ def read_project(root: Path) -> Book:
         pre_render=_texts(project.get("pre-render")),
         config=config,
     )
+
+
+def site_files(book: Book) -> list[Path]:
+    """Return the files that are part of the site because _quarto.yml names them, relative to the root."""
+    named = [*book.css, *([book.favicon] if book.favicon else [])]
+    return sorted({*map(Path, named), *globs.files(book.root, book.resources, book.output_dir)})
 
 
 def _output_dir(root: Path, name: str, output_file: str, lines: yaml_lines.Lines) -> Path:

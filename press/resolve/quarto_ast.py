@@ -11,8 +11,8 @@ import re
 from urllib.parse import unquote
 
 from press import pandoc, pandoc_ast
+from press.addresses import elsewhere
 from press.book import Book, Node
-from press.links import elsewhere
 from press.pandoc_ast import div, plain, span
 from press.read import supported
 from press.read.qmd import Source

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from press import pandoc_ast
+from press.addresses import elsewhere
 from press.book import Book, Chapter, Heading, Node, Page
-from press.links import elsewhere
 from press.read.qmd import Source
 from press.read.supported import prefix
 
@@ -33,6 +33,7 @@ class Draft:
     blocks: list[Node]
     headings: list[Heading] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    description: str = ""
 
 
 def files(pages: Iterable[Page]) -> set[str]:

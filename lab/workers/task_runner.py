@@ -1,0 +1,178 @@
+"""An experiment's tasks as worker processes see them: the one that runs the experiment, and those that help it.
+
+The experiment's own process computes tasks like any other while it waits for the rest; which task goes where is for the one who
+started them to say (lab.run.scheduler).
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab import device, progress, tasks
+from lab.errors import LabError
+from lab.keys import experiments, key
+from lab.pickling import pickled, unpickled
+from lab.results import codec
+from lab.workers import provenance
+from lab.workers.messages import (
+    Failed,
+    HandOut,
+    HelpOut,
+    Message,
+    Proceed,
+    Progress,
+    Ready,
+    TaskDone,
+    TaskFailed,
+    TaskOrder,
+    TaskResult,
+    Tell,
+)
+
+EVERY = 0.1  # seconds between two reports of progress
+PATIENCE = 60.0  # seconds after which a helper that is asked for nothing ends
+
+
+class TaskRunner:
+    """Has an experiment's tasks computed, here and by helpers, and keeps account of what that cost."""
+
+    def __init__(self, tell: Tell, inbox: queue.Queue[Message]) -> None:
+        self._tell, self._inbox = tell, inbox
+        self._batch = 0
+        self.away = 0.0  # seconds between handing out and having the last result
+        self.cost = 0.0  # seconds that the tasks took, wherever they were computed
+        self.machines: set[str] = set()  # that helped
+
+    def __call__(self, calls: list[str], what: str) -> list[str]:
+        """Return the results of all tasks.  An exception in a helper is raised here, as if it had happened here."""
+        begun = time.perf_counter()
+        self._batch += 1
+        found: dict[int, str] = {}
+        self._tell(HandOut(self._batch, what, calls))
+        while True:
+            message = self._inbox.get()
+            if getattr(message, "batch", None) != self._batch:
+                continue  # of one that was given up
+            match message:
+                case TaskOrder(number=number):
+                    found[number], seconds = timed_task(message, self._tell)
+                    self.cost += seconds
+                    self._tell(TaskDone(number))
+                case TaskResult(number=number):
+                    found[number] = message.result
+                    self.cost += message.seconds
+                    self.machines.add(message.machine)
+                case TaskFailed():
+                    raise _exception(message)
+                case Proceed():
+                    self.away += time.perf_counter() - begun
+                    return [found[number] for number in range(len(calls))]
+
+
+def help_out(job: HelpOut, root: Path, tell: Tell, inbox: queue.Queue[Message]) -> None:
+    """Compute tasks of somebody else's experiment, until nobody asks for more."""
+    experiments.load(job.experiment, root)
+    wanted = key.compute(job.experiment, root, job.changes)
+    if wanted.key != job.key:
+        raise LabError(
+            f"the code, data or versions of {job.experiment} are others here ({provenance.node()}) than where the run began\n"
+            f"type again: lab run {job.experiment}"
+        )
+    prepare(wanted)
+    here = provenance.machine()
+    tell(Ready())
+    while True:
+        try:
+            order = inbox.get(timeout=PATIENCE)
+        except queue.Empty:
+            return
+        assert isinstance(order, TaskOrder)
+        try:
+            result, seconds = timed_task(order, tell)
+        except Exception as error:
+            tell(_failed_task(order.batch, error))
+        else:
+            tell(TaskResult(order.batch, order.number, result, seconds, here))
+
+
+def prepare(wanted: key.Key) -> None:
+    """Make this process compute as all do: one thread, deterministic algorithms."""
+    if "torch" in wanted.parts["versions"]:
+        import torch
+
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True)
+        device.check_device()
+
+
+def whole(setting: tuple[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, codec.Table]]:
+    """Run an experiment (its name, its parameters) from first to last; return numbers and tables."""
+    name, values = setting
+    module = experiments.load(name, Path.cwd())  # a worker's working directory is the project, wherever that lies
+    found = module.run(module.Params(**values))
+    if not isinstance(found, module.Result):
+        raise LabError(f"run in experiments/{name}.py returned {type(found).__name__}, not its Result")
+    return codec.encode(found)
+
+
+def timed_task(order: TaskOrder, tell: Tell) -> tuple[str, float]:
+    """Return the result of a task, and the seconds it took."""
+    begun = time.perf_counter()
+    with reports(tell, order.batch, order.number):
+        result = tasks.run_task(order.call)
+    return result, time.perf_counter() - begun
+
+
+@contextmanager
+def reports(tell: Tell, batch: int = 0, number: int | None = None) -> Iterator[None]:
+    """Tell of all progress meanwhile, each kind of item a few times a second at most."""
+    last: dict[str, float] = {}  # when each kind was last told of
+
+    def listener(what: str, done: int, total: int | None) -> None:
+        if (now := time.monotonic()) - last.get(what, 0.0) >= EVERY or done == total:
+            last[what] = now
+            tell(Progress(what, done, total, batch, number))
+
+    before = progress.listen(listener)
+    try:
+        yield
+    finally:
+        progress.listen(before)
+
+
+def failure(error: Exception) -> Failed:
+    """Say what went wrong, with the traceback from the experiment on, through the task that raised it."""
+    if isinstance(error, LabError) or type(error).__module__.partition(".")[0] in ("experiments", "nets"):
+        return Failed(str(error))  # the project's own say all there is
+    trace = _not_ours(traceback.format_exception(error))
+    trace[-1:-1] = getattr(error, "frames", [])
+    return Failed(f"{type(error).__name__}: {error}", "".join(trace))
+
+
+def _failed_task(batch: int, error: Exception) -> TaskFailed:
+    """Return an exception as it travels: itself where it can be pickled, and where it happened."""
+    said = failure(error)
+    try:
+        exception = pickled(error)
+        unpickled(exception)
+    except Exception:  # made in a way of its own
+        exception = pickled(RuntimeError(said.error))
+    return TaskFailed(batch, said.error, said.trace, exception, _not_ours(traceback.format_tb(error.__traceback__)))
+
+
+def _exception(failed: TaskFailed) -> Exception:
+    if not failed.exception:
+        return LabError(failed.error)
+    error: Exception = unpickled(failed.exception)
+    error.frames = failed.frames  # type: ignore[attr-defined]
+    return error
+
+
+def _not_ours(frames: list[str]) -> list[str]:
+    return [frame for frame in frames if f'File "{Path(__file__).parents[1]}' not in frame]
