@@ -17,8 +17,7 @@ from lab.book.verdicts import decide
 from lab.keys.experiments import load, names
 from press.book import Chapter
 from press.read.project import read_project
-from press.read.qmd import Cell
-from press.read.scan import parse
+from press.read.qmd import Cell, parse
 from tests.site_pages import SitePage, dangling, fetched_from_elsewhere, outside_links, read
 
 ROOT = Path(__file__).resolve().parents[1]
