@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from lab.keys.experiments import names
-from press.read.qmd import Cell
-from press.read.scan import parse
+from press.read.qmd import Cell, parse
 
 ROOT = Path(__file__).resolve().parents[1]
 # Chapters that still show parts of functions.

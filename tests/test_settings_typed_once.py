@@ -28,8 +28,7 @@ import lab.chapter
 from lab.keys.experiments import home, load, names
 from lab.results import store
 from lab.results.reading import as_result
-from press.read.qmd import Cell, Source, Text
-from press.read.scan import parse
+from press.read.qmd import Cell, Source, Text, parse
 
 ROOT = Path(__file__).resolve().parents[1]
 # Chapters that still type a setting, or cannot be rendered at another one.

@@ -25,7 +25,7 @@ def ledger(chosen: Sequence[str], root: Path, as_json: bool) -> None:
             entries += decide(load(name, root))
         except NoResult:
             without.append(
-                f"{name}: no verdicts, its result is {status.of(name, root).state.value}; type: lab run {name}"
+                f"{name}: no verdicts, its result is {status.status_of(name, root).state.value}; type: lab run {name}"
             )
         except Exception as error:  # whatever importing somebody's experiment raises; the others still have verdicts
             without.append(f"{name}: no verdicts: {type(error).__name__}: {error}")

@@ -12,7 +12,7 @@ from press.read import globs
 from press.read.project import read_project
 from tests.press.conftest import SETTINGS, MakeBook
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FILES = (
     "data/a.csv",
     "data/b.txt",

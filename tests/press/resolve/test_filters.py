@@ -13,7 +13,7 @@ import yaml
 
 from press.pandoc import HOME, program
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CHAPTERS = {
     "index.qmd": "# Preface\n\n[The *ledger*](book/ledger.qmd), [names.txt](data/names.txt), [it](book/one.qmd#tbl-a).\n",
     "book/one.qmd": "# One {#sec-one}\n\n[back](../index.qmd) [own](one.qmd) [x.csv (2 rows)](../results/a%20b/x.csv)\n"

@@ -13,13 +13,12 @@ from press.errors import SourceError
 from press.read.project import FILE
 
 
-def run(book: Book, only: Collection[Path | str] | None) -> None:
+def run_scripts(book: Book, only: Collection[Path | str] | None) -> None:
     """Run them in the book's root, those in Python with this one; raise SourceError if one fails."""
-    scripts = (book.config.get("project") or {}).get("pre-render") or []
     names = [str(name) for name in only] if only is not None else [chapter.source for chapter in book.chapters]
     variables = {"QUARTO_PROJECT_INPUT_FILES": "\n".join(names)}
     variables |= {} if only is not None else {"QUARTO_PROJECT_RENDER_ALL": "1"}
-    for script in [scripts] if isinstance(scripts, str) else scripts:
+    for script in book.pre_render:
         command = [sys.executable, script] if script.endswith(".py") else script.split()
         try:
             failed = subprocess.run(command, cwd=book.root, env=os.environ | variables).returncode

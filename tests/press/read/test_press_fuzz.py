@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from press import SourceError, pandoc
-from press.read import scan
+from press.read import qmd
 from press.read.project import read_project
 from tests.fuzzing import fuzz
 from tests.press.conftest import CHAPTERS, SETTINGS, MakeBook, pages_of, write_files
@@ -138,9 +138,9 @@ def test_settings_of_any_bytes_are_refused(book: Path, content: bytes) -> None:
 @QUICK
 @given(text=LINES)
 def test_chapters_are_cut_into_cells_and_text_or_refused(text: str) -> None:
-    if not refusal(lambda: scan.parse(text, "one.qmd"), "one.qmd", text.count("\n") + 1):
+    if not refusal(lambda: qmd.parse(text, "one.qmd"), "one.qmd", text.count("\n") + 1):
         assert re.search(r"^# +\S", text, re.MULTILINE)
-        assert scan.parse(text, "one.qmd").lines == text.removesuffix("\n").split("\n")
+        assert qmd.parse(text, "one.qmd").lines == text.removesuffix("\n").split("\n")
 
 
 @fuzz(12)

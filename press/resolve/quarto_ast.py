@@ -1,7 +1,7 @@
 """Quarto's constructs in the syntax tree: divs and labels become figures, tables, theorems, callouts and equations.
 
 Each is a Div or Span with a class that says what it is, so that the writers need no rules about Markdown:
-`figure`, `table` and `theorem` carry `label` ("Figure") and end in a `caption` or begin with a `title`; crossref adds `number`.
+`figure`, `table` and `theorem` carry `label` ("Figure") and end in a `caption` or begin with a `title`; `numbers` adds `number`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 from urllib.parse import unquote
 
 from press import pandoc, pandoc_ast
+from press.addresses import elsewhere
 from press.book import Book, Node
-from press.errors import SourceError
 from press.pandoc_ast import div, plain, span
 from press.read import supported
 from press.read.qmd import Source
@@ -25,31 +25,27 @@ _OWN = {"cell", "title", "output", "output-stdout", "output-stderr", "output-dis
 def shape(blocks: list[Node], source: Source, book: Book) -> list[Node]:
     """Return the chapter's blocks with every construct in its final form; refuse what press does not support."""
     for node in pandoc_ast.every(blocks):
-        _check(node, source)
+        _refuse_unsupported(node, source)
     shaped: list[Node] = pandoc_ast.change(blocks, lambda node: _shape(node, source, book))
     return shaped
 
 
-def _check(node: Node, source: Source) -> None:
+def _refuse_unsupported(node: Node, source: Source) -> None:
     kind = node["t"]
     if kind == "Str" and node["c"].startswith("{#") and not node["c"].startswith("{#eq-"):
         hint = "labels stand on headings, divs, displayed equations, and after a table's caption"
-        raise SourceError(
-            source.file, source.line_of(node["c"].strip("{}")), f"a label out of place: {node['c']}", hint
-        )
+        raise source.error(node["c"].strip("{}"), f"a label out of place: {node['c']}", hint)
     if kind in ("Div", "Span"):
         ident, classes, pairs = pandoc_ast.triple(node)
         if "press-mixed" in classes:
-            raise SourceError(source.file, 0, "references and citations in one pair of brackets", "write two pairs")
+            raise source.error(0, "references and citations in one pair of brackets", "write two pairs")
         if kind == "Div" and not _OWN & set(classes):
             line = source.line_of(f"#{ident}" if ident else f".{classes[0]}" if classes else ":::")
             supported.check_div(ident, classes, dict(pairs), source.file, line)
     if kind in ("RawBlock", "RawInline"):
         form, text = node["c"]
         if form != "html":
-            raise SourceError(
-                source.file, source.line_of(text.strip()[:30]), f"raw {form}", "only {=html} is supported"
-            )
+            raise source.error(text.strip()[:30], f"raw {form}", "only {=html} is supported")
 
 
 def _shape(node: Node, source: Source, book: Book) -> Node | list[Node] | None:
@@ -71,15 +67,15 @@ def _shape(node: Node, source: Source, book: Book) -> Node | list[Node] | None:
     elif kind == "RawBlock" and node["c"][1].lstrip().startswith("<!--"):
         return []
     elif kind == "Div":
-        return _div(node, source, book)
+        return _shape_div(node, source, book)
     return None
 
 
-def _div(node: Node, source: Source, book: Book) -> Node | list[Node] | None:
+def _shape_div(node: Node, source: Source, book: Book) -> Node | list[Node] | None:
     (ident, classes, _), blocks = node["c"]
     kind = supported.prefix(ident)
     if "output-display" in classes:
-        node["c"][1] = [new for block in blocks for new in _output(block, source, book)]
+        node["c"][1] = [new for block in blocks for new in _shown_table(block, source, book)]
         return None
     if kind in ("fig", "tbl"):
         return _float(node, source)
@@ -113,13 +109,12 @@ def _float(node: Node, source: Source) -> Node:
     """Return a figure or table div: its last paragraph is the caption."""
     (ident, _, _), blocks = node["c"]
     name = "figure" if ident.startswith("fig") else "table"
-    line = source.line_of(f"#{ident}")
     if len(blocks) < 2 or blocks[-1]["t"] != "Para":
         hint = "end its div with a paragraph: the caption"
-        raise SourceError(source.file, line, f"the {name} {ident} has no caption", hint)
+        raise source.error(f"#{ident}", f"the {name} {ident} has no caption", hint)
     content = pandoc_ast.change(blocks[:-1], lambda block: block["c"][2] if block["t"] == "Figure" else None)
     if any(supported.prefix(pandoc_ast.triple(inner)[0]) in ("fig", "tbl") for inner in pandoc_ast.every(content)):
-        raise SourceError(source.file, line, f"a labelled figure or table inside {ident}", "press has no subfigures")
+        raise source.error(f"#{ident}", f"a labelled figure or table inside {ident}", "press has no subfigures")
     attributes = {"label": supported.KINDS[ident[:3]].word}
     if name == "figure":
         images = [image for image in pandoc_ast.every(content) if image["t"] == "Image"]
@@ -158,21 +153,21 @@ def _equations(inlines: list[Node], source: Source) -> list[Node]:
                 joined.pop()
             label = re.fullmatch(r"\{#(eq-[^\s}]+)\}", inline["c"])
             if not label or not joined or joined[-1]["t"] != "Math" or joined[-1]["c"][0]["t"] != "DisplayMath":
-                line = source.line_of(inline["c"].strip("{}#.,;"))
                 hint = "write $$ ... $$ {#eq-name}, with nothing else on the label's side"
-                raise SourceError(source.file, line, f"a label without its equation: {inline['c']}", hint)
+                place = inline["c"].strip("{}#.,;")
+                raise source.error(place, f"a label without its equation: {inline['c']}", hint)
             joined.append(span([joined.pop()], label[1], ["equation"]))
         else:
             joined.append(inline)
     return joined
 
 
-def _output(block: Node, source: Source, book: Book) -> list[Node]:
+def _shown_table(block: Node, source: Source, book: Book) -> list[Node]:
     """Return an HTML table that a cell shows, such as a DataFrame, as a table."""
     if block["t"] != "RawBlock":
         return [block]
     text = re.search(r"(?is)<table.*</table>", block["c"][1])
-    tables = pandoc.html(text[0], book, source.file) if text else []
+    tables = pandoc.from_html(text[0], book, source.file) if text else []
     for table in tables:
         right = "text-align: right" in block["c"][1]
         table["c"][0] = ["", ["dataframe"], []]
@@ -182,13 +177,12 @@ def _output(block: Node, source: Source, book: Book) -> list[Node]:
 
 def _from_root(target: str, source: Source) -> str:
     """Return a link's target as a path from the root; addresses and fragments stay as they are."""
-    if re.match(r"[a-z][a-z0-9+.-]*:|//|#", target):
+    if elsewhere(target) or target.startswith("#"):
         return target
     path, hash_, fragment = target.partition("#")
     path = unquote(path)
     inside = path[1:] if path.startswith("/") else posixpath.join(posixpath.dirname(source.file), path)
     inside = posixpath.normpath(inside)
     if inside.startswith(".."):
-        line = source.line_of(target)
-        raise SourceError(source.file, line, f"{target} is outside the book", "link to files of the project")
+        raise source.error(target, f"{target} is outside the book", "link to files of the project")
     return inside + hash_ + fragment

@@ -13,7 +13,7 @@ import pytest
 
 from press import SourceError, pandoc_ast
 from press.book import Page
-from press.build import read_pages, read_sources
+from press.build.render import read_pages, read_sources
 from press.read.project import read_project
 from tests.press.conftest import MakeBook, found, pages_of
 
@@ -234,12 +234,12 @@ def test_damaged_outputs_are_run_again(make_book: MakeBook) -> None:
         "null",
         "[" * 9999,
         "here -> hear",
-        '"seal": -> "sael":',
+        '"cells": -> "sells":',
         None,
     ]
     for damage in damages:
         assert "here" in shown(pages_of(root)["one.qmd"])
-        [file] = (root / ".press/cells/one").glob("*/outputs.json")
+        [file] = (root / ".press/cells/one").iterdir()
         if damage:
             old, arrow, new = damage.partition(" -> ")
             assert old in file.read_text() or not arrow
@@ -251,7 +251,7 @@ def test_a_damaged_figure_is_drawn_again(make_book: MakeBook) -> None:
     cell = "# One\n\n```{python}\nfrom IPython.display import SVG\nSVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')\n```\n"
     root = make_book({"one.qmd": cell})
     pages_of(root)
-    [figure] = (root / ".press/cells/one").glob("*/*.svg")
+    [figure] = (root / ".press/figures/one").glob("*.svg")
     whole = figure.read_bytes()
     figure.write_bytes(whole.replace(b"2000", b"2001"))
     pages_of(root)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from press import code_hash
-from press.book import Book, Page
-from press.build_record import digest
-from press.resolve.references import linked
-from press.text_cache import kept
-
-Progress = Callable[[str, str, str], None]
+from press.book import Book, Page, Progress
+from press.build.record import digest
+from press.code_hash import code_hash
+from press.files import cached_json
 
 
 def write(
@@ -41,28 +37,18 @@ def write(
 def _write_html(book: Book, pages: tuple[Page, ...], out: Path, tell: Progress) -> None:
     from press import html
 
-    for page in pages:
-        tell("write", "html", page.chapter.source)
-        file = out / page.chapter.html
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(html.write(page, book, pages), encoding="utf-8")
-    tell("write", "html", "search index")
-    html.site(book, pages, out)
-    for name in linked(pages):  # a file that a page links to is part of the site, as in Quarto
-        if (book.root / name).is_file() and not (out / name).exists():
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(book.root / name, out / name)
+    html.write_site(book, pages, out, tell)
 
 
 def _write_pdf(book: Book, pages: tuple[Page, ...], out: Path, tell: Progress) -> None:
     from press import pdf
 
-    texts = {}
+    sources = {}
     for page in pages:
         tell("write", "pdf", page.chapter.source)
-        made_of = [code_hash.code(), code_hash.code("pdf"), repr(page.chapter), page.ident, page.text]
+        made_of = [code_hash(), code_hash("pdf"), repr(page.chapter), page.ident, page.text]
         made_of.append(str(book.config["book"].get("site-url")))  # where links to files lead
         folder = book.root / ".press/typst" / page.chapter.path.with_suffix("")
-        texts[page.chapter.path] = kept(folder, made_of, partial(pdf.write, page, book))
+        sources[page.chapter.path] = cached_json(folder, made_of, partial(pdf.typst_source, page, book))
     tell("write", "pdf", "typesetting")
-    pdf.compile(book, texts, out / f"{book.output_file}.pdf")
+    pdf.typeset(book, sources, out / f"{book.output_file}.pdf")
