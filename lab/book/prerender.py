@@ -64,7 +64,11 @@ def bring_up_to_date(experiments: list[str], root: Path) -> int:
     """Compute what is stale among these experiments, with progress on stderr; return the exit code."""
     from lab.run import status
 
-    stale = [there.experiment for there in status.every(root, experiments) if not there.is_fresh] if experiments else []
+    stale = (
+        [there.experiment for there in status.every_status(root, experiments) if not there.is_fresh]
+        if experiments
+        else []
+    )
     if not stale:
         return 0
     running = subprocess.Popen([sys.executable, "-m", "lab", "run", *stale], cwd=root, stdout=sys.stderr)

@@ -22,6 +22,8 @@ class Entry:
 
     experiment: str
     claim: Claim[Any]
+    text: str  # of the claim, at the book's setting
+    line: str  # drawn for it
     verdict: Verdict
     number: str
 
@@ -40,12 +42,14 @@ def decide(experiment: Any) -> list[Entry]:
     """Return the experiment's claims with the verdicts that its result gives."""
     name, root = home(experiment)
     result = as_result(experiment, book_result(name, root))
+    params = getattr(result, "params", None)
     found = []
     for claim in experiment.CLAIMS:
         verdict = claim.verdict(result)
         if not isinstance(verdict, Verdict):
             raise LabError(f"claim {claim.name!r} of {name}: verdict gave {verdict!r}, wanted a lab.claims.Verdict")
-        found.append(Entry(name, claim, verdict, claim.number(result)))
+        text, line = claim.stated(params)
+        found.append(Entry(name, claim, text, line, verdict, claim.number(result)))
     return found
 
 
@@ -53,8 +57,7 @@ def verdicts(experiment: Any) -> Markdown:
     """Return the chapter's claims as a table: claim, line, verdict, number.  The ledger links to its rows."""
     # The anchor comes after the text: under Quarto, Typst attaches it to what stands before it.
     rows = [
-        [f"{entry.claim.text}[]{{#{entry.anchor}}}", entry.claim.line, entry.word, entry.number]
-        for entry in decide(experiment)
+        [f"{entry.text}[]{{#{entry.anchor}}}", entry.line, entry.word, entry.number] for entry in decide(experiment)
     ]
     return Markdown(pipes(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
 
@@ -89,7 +92,7 @@ def ledger() -> Markdown:
                 if first[entry.experiment] == entry.claim.name
                 else ""
             ),
-            entry.claim.text,
+            entry.text,
             f"[{entry.verdict}]({entry.experiment}.qmd#{entry.anchor}){{.verdict-{entry.verdict.name.lower()}}}",
             entry.number,
         ]

@@ -25,11 +25,11 @@ def ledger(chosen: Sequence[str], root: Path, as_json: bool) -> None:
             entries += decide(load(name, root))
         except NoResult:
             without.append(
-                f"{name}: no verdicts, its result is {status.of(name, root).state.value}; type: lab run {name}"
+                f"{name}: no verdicts, its result is {status.status_of(name, root).state.value}; type: lab run {name}"
             )
         except Exception as error:  # whatever importing somebody's experiment raises; the others still have verdicts
             without.append(f"{name}: no verdicts: {type(error).__name__}: {error}")
-    rows = [[e.experiment, e.claim.name, str(e.verdict), plain(e.number), plain(e.claim.text)] for e in entries]
+    rows = [[e.experiment, e.claim.name, str(e.verdict), plain(e.number), plain(e.text)] for e in entries]
     head = ["experiment", "claim", "verdict", "number", "text"]
     if as_json:
         print(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=1, ensure_ascii=False))

@@ -130,25 +130,25 @@ def compare(name: str, root: Path) -> Comparison:
         )
         for claim in module.CLAIMS
     ]
-    times, differences = _times(module.Result, theirs), dict(_differences(theirs, ours))
+    measured, differences = times(module.Result, theirs), dict(_differences(theirs, ours))
     pairs = [
         NumberPair(field, value, getattr(results[1], field))
         for field, value in vars(results[0]).items()
-        if isinstance(value, Estimate) and field not in times
+        if isinstance(value, Estimate) and field not in measured
     ]
     return Comparison(
         name,
         tuple(claims),
         tuple(pairs),
-        {what: far for what, far in differences.items() if what not in times},
-        {what: far for what, far in differences.items() if what in times},
+        {what: far for what, far in differences.items() if what not in measured},
+        {what: far for what, far in differences.items() if what in measured},
         tuple(changes(theirs, key.compute(name, root))),
         theirs,
         ours,
     )
 
 
-def _times(kind: Any, stored: store.Stored) -> set[str]:
+def times(kind: Any, stored: store.Stored) -> set[str]:
     """Return which numbers and columns a Result says are measured times.  Raises LabError for a column that is not there.
 
     It says so of a table with `field(metadata={"times": ("seconds", ...)})`, its columns; of a number with an empty tuple.
