@@ -43,23 +43,22 @@ def pages(folder: Path, body: str, rules: bool = True) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("body", "apart", "together"),
+    ("body", "together"),
     [
-        (LINES.format(150) + FLOAT.format(ROWS), "row 1", "A caption. row 1 row 2 row 3 row 4"),
-        (LINES.format(150) + f"#table(columns: 1, {ROWS})\n", "row 1", "row 1 row 2 row 3 row 4"),
+        (LINES.format(150) + FLOAT.format(ROWS), "A caption. row 1 row 2 row 3 row 4"),
+        (LINES.format(150) + f"#table(columns: 1, {ROWS})\n", "row 1 row 2 row 3 row 4"),
         (
             "#table(columns: 1, block(height: 150pt)[filler], ["
             + "".join(f"{n}, #linebreak() " for n in range(8))
             + "])\n",
-            "0,",
             "0, 1, 2, 3, 4, 5, 6, 7,",
         ),
     ],
     ids=["a short table with its caption", "a table without one", "a row"],
 )
-def test_what_belongs_together_stands_on_one_page(body: str, apart: str, together: str, tmp_path: Path) -> None:
+def test_what_belongs_together_stands_on_one_page(body: str, together: str, tmp_path: Path) -> None:
     assert not any(together in page for page in pages(tmp_path, body, rules=False))
-    assert any(together in page for page in pages(tmp_path, body)) and apart in together
+    assert any(together in page for page in pages(tmp_path, body))
 
 
 def test_a_long_table_begins_with_more_than_a_row(tmp_path: Path) -> None:
