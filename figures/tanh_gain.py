@@ -28,7 +28,7 @@ def gradient(result: Result) -> Figure:
     depth, layers = result.params.depth, result.layers
     axis.set(
         xlabel="layer (the gradient passes from right to left)",
-        ylabel="gradient (RMS), as a multiple of the last layer's",
+        ylabel="gradient (RMS) over that at the last layer",
     )
     axis.set(yscale="log", xlim=(-0.18 * depth, 1.02 * depth))
     axis.set(ylim=(layers["gradient_low"].min() / 5, 5 * layers["gradient_high"].max()))

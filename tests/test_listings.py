@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Chapters that still show parts of functions.
 NOT_YET = {
     *("batch_average", "batchnorm_regularization", "cross_entropy", "dead_neurons", "forgiving", "hockey_stick"),
-    *("identity_depth", "initial_loss", "kaiming", "loss_log", "momentum_ema", "saturation", "squashing"),
+    *("loss_log", "momentum_ema", "saturation", "squashing"),
     "zero_init",
 }
 
