@@ -71,9 +71,9 @@ def parts(result: Result) -> Figure:
         axis,
         "correct logit: standard\ndeviation over seeds",
         0.011,
-        result.correct_logit_std * 0.04,
+        result.correct_logit_std * 0.1,
         SERIES[3].colour,
-        xytext=(0, 12),
+        xytext=(0, 14),
     )
     return figure
 
@@ -89,7 +89,7 @@ def probability(result: Result) -> Figure:
         axis.plot(rows["predicted"] / decade, rows["level"], color=INK, linewidth=0.9, linestyle=DOTTED, zorder=4)
         axis.plot(x.iloc[5::18], rows["level"].iloc[5::18], look.marker, color=look.colour, linestyle="")
         height = heights.get(std, 0.5)
-        name, beside = f"{float(str(std)):g}", {"ha": "right", "xytext": (-8, 3)}
+        name, beside = f"$s$ = {float(str(std)):g}", {"ha": "right", "xytext": (-8, 3)}
         if height > 1:  # so narrow that its name stands above it
             name, beside = f"{name}, all near 1/{CHARACTERS}", {"ha": "right", "xytext": (14, 0)}
         label(axis, name, np.interp(min(height, 0.5), rows["level"], x), height, look.colour, **beside)

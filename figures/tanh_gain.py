@@ -62,6 +62,9 @@ def fixed_points(result: Result) -> Figure:
     return figure
 
 
+README = fixed_points  # shown there, by `python -m figures`
+
+
 def _curves(axis: Axes, result: Result, quantity: str, *, at: str) -> None:
     """Draw one quantity against layer for every gain, and its name where the curve leaves the frame or ends."""
     low, high = axis.get_ylim()
