@@ -36,12 +36,7 @@ class Params:
     seeds: int = 64  # independent networks
     gains: tuple[float, ...] = (0.5, 0.9, 1.0, 1.1, 1.5)  # standard deviation of the weights times sqrt(width)
     gains_near_one: tuple[float, ...] = (0.99, 1.0, 1.01, 1.1)  # for all widths
-    noises: tuple[float, ...] = (
-        0.1,
-        0.2,
-        0.5,
-        1.0,
-    )  # standard deviation, times sqrt(width), of normal weights added to the identity
+    noises: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0)  # gain of normal weights added to the identity
     factors: tuple[float, ...] = (3.0, 1.5, 1.1, 1.01, 0.99, 0.9, 0.75, 0.5, 0.25)  # times the identity, in float32
 
 
