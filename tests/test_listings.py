@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Chapters that still show parts of functions.
 NOT_YET = {
     *("batchnorm_regularization", "dead_neurons", "forgiving", "hockey_stick"),
-    *("identity_depth", "initial_loss", "kaiming", "loss_log", "saturation", "tanh_gain"),
+    *("loss_log", "saturation"),
     "zero_init",
 }
 
