@@ -35,7 +35,7 @@ LONGEST = 1 << 20  # bytes of a message
 INLINE = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # figures are for the page
 
 
-def start(libraries: Iterable[str]) -> None:
+def wake_kernels(libraries: Iterable[str]) -> None:
     """Start the process that kernels are copies of, for the program that has started this one; it ends with that."""
     if hasattr(os, "fork") and hasattr(socket, "send_fds"):
         subprocess.Popen(
@@ -80,7 +80,7 @@ def serve(pid: int, libraries: Iterable[str]) -> None:
             if kernel == 0:
                 for held in (listener, asking, *kernels.values()):
                     held.close()
-                _be_kernel(*json.loads(message), files)
+                _be_kernel(json.loads(message), files)
                 return
             for file in files:
                 os.close(file)
@@ -105,13 +105,14 @@ def _runs(pid: int) -> bool:
     return True
 
 
-def _be_kernel(arguments: list[str], folder: str | None, environment: dict[str, str] | None, files: list[int]) -> None:
+def _be_kernel(asked: list[Any], files: list[int]) -> None:
     """Be the kernel asked for, as if it had been started with these arguments in this folder and environment."""
+    arguments, folder, environment = asked
     parent = os.getppid()
     os.setsid()
-    os.chdir(folder or ".")
+    os.chdir(folder)
     os.environ.clear()
-    os.environ.update(environment or {})
+    os.environ.update(environment)
     for stream, here in zip((1, 2), files, strict=True):
         os.dup2(here, stream)
         os.close(here)
@@ -130,7 +131,8 @@ class _Forked:
     stdin = stdout = stderr = None
 
     def __init__(self, connection: socket.socket) -> None:
-        self._connection, self._code = connection, None
+        self._connection = connection
+        self._code: int | None = None
         self.pid: int = json.loads(connection.recv(LONGEST))
         connection.setblocking(False)
 
@@ -169,7 +171,9 @@ class Provisioner(LocalProvisioner):  # type: ignore[misc]
         """Have a kernel of this Python copied; start it where nobody does that."""
         if "ipykernel_launcher" in cmd and cmd[0] == sys.executable:
             arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
-            asked = json.dumps([arguments, options.get("cwd"), options.get("env") or dict(os.environ)]).encode()
+            asked = json.dumps(
+                [arguments, options.get("cwd") or os.getcwd(), options.get("env") or dict(os.environ)]
+            ).encode()
             with suppress(OSError, ValueError):
                 connection = socket.socket(socket.AF_UNIX)
                 connection.connect(_address(os.getppid()))
