@@ -12,6 +12,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from hashlib import md5
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ def main() -> int:
 
     try:
         root = find_root()
+        check_kernels()
         forget(root)  # Quarto's kernels import as Python does
         try:
             book = Chapters(root)
@@ -63,6 +65,13 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return code
+
+
+def check_kernels() -> None:
+    """Raise LabError where Quarto is told to start kernels in a way that the environment does not have."""
+    name = os.environ.get("JUPYTER_DEFAULT_PROVISIONER_NAME")
+    if name == "press" and not entry_points(group="jupyter_client.kernel_provisioners", name=name):
+        raise LabError("the environment was set up before Quarto's kernels were ours\ntype: make .venv/ready")
 
 
 def inputs(chapters: list[Path], root: Path) -> list[Path]:

@@ -78,7 +78,3 @@ def test_kernels_are_copies_of_a_process_that_has_the_libraries_and_ends_with_qu
 def test_a_copied_kernel_that_dies_is_seen_to_be_dead(tmp_path: Path) -> None:
     (_said, error), _ = quarto(tmp_path, ["WAKE"], ["CHAPTER", str(tmp_path), "kill"])
     assert error == "DeadKernelError"
-
-
-def test_the_books_environment_names_the_provisioner() -> None:
-    assert "JUPYTER_DEFAULT_PROVISIONER_NAME=press\n" in (ROOT / "_environment").read_text(encoding="utf-8")
