@@ -14,6 +14,7 @@ from lab.errors import LabError, unknown
 from lab.estimate import Estimate
 from lab.keys.experiments import files, find_root, home, load, names
 from lab.results.reading import as_result, book_result
+from lab.results.registration import Standing, When, standings
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,18 @@ class Entry:
     claim: Claim[Any]
     verdict: Verdict
     number: str
+    standing: Standing
 
     @property
     def anchor(self) -> str:
         """Where the claim stands in its chapter."""
         return f"claim-{self.experiment}-{self.claim.name}".replace("_", "-")
+
+    @property
+    def first(self) -> str:
+        """Which was first, the line or the number, as Markdown."""
+        dates = f" ({self.standing.registered}, {self.standing.computed})" if self.standing.when is When.BEFORE else ""
+        return f"[{self.standing.when}{dates}]{{.standing}}"
 
     @property
     def word(self) -> str:
@@ -39,13 +47,14 @@ class Entry:
 def decide(experiment: Any) -> list[Entry]:
     """Return the experiment's claims with the verdicts that its result gives."""
     name, root = home(experiment)
-    result = as_result(experiment, book_result(name, root))
+    stored = book_result(name, root)
+    result, stand = as_result(experiment, stored), standings(experiment, stored.provenance)
     found = []
     for claim in experiment.CLAIMS:
         verdict = claim.verdict(result)
         if not isinstance(verdict, Verdict):
-            raise LabError(f"claim {claim.name!r} of {name}: verdict gave {verdict!r}, wanted a lab.claims.Verdict")
-        found.append(Entry(name, claim, verdict, claim.number(result)))
+            raise LabError(f"claim {claim.name!r} of {name}: its rule gave {verdict!r}, wanted a lab.claims.Verdict")
+        found.append(Entry(name, claim, verdict, claim.number(result), stand[claim.name]))
     return found
 
 
@@ -53,7 +62,7 @@ def verdicts(experiment: Any) -> Markdown:
     """Return the chapter's claims as a table: claim, line, verdict, number.  The ledger links to its rows."""
     # The anchor comes after the text: under Quarto, Typst attaches it to what stands before it.
     rows = [
-        [f"{entry.claim.text}[]{{#{entry.anchor}}}", entry.claim.line, entry.word, entry.number]
+        [f"{entry.claim.text}[]{{#{entry.anchor}}}", f"{entry.claim.words} {entry.first}", entry.word, entry.number]
         for entry in decide(experiment)
     ]
     return Markdown(pipes(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))

@@ -15,7 +15,7 @@ from lab.cli.watch import Watch
 from lab.errors import LabError
 from lab.keys import key
 from lab.keys.experiments import load, names
-from lab.results import store
+from lab.results import registration, store
 from lab.results.shared_cache import VARIABLE
 from lab.run import scheduler, status
 from lab.run.scheduler import Job, Outcome
@@ -35,6 +35,10 @@ def bring_up_to_date(
     """Compute what is not fresh among some experiments, before the reader's eyes."""
     there = status.every(root, chosen) if chosen else []
     jobs = [Job(of.experiment, force=force, expected=of.seconds) for of in there if force or not of.is_fresh]
+    for job in jobs:
+        if left := registration.unregistered(job.experiment, root):
+            hint = f"type before the first run: lab register {job.experiment}, and commit it"
+            print(f"{job.experiment}: the rules of {', '.join(left)} are not registered; {hint}", file=sys.stderr)
     return watched(jobs, root, workers, address) if jobs else []
 
 

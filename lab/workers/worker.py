@@ -22,7 +22,7 @@ from lab import tasks
 from lab.errors import LabError, NoResult
 from lab.keys import key
 from lab.keys.canonical_json import dumps, loads
-from lab.results import store, write_errors
+from lab.results import registration, store, write_errors
 from lab.results.lock import lock_of
 from lab.results.shared_cache import Shared
 from lab.workers import provenance as machine
@@ -165,6 +165,8 @@ def compute(
         "versions": wanted.parts["versions"],
         "commit": machine.commit(root),
     }
+    if wanted.book and (registered := registration.for_result(wanted.experiment, root)):
+        provenance["registered"] = registered
     return store.Stored(wanted.experiment, wanted.key, wanted.packed, numbers, tables, wanted.parts, provenance)
 
 
