@@ -64,7 +64,7 @@ def watched(
     watch = Watch(jobs)
     try:
         with scheduler.connected(address, jobs, root, watch.say) as cluster, watch:
-            outcomes = scheduler.run(jobs, root, workers, watch, cluster)
+            outcomes = scheduler.run_jobs(jobs, root, workers, watch, cluster)
     except KeyboardInterrupt:
         ended = [*watch.kept, *watch.failed]
         lost = [name for name in watch.begun if name not in ended]
@@ -127,7 +127,7 @@ def another_setting(
     print(f"in {store.shown(place, root)}/\n")
     from lab.cli.result import describe
 
-    describe(load(name, root), store.read(place, root))
+    describe(load(name, root), store.read_result(place, root))
 
 
 def _changes(name: str, typed: Sequence[str], root: Path) -> dict[str, str]:

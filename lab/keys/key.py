@@ -22,7 +22,7 @@ class Key:
     values: dict[str, Any]  # parameters
     book: bool  # whether that is the book's setting
     parts: dict[str, Any]  # "code", "data", "versions", "environment", by name; "text": constants for `lab why`
-    spreads: bool = False  # whether it cuts its work into pieces (lab.tasks)
+    spreads: bool = False  # whether it cuts its work into tasks (lab.tasks)
     files: tuple[str, ...] = ()  # that all this was read from, relative to the root, without the lab's
 
     @property

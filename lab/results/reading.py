@@ -19,7 +19,7 @@ def fresh(wanted: keys.Key, root: Path) -> store.Stored:
     """Return the stored result with this key.  Raises NoResult: what is wanted, what there is, what to type."""
     place = store.folder(root, wanted.experiment, wanted.key, wanted.book)
     try:
-        there = store.read(place, root)
+        there = store.read_result(place, root)
     except NoResult as error:
         raise NoResult(_message(wanted, str(error))) from None
     if there.key != wanted.key:

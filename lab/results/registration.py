@@ -152,7 +152,7 @@ def check(name: str, root: Path) -> tuple[bool | None, str]:
     Returns None where that cannot be told: no registration, or no history (a shallow clone, a squash, an archive).
     """
     try:
-        stored = store.read(root / "results" / name, root)
+        stored = store.read_result(root / "results" / name, root)
     except NoResult as error:
         return None, str(error)
     held = stored.provenance.get("registered")
@@ -184,7 +184,7 @@ def check(name: str, root: Path) -> tuple[bool | None, str]:
 def _standing(claim: Claim[Any], experiment: Any, changed: bool, root: Path) -> str:
     name, _ = experiments.home(experiment)
     try:
-        stored = store.read(root / "results" / name, root)
+        stored = store.read_result(root / "results" / name, root)
     except NoResult:
         return When.BEFORE.name
     if changed:

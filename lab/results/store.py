@@ -59,7 +59,7 @@ def local(root: Path, name: str, key: str) -> Path:
     return root / ".lab" / "cache" / name / key
 
 
-def read(place: Path | Shared, root: Path) -> Stored:
+def read_result(place: Path | Shared, root: Path) -> Stored:
     """Read a result.  Raises Missing if there is none, NoResult if it is damaged; the reason is the message."""
     if isinstance(place, Shared):
         return _read_shared(place)
@@ -97,7 +97,7 @@ def _read_shared(place: Shared) -> Stored:
         raise NoResult(f"{place} is damaged: {error}") from None
 
 
-def write(place: Path | Shared, root: Path, stored: Stored, step: Callable[[str], None] = _nothing) -> None:
+def write_result(place: Path | Shared, root: Path, stored: Stored, step: Callable[[str], None] = _nothing) -> None:
     """Publish a result in place of whatever is there.  The caller holds its lock; `step` is told of each step (tests).
 
     Raises LabError where the disk does not take it; what was there stays.

@@ -63,7 +63,7 @@ def of(name: str, root: Path, look: Reach | None = None) -> Status:
     there: Stored | None = None
     state, why = State.FRESH, list[str]()
     try:
-        there = store.read(place, root)
+        there = store.read_result(place, root)
         if there.key != wanted.key:
             state, why = State.STALE, changes(there, wanted)
     except Missing:

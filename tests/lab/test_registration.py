@@ -18,7 +18,7 @@ from experiments import quick
 from lab.results import store
 from lab.results.registration import standings
 root = Path.cwd()
-for name, found in standings(quick, store.read(root / "results/quick", root).provenance).items():
+for name, found in standings(quick, store.read_result(root / "results/quick", root).provenance).items():
     print(name, found.when)
 """
 
