@@ -10,11 +10,19 @@ from IPython.display import Markdown
 
 from lab.book.markdown_tables import pipes
 from lab.claims import Claim, Verdict
+from lab.duration import duration
 from lab.errors import LabError, unknown
 from lab.estimate import Estimate
 from lab.keys.experiments import files, find_root, home, load, names
 from lab.results.reading import as_result, book_result
 from lab.results.registration import Standing, When, standings
+
+_WORDS = {  # of one claim, and of several
+    Verdict.HOLDS: ("holds", "hold"),
+    Verdict.CAVEAT: ("holds with a caveat", "hold with a caveat"),
+    Verdict.FAILS: ("fails", "fail"),
+    Verdict.UNDECIDED: ("is undecided", "are undecided"),
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,28 @@ def verdicts(experiment: Any) -> Markdown:
         for entry in decide(experiment)
     ]
     return Markdown(pipes(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
+
+
+def strip(experiment: Any) -> Markdown:
+    """Return how the chapter came out in one line: its claims by verdict, reading time, what a rerun costs.
+
+    The reading time is filled in by a filter (book/theme/reading_time.lua), which sees the chapter's words.
+    """
+    name, root = home(experiment)
+    entries = decide(experiment)
+    parts = [f"{len(entries)} claims: {tally([entry.verdict for entry in entries])}"]
+    cost = duration(book_result(name, root).provenance["seconds"])
+    parts += ["[]{.reading-time}", f"{cost} to run again"]
+    return Markdown("::: {.strip}\n" + " · ".join(parts) + "\n:::")
+
+
+def tally(found: list[Verdict]) -> str:
+    """Return how many claims came out in which way, in colour: "3 hold, 1 fails"."""
+    phrases = []
+    for verdict, (one, several) in _WORDS.items():
+        if count := found.count(verdict):
+            phrases.append(f"[{count} {one if count == 1 else several}]{{.verdict-{verdict.name.lower()}}}")
+    return ", ".join(phrases)
 
 
 def verdict(experiment: Any, name: str) -> Markdown:
@@ -121,14 +151,8 @@ def ledger_counts() -> Counts:
     """Count claims and verdicts."""
     root = find_root()
     entries = all_entries(root)
-    many = {
-        Verdict.HOLDS: ("holds", "hold"),
-        Verdict.CAVEAT: ("holds with a caveat", "hold with a caveat"),
-        Verdict.FAILS: ("fails", "fail"),
-        Verdict.UNDECIDED: ("is undecided", "are undecided"),
-    }
     phrases = []
-    for verdict, (one, several) in many.items():
+    for verdict, (one, several) in _WORDS.items():
         count = sum(entry.verdict is verdict for entry in entries)
         if count:
             phrases.append(f"{count} {one if count == 1 else several}")
