@@ -19,6 +19,7 @@ from lab.estimate import Estimate
 
 R_contra = TypeVar("R_contra", contravariant=True)
 Interval = tuple[float, float]
+Text = str | Callable[[Anything], str]  # as it stands, or made from the parameters: no setting is typed twice
 
 
 class Verdict(Enum):
@@ -336,20 +337,20 @@ class Claim(Generic[R_contra]):
     """One claim, the rule by which its verdict is decided from the experiment's result, and the number that decides it."""
 
     name: str  # hyphenated, unique within the experiment: its anchor in the book is claim-<stem>-<name>
-    text: str  # the claim in our words (Markdown)
+    text: Text  # the claim in our words (Markdown)
     source: str  # notes file and place, for example "N0, last lines"
     rule: Rule[R_contra]  # registered before the number is seen
     number: Callable[[R_contra], str]  # the number that decided it, in words that stand alone (Markdown)
-    line: str = ""  # the rule and its reasons in words (Markdown), where the rule's own words do not do
+    line: Text = ""  # the rule and its reasons in words (Markdown), where the rule's own words do not do
 
     def verdict(self, result: R_contra) -> Verdict:
         """Return the verdict that a result gives."""
         return self.rule.verdict(result)
 
-    @property
-    def words(self) -> str:
-        """When the claim holds, and why the line is there (Markdown)."""
-        return self.line or f"Holds if {self.rule.words()}."
+    def stated(self, params: Anything) -> tuple[str, str]:
+        """Return the claim's text for a setting, and when it holds and why the line is there (Markdown)."""
+        text, line = (part if isinstance(part, str) else part(params) for part in (self.text, self.line))
+        return text, line or f"Holds if {self.rule.words()}."
 
 
 def number(value: float) -> str:

@@ -21,6 +21,11 @@ def text(value: str) -> Node:
     return {"t": "Str", "c": value}
 
 
+def space() -> Node:
+    """Return a space between words."""
+    return {"t": "Space"}
+
+
 def plain(inlines: list[Node]) -> Node:
     """Return a block of inlines that is no paragraph."""
     return {"t": "Plain", "c": inlines}
@@ -85,6 +90,12 @@ def change(value: Any, rule: Callable[[Node], Node | list[Node] | None]) -> Any:
             new = rule(value)
             return value if new is None else new
     return value
+
+
+def split(blocks: list[Node], name: str) -> tuple[list[Node], list[Node]]:
+    """Return the blocks without those divs that have the class `name`, and what is in these: a caption, a title."""
+    named = [block for block in blocks if block["t"] == "Div" and name in triple(block)[1]]
+    return [block for block in blocks if block not in named], [inner for block in named for inner in block["c"][1]]
 
 
 def every(value: Any) -> Iterator[Node]:

@@ -24,7 +24,7 @@ from experiments.dead_neurons import runs as mortal
 from experiments.dead_neurons.history import History
 from experiments.dead_neurons.runs import PLANS, Plan
 from experiments.dead_neurons.tables import Way
-from lab.claims import Claim, Verdict, side, within
+from lab.claims import Above, Claim, Judged, Verdict, Within, side
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import mlp
@@ -126,7 +126,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Fails if, letters held still, one weight into or out of a dead ReLU unit changes by a bit between two looks "
         "that both find it dead; holds with a caveat if weights out of a dead tanh unit change, as then only its own "
         "side of the network has stopped.",
-        verdict=_nothing,
+        rule=Judged(_nothing, "not yet written as data"),
         number=lambda r: (
             f"changed in {sum(r.relu_moved[1:])} of {r.relu_moved[0]:,} pairs of looks; tanh: {r.tanh_moved[1]} on the "
             f"way in, {r.tanh_moved[2]:,} on the way out, of {r.tanh_moved[0]:,}"
@@ -138,7 +138,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “dead neuron”, A: “can happen during initialization”",
         line="Holds if more than 1 % of the units are dead in a layer of variance 2/n without biases, the start that one "
         "would choose; with a caveat if so many are dead only deep down and not in a network of one hidden layer.",
-        verdict=lambda r: _either(r.single_start, r.deep_start),
+        rule=Judged(lambda r: _either(r.single_start, r.deep_start), "not yet written as data"),
         number=lambda r: f"one layer {r.single_start}, the last of many {r.deep_start}",
     ),
     Claim(
@@ -148,7 +148,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if more than 1 % of the units die at the highest learning rate at which all networks still give "
         "numbers, and fewer at the one that ends lowest; with a caveat if more than 1 % die there too, for then the "
         "steps need not be too large.",
-        verdict=_training,
+        rule=Judged(_training, "not yet written as data"),
         number=lambda r: f"{r.wild} at {r.wild_rate:g}, {r.calm} at {r.calm_rate:g}",
     ),
     Claim(
@@ -157,7 +157,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “dead neuron”, B: “remain same for the rest of the training”",
         line="Fails if one dead unit comes back with the letters held still, or if most of those that died come back "
         "with the letters trained; holds if hardly any does, 1 % at most; with a caveat in between.",
-        verdict=_stays,
+        rule=Judged(_stays, "not yet written as data"),
         number=lambda r: (
             f"{r.still_returned} of {r.still:,} came back, letters still; a share of {r.returned}, trained"
         ),
@@ -167,7 +167,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="It makes no difference whether a unit was born dead or died.",
         source="N0, “dead neuron”: A and B share one fate",
         line="Holds if the shares that come back differ by less than a factor of two, to be seen without counting.",
-        verdict=lambda r: within(r.alike.low, r.alike.high, lower=0.5, upper=2.0),
+        rule=Within("the quantity", lambda r: r.alike, 0.5, 2.0),
         number=lambda r: f"{r.born_returned} of those born dead, {r.returned} of those that died; ratio {r.alike}",
     ),
     Claim(
@@ -176,7 +176,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “dead neuron”: “not a problem for (leakyrelu)”",
         line="Fails if one leaky unit is ever dead; holds if of those found off for every example more than half work "
         "again later; with a caveat if fewer do, as a gradient of a hundredth is then not much of a cure.",
-        verdict=_leaky,
+        rule=Judged(_leaky, "not yet written as data"),
         number=lambda r: f"{r.leaky_dead} dead; {r.leaky_returned} of those found off come back",
     ),
     Claim(
@@ -185,7 +185,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “dead neuron”: “can happen for any activation”",
         line="Leaky ReLU aside, which the notes except themselves.  Holds if more than 1 % of the tanh units die in "
         "training from a good start at some rate; with a caveat if they are dead only where a start puts them there.",
-        verdict=lambda r: _either(r.tanh_died, r.tanh_born),
+        rule=Judged(lambda r: _either(r.tanh_died, r.tanh_born), "not yet written as data"),
         number=lambda r: f"{r.tanh_died} of tanh units die; {r.tanh_born} where the start puts them",
     ),
     Claim(
@@ -193,7 +193,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Dead units are a problem.",
         source="N0, “dead neuron” and “batch-norm”: “the dead relu prob”",
         line="Holds if at the highest unbroken rate leaky units end more than [0.01]{.given} nats lower, 1 % in perplexity.",
-        verdict=lambda r: side(r.leaky_worth.low, r.leaky_worth.high, above=ONE_PERCENT),
+        rule=Above("the quantity", lambda r: r.leaky_worth, ONE_PERCENT),
         number=lambda r: f"leaky ReLU is worth {r.leaky_worth} nats at {r.wild_rate:g}",
     ),
 )

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.saturation import linearity
-from lab.claims import Claim, Verdict, side
+from lab.claims import Below, Claim, Judged, Verdict, side
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, names
@@ -108,7 +108,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Fails unless at the smallest scale a linear map explains 99 % of the units' variance at the start. Then "
         "holds if after training it is still worth no more than [0.01]{.given} nats, 1 % in perplexity, over the same "
         "network without tanh; holds with a caveat if training has bent it and it is worth more.",
-        verdict=_linear,
+        rule=Judged(_linear, "not yet written as data"),
         number=lambda r: (
             f"{1e6 * r.linear_start.mean:.1f} millionths unexplained; trained, tanh is worth {r.linear_worth}"
         ),
@@ -120,7 +120,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if at the largest scale all that is learnt below the last layer is worth no more than "
         "[0.01]{.given} nats against holding it still; with a caveat if it is worth less than half of what it is worth "
         "at scale 5/3; otherwise it learns as others do.",
-        verdict=_stuck,
+        rule=Judged(_stuck, "not yet written as data"),
         number=lambda r: f"worth {r.wide_worth}, at scale 5/3 {r.good_worth}",
     ),
     Claim(
@@ -129,7 +129,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 6: “when it's 1 (gradient vanishes)”",
         line="Holds if at the largest scale one example's gradient arrives at the letters with less than a tenth of its "
         "spread at scale 5/3: a learning rate ten times higher would be needed to make up for it.",
-        verdict=lambda r: side(-r.starved.high, -r.starved.low, above=-0.1),
+        rule=Below("the quantity", lambda r: r.starved, 0.1),
         number=lambda r: f"{r.starved} times that at 5/3",
     ),
     Claim(
@@ -138,7 +138,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “fixing tanh activations”, 4",
         line="Holds if the lowest loss lies inside the sweep and both ends of it are worse by more than "
         "[0.01]{.given} nats, 1 % in perplexity.",
-        verdict=_middle,
+        rule=Judged(_middle, "not yet written as data"),
         number=lambda r: f"best at {r.best:.3g}; the ends cost {r.narrow_cost} and {r.wide_cost}",
     ),
 )

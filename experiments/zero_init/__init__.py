@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.zero_init import escape_time, monitored_training
-from lab.claims import Claim, Verdict, side, within
+from lab.claims import Below, Claim, Judged, Verdict, Within, side, within
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, threshold_crossing, unigram_baseline
@@ -111,7 +111,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “can we set our initial weights to 0?”, question 4",
         line="Holds if no other weight has moved at all, in any seed: a product with 0 is 0 in floating point too, "
         "so there is no tolerance to grant.",
-        verdict=lambda r: Verdict.HOLDS if r.moved == 0 else Verdict.FAILS,
+        rule=Judged(lambda r: Verdict.HOLDS if r.moved == 0 else Verdict.FAILS, "not yet written as data"),
         number=lambda r: f"largest change {r.moved:g}",
     ),
     Claim(
@@ -120,8 +120,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 4",
         line="Holds within [0.01]{.given} nats: that is 1 % in perplexity, and far less than any use of the context "
         "is worth.",
-        verdict=lambda r: within(
-            r.zero.low - r.entropy, r.zero.high - r.entropy, lower=-ONE_PERCENT, upper=ONE_PERCENT
+        rule=Judged(
+            lambda r: within(r.zero.low - r.entropy, r.zero.high - r.entropy, lower=-ONE_PERCENT, upper=ONE_PERCENT),
+            "not yet written as data",
         ),
         number=lambda r: f"{r.zero} against {r.entropy:.4f}",
     ),
@@ -132,7 +133,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Fails if units differ after ten steps by more than rounding can explain ($10^{-5}$ of their length). "
         "Otherwise it is true in exact arithmetic: it holds if one distinct unit is left at the end, with constant "
         "layers on drawn letters too, and holds with a caveat if rounding has parted them by then.",
-        verdict=_same_verdict,
+        rule=Judged(_same_verdict, "not yet written as data"),
         number=lambda r: f"{r.units.mean:g} unit in the end; {r.units_layers.mean:.1f} on drawn letters",
     ),
     Claim(
@@ -141,7 +142,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “can we set our initial weights to 0?”",
         line="Holds if its loss ends within [0.01]{.given} nats of a single unit's with matching rates: the two are "
         "equal in exact arithmetic, and 1 % in perplexity is less than a second unit would be worth.",
-        verdict=lambda r: within(r.width_gap.low, r.width_gap.high, lower=-ONE_PERCENT, upper=ONE_PERCENT),
+        rule=Within("the quantity", lambda r: r.width_gap, -ONE_PERCENT, ONE_PERCENT),
         number=lambda r: f"within {1e9 * max(-r.width_gap.low, r.width_gap.high):.0f} billionths of a nat",
     ),
     Claim(
@@ -149,7 +150,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Zeroing only the last layer is harmless.",
         source="N0, “use no bias + small weights”",
         line="Holds if it costs less than [0.01]{.given} nats against the same draws unzeroed: 1 % in perplexity.",
-        verdict=lambda r: side(-r.harm.high, -r.harm.low, above=-ONE_PERCENT),
+        rule=Below("the quantity", lambda r: r.harm, ONE_PERCENT),
         number=lambda r: f"costs {r.harm}",
     ),
     Claim(
@@ -160,7 +161,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         "if, besides, even the tiniest start has learnt by the end to use the context: a loss more than [0.01]{.given} "
         "nats below the entropy, which no network that ignores it can reach. Units that differ and have learnt nothing "
         "are a caveat.",
-        verdict=_tiny_verdict,
+        rule=Judged(_tiny_verdict, "not yet written as data"),
         number=lambda r: f"{100 * r.share_tiny:g} % of units distinct; the tiniest start ends at {r.tiniest}",
     ),
 )

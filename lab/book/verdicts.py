@@ -8,7 +8,7 @@ from typing import Any
 
 from IPython.display import Markdown
 
-from lab.book.markdown_tables import pipes
+from lab.book.markdown_tables import markdown_table
 from lab.claims import Claim, Verdict
 from lab.duration import duration
 from lab.errors import LabError, unknown
@@ -31,6 +31,8 @@ class Entry:
 
     experiment: str
     claim: Claim[Any]
+    text: str  # of the claim, at the book's setting
+    line: str  # drawn for it
     verdict: Verdict
     number: str
     standing: Standing
@@ -56,13 +58,15 @@ def decide(experiment: Any) -> list[Entry]:
     """Return the experiment's claims with the verdicts that its result gives."""
     name, root = home(experiment)
     stored = book_result(name, root)
-    result, stand = as_result(experiment, stored), standings(experiment, stored.provenance)
+    result, standing = as_result(experiment, stored), standings(experiment, stored.provenance)
+    params = getattr(result, "params", None)
     found = []
     for claim in experiment.CLAIMS:
         verdict = claim.verdict(result)
         if not isinstance(verdict, Verdict):
             raise LabError(f"claim {claim.name!r} of {name}: its rule gave {verdict!r}, wanted a lab.claims.Verdict")
-        found.append(Entry(name, claim, verdict, claim.number(result), stand[claim.name]))
+        text, line = claim.stated(params)
+        found.append(Entry(name, claim, text, line, verdict, claim.number(result), standing[claim.name]))
     return found
 
 
@@ -70,10 +74,10 @@ def verdicts(experiment: Any) -> Markdown:
     """Return the chapter's claims as a table: claim, line, verdict, number.  The ledger links to its rows."""
     # The anchor comes after the text: under Quarto, Typst attaches it to what stands before it.
     rows = [
-        [f"{entry.claim.text}[]{{#{entry.anchor}}}", f"{entry.claim.words} {entry.first}", entry.word, entry.number]
+        [f"{entry.text}[]{{#{entry.anchor}}}", f"{entry.line} {entry.first}", entry.word, entry.number]
         for entry in decide(experiment)
     ]
-    return Markdown(pipes(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
+    return Markdown(markdown_table(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
 
 
 def strip(experiment: Any) -> Markdown:
@@ -128,13 +132,13 @@ def ledger() -> Markdown:
                 if first[entry.experiment] == entry.claim.name
                 else ""
             ),
-            entry.claim.text,
+            entry.text,
             f"[{entry.verdict}]({entry.experiment}.qmd#{entry.anchor}){{.verdict-{entry.verdict.name.lower()}}}",
             entry.number,
         ]
         for entry in entries
     ]
-    return Markdown(pipes(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
+    return Markdown(markdown_table(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import typer
 
-from lab.cli.show import columns
+from lab.cli.show import print_columns
 from lab.keys.experiments import load
 from lab.results import registration
 
 
-def write(names: list[str], root: Path) -> None:
+def register_rules(names: list[str], root: Path) -> None:
     """Write down the rules of some experiments, and say what to do next."""
     places = []
     for name in names:
@@ -24,10 +24,10 @@ def write(names: list[str], root: Path) -> None:
     print(f"\ncommit it before the first run, and never squash the two:\n  git add {' '.join(places)} && git commit")
 
 
-def check(names: list[str], root: Path) -> None:
+def print_check(names: list[str], root: Path) -> None:
     """Ask git of each experiment whether its rules were committed before its result; exit code 1 if one was not."""
     found = {name: registration.check(name, root) for name in names}
     words = {True: "yes", False: "no", None: "-"}
-    columns([[name, words[right], why] for name, (right, why) in found.items()])
+    print_columns([[name, words[right], why] for name, (right, why) in found.items()])
     if any(right is False for right, _ in found.values()):
         raise typer.Exit(1)

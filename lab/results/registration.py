@@ -74,7 +74,7 @@ def register(name: str, root: Path) -> dict[str, When]:
     """
     experiment = experiments.load(name, root)
     place = file(name, root)
-    before = read(name, root)
+    before = registered(name, root)
     now = digests(experiment)
     claims = {}
     for claim in experiment.CLAIMS:
@@ -87,7 +87,7 @@ def register(name: str, root: Path) -> dict[str, When]:
     return {claim: When[entry["when"]] for claim, entry in claims.items()}
 
 
-def read(name: str, root: Path) -> dict[str, Any]:
+def registered(name: str, root: Path) -> dict[str, Any]:
     """Return what is registered of an experiment, by claim; nothing if nothing is."""
     place = file(name, root)
     try:
@@ -117,7 +117,7 @@ def for_result(name: str, root: Path) -> dict[str, Any] | None:
     return {
         "commit": sha,
         "date": date[:10],
-        "claims": {claim: [entry["digest"], entry["when"]] for claim, entry in read(name, root).items()},
+        "claims": {claim: [entry["digest"], entry["when"]] for claim, entry in registered(name, root).items()},
     }
 
 

@@ -6,22 +6,74 @@ What Quarto adds to Markdown becomes raw HTML and attributes around pandoc's own
 from __future__ import annotations
 
 import re
-from typing import Any
+from copy import deepcopy
+from typing import Any, NamedTuple
 
-from press import pandoc_ast
-from press.book import Book, Node, Page
-from press.html import boxes, markup
+from press import pandoc, pandoc_ast
+from press.book import Book, Heading, Node, Page
+from press.code_hash import code_hash
+from press.files import cached_json
+from press.html import boxes
 from press.html.markup import attributes, raw, raw_inline
-from press.html.paths import figure, href, relative
+from press.html.maths import spaced
+from press.html.paths import figure_path, href, relative
 
 _SIZE = re.compile(r"([\d.]+)(px|in|cm|mm|%)?$")
 _PIXELS = {"px": 1.0, None: 1.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4}
-_SPACE: Node = {"t": "Space"}
+_CUT = "<!-- press -->\n"  # between texts that pandoc writes in one go
 
 
-def body(page: Page, book: Book) -> str:
-    """Return the content of a page, without its title, as HTML."""
-    return markup.html(Writer(page, book).blocks(page.copy().blocks), page.chapter.path, book.root)
+class ChapterText(NamedTuple):
+    """One chapter as HTML."""
+
+    title: str  # this and the headings have no links, so that they can stand in one
+    headings: list[str]  # sections of level 2 and deeper, in the order of the text
+    body: str  # without the title
+
+
+def chapter_text(page: Page, book: Book) -> ChapterText:
+    """Return a chapter's title, headings and text, those kept in .press/html if nothing changed."""
+    made_of = [code_hash(), code_hash("html"), *(chapter.source for chapter in book.chapters)]
+    folder = book.root / ".press/html" / page.chapter.path.with_suffix("")
+    return ChapterText(*cached_json(folder, [*made_of, page.chapter.source, page.text], lambda: _write(page, book)))
+
+
+def _write(page: Page, book: Book) -> tuple[str, list[str], str]:
+    first = [page.title, *(heading.inlines for heading in _flat(page.headings))]
+    blocks = [block for inlines in first for block in (pandoc_ast.plain(_for_a_link(inlines)), raw(_CUT))]
+    blocks += Writer(page, book).blocks(page.copy().blocks)
+    options = ("--mathml", "--section-divs", "--email-obfuscation=none")
+    html = spaced(pandoc.to_text(blocks, "html5", page.chapter.path, book, *options))
+    title, *headings, body = html.split(_CUT, len(first))
+    if page.chapter == book.chapters[0]:  # the book's title is the heading of this page
+        for level in range(5, 0, -1):
+            body = body.replace(f"<h{level}", f"<h{level + 1}").replace(f"</h{level}>", f"</h{level + 1}>")
+    return title.strip(), [heading.strip() for heading in headings], body
+
+
+def _flat(headings: list[Heading]) -> list[Heading]:
+    return [each for heading in headings for each in (heading, *_flat(heading.children))]
+
+
+def _for_a_link(inlines: list[Node]) -> list[Node]:
+    """Return a title as it may stand inside a link, and twice on a page: without links, footnotes and places."""
+
+    def bare(node: Node) -> Node | list[Node] | None:
+        match node["t"]:
+            case "Link" | "Cite":
+                content: list[Node] = node["c"][1]
+                return content
+            case "Span":
+                classes = pandoc_ast.triple(node)[1]
+                return pandoc_ast.span(node["c"][1], classes=classes) if classes else list(node["c"][1])
+            case "Code":
+                node["c"][0] = pandoc_ast.attr()
+            case "Note" | "Image" | "RawInline":
+                return []
+        return None
+
+    changed: list[Node] = pandoc_ast.change(deepcopy(inlines), bare)
+    return changed
 
 
 def _kind(value: Any) -> str:
@@ -100,7 +152,9 @@ class Writer:
         level, attr, inlines = node["c"]
         number = pandoc_ast.get(node, "number")
         start = (
-            [pandoc_ast.span([pandoc_ast.text(number)], classes=["header-section-number"]), _SPACE] if number else []
+            [pandoc_ast.span([pandoc_ast.text(number)], classes=["header-section-number"]), pandoc_ast.space()]
+            if number
+            else []
         )
         return {"t": "Header", "c": [level, attr, [*start, *self.blocks(inlines)]]}
 
@@ -122,7 +176,7 @@ class Writer:
                     style += f"{name}: {size[0]};"
                 else:
                     pixels[name] = round(float(size[1]) * _PIXELS[size[2]])
-        source = relative(figure(source, self.chapter), self.chapter)
+        source = relative(figure_path(source, self.chapter), self.chapter)
         alt = options.get("alt") or self.alt or pandoc_ast.words(inlines)
         names = " ".join([*classes, "img-fluid", "figure-img"])
         own = {"src": source, "alt": alt, "id": ident or None, "class": names, "title": title or None}

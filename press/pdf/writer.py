@@ -7,21 +7,25 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from press import pandoc
+from press.addresses import elsewhere
 from press.book import Book, Node, Page
-from press.pandoc_ast import words
+from press.pandoc_ast import split, words
 from press.pdf import maths
-from press.pdf.convert import typst
-from press.pdf.markup import Call, length, literal, plain, raw, split
-from press.pdf.tables import table
+from press.pdf.markup import Call, length, literal, optional_plain, raw
+from press.pdf.tables import table_call
 
 SHORT = 240  # characters of a paragraph that can go to the next page with the code or the table that it leads to
 
 
-def write(page: Page, book: Book) -> str:
+def typst_source(page: Page, book: Book) -> str:
     """The Typst source of one chapter; it needs book.typ beside it (see compiler)."""
     page = page.copy()
     writer = _Writer(page)
-    return typst(writer.opening() + writer.blocks(page.blocks, top=True), page, book)
+    blocks = writer.opening() + writer.blocks(page.blocks, top=True)
+    return maths.modern(
+        pandoc.to_text(blocks, "typst-smart", page.chapter.path, book, "-L", str(pandoc.HOME / "links.lua"))
+    )
 
 
 def _kind(block: Node | None) -> str:
@@ -55,7 +59,7 @@ class _Writer:
         call = Call("#show: book.chapter.with(")
         call.code(f"{literal(kind)}, {literal(chapter.number)}, {self.base}, {literal(self.path)}, ")
         call.code(f"{self._label(self.page.ident)}, ")
-        return call.content(plain(title)).end()
+        return call.content(optional_plain(title)).end()
 
     def blocks(self, blocks: list[Node], top: bool = False) -> list[Node]:
         """Blocks ready for pandoc.  `top`: not inside another construct, so that figures may float."""
@@ -79,18 +83,18 @@ class _Writer:
                 level, (ident, _, attributes), inlines = content
                 number = literal(dict(attributes).get("number"))
                 call = Call(f"#book.section({level + self.base - 1}, {level}, {number}, {self._label(ident)}, ")
-                return call.content(plain(self.inlines(inlines))).end()
+                return call.content(optional_plain(self.inlines(inlines))).end()
             case "Div":
                 return self._div(block, top)
             case "Table":
-                return table(block, self.blocks)
+                return table_call(block, self.blocks)
             case "Figure":  # an image alone in its paragraph; its caption is its alt text in Markdown
                 _, caption, inside = content
                 call = Call("#book.numbered(kind: image, body: ").content(self.blocks(inside))
                 return call.code("caption: ").content(self.blocks(caption[1])).end()
             case "CodeBlock":
                 (ident, classes, _), code = content
-                return [*plain(self._anchor(ident)), {"t": kind, "c": [["", classes, []], code]}]
+                return [*optional_plain(self._anchor(ident)), {"t": kind, "c": [["", classes, []], code]}]
             case "BlockQuote":
                 return [{"t": kind, "c": self.blocks(content)}]
             case "BulletList":
@@ -133,7 +137,7 @@ class _Writer:
         for stream in ("stdout", "stderr", "error"):
             if f"output-{stream}" in classes:
                 return Call(f"#book.output({literal(stream)}, ").content(self.blocks(inside)).end()
-        return plain(self._anchor(ident)) + self.blocks(inside, top)
+        return optional_plain(self._anchor(ident)) + self.blocks(inside, top)
 
     # -- inlines
 
@@ -186,7 +190,7 @@ class _Writer:
                 said = [{"t": "Str", "c": "\u00a0"} if node["t"] == "Space" else node for node in said]
             place = literal(self.path + url if url.startswith("#") else url)
             said = [raw(f"#book.goto({place})["), *said, raw("];")]
-        elif "://" in url or url.startswith("mailto:"):
+        elif elsewhere(url):
             said = [raw(f"#book.web({literal(url)})["), *said, raw("];")]
         return [*self._anchor(ident), *said]
 

@@ -21,7 +21,7 @@ FILE = "_quarto.yml"
 _ASIDE = (".press", ".quarto")  # what renderers keep in the book
 
 
-def check(root: Path, patterns: Sequence[str], output_dir: Path, lines: Lines) -> None:
+def check_patterns(root: Path, patterns: Sequence[str], output_dir: Path, lines: Lines) -> None:
     """Refuse, with its line, a pattern that leads out of the book, that nobody can follow, or that brings nothing."""
     for index, pattern in enumerate(patterns):
         line = lines.get(("project", "resources", index)) or lines.get(("project", "resources"), 1)

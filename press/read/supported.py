@@ -51,12 +51,6 @@ _REFUSED = re.compile(
     r"|cell|output|caption|title|figure|table|theorem|equation|xref|cite|file|g-col|grid|lightbox|embed)(-.*)?$"
 )
 _REFUSED_PREFIXES = ("lst", "alg", "nte", "tip", "wrn", "imp", "cau", "sol", "rem", "vid", "dia", "supp")
-BLOCKS = {"Para", "Plain", "Header", "Div", "CodeBlock", "BulletList", "OrderedList", "DefinitionList", "BlockQuote"} | {
-    "Table", "Figure", "HorizontalRule", "RawBlock", "LineBlock",
-}  # fmt: skip
-INLINES = {"Str", "Space", "SoftBreak", "LineBreak", "Emph", "Strong", "Strikeout", "Superscript", "Subscript", "Code"} | {
-    "Quoted", "Cite", "Math", "RawInline", "Link", "Image", "Note", "Span", "SmallCaps", "Underline",
-}  # fmt: skip
 
 
 def prefix(label: str) -> str:

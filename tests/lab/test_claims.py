@@ -138,8 +138,8 @@ def test_a_rule_says_itself_and_packs_itself_as_plain_json() -> None:
 def test_a_claim_takes_its_words_from_the_rule_unless_it_has_its_own() -> None:
     rule = Below("the loss", lambda r: r, 3.3, unit="nats", reason="that is ln 27")
     made = Claim("low", "It is low.", "N0", rule, str)
-    assert made.words == "Holds if the loss is below [3.3]{.given} nats (that is ln 27)."
-    assert Claim("low", "It is low.", "N0", rule, str, line="My own.").words == "My own."
+    assert made.stated(None) == ("It is low.", "Holds if the loss is below [3.3]{.given} nats (that is ln 27).")
+    assert Claim("low", "It is low.", "N0", rule, str, line="My own.").stated(None)[1] == "My own."
     assert made.verdict(2.0) is HOLDS
 
 
