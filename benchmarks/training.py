@@ -35,14 +35,14 @@ def main() -> None:
     os.environ.update(ONE_CORE)
     x, y = names.contexts(names.split(names.load(names.ROOT / "data/names.txt")).train)
     order = mlp.batches(range(SEEDS), len(x), BATCH, STEPS)
-    start = initialisation.good(mlp.draw(range(SEEDS)))
+    start = initialisation.well_scaled(mlp.init(range(SEEDS)))
     few, fewer = order[:100], order[:100, :2]  # of the slow ones: their time a step does not change
     ways: dict[str, tuple[Run, int]] = {  # what to run, and its steps times seeds
         "eager, one seed at a time (autograd, torch.optim.SGD)": (lambda: _eager(start, x, y, fewer), 200),
         "eager, all seeds at once (gradient written out)": (lambda: _ensemble(start, x, y, few), 100 * SEEDS),
         "ours": (lambda: sgd.train(start, x, y, order, [RATE] * STEPS), STEPS * SEEDS),
         "ours, with batch normalisation": (
-            lambda: sgd.train(normed_mlp.start(range(SEEDS), 200, 10), x, y, order, [RATE] * STEPS),
+            lambda: sgd.train(normed_mlp.init(range(SEEDS), 200, 10), x, y, order, [RATE] * STEPS),
             STEPS * SEEDS,
         ),
     }
@@ -88,7 +88,7 @@ def _eager(start: mlp.Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Te
 
 
 def _ensemble(start: mlp.Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor) -> None:
-    for _ in mlp.descent(start, x[order], y[order], mlp.same_rates(RATE)):
+    for _ in mlp.checkpoints(start, x[order], y[order], mlp.same_lr(RATE)):
         pass
 
 

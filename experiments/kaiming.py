@@ -23,10 +23,9 @@ from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
-from nets import deep_relu, finite_width, lengths, mlp, names, unigram_baseline
-from nets.interval import interval
+from nets import deep_relu, finite_width, mlp, names, signal_propagation, unigram_baseline
 from nets.mean_field import next_cosine
-from nets.signal_propagation import passage, relu_slope
+from nets.signal_propagation import propagate, relu_derivative
 
 STARTS = {"2/n": (2, 1), "1/n": (1, 1), "1": (1, 0)}  # variance of the weights: numerator, and power of n it is over
 ASTRAY = np.log(2)  # in either direction: what a single layer of variance 1/n does to the mean square
@@ -153,7 +152,7 @@ def run(params: Params) -> Result:
     law = finite_width.relu(params.width)
     training, worth, worth_shallow, entropy = _training(params)
 
-    def tables(of: Callable[[np.ndarray, np.ndarray, float, finite_width.Logarithm], pd.DataFrame]) -> pd.DataFrame:
+    def tables(of: Callable[[np.ndarray, np.ndarray, float, finite_width.LogFactor], pd.DataFrame]) -> pd.DataFrame:
         growth = 2 * np.log(gains) - np.log(2)  # ln of a layer's factor, in the mean over networks
         each = [of(up[:, index], down[:, index], float(growth[index]), law) for index in range(len(STARTS))]
         return pd.concat(
@@ -164,9 +163,9 @@ def run(params: Params) -> Result:
     deepest = training[(training["start"] == "1") & (training["depth"] == max(params.depths))]
     halves = 2.0 ** -np.arange(1, params.depth + 1)[:, None]
     return Result(
-        kept=lengths.factor(up[:, 0, -1], params.depth),
-        kept_gradient=lengths.factor(down[:, 0, 0], params.depth - 1),
-        halved=lengths.factor(up[:, 1, -1], params.depth),
+        kept=signal_propagation.layer_factor(up[:, 0, -1], params.depth),
+        kept_gradient=signal_propagation.layer_factor(down[:, 0, 0], params.depth - 1),
+        halved=signal_propagation.layer_factor(up[:, 1, -1], params.depth),
         swollen=Estimate.of(up[:, 2, -1].mean(1) / 2 / np.log(10)),
         average=Estimate.of(np.exp(up[:, 0, -1]).mean(1)),
         astray=Estimate.of((np.abs(up[:, 0, -1]) > ASTRAY).mean(1)),
@@ -177,12 +176,12 @@ def run(params: Params) -> Result:
         worth=worth,
         worth_shallow=worth_shallow,
         broken=float(1 - deepest["finite"].mean()),
-        layers=tables(lengths.course),
-        factors=tables(lengths.factors),
+        layers=tables(signal_propagation.by_layer),
+        factors=tables(signal_propagation.layer_factors),
         widths=pd.DataFrame(
             [
                 {"width": width}
-                | lengths.against_law(every[width][:, 0, -1, 0], params.depth, finite_width.relu(width))
+                | signal_propagation.compare_with_law(every[width][:, 0, -1, 0], params.depth, finite_width.relu(width))
                 for width in sorted(every)
             ]
         ),
@@ -200,13 +199,13 @@ def _variance(start: str, fan_in: int) -> float:
 def _network(params: Params, width: int, gains: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the logarithms of lengths up and down, [gain, layer, input], and cosines between inputs, [layer]."""
     size = {"depth": params.depth, "width": width, "inputs": params.inputs}
-    found = passage(gains, torch.relu, relu_slope, **size, seed=seed)
+    found = propagate(gains, torch.relu, relu_derivative, **size, seed=seed)
     above_diagonal = torch.triu(torch.ones(params.inputs, params.inputs), diagonal=1) > 0
     cosine = []  # mean over every pair of inputs, at the first gain
-    for layer in [found.entered, *found.after]:
+    for layer in [found.inputs, *found.activations]:
         direction = torch.nn.functional.normalize(layer[0], dim=1)  # [input, unit]
         cosine.append(float((direction @ direction.T)[above_diagonal].mean()))
-    return *lengths.logarithms(found), np.array(cosine)
+    return *signal_propagation.log_mean_squares(found), np.array(cosine)
 
 
 def _walks(params: Params, every: dict[int, np.ndarray]) -> pd.DataFrame:
@@ -222,7 +221,7 @@ def _walks(params: Params, every: dict[int, np.ndarray]) -> pd.DataFrame:
 def _cosines(cosine: np.ndarray) -> pd.DataFrame:
     predicted, rows = 0.0, []  # independent inputs of infinite width are at right angles
     for layer, measured in enumerate(cosine.T):
-        rows.append({"layer": layer, "predicted": predicted, **interval("cosine", measured)})
+        rows.append({"layer": layer, "predicted": predicted, **Estimate.columns("cosine", measured)})
         predicted = next_cosine(predicted)
     return pd.DataFrame(rows)
 
@@ -233,17 +232,17 @@ def _training(params: Params) -> tuple[pd.DataFrame, Estimate, Estimate, float]:
     seeds = range(params.trained_seeds)
     order = mlp.batches(seeds, len(x), params.batch, params.steps)
     shown, following = x[order], y[order]
-    some = torch.randint(len(x), (params.sample,), generator=torch.Generator().manual_seed(mlp.BATCHES - 1))
+    some = torch.randint(len(x), (params.sample,), generator=torch.Generator().manual_seed(mlp.BATCH_SEED - 1))
     data = names.counts(x[some], y[some])
     rows, best = [], {}  # best: losses at the best rate, [seed]
     for depth in track(params.depths, "depths"):
         for start in STARTS:
-            begun = deep_relu.draw(seeds, depth, params.trained_width, partial(_variance, start))
-            found = deep_relu.rate_sweep(begun, shown, following, params.rates, data)  # [rate, seed]
+            begun = deep_relu.init(seeds, depth, params.trained_width, partial(_variance, start))
+            found = deep_relu.lr_sweep(begun, shown, following, params.rates, data)  # [rate, seed]
             best[start, depth] = found[np.nan_to_num(found.mean(1), nan=np.inf).argmin()]
             for rate, loss in zip(params.rates, found, strict=True):
                 finite = {"finite": float(np.isfinite(loss).mean())}
-                rows.append({"start": start, "depth": depth, "rate": rate, **interval("loss", loss), **finite})
+                rows.append({"start": start, "depth": depth, "rate": rate, **Estimate.columns("loss", loss), **finite})
     worth = [Estimate.of(best["1/n", depth] - best["2/n", depth]) for depth in (max(params.depths), min(params.depths))]
-    frequencies = (data.following.sum(0) / data.following.sum()).numpy()
+    frequencies = (data.next_counts.sum(0) / data.next_counts.sum()).numpy()
     return pd.DataFrame(rows), worth[0], worth[1], unigram_baseline.entropy(frequencies)

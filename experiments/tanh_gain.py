@@ -20,8 +20,8 @@ import torch
 from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate
 from lab.tasks import spread
-from nets.mean_field import gaussian_mean, gradient_factor, next_variance, settled_variance
-from nets.signal_propagation import passage, tanh_slope
+from nets.mean_field import fixed_point_variance, gaussian_mean, gradient_factor, next_variance
+from nets.signal_propagation import propagate, tanh_derivative
 
 FIVE_THIRDS = 5 / 3  # torch.nn.init.calculate_gain("tanh"); the lecture's value
 
@@ -130,12 +130,12 @@ def run(params: Params) -> Result:
 def _signal(params: Params, gains: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
     """Measure one network: spreads of activations, pre-activations and gradients, saturated share; each [gain, layer]."""
     size = {"depth": params.depth, "width": params.width, "inputs": params.batch}
-    found = passage(gains, torch.tanh, tanh_slope, **size, seed=seed)
+    found = propagate(gains, torch.tanh, tanh_derivative, **size, seed=seed)
     spread, before, gradient = (
         torch.stack([_spread(layer) for layer in layers], 1).numpy()
-        for layers in (found.after, found.before, found.gradients)
+        for layers in (found.activations, found.pre_activations, found.gradients)
     )
-    saturated = torch.stack([(layer.abs() > 0.97).double().mean((1, 2)) for layer in found.after], 1)
+    saturated = torch.stack([(layer.abs() > 0.97).double().mean((1, 2)) for layer in found.activations], 1)
     return spread, before, gradient / gradient[:, -1:], saturated.numpy()
 
 
@@ -180,7 +180,7 @@ def _gains(gains: np.ndarray, spread: np.ndarray, gradient: np.ndarray, saturate
     rows = []
     steps = spread.shape[2] - 1
     for index, gain in enumerate(gains):
-        settled = settled_variance(gain)
+        settled = fixed_point_variance(gain)
         last = Estimate.of(spread[:, index, -1])
         growth = Estimate.of(np.exp(np.log(gradient[:, index, 0]) / steps))
         rows.append(
@@ -203,7 +203,7 @@ def _gains(gains: np.ndarray, spread: np.ndarray, gradient: np.ndarray, saturate
 def _settling(gains: np.ndarray) -> pd.DataFrame:
     dense_above_one = np.concatenate([gains, 1 + np.geomspace(1e-4, 0.3, 24)])  # it rises like a square root there
     return pd.DataFrame(
-        [{"gain": gain, "spread": np.sqrt(settled_variance(gain)) / gain} for gain in np.sort(dense_above_one)]
+        [{"gain": gain, "spread": np.sqrt(fixed_point_variance(gain)) / gain} for gain in np.sort(dense_above_one)]
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import math
 import re
@@ -62,17 +63,41 @@ def table(
     return Markdown(pipes(heads, list(zip(*shown, strict=True)), right=right))
 
 
-def code(function: Callable[..., Any], first: str | None = None, last: str | None = None) -> Markdown:
-    """Return a function's source as a listing: all of it, or from the line with `first` to the next with `last`."""
-    lines = inspect.getsource(function).splitlines()
-    start = _find(lines, first, 0, function) if first else 0
-    end = _find(lines, last, start, function) if last else len(lines) - 1
-    chosen = lines[start : end + 1]
-    if len(chosen) > LONGEST:
+def code(*functions: Callable[..., Any], first: str | None = None, last: str | None = None) -> Markdown:
+    """Return functions' source as a listing that runs as it stands, with the imports that they need.
+
+    Of a single function a part can be shown: from the line with `first` to the next with `last`, without imports.
+    """
+    if first or last:
+        (function,) = functions
+        lines = inspect.getsource(function).splitlines()
+        start = _find(lines, first, 0, function) if first else 0
+        end = _find(lines, last, start, function) if last else len(lines) - 1
+        listing = textwrap.dedent("\n".join(lines[start : end + 1]))
+    else:
+        sources = [inspect.getsource(function).rstrip() for function in functions]
+        imports = dict.fromkeys(line for function in functions for line in _imports(function))
+        listing = "\n\n\n".join(["\n".join(imports), *sources] if imports else sources)
+    if len(listing.splitlines()) > LONGEST:
+        names = ", ".join(function.__qualname__ for function in functions)
         raise LabError(
-            f"{len(chosen)} lines of {function.__qualname__}: show at most {LONGEST} at a time, with first= and last="
+            f"{len(listing.splitlines())} lines of {names}: show at most {LONGEST} at a time, with first= and last="
         )
-    return Markdown(f"```python\n{textwrap.dedent(chr(10).join(chosen))}\n```")
+    return Markdown(f"```python\n{listing}\n```")
+
+
+def _imports(function: Callable[..., Any]) -> list[str]:
+    """Return the imports of the function's module that give names which the function uses."""
+    used = {node.id for node in ast.walk(ast.parse(inspect.getsource(function))) if isinstance(node, ast.Name)}
+    module = inspect.getmodule(function)
+    found = []
+    for node in ast.parse(inspect.getsource(module)).body if module else []:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            needed = [alias for alias in node.names if (alias.asname or alias.name.partition(".")[0]) in used]
+            if needed:
+                node.names = needed
+                found.append(ast.unparse(node))
+    return found
 
 
 def _find(lines: list[str], needle: str, start: int, function: Callable[..., Any]) -> int:

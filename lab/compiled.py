@@ -13,11 +13,15 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from press import cached_file, keep
+
 ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = 50  # of `constants` for which a file's code is kept
 COMPILERS = ("c++", "g++", "clang++")
 # For this very processor, and without what would let sums be taken in another order.
 FLAGS = ("-std=c++20", "-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
@@ -40,19 +44,12 @@ def _library(
     compiler: str, source: Path, content: bytes, constants: tuple[tuple[str, str | int | float], ...]
 ) -> ctypes.CDLL | None:
     defined = [f"-D{name}={value}" for name, value in constants]
-    seal = sha256("\0".join([platform.machine(), _target(compiler), *FLAGS, *defined]).encode() + content).hexdigest()
-    place = source.resolve().parents[1] / ".lab" / "compiled" / f"{source.stem}-{seal[:32]}.so"
-    try:
-        return ctypes.CDLL(str(place))
-    except OSError:
-        pass  # not there, or damaged: it is made again
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(dir=place.parent)
-    except OSError:  # a folder that cannot be written to: made for this process alone
-        folder = tempfile.TemporaryDirectory()
-    with folder as aside:
-        made = Path(aside) / place.name
+    made_of = [platform.machine(), _target(compiler), *FLAGS, *defined, sha256(content).hexdigest()]
+    folder = source.resolve().parents[1] / ".lab" / "compiled" / source.stem
+    if kept := cached_file(folder, made_of):
+        return ctypes.CDLL(str(kept))
+    with tempfile.TemporaryDirectory() as aside:
+        made = Path(aside) / f"{source.stem}.so"
         done = subprocess.run(
             [compiler, *FLAGS, *defined, str(source), "-o", str(made)], capture_output=True, text=True
         )
@@ -60,9 +57,8 @@ def _library(
             first = next(iter([line for line in done.stderr.splitlines() if "error" in line]), "no reason given")
             warnings.warn(f"{source.name} did not compile, so it is slower: {first}", stacklevel=3)
             return None
-        if made.parent.parent == place.parent:
-            os.replace(made, place)  # whole or not at all, whoever else compiles it now
-            made = place
+        with suppress(OSError):  # a folder that cannot be written to: compiled for this process alone
+            made = keep(folder, made_of, made.read_bytes(), newest=SETTINGS)
         return ctypes.CDLL(str(made))
 
 

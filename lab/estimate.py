@@ -28,6 +28,18 @@ class Estimate:
         standard_error = float(sample.std(ddof=1)) / math.sqrt(n)
         return cls(float(sample.mean()), float(stdtrit(n - 1, 0.975)) * standard_error, n)
 
+    @classmethod
+    def columns(cls, name: str, values: Iterable[float]) -> dict[str, float]:
+        """Return the cells in which a row of a table keeps a measured number: `name`, `name`_low, `name`_high."""
+        found = cls.of(values)
+        return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+
+    @classmethod
+    def whole_columns(cls, name: str, rows: Iterable[Iterable[float]]) -> dict[str, list[float]]:
+        """Return the same for a whole table: `rows` holds the values of one row after the other."""
+        cells = [cls.columns(name, values) for values in rows]
+        return {column: [row[column] for row in cells] for column in (name, f"{name}_low", f"{name}_high")}
+
     @property
     def low(self) -> float:
         """Lower end of the 95 % interval."""

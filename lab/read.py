@@ -1,16 +1,12 @@
-"""Reads the results of experiments.  Never computes: a missing, stale or damaged result is an error."""
+"""`read(experiment)`: what chapters, figures and tests read a result with."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, TypeVar
 
-from lab.errors import LabError, NoResult
 from lab.keys import key as keys
 from lab.keys.experiments import Experiment, home
-from lab.keys.key_diff import changes
-from lab.results import store
-from lab.results.codec import decode
+from lab.results.reading import as_result, fresh
 
 R = TypeVar("R")
 
@@ -18,38 +14,10 @@ R = TypeVar("R")
 def read(experiment: Experiment[R], params: Any = None) -> R:
     """Return the experiment's result with the book's parameters, or with `params` if `lab run --set` computed that.
 
+    Never computes: a missing, stale or damaged result is an error that says what to type.
+
     result = read(tanh_gain)
     """
     name, root = home(experiment)
     wanted = keys.compute(name, root, values=None if params is None else vars(params))
-    return result(experiment, fresh(wanted, root))
-
-
-def fresh(wanted: keys.Key, root: Path) -> store.Stored:
-    """Return the stored result with this key.  Raises NoResult: what is wanted, what there is, what to type."""
-    place = store.folder(root, wanted.experiment, wanted.key, wanted.book)
-    try:
-        there = store.read(place, root)
-    except NoResult as error:
-        raise NoResult(_message(wanted, str(error))) from None
-    if there.key != wanted.key:
-        reasons = changes(there, wanted)
-        shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
-        has = f"{store.shown(place, root)} has key {there.key[:12]} of {there.provenance['date'][:10]}"
-        raise NoResult(_message(wanted, f"{has}; since then: {shown}"))
-    return there
-
-
-def result(experiment: Experiment[R], stored: store.Stored) -> R:
-    """Make the experiment's Result from what is stored."""
-    name = stored.experiment
-    try:
-        found: R = decode(stored.numbers, stored.tables, experiment.Result)
-    except (ValueError, TypeError, KeyError) as error:
-        raise LabError(f"the result of {name} does not fit its Result: {error}\ntype: lab run {name} --force") from None
-    return found
-
-
-def _message(wanted: keys.Key, there: str) -> str:
-    command = f"lab run {wanted.experiment}" + ("" if wanted.book else " --set ... (the parameters in question)")
-    return f"wanted the result of {wanted.experiment} with key {wanted.key[:12]}\n{there}\ntype: {command}"
+    return as_result(experiment, fresh(wanted, root))

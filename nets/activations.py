@@ -1,6 +1,6 @@
 """Activations of a hidden layer, each with its derivative and where that is largest.
 
-The slope is taken from the output, so that a unit's gradient is zero exactly where its output says so.
+The derivative is computed from the output, so that a unit's gradient is zero exactly where its output says so.
 """
 
 from __future__ import annotations
@@ -9,60 +9,60 @@ from typing import NamedTuple
 
 import torch
 
-from nets.signal_propagation import Elementwise, relu_slope, tanh_slope
+from nets.signal_propagation import Elementwise, relu_derivative, tanh_derivative
 
-LEAK = 0.01  # slope of leaky ReLU below zero: PyTorch's
+NEGATIVE_SLOPE = 0.01  # of leaky ReLU below zero, as in PyTorch
 
 
 class Activation(NamedTuple):
     """An activation, its derivative, and where among many examples that is largest."""
 
-    bend: Elementwise  # may write over what it is given
-    slope: Elementwise  # from the output
-    liveliest: Elementwise  # pre-activations [example, unit] to the one of each unit whose slope is the largest, [unit]
+    function: Elementwise  # may write over what it is given
+    derivative: Elementwise  # from the output
+    steepest: Elementwise  # pre-activations [example, unit] to those at which each unit's derivative is largest, [unit]
 
 
-def relu(inner: torch.Tensor) -> torch.Tensor:
+def relu(pre: torch.Tensor) -> torch.Tensor:
     """Return ReLU of the pre-activations."""
-    return torch.relu(inner)
+    return torch.relu(pre)
 
 
-def tanh(inner: torch.Tensor) -> torch.Tensor:
+def tanh(pre: torch.Tensor) -> torch.Tensor:
     """Return tanh of the pre-activations."""
-    return torch.tanh(inner)
+    return torch.tanh(pre)
 
 
-def leaky(inner: torch.Tensor) -> torch.Tensor:
+def leaky_relu(pre: torch.Tensor) -> torch.Tensor:
     """Return leaky ReLU of the pre-activations."""
-    return torch.maximum(inner, LEAK * inner)
+    return torch.maximum(pre, NEGATIVE_SLOPE * pre)
 
 
-def leaky_slope(signal: torch.Tensor) -> torch.Tensor:
-    """Return leaky ReLU's derivative from its output: 1 where a unit is on, `LEAK` where it is off."""
-    return (signal > 0).to(signal).mul_(1 - LEAK).add_(LEAK)
+def leaky_relu_derivative(output: torch.Tensor) -> torch.Tensor:
+    """Return leaky ReLU's derivative from its output: 1 where the unit is active, else `NEGATIVE_SLOPE`."""
+    return (output > 0).to(output).mul_(1 - NEGATIVE_SLOPE).add_(NEGATIVE_SLOPE)
 
 
-def tanh_in_place(inner: torch.Tensor) -> torch.Tensor:
+def tanh_in_place(pre: torch.Tensor) -> torch.Tensor:
     """Turn the pre-activations into their tanh."""
-    return inner.tanh_()
+    return pre.tanh_()
 
 
-def tanh_slope_at_once(signal: torch.Tensor) -> torch.Tensor:
-    """Return tanh's derivative from its output in one pass, which rounds once where `tanh_slope` rounds twice."""
-    return torch.addcmul(signal.new_ones(()), signal, signal, value=-1)
+def tanh_derivative_fused(output: torch.Tensor) -> torch.Tensor:
+    """Return tanh's derivative from its output in one pass, which rounds once where `tanh_derivative` rounds twice."""
+    return torch.addcmul(output.new_ones(()), output, output, value=-1)
 
 
-def largest(inner: torch.Tensor) -> torch.Tensor:
+def largest(pre: torch.Tensor) -> torch.Tensor:
     """Return the largest over the examples: [unit]."""
-    return inner.amax(0)
+    return pre.amax(0)
 
 
-def nearest_zero(inner: torch.Tensor) -> torch.Tensor:
+def nearest_zero(pre: torch.Tensor) -> torch.Tensor:
     """Return the smallest in size over the examples, without its sign: [unit]."""
-    return inner.abs().amin(0)
+    return pre.abs().amin(0)
 
 
-RELU = Activation(relu, relu_slope, largest)
-LEAKY = Activation(leaky, leaky_slope, largest)
-TANH = Activation(tanh, tanh_slope, nearest_zero)
-FAST_TANH = Activation(tanh_in_place, tanh_slope_at_once, nearest_zero)  # the same but for last bits
+RELU = Activation(relu, relu_derivative, largest)
+LEAKY_RELU = Activation(leaky_relu, leaky_relu_derivative, largest)
+TANH = Activation(tanh, tanh_derivative, nearest_zero)
+FAST_TANH = Activation(tanh_in_place, tanh_derivative_fused, nearest_zero)  # the same but for last bits

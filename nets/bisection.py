@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 
-def last(works: Callable[[float], bool], high: float, dtype: torch.dtype) -> float:
+def largest_passing(works: Callable[[float], bool], high: float, dtype: torch.dtype) -> float:
     """Return the largest number of a dtype between 0 and `high` up to which `works` is true; inf if it is at `high`.
 
     `works` must turn from true to false once.  Raises ValueError if it is false at 0.

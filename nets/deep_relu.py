@@ -1,7 +1,7 @@
-"""Deep ReLU networks on the names: letters to embeddings to many equal layers to logits, many networks trained as one.
+"""Deep ReLU networks on the names: `nets.mlp` with any number of hidden layers, many networks trained as one.
 
-As `nets.mlp`, with any number of hidden layers: tensors lead with a [seed] axis, the gradient is written out and checked
-against autograd by a test, and a network depends on its seed's number alone.
+Tensors lead with a [seed] axis, the gradient is written out and checked against autograd by a test, and a network
+depends on its seed's number alone.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from nets.names import CONTEXT, VOCABULARY, Counts
 class Network(NamedTuple):
     """All that is learnt by an ensemble; the same names serve for gradients."""
 
-    embedding: torch.Tensor  # [seed, letter, dimension]
+    embedding: torch.Tensor  # [seed, character, dimension]
     layers: list[torch.Tensor]  # the hidden ones and the last, each [seed, unit below, unit]
     biases: list[torch.Tensor]  # each [seed, 1, unit]
 
 
-def draw(
+def init(
     seeds: Sequence[int],
     depth: int,
     width: int,
@@ -33,18 +33,18 @@ def draw(
     dimension: int = 10,
     dtype: torch.dtype | None = None,
 ) -> Network:
-    """Draw networks with hidden weights of variance(units below), no biases, and a last layer that starts faint.
+    """Initialise networks with hidden weights of variance(units below), no biases, and a small last layer.
 
-    Whatever the variance, the standard normal draws behind the weights are the same.
+    Whatever the variance, the standard normal numbers behind the weights are the same.
     """
-    letters = len(VOCABULARY)
+    vocabulary = len(VOCABULARY)
     below = [CONTEXT * dimension] + [width] * depth
-    above = [width] * depth + [letters]
+    above = [width] * depth + [vocabulary]
     scales = [variance(fan_in) ** 0.5 for fan_in in below[:-1]] + [0.1 / width**0.5]  # logits of 0.1 at variance 2 / n
     embeddings, members = [], []
     for seed in seeds:
         generator = torch.Generator().manual_seed(seed)
-        embeddings.append(torch.randn(letters, dimension, generator=generator, dtype=dtype))
+        embeddings.append(torch.randn(vocabulary, dimension, generator=generator, dtype=dtype))
         members.append(
             [torch.randn(shape, generator=generator, dtype=dtype) for shape in zip(below, above, strict=True)]
         )
@@ -55,11 +55,11 @@ def draw(
 
 
 def forward(network: Network, x: torch.Tensor) -> list[torch.Tensor]:
-    """Return what each layer sees, [seed, example, unit below], and last the logits, for letters x.
+    """Return what each layer sees, [seed, example, unit below], and last the logits, for characters x.
 
     x is [seed, example, context], or [example, context] for all seeds alike.
     """
-    signals = [mlp.embed(network.embedding, mlp.rows(network.embedding, x))]
+    signals = [mlp.embed(network.embedding, mlp.embedding_rows(network.embedding, x))]
     for layer, bias in zip(network.layers, network.biases, strict=True):
         below = signals[-1] if len(signals) == 1 else signals[-1].relu_()
         signals.append(torch.baddbmm(bias, below, layer))
@@ -69,7 +69,7 @@ def forward(network: Network, x: torch.Tensor) -> list[torch.Tensor]:
 def gradient(network: Network, x: torch.Tensor, y: torch.Tensor) -> Network:
     """Differentiate each seed's mean cross-entropy over x [seed, example, context] and y [seed, example]."""
     signals = forward(network, x)
-    error = mlp.by_logits(signals.pop(), y)
+    error = mlp.logits_gradient(signals.pop(), y)
     layers, biases = [], []
     for depth in range(len(network.layers) - 1, -1, -1):
         layers.append(torch.bmm(signals[depth].mT, error))
@@ -77,36 +77,36 @@ def gradient(network: Network, x: torch.Tensor, y: torch.Tensor) -> Network:
         error = torch.bmm(error, network.layers[depth].mT)  # [seed, example, unit below]
         if depth:
             error.mul_(signals[depth] > 0)
-    embedding = mlp.by_embedding(network.embedding, mlp.rows(network.embedding, x), error)
+    embedding = mlp.embedding_gradient(network.embedding, mlp.embedding_rows(network.embedding, x), error)
     return Network(embedding, layers[::-1], biases[::-1])
 
 
-def train(network: Network, x: torch.Tensor, y: torch.Tensor, rate: float) -> Network:
+def train(network: Network, x: torch.Tensor, y: torch.Tensor, lr: float) -> Network:
     """Train a copy by plain SGD on batches x [step, seed, batch, context] and y [step, seed, batch].
 
-    Stops early once every seed's logits have ceased to be numbers: nothing can happen from there.
+    Stops early once every seed's logits are NaN or infinite: nothing can happen from there.
     """
     trained = Network(network.embedding.clone(), *([kind.clone() for kind in kinds] for kinds in network[1:]))
-    for letters, following in zip(x, y, strict=True):
-        slope = gradient(trained, letters, following)
-        for weight, change in zip(_all(trained), _all(slope), strict=True):
-            weight.sub_(change, alpha=rate)
+    for inputs, targets in zip(x, y, strict=True):
+        gradients = gradient(trained, inputs, targets)
+        for weight, change in zip(_all(trained), _all(gradients), strict=True):
+            weight.sub_(change, alpha=lr)
         if not trained.biases[-1].isfinite().all(2).any():
             break
     return trained
 
 
 def losses(network: Network, data: Counts) -> torch.Tensor:
-    """Return each seed's mean cross-entropy over counted examples, in nats: [seed], float64; nan where it broke down."""
-    logarithms = torch.log_softmax(forward(network, data.contexts)[-1], 2)  # [seed, context, letter]
-    return -(logarithms * data.following).sum((1, 2)) / data.following.sum()
+    """Return each seed's mean cross-entropy over counted examples, in nats: [seed], float64; NaN where it diverged."""
+    logarithms = torch.log_softmax(forward(network, data.contexts)[-1], 2)  # [seed, context, character]
+    return -(logarithms * data.next_counts).sum((1, 2)) / data.next_counts.sum()
 
 
-def rate_sweep(
-    network: Network, x: torch.Tensor, y: torch.Tensor, rates: Sequence[float], data: Counts
+def lr_sweep(
+    network: Network, x: torch.Tensor, y: torch.Tensor, lrs: Sequence[float], data: Counts
 ) -> NDArray[np.float64]:
-    """Train a copy at each rate and return the losses in the end, [rate, seed]; other arguments as above."""
-    return np.stack([losses(train(network, x, y, rate), data).numpy() for rate in rates])
+    """Train a copy at each learning rate and return the final losses, [lr, seed]; other arguments as above."""
+    return np.stack([losses(train(network, x, y, lr), data).numpy() for lr in lrs])
 
 
 def _all(network: Network) -> list[torch.Tensor]:

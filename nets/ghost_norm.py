@@ -45,9 +45,9 @@ def grouped(values: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def standardise(values: torch.Tensor, norm: Norm) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take away the mean of [seed, batch, unit] and divide by the spread; return that and one over the spread.
+    """Take away the mean of [seed, batch, unit] and divide by the standard deviation; return also its inverse.
 
-    The latter is [seed, group, 1 or member, unit or 1].
+    The inverse is [seed, group, 1 or member, unit or 1].
     """
     if norm.axis is None:
         return values, values.new_ones(1, 1, 1, 1)
@@ -58,19 +58,19 @@ def standardise(values: torch.Tensor, norm: Norm) -> tuple[torch.Tensor, torch.T
 
 
 def backward(
-    slope: torch.Tensor, standard: torch.Tensor, inverse: torch.Tensor, norm: Norm, scratch: torch.Tensor
+    gradient: torch.Tensor, standard: torch.Tensor, inverse: torch.Tensor, norm: Norm, scratch: torch.Tensor
 ) -> torch.Tensor:
-    """Turn the loss's derivative by standardised values into that by the values: both [seed, batch, unit].
+    """Turn the gradient with respect to standardised values into that with respect to values, [seed, batch, unit].
 
-    The statistics move with the values, and so what the slope has in common with a constant, and with the standardised
-    values, is taken out of it.  `slope` is changed in place.
+    The statistics move with the values, and so what the gradient has in common with a constant, and with the
+    standardised values, is taken out of it.  `gradient` is changed in place.
     """
     if norm.axis is None:
-        return slope
-    groups, values = grouped(slope, norm.size), grouped(standard, norm.size)
-    along = grouped(torch.mul(slope, standard, out=scratch), norm.size).mean(norm.axis, keepdim=True)
+        return gradient
+    groups, values = grouped(gradient, norm.size), grouped(standard, norm.size)
+    along = grouped(torch.mul(gradient, standard, out=scratch), norm.size).mean(norm.axis, keepdim=True)
     groups.sub_(groups.mean(norm.axis, keepdim=True)).addcmul_(values, along, value=-1).mul_(inverse)
-    return slope
+    return gradient
 
 
 def imaginary_mates(size: int, shape: tuple[int, ...], generator: np.random.Generator) -> torch.Tensor:
@@ -89,8 +89,8 @@ def joined(values: torch.Tensor, mean: torch.Tensor, squares: torch.Tensor, size
     return sqrt(size) * distance * torch.addcmul(squares, distance, distance, value=size / (size - 1)).rsqrt_()
 
 
-def joined_slope(values: torch.Tensor, mean: torch.Tensor, squares: torch.Tensor, size: int) -> torch.Tensor:
-    """Return the derivative of `joined` by the values."""
+def joined_derivative(values: torch.Tensor, mean: torch.Tensor, squares: torch.Tensor, size: int) -> torch.Tensor:
+    """Return the derivative of `joined` with respect to the values."""
     distance = (values - mean) * (1 - 1 / size)
     total = torch.addcmul(squares, distance, distance, value=size / (size - 1))
     return (1 - 1 / size) * sqrt(size) * squares * total.pow_(-1.5)

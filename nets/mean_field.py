@@ -27,7 +27,7 @@ def gradient_factor(variance: float, gain: float) -> float:
     return gain**2 * gaussian_mean(lambda z: np.cosh(np.minimum(np.abs(np.sqrt(variance) * z), 300)) ** -4.0)
 
 
-def settled_variance(gain: float) -> float:
+def fixed_point_variance(gain: float) -> float:
     """Return the pre-activations' variance that does not change from layer to layer: 0 up to gain 1, positive above."""
     if gain <= 1:
         return 0.0

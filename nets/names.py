@@ -33,7 +33,7 @@ class Counts(NamedTuple):
     """How often each letter followed each distinct context."""
 
     contexts: torch.Tensor  # [context, position], int64
-    following: torch.Tensor  # [context, letter], float64
+    next_counts: torch.Tensor  # [context, character], float64
 
 
 def load(path: Path) -> list[str]:
@@ -84,15 +84,17 @@ def counts(x: torch.Tensor, y: torch.Tensor) -> Counts:
 
     The book's names have thirty times fewer distinct contexts than examples, so a loss over all of them costs little.
     """
-    letters = len(VOCABULARY)
-    place = letters ** torch.arange(x.shape[1])  # contexts as numbers to the base 27: far quicker to compare than rows
+    vocabulary = len(VOCABULARY)
+    place = vocabulary ** torch.arange(
+        x.shape[1]
+    )  # contexts as numbers to the base 27: far quicker to compare than rows
     codes, which = torch.unique((x * place).sum(1), return_inverse=True)
-    following = torch.zeros(len(codes), letters, dtype=torch.float64)
-    following.index_put_((which, y), torch.ones((), dtype=torch.float64), accumulate=True)
-    return Counts(codes[:, None] // place % letters, following)
+    next_counts = torch.zeros(len(codes), vocabulary, dtype=torch.float64)
+    next_counts.index_put_((which, y), torch.ones((), dtype=torch.float64), accumulate=True)
+    return Counts(codes[:, None] // place % vocabulary, next_counts)
 
 
-@cache  # read once for all the pieces that a process computes
+@cache  # read once for all the tasks that a process computes
 def training_set(path: Path) -> tuple[torch.Tensor, torch.Tensor, Counts]:
     """Return the contexts and next letters of the names to learn from in a names file, and their counts."""
     x, y = contexts(split(load(path)).train)

@@ -1,4 +1,4 @@
-"""The names network with its hidden layer normalised: letters to embeddings to normalised tanh units to logits.
+"""The names network with its hidden layer normalised: characters to embeddings to normalised tanh units to logits.
 
 As in `nets.mlp` every tensor leads with a [seed] axis, the gradient is written out, and a network depends on its own
 seed alone (to the last bit where `width` is a multiple of eight, so that all seeds lie alike in memory).  A scale and a
@@ -24,35 +24,35 @@ NOISE = 2_000_003  # added to a seed for imaginary mates, so that they repeat ne
 class Weights(NamedTuple):
     """All that is learnt by an ensemble; the same names serve for gradients."""
 
-    embedding: torch.Tensor  # [seed, letter, dimension]
+    embedding: torch.Tensor  # [seed, character, dimension]
     hidden: torch.Tensor  # [seed, context * dimension, unit]
     scale: torch.Tensor  # [seed, 1, unit]
     shift: torch.Tensor  # [seed, 1, unit]
-    output: torch.Tensor  # [seed, unit, letter]
-    output_bias: torch.Tensor  # [seed, 1, letter]
+    output: torch.Tensor  # [seed, unit, character]
+    output_bias: torch.Tensor  # [seed, 1, character]
 
 
-def start(seeds: Sequence[int], width: int, dimension: int) -> Weights:
-    """Draw weights: pre-activations of unit variance, small first logits, scale 1 and no shift."""
-    drawn = mlp.draw(seeds, width, dimension)
+def init(seeds: Sequence[int], width: int, dimension: int) -> Weights:
+    """Initialise: pre-activations of unit variance, small first logits, scale 1 and no shift."""
+    normal = mlp.init(seeds, width, dimension)
     return Weights(
-        embedding=drawn.embedding,
-        hidden=drawn.hidden / drawn.hidden.shape[1] ** 0.5,
-        scale=torch.ones_like(drawn.hidden_bias),
-        shift=torch.zeros_like(drawn.hidden_bias),
-        output=0.1 * drawn.output / width**0.5,
-        output_bias=torch.zeros_like(drawn.output_bias),
+        embedding=normal.embedding,
+        hidden=normal.hidden / normal.hidden.shape[1] ** 0.5,
+        scale=torch.ones_like(normal.hidden_bias),
+        shift=torch.zeros_like(normal.hidden_bias),
+        output=0.1 * normal.output / width**0.5,
+        output_bias=torch.zeros_like(normal.output_bias),
     )
 
 
 def logits(weights: Weights, x: torch.Tensor, norm: Norm) -> torch.Tensor:
-    """Return the logits [seed, example, letter] of a batch with the batch's own statistics, as in training."""
-    return _after(weights, ghost_norm.standardise(before(weights, x), norm)[0])
+    """Return the logits [seed, example, character] of a batch with the batch's own statistics, as in training."""
+    return _after(weights, ghost_norm.standardise(pre_activations(weights, x), norm)[0])
 
 
-def before(weights: Weights, x: torch.Tensor) -> torch.Tensor:
-    """Return what is to be normalised, [seed, example, unit]; `x` [seed, example, context], or without [seed]."""
-    return torch.bmm(mlp.embed(weights.embedding, mlp.rows(weights.embedding, x)), weights.hidden)
+def pre_activations(weights: Weights, x: torch.Tensor) -> torch.Tensor:
+    """Return the pre-activations before normalisation, [seed, example, unit]; `x` as in `mlp.pre_activations`."""
+    return torch.bmm(mlp.embed(weights.embedding, mlp.embedding_rows(weights.embedding, x)), weights.hidden)
 
 
 def gradient(
@@ -62,48 +62,48 @@ def gradient(
 
     `mates` [2, seed, group, 1, unit] are imaginary, one set for every `norm.drawn` examples (`ghost_norm.joined`).
     """
-    rows = mlp.rows(weights.embedding, x)
+    rows = mlp.embedding_rows(weights.embedding, x)
     embedded = mlp.embed(weights.embedding, rows)
     standard, inverse = ghost_norm.standardise(torch.bmm(embedded, weights.hidden), norm)
     moved = standard if mates is None else _among(ghost_norm.joined, standard, mates, norm)
     hidden = torch.addcmul(weights.shift, moved, weights.scale).tanh_()
-    # The loss's derivative by the logits, [seed, example, letter] ...
-    error = mlp.by_logits(torch.baddbmm(weights.output_bias, hidden, weights.output), y)
-    # ... by what goes into tanh, whose slope is 1 - tanh^2, [seed, example, unit] ...
-    inner, output = torch.bmm(error, weights.output.mT), torch.bmm(hidden.mT, error)
-    inner.mul_(torch.addcmul(hidden.new_ones(()), hidden, hidden, value=-1, out=hidden))
-    shift, scale = inner.sum(1, keepdim=True), torch.mul(inner, moved, out=hidden).sum(1, keepdim=True)
-    # ... by the pre-activations, through scale, mates and normalisation ...
-    inner.mul_(weights.scale)
+    # The gradient with respect to the logits, [seed, example, character] ...
+    logits_grad = mlp.logits_gradient(torch.baddbmm(weights.output_bias, hidden, weights.output), y)
+    # ... with respect to what goes into tanh, whose derivative is 1 - tanh^2, [seed, example, unit] ...
+    pre_gradient, output = torch.bmm(logits_grad, weights.output.mT), torch.bmm(hidden.mT, logits_grad)
+    pre_gradient.mul_(torch.addcmul(hidden.new_ones(()), hidden, hidden, value=-1, out=hidden))
+    shift, scale = pre_gradient.sum(1, keepdim=True), torch.mul(pre_gradient, moved, out=hidden).sum(1, keepdim=True)
+    # ... with respect to the pre-activations, through scale, mates and normalisation ...
+    pre_gradient.mul_(weights.scale)
     if mates is not None:
-        inner.mul_(_among(ghost_norm.joined_slope, standard, mates, norm))
-    inner = ghost_norm.backward(inner, standard, inverse, norm, hidden)
+        pre_gradient.mul_(_among(ghost_norm.joined_derivative, standard, mates, norm))
+    pre_gradient = ghost_norm.backward(pre_gradient, standard, inverse, norm, hidden)
     return Weights(
-        embedding=mlp.by_embedding(weights.embedding, rows, torch.bmm(inner, weights.hidden.mT)),
-        hidden=torch.bmm(embedded.mT, inner),
+        embedding=mlp.embedding_gradient(weights.embedding, rows, torch.bmm(pre_gradient, weights.hidden.mT)),
+        hidden=torch.bmm(embedded.mT, pre_gradient),
         scale=scale,
         shift=shift,
         output=output,
-        output_bias=error.sum(1, keepdim=True),
+        output_bias=logits_grad.sum(1, keepdim=True),
     )
 
 
-def descent(
+def checkpoints(
     weights: Weights,
     x: torch.Tensor,
     y: torch.Tensor,
     order: torch.Tensor,
-    rate: float,
+    lr: float,
     norm: Norm,
     seeds: Sequence[int],
-    looks: Iterable[int] | None = None,
+    eval_steps: Iterable[int] | None = None,
 ) -> Iterator[tuple[int, Weights]]:
     """Train a copy by plain SGD on examples x [example, context], y [example], in `order` [step, seed, batch].
 
-    Yields step and weights at each of the steps `looks`, as `mlp.descent`.
+    Yields step and weights at each of the steps `eval_steps`, as `mlp.checkpoints`.
     """
-    wanted = range(len(order) + 1) if looks is None else set(looks)
-    trained, (x, y, order) = device_transfer.copied(weights), device_transfer.there(x, y, order)
+    wanted = range(len(order) + 1) if eval_steps is None else set(eval_steps)
+    trained, (x, y, order) = device_transfer.copy_to_device(weights), device_transfer.to_device(x, y, order)
     generators = [np.random.default_rng(NOISE + seed) for seed in seeds]
     shape = (order.shape[2] // max(norm.drawn, 1), 1, weights.scale.shape[2])
     for step in range(max(wanted) + 1):
@@ -111,12 +111,12 @@ def descent(
             chosen, mates = order[step - 1], None
             if norm.drawn:
                 drawn = [ghost_norm.imaginary_mates(norm.drawn, shape, generator) for generator in generators]
-                (mates,) = device_transfer.there(torch.stack(drawn, 1))
-            slope = gradient(trained, x[chosen], y[chosen], norm, mates)
-            for kind, change in zip(trained, slope, strict=True):
-                kind.sub_(change, alpha=rate)
+                (mates,) = device_transfer.to_device(torch.stack(drawn, 1))
+            gradients = gradient(trained, x[chosen], y[chosen], norm, mates)
+            for tensor, change in zip(trained, gradients, strict=True):
+                tensor.sub_(change, alpha=lr)
         if step in wanted:
-            yield step, device_transfer.back(trained)
+            yield step, device_transfer.to_cpu(trained)
 
 
 def losses(weights: Weights, norm: Norm, population: Counts, *data: Counts) -> torch.Tensor:
@@ -126,25 +126,25 @@ def losses(weights: Weights, norm: Norm, population: Counts, *data: Counts) -> t
     """
     found = []
     for alone in mlp.one_by_one(weights):
-        mean, inverse = _statistics(before(alone, population.contexts), population)
+        mean, inverse = _statistics(pre_activations(alone, population.contexts), population)
         row = []
-        for contexts, following in data:
-            values = before(alone, contexts)
+        for contexts, next_counts in data:
+            values = pre_activations(alone, contexts)
             standard = (values - mean) * inverse if norm.axis == EXAMPLES else ghost_norm.standardise(values, norm)[0]
-            logarithms = torch.log_softmax(_after(alone, standard), 2)[0]  # [context, letter]
-            row.append(-(logarithms * following).sum() / following.sum())
+            logarithms = torch.log_softmax(_after(alone, standard), 2)[0]  # [context, character]
+            row.append(-(logarithms * next_counts).sum() / next_counts.sum())
         found.append(torch.stack(row))
     return torch.stack(found, 1)
 
 
 def _after(weights: Weights, standard: torch.Tensor) -> torch.Tensor:
-    """Return the logits [seed, example, letter] that normalised values [seed, example, unit] lead to."""
+    """Return the logits [seed, example, character] that normalised values [seed, example, unit] lead to."""
     hidden = torch.addcmul(weights.shift, standard, weights.scale).tanh_()
     return torch.baddbmm(weights.output_bias, hidden, weights.output)
 
 
 def _statistics(values: torch.Tensor, population: Counts) -> tuple[torch.Tensor, torch.Tensor]:
-    share = (population.following.sum(1) / population.following.sum()).to(values.dtype)[:, None]  # [context, 1]
+    share = (population.next_counts.sum(1) / population.next_counts.sum()).to(values.dtype)[:, None]  # [context, 1]
     mean = (values * share).sum(1, keepdim=True)
     variance = ((values - mean).square() * share).sum(1, keepdim=True)
     return mean, (variance + EPSILON).rsqrt()
@@ -153,5 +153,5 @@ def _statistics(values: torch.Tensor, population: Counts) -> tuple[torch.Tensor,
 def _among(
     function: Callable[..., torch.Tensor], standard: torch.Tensor, mates: torch.Tensor, norm: Norm
 ) -> torch.Tensor:
-    """Apply `joined` or its slope to standardised values [seed, batch, unit] and their imaginary mates."""
+    """Apply `joined` or its derivative to standardised values [seed, batch, unit] and their imaginary mates."""
     return function(ghost_norm.grouped(standard, norm.drawn), *mates, norm.drawn).view(standard.shape)

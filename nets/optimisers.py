@@ -6,23 +6,27 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-FIRST, SECOND, TINY = 0.9, 0.999, 1e-8  # Adam's two betas and epsilon, as Kingma and Ba chose them and PyTorch has them
+BETA1, BETA2, EPSILON = (
+    0.9,
+    0.999,
+    1e-8,
+)  # Adam's two betas and epsilon, as Kingma and Ba chose them and PyTorch has them
 Tensors = Sequence["torch.Tensor"]
 Step = Callable[[Tensors, Tensors], None]  # changes weights in place, given their gradients
 
 
-def sgd(rates: Tensors) -> Step:
-    """Return the step that takes rate times gradient away; each of `rates` broadcasts against one of the weights."""
+def sgd(lr: Tensors) -> Step:
+    """Return the step that takes rate times gradient away; each of `lr` broadcasts against one of the weights."""
 
     def step(weights: Tensors, gradients: Tensors) -> None:
-        for weight, gradient, rate in zip(weights, gradients, rates, strict=True):
+        for weight, gradient, rate in zip(weights, gradients, lr, strict=True):
             weight.addcmul_(gradient, rate, value=-1)
 
     return step
 
 
-def adam(rates: Tensors) -> Step:
-    """Return Adam's step (Kingma and Ba 2015), which remembers its averages from call to call; `rates` as in `sgd`."""
+def adam(lr: Tensors) -> Step:
+    """Return Adam's step (Kingma and Ba 2015), which remembers its averages from call to call; `lr` as in `sgd`."""
     means: list[torch.Tensor] = []
     squares: list[torch.Tensor] = []
     taken = 0
@@ -33,10 +37,10 @@ def adam(rates: Tensors) -> Step:
             means.extend(torch.zeros_like(weight) for weight in weights)
             squares.extend(torch.zeros_like(weight) for weight in weights)
         taken += 1
-        for weight, gradient, rate, mean, square in zip(weights, gradients, rates, means, squares, strict=True):
-            mean.lerp_(gradient, 1 - FIRST)
-            square.mul_(SECOND).addcmul_(gradient, gradient, value=1 - SECOND)
-            spread = (square / (1 - SECOND**taken)).sqrt_().add_(TINY)
-            weight.addcdiv_(mean * (rate / (1 - FIRST**taken)), spread, value=-1)
+        for weight, gradient, rate, mean, square in zip(weights, gradients, lr, means, squares, strict=True):
+            mean.lerp_(gradient, 1 - BETA1)
+            square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+            std = (square / (1 - BETA2**taken)).sqrt_().add_(EPSILON)
+            weight.addcdiv_(mean * (rate / (1 - BETA1**taken)), std, value=-1)
 
     return step

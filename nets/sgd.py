@@ -1,11 +1,11 @@
-"""Trains the names network by plain SGD: compiled where there is a C++ compiler, plainly otherwise, the same to rounding.
+"""Trains the names network by plain SGD: compiled where there is a C++ compiler, in PyTorch elsewhere.
 
 The compiled steps (nets/sgd.cpp) train one network after the other, each for as many steps as are asked for at once,
 since a network's weights fit into the processor's cache and an ensemble's do not.  A network is thus the same bits
 whichever others are trained with it, in however many processes, and however its steps are portioned out.  The plain
-steps train all networks as one batch, as in `nets.mlp` and `nets.normed_mlp`, on a GPU too.  Between the two lie the last bits of
-every sum.  A well-scaled start keeps them small (1e-8 nats after 10,000 steps of the names network); a saturated one
-makes them grow, and after a thousand steps the same seed is another run of the same recipe.
+steps train all networks as one batch, as in `nets.mlp` and `nets.normed_mlp`, on a GPU too.  The two differ in the last
+bits of every sum.  A well-scaled initialisation keeps them small (1e-8 nats after 10,000 steps of the names network); a
+saturated one makes them grow, and after a thousand steps the same seed is another run of the same recipe.
 """
 
 from __future__ import annotations
@@ -30,47 +30,47 @@ MOST = 2**25  # examples chosen at once, 256 MB of them: with thousands of netwo
 VECTOR = 32  # bytes; a batch must fill its vectors to be trained by compiled steps
 
 
-def train(weights: W, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, rates: Sequence[float]) -> W:
+def train(weights: W, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, lr: Sequence[float]) -> W:
     """Return a copy trained on examples x [example, context], y [example], in `order` [step, seed, batch].
 
     One learning rate a step.  `normed_mlp.Weights` train with batch normalisation.  Raises IndexError for an order that
     names examples which are not there, and ValueError for a different number of rates.
     """
-    if len(rates) != len(order):
-        raise ValueError(f"{len(order)} steps need as many learning rates, got {len(rates)}")
+    if len(lr) != len(order):
+        raise ValueError(f"{len(order)} steps need as many learning rates, got {len(lr)}")
     if order.numel() and not 0 <= int(order.min()) <= int(order.max()) < len(x):
         raise IndexError(f"the order names examples {int(order.min())} to {int(order.max())}; there are {len(x)}")
-    trained = type(weights)(*(kind.clone(memory_format=torch.contiguous_format) for kind in weights))
+    trained = type(weights)(*(tensor.clone(memory_format=torch.contiguous_format) for tensor in weights))
     steps = _compiled(trained, order) if training_device() == PROCESSOR else None
     if steps is None:
-        _plainly(trained, x, y, order, rates)
+        _plainly(trained, x, y, order, lr)
     else:
-        _one_by_one(steps, trained, x, y, order, rates)
+        _one_by_one(steps, trained, x, y, order, lr)
     return trained
 
 
-def descend(
+def checkpoints(
     weights: W,
     x: torch.Tensor,
     y: torch.Tensor,
     seeds: Sequence[int],
     batch: int,
-    rates: Sequence[float],
-    looks: Iterable[int],
+    lr: Sequence[float],
+    eval_steps: Iterable[int],
 ) -> Iterator[tuple[int, W]]:
-    """Train, and yield step and weights at each of the steps `looks`; ends with the last of them.
+    """Train, and yield step and weights at each of the steps `eval_steps`; ends with the last of them.
 
     Examples x, y as in `train`, chosen as `mlp.batches` chooses them, from each seed alone, but never all at once.
     """
-    generators = [torch.Generator().manual_seed(mlp.BATCHES + seed) for seed in seeds]
+    generators = [torch.Generator().manual_seed(mlp.BATCH_SEED + seed) for seed in seeds]
     step, portion = 0, min(PORTION, max(1, MOST // (len(seeds) * batch)))
-    for look in sorted(looks):
-        while step < look:
-            until = min(look, step + portion)
+    for evaluation in sorted(eval_steps):
+        while step < evaluation:
+            until = min(evaluation, step + portion)
             order = [torch.randint(len(x), (until - step, batch), generator=generator) for generator in generators]
-            weights = train(weights, x, y, torch.stack(order, 1), rates[step:until])
+            weights = train(weights, x, y, torch.stack(order, 1), lr[step:until])
             step = until
-        yield look, weights
+        yield evaluation, weights
 
 
 def _plainly(
@@ -78,20 +78,20 @@ def _plainly(
     x: torch.Tensor,
     y: torch.Tensor,
     order: torch.Tensor,
-    rates: Sequence[float],
+    lr: Sequence[float],
 ) -> None:
-    slope: mlp.Weights | normed_mlp.Weights
-    x, y, order = device_transfer.there(x, y, order)
-    moved = type(trained)(*device_transfer.there(*trained))  # the same tensors, on the processor
-    for chosen, rate in zip(order, rates, strict=True):
+    gradients: mlp.Weights | normed_mlp.Weights
+    x, y, order = device_transfer.to_device(x, y, order)
+    moved = type(trained)(*device_transfer.to_device(*trained))  # the same tensors, on the processor
+    for chosen, rate in zip(order, lr, strict=True):
         if isinstance(moved, mlp.Weights):
-            slope = mlp.gradient(moved, x[chosen], y[chosen])
+            gradients = mlp.gradient(moved, x[chosen], y[chosen])
         else:
-            slope = normed_mlp.gradient(moved, x[chosen], y[chosen], ghost_norm.ghost(order.shape[2]))
-        for kind, change in zip(moved, slope, strict=True):
-            kind.sub_(change, alpha=rate)
-    for kind, found in zip(trained, moved, strict=True):
-        kind.copy_(found)
+            gradients = normed_mlp.gradient(moved, x[chosen], y[chosen], ghost_norm.ghost(order.shape[2]))
+        for tensor, change in zip(moved, gradients, strict=True):
+            tensor.sub_(change, alpha=rate)
+    for tensor, found in zip(trained, moved, strict=True):
+        tensor.copy_(found)
 
 
 def _one_by_one(
@@ -100,16 +100,16 @@ def _one_by_one(
     x: torch.Tensor,
     y: torch.Tensor,
     order: torch.Tensor,
-    rates: Sequence[float],
+    lr: Sequence[float],
 ) -> None:
-    letters, following = x.to(torch.uint8).contiguous(), y.to(torch.uint8).contiguous()
-    order, rate = order.contiguous(), torch.tensor(rates, dtype=torch.float64)
+    inputs, targets = x.to(torch.uint8).contiguous(), y.to(torch.uint8).contiguous()
+    order, rate = order.contiguous(), torch.tensor(lr, dtype=torch.float64)
     scale, shift = (
         (trained.hidden_bias,) * 2 if isinstance(trained, mlp.Weights) else (trained.scale, trained.shift)
     )  # the plain network's hidden bias is a shift, and the steps compiled for it leave the scale alone
     kinds = (trained.embedding, trained.hidden, scale, shift, trained.output, trained.output_bias)
     for seed in range(order.shape[1]):
-        shown = (*(kind[seed] for kind in kinds), letters, following, order[:, seed])
+        shown = (*(kind[seed] for kind in kinds), inputs, targets, order[:, seed])
         steps(*(tensor.data_ptr() for tensor in shown), order.stride(0), rate.data_ptr(), len(order))
 
 

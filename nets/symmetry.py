@@ -12,20 +12,20 @@ TOLERANCE = 1e-3
 """Relative difference below which two units count as one, and a direction as absent.
 
 Why right answers pass: equal units computed in float32 differ by some 1e-7, and by 1e-6 after summing over hundreds of
-examples.  Why wrong ones fail: units that are drawn differ by about 1.  What is dropped carries less than a millionth
+examples.  Why wrong ones fail: randomly initialised units differ by about 1.  What is dropped carries less than a millionth
 (the square) of the layer's variance.
 """
 
 
-def apart(hidden: torch.Tensor) -> torch.Tensor:
+def relative_distance(hidden: torch.Tensor) -> torch.Tensor:
     """Return how far the farthest unit lies from the average unit, over the units' root-mean-square length."""
     hidden = hidden.double()
     length = hidden.square().sum(1).mean(1).sqrt()
     farthest = (hidden - hidden.mean(2, keepdim=True)).square().sum(1).amax(1).sqrt()
-    return farthest / length.clamp_min(1e-300)  # a silent layer: 0
+    return farthest / length.clamp_min(1e-300)  # a layer of zeros: 0
 
 
-def distinct(hidden: torch.Tensor, tolerance: float = TOLERANCE) -> torch.Tensor:
+def distinct_units(hidden: torch.Tensor, tolerance: float = TOLERANCE) -> torch.Tensor:
     """Count the units that differ from every unit before them by more than `tolerance` of the longer one's length."""
     products = _products(hidden)
     squared = products.diagonal(dim1=1, dim2=2)
@@ -34,7 +34,7 @@ def distinct(hidden: torch.Tensor, tolerance: float = TOLERANCE) -> torch.Tensor
     return (~twins.tril(-1).any(2)).sum(1)
 
 
-def rank(hidden: torch.Tensor, tolerance: float = TOLERANCE) -> torch.Tensor:
+def numerical_rank(hidden: torch.Tensor, tolerance: float = TOLERANCE) -> torch.Tensor:
     """Count the singular values of the activations above `tolerance` times the largest: directions the layer uses."""
     values: torch.Tensor = torch.linalg.eigvalsh(_products(hidden)).clamp_min(0).sqrt()  # ascending
     return ((values > tolerance * values[:, -1:]) & (values > 0)).sum(1)

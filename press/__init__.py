@@ -2,30 +2,51 @@
 
     press.render(root)        the whole book into its output folder
 
-The way of a chapter: `project` reads _quarto.yml, `source` the chapter, `constructs` says what is supported, `execute` runs
-the cells in a Jupyter kernel, `document` joins text and outputs through pandoc, `crossref` numbers and refers, `citations`
-cites; `html` and `pdf` write; `build` does only what is needed of all this and swaps the finished site in at the end.
+The way of a chapter: `read` reads _quarto.yml and the chapter and says what is supported, `execute` runs the cells in a Jupyter
+kernel, `resolve` joins text and outputs through pandoc, numbers, refers and cites; `html` and `pdf` write; `build` does only what
+is needed of all this and swaps the finished site in at the end.
+
+press knows nothing of experiments.  What it offers to others is listed here, and others import nothing else of it.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from press.book import Book as Book
+    from press.build import read_sources as read_sources
     from press.build import render as render
     from press.errors import SourceError as SourceError
+    from press.execute.source_imports import forget as forget
+    from press.execute.source_imports import from_source as from_source
+    from press.files import cached as cached
+    from press.files import cached_file as cached_file
+    from press.files import keep as keep
+    from press.files import restore as restore
+    from press.files import swap as swap
+    from press.files import sync_folder as sync_folder
+    from press.files import write_whole as write_whole
+    from press.read.project import read_project as read_project
+    from press.read.qmd import Cell as Cell
+    from press.read.qmd import Source as Source
 
-__all__ = ["SourceError", "render"]
+_HOMES = {
+    "press.book": ["Book"],
+    "press.build": ["read_sources", "render"],
+    "press.errors": ["SourceError"],
+    "press.execute.source_imports": ["forget", "from_source"],
+    "press.files": ["cached", "cached_file", "keep", "restore", "swap", "sync_folder", "write_whole"],
+    "press.read.project": ["read_project"],
+    "press.read.qmd": ["Cell", "Source"],
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = [*_HOME]
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use: `import press` costs nothing."""
-    if name == "render":
-        from press.build import render
-
-        return render
-    if name == "SourceError":
-        from press.errors import SourceError
-
-        return SourceError
-    raise AttributeError(f"module 'press' has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'press' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

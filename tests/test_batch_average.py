@@ -42,7 +42,7 @@ def _small(seeds: int = 2, batch: int = 4, steps: int = 3) -> tuple[Weights, tor
     """Return networks of five units in float64, and batches x [step, seed, batch, context], y [step, seed, batch]."""
     x, y = names.contexts(names.load(Params().data)[:20])
     order = mlp.batches(range(seeds), len(x), batch, steps)
-    return initialisation.good(mlp.draw(range(seeds), 5, 3, dtype=torch.float64)), x[order], y[order]
+    return initialisation.well_scaled(mlp.init(range(seeds), 5, 3, dtype=torch.float64)), x[order], y[order]
 
 
 # The algebra
@@ -216,7 +216,7 @@ def test_the_first_two_networks_come_out_again(result: Result) -> None:
     """The full run takes a minute; the same networks alone must agree: float64, no training but the walk's first steps."""
     x, y = names.contexts(names.split(names.load(Params().data)).train)
     order = mlp.batches(range(2), len(x), Params().batch, Params().steps)[:3]
-    start = initialisation.good(mlp.draw(range(2), Params().width, 10, dtype=torch.float64))
+    start = initialisation.well_scaled(mlp.init(range(2), Params().width, 10, dtype=torch.float64))
     alone, _ = data_parallel.walk(start, x[order], y[order], 0.1, (2, 3), meet=False)
     rows = result.walks[result.walks["rate"] == 0.1].set_index("step")
     spread = (rows["high"] - rows["low"]) * math.sqrt(Params().seeds)

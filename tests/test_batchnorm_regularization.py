@@ -61,7 +61,7 @@ def test_loss_with_mates_exceeds_the_loss_without_jitter_the_more_the_smaller_th
 
 def test_no_loss_is_below_the_entropy_of_its_data(result: Result) -> None:
     """A context that the training set has once costs nothing to learn by heart; the set's own entropy is the floor."""
-    data = names.counts(*names.contexts(names.split(names.load(Params().data)).train[: Params().learnt])).following
+    data = names.counts(*names.contexts(names.split(names.load(Params().data)).train[: Params().learnt])).next_counts
     shares = data / data.sum(1, keepdim=True)
     floor = -(data * shares.clamp_min(1e-300).log()).sum() / data.sum()
     assert float(floor) < result.variants["train"].min() and result.variants["train"].max() < np.log(27)
@@ -99,9 +99,9 @@ def test_first_look_of_one_variant_is_recomputed(result: Result) -> None:
     x, y = names.contexts(split.train[: params.learnt])
     train, validation = names.counts(x, y), names.counts(*names.contexts(split.validation))
     order = mlp.batches(seeds, len(x), params.batch, params.steps)[: params.steps // params.looks]
-    start = normed_mlp.start(seeds, params.width, DIMENSION)
+    start = normed_mlp.init(seeds, params.width, DIMENSION)
     norm = ghost_norm.ghost(16)
-    *_, (_, weights) = normed_mlp.descent(start, x, y, order, params.rate, norm, seeds)
+    *_, (_, weights) = normed_mlp.checkpoints(start, x, y, order, params.rate, norm, seeds)
     found = [Estimate.of(row.tolist()) for row in normed_mlp.losses(weights, norm, train, train, validation)]
     row = result.curves.query(f"variant == '16' and step == {len(order)}").iloc[0]
     assert (row["train"], row["validation"]) == pytest.approx((found[0].mean, found[1].mean), abs=2e-3)

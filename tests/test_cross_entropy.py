@@ -65,10 +65,10 @@ def test_all_formulas_are_one_function_where_numbers_are_ordinary(formula: logit
 @pytest.mark.parametrize("edge", [0.0, 1e-3, 0.7, 1.0, 88.7, 1e30])
 def test_the_search_ends_on_the_last_number_that_works(edge: float) -> None:
     last = np.float32(edge)
-    assert bisection.last(lambda x: x <= float(last), 3e38, torch.float32) == float(last)
-    assert bisection.last(lambda x: x < 1e30, 5.0, torch.float32) == math.inf
+    assert bisection.largest_passing(lambda x: x <= float(last), 3e38, torch.float32) == float(last)
+    assert bisection.largest_passing(lambda x: x < 1e30, 5.0, torch.float32) == math.inf
     with pytest.raises(ValueError, match="not even work at 0"):
-        bisection.last(lambda x: False, 5.0, torch.float32)
+        bisection.largest_passing(lambda x: False, 5.0, torch.float32)
 
 
 def test_saved_tensors_are_counted_once_however_often_they_are_kept() -> None:

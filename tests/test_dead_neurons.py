@@ -18,7 +18,7 @@ from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
 from nets import mlp, names
-from nets.activations import LEAKY, RELU, TANH, Activation
+from nets.activations import LEAKY_RELU, RELU, TANH, Activation
 from nets.mlp import Weights
 
 
@@ -67,8 +67,8 @@ def test_contexts_apart_share_no_letter_in_any_place() -> None:
 
 def test_tanh_in_float32_is_flat_from_where_the_chapter_says() -> None:
     edge = torch.tensor([0.999, 1.001]) * runs.FLAT
-    assert (TANH.slope(TANH.bend(edge)) == 0).tolist() == [False, True]
-    assert (TANH.slope(TANH.bend(edge.double())) > 0).all()  # float64 has digits left
+    assert (TANH.derivative(TANH.function(edge)) == 0).tolist() == [False, True]
+    assert (TANH.derivative(TANH.function(edge.double())) > 0).all()  # float64 has digits left
 
 
 # The code, against independent code
@@ -84,10 +84,10 @@ def _loss(kinds: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor, bend: str
 
 def _assert_gradient_is_autograd(kind: str, activation: Activation) -> None:
     """Float64: sums of some ten terms differ by 1e-16, a slope of 0 for 0.01 by 1e-3."""
-    weights = mlp.draw([1, 2], 6, dimension=2, dtype=torch.float64)
+    weights = mlp.init([1, 2], 6, dimension=2, dtype=torch.float64)
     x, y = names.contexts(["emma", "olivia"])
-    found = mlp.gradient(weights, x.expand(2, -1, -1), y.expand(2, -1), activation, letters=True)
-    still = mlp.gradient(weights, x.expand(2, -1, -1), y.expand(2, -1), activation, letters=False)
+    found = mlp.gradient(weights, x.expand(2, -1, -1), y.expand(2, -1), activation, train_embedding=True)
+    still = mlp.gradient(weights, x.expand(2, -1, -1), y.expand(2, -1), activation, train_embedding=False)
     assert not still.embedding.any() and torch.equal(still.hidden, found.hidden)
     for seed in range(2):
         leaves = [part[seed].clone().requires_grad_() for part in weights]
@@ -102,15 +102,15 @@ def test_gradients_by_hand_equal_autograd(kind: str) -> None:
 
 @pytest.mark.parametrize("mutant", ["relu", "tanh"])
 def test_a_wrong_slope_is_caught(mutant: str) -> None:
-    wrong = {"relu": LEAKY, "tanh": TANH._replace(slope=lambda signal: 1 - signal)}[mutant]
+    wrong = {"relu": LEAKY_RELU, "tanh": TANH._replace(derivative=lambda signal: 1 - signal)}[mutant]
     with pytest.raises(AssertionError):
-        _assert_gradient_is_autograd(mutant, RELU._replace(slope=wrong.slope) if mutant == "relu" else wrong)
+        _assert_gradient_is_autograd(mutant, RELU._replace(derivative=wrong.derivative) if mutant == "relu" else wrong)
 
 
 def _one_unit(bias: float) -> tuple[Weights, torch.Tensor, names.Counts]:
     """Return a network of one unit that sees 1 for the letter a in the last place, and -1 for every other."""
     x, y = names.contexts(["aa", "ba"])
-    weights = Weights(*(torch.zeros_like(kind) for kind in mlp.draw([0], 1, dimension=1)))
+    weights = Weights(*(torch.zeros_like(kind) for kind in mlp.init([0], 1, dimension=1)))
     weights.embedding[0, :, 0] = -1.0
     weights.embedding[0, 1, 0] = 1.0
     weights.hidden[0, 2, 0] = 1.0
@@ -123,12 +123,12 @@ def test_one_example_that_turns_a_unit_on_keeps_it_alive() -> None:
     """Bias -0.5: on where the last letter is a; bias -1: at most zero everywhere, and zero counts as off."""
     for bias, dead in ((-0.5, False), (-1.0, True)):
         weights, x, data = _one_unit(bias)
-        for activation, expected in ((RELU, dead), (LEAKY, False), (TANH, False)):
+        for activation, expected in ((RELU, dead), (LEAKY_RELU, False), (TANH, False)):
             run = history.watch(
                 weights,
                 x[None, None, :1],
                 torch.tensor([[[0]]]),
-                mlp.same_rates(0.0),
+                mlp.same_lr(0.0),
                 activation,
                 data,
                 data.contexts,
@@ -312,7 +312,7 @@ def test_named_mutants_of_the_deep_start_are_caught(mutant: str, monkeypatch: py
 def test_a_dead_unit_that_moves_is_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each makes weights of units that are called dead move, which the experiment must count."""
     if mutant.startswith("one"):
-        monkeypatch.setitem(runs.ACTIVATIONS, "relu", RELU._replace(liveliest=lambda inner: inner.amin(0)))
+        monkeypatch.setitem(runs.ACTIVATIONS, "relu", RELU._replace(steepest=lambda pre: pre.amin(0)))
     else:
         plain = mlp.gradient
 
@@ -327,13 +327,13 @@ def test_a_dead_unit_that_moves_is_caught(mutant: str, monkeypatch: pytest.Monke
 
 
 def test_broken_networks_count_as_neither_dead_nor_alive() -> None:
-    drawn = mlp.draw([0, 1], 4)
+    drawn = mlp.init([0, 1], 4)
     x, y = names.contexts(["emma", "olivia"])
     start = runs.begin(drawn, "relu", 9.0)
     start.output[1] = torch.inf
     data = names.counts(x, y)
     run = history.watch(
-        start, x.expand(3, 2, -1, -1), y.expand(3, 2, -1), mlp.same_rates(0.1), RELU, data, data.contexts, [0, 1, 2, 3]
+        start, x.expand(3, 2, -1, -1), y.expand(3, 2, -1), mlp.same_lr(0.1), RELU, data, data.contexts, [0, 1, 2, 3]
     )
     assert run.broken.tolist() == [False, True]
     assert fates.out_of_work(run, off=False)[:, 1].sum() == 0 < fates.out_of_work(run, off=False)[:, 0].sum()

@@ -57,7 +57,7 @@ class _Net(torch.nn.Module):
 
     def __init__(self, name: str, seed: int, gain: float, params: Params) -> None:
         super().__init__()
-        drawn = deep_tanh.draw(seed, [1.0], params.depth, params.width, gain_sweep.recipes(params.batch)[name].build)
+        drawn = deep_tanh.init(seed, [1.0], params.depth, params.width, gain_sweep.recipes(params.batch)[name].build)
         self.embedding = torch.nn.Embedding.from_pretrained(drawn.embedding[0].clone(), freeze=False)
         self.residual, self.layers, self.norms = name == "residual", torch.nn.ModuleList(), torch.nn.ModuleList()
         for layer in drawn.layers:
@@ -85,7 +85,7 @@ def _by_torch(params: Params, name: str, seed: int, gain: float, rate: float) ->
     (x, y), held = names.contexts(split.train), names.contexts(split.validation)
     net = _Net(name, seed, gain, params)
     optimiser = (torch.optim.Adam if name == "Adam" else torch.optim.SGD)(net.parameters(), lr=rate)
-    generator = torch.Generator().manual_seed(mlp.BATCHES + seed)
+    generator = torch.Generator().manual_seed(mlp.BATCH_SEED + seed)
     for chosen in torch.randint(len(x), (params.steps, params.batch), generator=generator):
         optimiser.zero_grad()
         torch.nn.functional.cross_entropy(net(x[chosen]), y[chosen]).backward()
@@ -123,7 +123,7 @@ def test_every_remedy_is_pytorch_s_own_layers_trained_by_torch_optim(some: Param
     "mutant", ["remedy left out", "gain on the last layer too", "batches of another seed", "Adam is SGD"]
 )
 def test_named_mutants_of_the_training_are_caught(mutant: str, some: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipes, draw, batches = gain_sweep.recipes, deep_tanh.draw, mlp.batches
+    recipes, draw, batches = gain_sweep.recipes, deep_tanh.init, mlp.batches
     if mutant == "remedy left out":
         monkeypatch.setattr(gain_sweep, "recipes", lambda batch: recipes(batch) | {"residual": gain_sweep.Recipe()})
     elif mutant == "Adam is SGD":
@@ -137,7 +137,7 @@ def test_named_mutants_of_the_training_are_caught(mutant: str, some: Params, mon
             network.layers[-1].mul_(torch.tensor(gains)[:, None, None])
             return network
 
-        monkeypatch.setattr(deep_tanh, "draw", wrong)
+        monkeypatch.setattr(deep_tanh, "init", wrong)
     found = forgiving.run(some)
     monkeypatch.undo()
     with pytest.raises(AssertionError):

@@ -17,7 +17,7 @@ from experiments.hockey_stick import CLAIMS, SMOKE, UNIFORM, Params, Result, log
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import first_loss, initialisation, mlp, names, sgd
+from nets import initialisation, logit_statistics, mlp, names, sgd
 from nets.mlp import Weights
 
 LETTERS = 27
@@ -43,7 +43,7 @@ def smoke(size: Params) -> Result:
 
 def _normal(spread: float, letters: int = LETTERS) -> tuple[torch.Tensor, names.Counts]:
     """Return logits of no network, centred, where every letter is right once after each context."""
-    logits = spread * first_loss.normal_logits(4000, letters, seed=3)
+    logits = spread * logit_statistics.normal_logits(4000, letters, seed=3)
     return logits - logits.mean(1, keepdim=True), names.Counts(torch.zeros(4000, 3), torch.ones_like(logits))
 
 
@@ -53,14 +53,14 @@ def _normal(spread: float, letters: int = LETTERS) -> tuple[torch.Tensor, names.
 @pytest.mark.parametrize("letters", [2, 3, 27])
 def test_cosine_of_large_normal_logits_is_the_chapters_formula(letters: int) -> None:
     """At a spread of 3000 softmax is a maximum; 4,000 contexts leave about 1 % of noise."""
-    expected = first_loss.expected_largest(letters) / (letters - 1) * math.sqrt(letters / 2)
+    expected = logit_statistics.expected_maximum(letters) / (letters - 1) * math.sqrt(letters / 2)
     assert logit_scale.aim(*_normal(3000.0, letters)) == pytest.approx(expected, rel=0.02)
 
 
 def test_cosine_is_that_of_autograds_gradient() -> None:
     x, y = names.contexts(["emma", "ava", "olivia", "bob"])
     data = names.counts(x, y)
-    weights = mlp.draw([4], width=12, dtype=torch.float64)
+    weights = mlp.init([4], width=12, dtype=torch.float64)
     logits = mlp.logits(weights, x)[0]
     logits = (logits - logits.mean(1, keepdim=True)).requires_grad_()
     (gradient,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, y), logits)
@@ -135,8 +135,8 @@ def test_first_losses_recomputed_equal_the_committed_ones(result: Result) -> Non
     """Before training there is no chaos: float32 sums in another order differ by 1e-6 of a logit."""
     params = Params()
     data = names.counts(*names.contexts(names.split(names.load(params.data)).train))
-    drawn = mlp.draw(range(params.seeds), params.width)
-    for start, weights in (("bad", drawn), ("fixed", initialisation.small_last(drawn, params.small))):
+    drawn = mlp.init(range(params.seeds), params.width)
+    for start, weights in (("bad", drawn), ("fixed", initialisation.small_last_layer(drawn, params.small))):
         first = result.curves[result.curves["start"] == start]["loss"].iloc[0]
         assert float(mlp.losses(weights, *data).mean()) == pytest.approx(first, rel=1e-5)
 
@@ -170,13 +170,13 @@ def test_a_small_run_agrees_with_plain_descent_and_theory(smoke: Result, size: P
 
 
 def _assert_small(found: Result, size: Params) -> None:
-    """Compare with `mlp.descent`, which shares no code with the compiled steps, and both starts with theory."""
+    """Compare with `mlp.checkpoints`, which shares no code with the compiled steps, and both starts with theory."""
     x, y = names.contexts(names.split(names.load(size.data)).train)
     order = mlp.batches(range(size.seeds), len(x), size.batch, size.steps)
-    drawn = mlp.draw(range(size.seeds), size.width)
+    drawn = mlp.init(range(size.seeds), size.width)
     small = Weights(*drawn[:3], size.small * drawn.output, 0 * drawn.output_bias)
     for start, weights in (("bad", drawn), ("fixed", small)):
-        *_, (_, trained) = mlp.descent(weights, x[order], y[order], mlp.same_rates(size.rate))
+        *_, (_, trained) = mlp.checkpoints(weights, x[order], y[order], mlp.same_lr(size.rate))
         expected = float(mlp.losses(trained, *names.counts(x, y)).mean())
         rows = found.curves[found.curves["start"] == start]
         # The bad start makes rounding grow, a hundredfold in so many steps; 1e-3 is far above, 1 % of a rate far below.
@@ -195,16 +195,16 @@ def test_smoke_run_has_every_table_full() -> None:
 
 @pytest.mark.parametrize("mutant", ["bias kept", "other batches", "sum for mean", "variance for spread"])
 def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_last, descend, parts = initialisation.small_last, sgd.descend, first_loss.parts
+    small_last, descend, parts = initialisation.small_last_layer, sgd.checkpoints, logit_statistics.decompose
     if mutant == "bias kept":
         monkeypatch.setattr(
             initialisation,
-            "small_last",
+            "small_last_layer",
             lambda drawn, size: small_last(drawn, size)._replace(output_bias=drawn.output_bias),
         )
     elif mutant == "variance for spread":
         monkeypatch.setattr(
-            first_loss, "parts", lambda logits, data: (p := parts(logits, data))._replace(spread=p.spread**2)
+            logit_statistics, "decompose", lambda logits, data: (p := parts(logits, data))._replace(std=p.std**2)
         )
     else:
 
@@ -215,6 +215,6 @@ def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest
                 return descend(start, x, y, [seed + 100 for seed in seeds], batch, rates, looks)
             return descend(start, x, y, list(seeds), batch, [batch * rate for rate in rates], looks)
 
-        monkeypatch.setattr(sgd, "descend", wrong)
+        monkeypatch.setattr(sgd, "checkpoints", wrong)
     with pytest.raises(AssertionError):
         _assert_small(hockey_stick.run(size), size)

@@ -57,8 +57,8 @@ def test_a_chain_off_by_one_layer_would_be_off_by_the_whole_factor(monkeypatch: 
 
 
 def test_linear_gradients_on_their_way_down_equal_autograd() -> None:
-    found = signal_propagation.passage(
-        np.array([0.9]), signal_propagation.itself, torch.ones_like, depth=4, width=8, inputs=5, seed=7
+    found = signal_propagation.propagate(
+        np.array([0.9]), signal_propagation.identity, torch.ones_like, depth=4, width=8, inputs=5, seed=7
     )  # fmt: skip
     generator = torch.Generator().manual_seed(7)
     signal = torch.randn(5, 8, generator=generator, dtype=torch.float64)

@@ -18,7 +18,7 @@ from experiments.initial_loss import CLAIMS, SMOKE, UNIFORM, Params, Result
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import first_loss, initialisation, mlp, names
+from nets import initialisation, logit_statistics, mlp, names
 
 LETTERS = 27
 
@@ -41,9 +41,9 @@ def _data() -> names.Counts:
 
 
 def test_largest_of_two_and_three_normal_numbers_is_known_in_closed_form() -> None:
-    assert first_loss.expected_largest(1) == pytest.approx(0, abs=1e-12)
-    assert first_loss.expected_largest(2) == pytest.approx(1 / math.sqrt(math.pi), rel=1e-11)
-    assert first_loss.expected_largest(3) == pytest.approx(1.5 / math.sqrt(math.pi), rel=1e-11)
+    assert logit_statistics.expected_maximum(1) == pytest.approx(0, abs=1e-12)
+    assert logit_statistics.expected_maximum(2) == pytest.approx(1 / math.sqrt(math.pi), rel=1e-11)
+    assert logit_statistics.expected_maximum(3) == pytest.approx(1.5 / math.sqrt(math.pi), rel=1e-11)
 
 
 def test_largest_of_27_agrees_with_adaptive_quadrature(result: Result) -> None:
@@ -54,35 +54,35 @@ def test_largest_of_27_agrees_with_adaptive_quadrature(result: Result) -> None:
 @pytest.mark.parametrize("scale", [0.1, 1.0, 4.0, 15.0])
 def test_price_of_one_logit_is_nothing_and_of_two_agrees_with_adaptive_quadrature(scale: float) -> None:
     """ln(e^a + e^b) is (a + b)/2 + ln(2 cosh((a - b)/2)), and a - b is normal: no Gumbel number needed."""
-    assert first_loss.expected_price(scale, 1) == pytest.approx(0, abs=1e-9)
+    assert logit_statistics.expected_logsumexp(scale, 1) == pytest.approx(0, abs=1e-9)
     expected, _ = quad(lambda z: np.logaddexp(scale * z / 2**0.5, -scale * z / 2**0.5) * norm.pdf(z), -9, 9)
-    assert first_loss.expected_price(scale, 2) == pytest.approx(expected, rel=1e-8)
+    assert logit_statistics.expected_logsumexp(scale, 2) == pytest.approx(expected, rel=1e-8)
 
 
 @pytest.mark.parametrize("scale", [0.3, 3.0, 30.0])
 def test_price_agrees_with_normal_logits_drawn_one_by_one(scale: float) -> None:
-    logits = scale * first_loss.normal_logits(20_000, LETTERS, seed=5)
+    logits = scale * logit_statistics.normal_logits(20_000, LETTERS, seed=5)
     prices = torch.logsumexp(logits, 1)
     error = float(prices.std()) / math.sqrt(len(prices))
-    assert abs(float(prices.mean()) - first_loss.expected_price(scale, LETTERS)) < 4 * error
+    assert abs(float(prices.mean()) - logit_statistics.expected_logsumexp(scale, LETTERS)) < 4 * error
 
 
 def test_price_meets_both_of_its_laws() -> None:
     """To second order the next term is of order s^4, 1e-8; at s = 40 the sum exceeds its largest term by 0.04."""
-    small = first_loss.expected_price(0.01, LETTERS) - UNIFORM
+    small = logit_statistics.expected_logsumexp(0.01, LETTERS) - UNIFORM
     assert small == pytest.approx(26 / 27 * 0.01**2 / 2, abs=1e-8)
-    large = first_loss.expected_price(40.0, LETTERS) / 40
-    assert large == pytest.approx(first_loss.expected_largest(LETTERS), abs=2e-3)
+    large = logit_statistics.expected_logsumexp(40.0, LETTERS) / 40
+    assert large == pytest.approx(logit_statistics.expected_maximum(LETTERS), abs=2e-3)
 
 
 def test_parts_add_up_to_the_librarys_loss() -> None:
     x, y = names.contexts(["emma", "ava", "olivia", "bob"])
-    weights = mlp.draw([3], width=8, dtype=torch.float64)
+    weights = mlp.init([3], width=8, dtype=torch.float64)
     data = names.counts(x, y)
-    found = first_loss.parts(mlp.logits(weights, data.contexts)[0], data)
+    found = logit_statistics.decompose(mlp.logits(weights, data.contexts)[0], data)
     expected = torch.nn.functional.cross_entropy(mlp.logits(weights, x)[0], y).item()
-    assert found.price - found.luck == pytest.approx(expected, rel=1e-12)
-    shifted = first_loss.parts(mlp.logits(weights, data.contexts)[0] + 5, data)
+    assert found.logsumexp - found.correct_logit == pytest.approx(expected, rel=1e-12)
+    shifted = logit_statistics.decompose(mlp.logits(weights, data.contexts)[0] + 5, data)
     assert shifted == pytest.approx(found, rel=1e-12)  # softmax does not see a common shift, nor does any part
 
 
@@ -92,10 +92,10 @@ def test_confidence_and_probabilities_are_counted_as_a_reader_would() -> None:
     )
     logits = torch.tensor([[0.9, 0.1], [0.5, 0.5]], dtype=torch.float64).log()
     assert (
-        first_loss.confidently_wrong(logits, data) == 1 / 8
+        logit_statistics.confidently_wrong(logits, data) == 1 / 8
     )  # one letter b where a was given 0.9; halves are not more
-    assert first_loss.mean_probability(logits, data) == pytest.approx((3 * 0.9 + 0.1 + 4 * 0.5) / 8)
-    levels = first_loss.probability_levels(logits, data.following, np.array([0.1, 0.5, 0.9]))
+    assert logit_statistics.mean_correct_probability(logits, data) == pytest.approx((3 * 0.9 + 0.1 + 4 * 0.5) / 8)
+    levels = logit_statistics.log_probability_quantiles(logits, data.next_counts, np.array([0.1, 0.5, 0.9]))
     assert np.exp(levels) == pytest.approx([0.1, 0.5, 0.9])
 
 
@@ -143,7 +143,7 @@ def test_letters_told_to_the_bias_cost_their_entropy(result: Result) -> None:
 def test_drawn_start_pays_what_its_spread_costs(result: Result) -> None:
     """Spread about the mean is sqrt(26/27) of that of one logit; the seeds' own interval is the tolerance."""
     spread = result.drawn_spread.mean / math.sqrt(26 / 27)
-    assert result.drawn.low < first_loss.expected_price(spread, LETTERS) < result.drawn.high
+    assert result.drawn.low < logit_statistics.expected_logsumexp(spread, LETTERS) < result.drawn.high
 
 
 def test_every_verdict_is_what_the_chapter_says(result: Result) -> None:
@@ -196,22 +196,34 @@ def test_another_readers_names_follow_theory_too(size: Params) -> None:
 
 @pytest.mark.parametrize("mutant", ["sum for mean", "base two", "spread not squared", "every context counts alike"])
 def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts, expected, probability = first_loss.parts, first_loss.expected_price, first_loss.mean_probability
+    parts, expected, probability = (
+        logit_statistics.decompose,
+        logit_statistics.expected_logsumexp,
+        logit_statistics.mean_correct_probability,
+    )
     if mutant == "sum for mean":
         monkeypatch.setattr(
-            first_loss, "mean_probability", lambda logits, data: probability(logits, data) * len(data.contexts)
+            logit_statistics,
+            "mean_correct_probability",
+            lambda logits, data: probability(logits, data) * len(data.contexts),
         )
     elif mutant == "base two":
         monkeypatch.setattr(
-            first_loss, "parts", lambda z, data: (p := parts(z, data))._replace(price=p.price / math.log(2))
+            logit_statistics,
+            "decompose",
+            lambda z, data: (p := parts(z, data))._replace(logsumexp=p.logsumexp / math.log(2)),
         )
     elif mutant == "spread not squared":
-        monkeypatch.setattr(first_loss, "expected_price", lambda scale, letters: expected(scale**0.5, letters))
+        monkeypatch.setattr(
+            logit_statistics, "expected_logsumexp", lambda scale, letters: expected(scale**0.5, letters)
+        )
     else:
         monkeypatch.setattr(
-            first_loss,
-            "parts",
-            lambda z, data: parts(z, data._replace(following=data.following / data.following.sum(1, keepdim=True))),
+            logit_statistics,
+            "decompose",
+            lambda z, data: parts(
+                z, data._replace(next_counts=data.next_counts / data.next_counts.sum(1, keepdim=True))
+            ),
         )
         with pytest.raises(AssertionError):  # the price is blind to it, the loss is not
             _assert_loss_is_the_librarys()
@@ -223,9 +235,9 @@ def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest
 def _assert_loss_is_the_librarys() -> None:
     """Compare with mlp.losses, which counts every example once."""
     data = _data()
-    weights = initialisation.small_last(mlp.draw([3], width=8, dtype=torch.float64), 1.0)
-    found = first_loss.parts(mlp.logits(weights, data.contexts)[0], data)
-    assert found.price - found.luck == pytest.approx(float(mlp.losses(weights, *data)[0]), rel=1e-9)
+    weights = initialisation.small_last_layer(mlp.init([3], width=8, dtype=torch.float64), 1.0)
+    found = logit_statistics.decompose(mlp.logits(weights, data.contexts)[0], data)
+    assert found.logsumexp - found.correct_logit == pytest.approx(float(mlp.losses(weights, *data)[0]), rel=1e-9)
 
 
 def test_loss_over_counted_examples_is_the_librarys() -> None:

@@ -47,7 +47,7 @@ class _Lecture(torch.nn.Module):
 
     def __init__(self, variant: str, seed: int, width: int) -> None:
         super().__init__()
-        drawn = mlp.draw([seed], width, 10)
+        drawn = mlp.init([seed], width, 10)
         self.embedding = torch.nn.Embedding.from_pretrained(drawn.embedding[0].clone(), freeze=False)
         self.hidden = torch.nn.Linear(30, width, bias=variant != "batch norm")
         self.norm = torch.nn.BatchNorm1d(width) if variant == "batch norm" else torch.nn.Identity()
@@ -69,7 +69,7 @@ def _by_torch(params: Params, variant: str, seed: int) -> list[float]:
     parts = [names.contexts(part) for part in names.split(names.load(params.data))]
     net = _Lecture("gain" if variant == AGAIN else variant, seed, params.width)
     optimiser = torch.optim.SGD(net.parameters(), lr=params.rate)
-    generator = torch.Generator().manual_seed(mlp.BATCHES + seed + (OTHER if variant == AGAIN else 0))
+    generator = torch.Generator().manual_seed(mlp.BATCH_SEED + seed + (OTHER if variant == AGAIN else 0))
 
     def losses() -> list[float]:
         """Over all examples; batch norm with the statistics of the training set."""
@@ -109,15 +109,17 @@ def test_every_variant_is_the_lecture_s_network_trained_by_torch(some: Params, s
 
 @pytest.mark.parametrize("mutant", ["rate never lowered", "batches of another seed", "parts swapped", "bias left in"])
 def test_named_mutants_are_caught(mutant: str, some: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    starts, descend, split = loss_log._starts, sgd.descend, names.split
+    starts, descend, split = loss_log._starts, sgd.checkpoints, names.split
     if mutant == "rate never lowered":
-        monkeypatch.setattr(sgd, "descend", lambda w, x, y, s, b, r, k: descend(w, x, y, s, b, [r[0]] * len(r), k))
+        monkeypatch.setattr(sgd, "checkpoints", lambda w, x, y, s, b, r, k: descend(w, x, y, s, b, [r[0]] * len(r), k))
     elif mutant == "batches of another seed":
-        monkeypatch.setattr(sgd, "descend", lambda w, x, y, s, b, r, k: descend(w, x, y, [i + 1 for i in s], b, r, k))
+        monkeypatch.setattr(
+            sgd, "checkpoints", lambda w, x, y, s, b, r, k: descend(w, x, y, [i + 1 for i in s], b, r, k)
+        )
     elif mutant == "parts swapped":
         monkeypatch.setattr(names, "split", lambda found: names.Split(*(split(found)[i] for i in (0, 2, 1))))
     else:
-        drawn = mlp.draw(range(some.seeds), some.width, 10).output_bias
+        drawn = mlp.init(range(some.seeds), some.width, 10).output_bias
         monkeypatch.setattr(
             loss_log,
             "_starts",

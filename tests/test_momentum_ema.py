@@ -139,7 +139,7 @@ def test_moving_adds_to_the_distance_at_every_beta(result: Result) -> None:
 
 def test_whole_gradient_is_the_mean_of_the_gradients_of_all_examples() -> None:
     x, y = names.contexts(["emma", "olivia", "ava"])
-    start = initialisation.good(mlp.draw([3, 4], 5, dtype=torch.float64))
+    start = initialisation.well_scaled(mlp.init([3, 4], 5, dtype=torch.float64))
     together = mlp.gradient(start, x.expand(2, -1, -1), y.expand(2, -1))
     expected = smoothing.flat(together)
     assert torch.allclose(smoothing.whole(start, names.counts(x, y)), expected, rtol=1e-10, atol=1e-14)
@@ -164,7 +164,7 @@ def test_a_seed_gives_the_same_whatever_the_others(smoke: Result) -> None:
     x, y = names.contexts(["emma", "olivia", "ava"])
 
     def distances(seeds: range) -> torch.Tensor:
-        start = initialisation.good(mlp.draw(seeds, 5, dtype=torch.float64))
+        start = initialisation.well_scaled(mlp.init(seeds, 5, dtype=torch.float64))
         order = mlp.batches(seeds, len(x), 4, 20)
         return smoothing.watch(start, (x[order], y[order]), names.counts(x, y), 0.1, BETAS, 5).squared
 

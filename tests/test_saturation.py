@@ -65,7 +65,7 @@ def test_expected_departure_has_the_limits_of_the_chapter() -> None:
 
 
 def test_gradients_by_hand_equal_autograd() -> None:
-    weights = initialisation.good(mlp.draw([1, 2], 7, dtype=torch.float64))
+    weights = initialisation.well_scaled(mlp.init([1, 2], 7, dtype=torch.float64))
     weights = weights._replace(hidden=3 * weights.hidden, output=10 * weights.output)
     x, y = names.contexts(["emma", "olivia"])
     found = linearity.gradients(weights, x, y)
@@ -84,10 +84,10 @@ def test_gradients_by_hand_equal_autograd() -> None:
 
 
 def test_departure_is_what_least_squares_leaves() -> None:
-    weights = initialisation.good(mlp.draw([5], 6, dtype=torch.float64))
+    weights = initialisation.well_scaled(mlp.init([5], 6, dtype=torch.float64))
     x, _ = names.contexts(names.load(Params().data)[:60])
     inputs = weights.embedding[0][x].flatten(1).numpy()
-    hidden = mlp.units(weights, x)[0].numpy()
+    hidden = mlp.hidden(weights, x)[0].numpy()
     fit = np.linalg.lstsq(np.column_stack([inputs, np.ones(len(x))]), hidden, rcond=None)[0]
     left = hidden - np.column_stack([inputs, np.ones(len(x))]) @ fit
     expected = (left**2).sum() / ((hidden - hidden.mean(0)) ** 2).sum()
@@ -96,11 +96,11 @@ def test_departure_is_what_least_squares_leaves() -> None:
 
 def test_an_unbent_network_trains_as_a_linear_one_does() -> None:
     """Tanh bends pre-activations of ten, scaled by 2^-10, by 3e-5 of themselves; unscaled they would not reach 1."""
-    drawn = initialisation.good(mlp.draw([3], 8, dtype=torch.float64))
+    drawn = initialisation.well_scaled(mlp.init([3], 8, dtype=torch.float64))
     x, y = names.contexts(["emma", "olivia", "ava"])
-    start, rates = initialisation.unbent(drawn, mlp.same_rates(0.5))
+    start, rates = initialisation.linearised(drawn, mlp.same_lr(0.5))
     steps = 10
-    *_, (_, end) = mlp.descent(start, x.expand(steps, 1, *x.shape), y.expand(steps, 1, *y.shape), rates)
+    *_, (_, end) = mlp.checkpoints(start, x.expand(steps, 1, *x.shape), y.expand(steps, 1, *y.shape), rates)
     plain = [kind[0].clone().requires_grad_() for kind in drawn]
     for _ in range(steps):
         loss = torch.nn.functional.cross_entropy(_linear_logits(plain, x), y)
@@ -195,10 +195,10 @@ def test_smoke_run_saturates_when_wide_and_is_linear_when_narrow(smoke: Result) 
 
 
 def test_what_is_held_still_does_not_move(smoke: Result) -> None:
-    still = mlp.same_rates(0.1)._replace(embedding=0.0, hidden=0.0, hidden_bias=0.0)
-    start = initialisation.good(mlp.draw([0], 8))
+    still = mlp.same_lr(0.1)._replace(embedding=0.0, hidden=0.0, hidden_bias=0.0)
+    start = initialisation.well_scaled(mlp.init([0], 8))
     x, y = names.contexts(["emma"])
-    *_, (_, end) = mlp.descent(start, x[None, None], y[None, None], still)
+    *_, (_, end) = mlp.checkpoints(start, x[None, None], y[None, None], still)
     assert all(torch.equal(now, then) for now, then in zip(end[:3], start[:3], strict=True))
     assert not torch.equal(end.output, start.output)
     assert (smoke.ending["hidden_moved"] > 0).all()
@@ -227,7 +227,7 @@ def test_a_run_of_another_size_follows_theory_too(size: Params) -> None:
 @pytest.mark.parametrize("mutant", ["slope not squared", "fan-in forgotten", "bound of 0.9", "width not counted"])
 def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each wrong formula must break the agreement of theory and measurement."""
-    good, gradients, saturated = initialisation.good, linearity.gradients, linearity.saturated
+    good, gradients, saturated = initialisation.well_scaled, linearity.gradients, linearity.saturated
     if mutant == "slope not squared":
         monkeypatch.setattr(
             linearity,
@@ -236,7 +236,7 @@ def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest
         )
     elif mutant == "fan-in forgotten":
         monkeypatch.setattr(
-            initialisation, "good", lambda drawn: good(drawn)._replace(hidden=FIVE_THIRDS * drawn.hidden)
+            initialisation, "well_scaled", lambda drawn: good(drawn)._replace(hidden=FIVE_THIRDS * drawn.hidden)
         )
     elif mutant == "bound of 0.9":
         monkeypatch.setattr(linearity, "saturated", lambda weights, x, beyond: saturated(weights, x, 0.9))
@@ -254,12 +254,14 @@ def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest
 
 @pytest.mark.parametrize("kind", ["hidden", "output"])
 def test_an_unbent_network_with_one_wrong_rate_is_caught(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    unbent = initialisation.unbent
+    unbent = initialisation.linearised
 
-    def wrong(weights: mlp.Weights, rates: mlp.Rates, size: float = 2.0**-10) -> tuple[mlp.Weights, mlp.Rates]:
+    def wrong(
+        weights: mlp.Weights, rates: mlp.LearningRates, size: float = 2.0**-10
+    ) -> tuple[mlp.Weights, mlp.LearningRates]:
         start, changed = unbent(weights, rates, size)
         return start, changed._replace(**{kind: 0.5})
 
-    monkeypatch.setattr(initialisation, "unbent", wrong)
+    monkeypatch.setattr(initialisation, "linearised", wrong)
     with pytest.raises(AssertionError):
         test_an_unbent_network_trains_as_a_linear_one_does()

@@ -46,11 +46,11 @@ def test_relu_gain_is_the_square_root_of_two(result: Result) -> None:
 
 
 def test_unit_variance_is_the_resting_point_of_the_ideal_gain(result: Result) -> None:
-    assert mean_field.settled_variance(result.ideal_gain) == pytest.approx(1, abs=1e-12)
+    assert mean_field.fixed_point_variance(result.ideal_gain) == pytest.approx(1, abs=1e-12)
 
 
 def test_gain_one_settles_nowhere_above_zero() -> None:
-    assert mean_field.settled_variance(1.0) == 0
+    assert mean_field.fixed_point_variance(1.0) == 0
     assert mean_field.next_variance(1e-4, 1.0) == pytest.approx(1e-4 - 2e-8, rel=1e-6)  # q - 2 q^2, the exercise
 
 

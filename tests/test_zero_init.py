@@ -15,7 +15,7 @@ from experiments import zero_init
 from experiments.zero_init import CLAIMS, SMOKE, Params, Result, escape_time
 from lab.claims import Verdict
 from lab.read import read
-from nets import initialisation, mlp, monitored_training, names, symmetry, unigram_baseline
+from nets import initialisation, mlp, names, symmetry, threshold_crossing, unigram_baseline
 from nets.mlp import Weights
 
 
@@ -33,11 +33,11 @@ def _training_letters() -> Counter[str]:
     return Counter("".join(f"{name}." for name in names.split(names.load(Params().data)).train))
 
 
-def _final(start: Weights, rates: mlp.Rates, steps: int = 50) -> Weights:
+def _final(start: Weights, rates: mlp.LearningRates, steps: int = 50) -> Weights:
     """Train on the first names of the book, in float64."""
     x, y = names.contexts(names.load(Params().data)[:50])
     order = mlp.batches(range(len(start.embedding)), len(x), batch=8, steps=steps)
-    *_, (_, weights) = mlp.descent(start, x[order], y[order], rates)
+    *_, (_, weights) = mlp.checkpoints(start, x[order], y[order], rates)
     return weights
 
 
@@ -51,7 +51,7 @@ def test_entropy_agrees_with_letters_counted_in_the_file(result: Result) -> None
     assert result.entropy == pytest.approx(expected, rel=1e-12)
     assert unigram_baseline.entropy(np.full(27, 1 / 27)) == pytest.approx(math.log(27), rel=1e-14)
     assert unigram_baseline.entropy(np.array([0.5, 0, 0.5])) == pytest.approx(math.log(2), rel=1e-14)
-    assert unigram_baseline.entropy_given(np.array([[2.0, 2.0], [4.0, 0.0]])) == pytest.approx(
+    assert unigram_baseline.conditional_entropy(np.array([[2.0, 2.0], [4.0, 0.0]])) == pytest.approx(
         math.log(2) / 2, rel=1e-14
     )
 
@@ -75,9 +75,9 @@ def test_from_zero_only_the_last_bias_has_a_gradient() -> None:
 
 
 def test_constant_units_stay_equal_to_rounding() -> None:
-    drawn = mlp.draw((1, 2), 24, 4, dtype=torch.float64)
+    drawn = mlp.init((1, 2), 24, 4, dtype=torch.float64)
     for embedding in (drawn.embedding, torch.full_like(drawn.embedding, 0.1)):
-        weights = _final(initialisation.filled(drawn, 0.1)._replace(embedding=embedding), mlp.same_rates(0.1))
+        weights = _final(initialisation.constant(drawn, 0.1)._replace(embedding=embedding), mlp.same_lr(0.1))
         for kind, axis in ((weights.hidden, 2), (weights.hidden_bias, 2), (weights.output, 1)):
             spread = kind.amax(axis) - kind.amin(axis)
             assert spread.max() < 1e-12  # 1e-16 a step; units that differ at all would differ by their updates, 1e-2
@@ -89,8 +89,8 @@ def test_single_unit_equals_a_constant_network_of_any_width(width: int, dimensio
 
 
 def _assert_one_unit(width: int, dimension: int) -> None:
-    like = mlp.draw((1, 2), width, dimension, dtype=torch.float64)
-    wide = _final(initialisation.filled(like, 0.1), mlp.same_rates(0.1))
+    like = mlp.init((1, 2), width, dimension, dtype=torch.float64)
+    wide = _final(initialisation.constant(like, 0.1), mlp.same_lr(0.1))
     single = _final(*initialisation.single_unit(like, 0.1, 0.1))
     x, _ = names.contexts(["emma", "olivia"])
     assert torch.allclose(mlp.logits(wide, x), mlp.logits(single, x), rtol=1e-10, atol=1e-12)
@@ -109,38 +109,40 @@ def test_settling_without_noise_is_plain_gradient_descent() -> None:
         losses.append(loss.item())
         (slope,) = torch.autograd.grad(loss, bias)
         bias = (bias - 0.7 * slope).detach().requires_grad_()
-    found = unigram_baseline.settling(frequencies.numpy(), rate=0.7, batch=10**12, steps=19)
+    found = unigram_baseline.expected_loss(frequencies.numpy(), lr=0.7, batch=10**12, steps=19)
     assert found == pytest.approx(losses, abs=1e-11)
 
 
 def test_settling_ends_at_the_entropy_and_the_noise_that_algebra_gives() -> None:
     frequencies = np.array([0.5, 0.3, 0.2])
-    noise = unigram_baseline.resting_noise(frequencies, rate=0.1, batch=8)
-    ends = unigram_baseline.settling(frequencies, rate=0.1, batch=8, steps=4000)[-1]
+    noise = unigram_baseline.stationary_excess(frequencies, lr=0.1, batch=8)
+    ends = unigram_baseline.expected_loss(frequencies, lr=0.1, batch=8, steps=4000)[-1]
     assert ends == pytest.approx(unigram_baseline.entropy(frequencies) + noise, abs=1e-9)
-    small = unigram_baseline.resting_noise(frequencies, rate=1e-4, batch=8)  # the docstring's limit
+    small = unigram_baseline.stationary_excess(frequencies, lr=1e-4, batch=8)  # the docstring's limit
     assert small == pytest.approx(1e-4 * (1 - np.sum(frequencies**2)) / 32, rel=1e-4)
 
 
 def test_units_are_counted_as_a_reader_would() -> None:
     one, other = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([3.0, -1.0, 0.5])
     hidden = torch.stack([one, one * (1 + 1e-7), other, one + other], 1)[None]
-    assert symmetry.distinct(hidden).tolist() == [3] and symmetry.rank(hidden).tolist() == [2]
+    assert symmetry.distinct_units(hidden).tolist() == [3] and symmetry.numerical_rank(hidden).tolist() == [2]
     silent = torch.zeros(1, 3, 4)
-    assert symmetry.distinct(silent).tolist() == [1] and symmetry.rank(silent).tolist() == [0]
-    assert symmetry.apart(silent).tolist() == [0] and symmetry.apart(one[None, :, None].expand(1, 3, 4)).tolist() == [0]
+    assert symmetry.distinct_units(silent).tolist() == [1] and symmetry.numerical_rank(silent).tolist() == [0]
+    assert symmetry.relative_distance(silent).tolist() == [0] and symmetry.relative_distance(
+        one[None, :, None].expand(1, 3, 4)
+    ).tolist() == [0]
 
 
 def test_crossing_is_exact_for_exponential_growth() -> None:
     steps = np.array([0, 10, 20, 30])
     values = np.exp(0.2 * steps)[:, None] * np.array([[1e-3, 1e-30, 5.0]])
-    assert monitored_training.crossing(steps, values, 0.1) == pytest.approx([np.log(100) / 0.2, 30, 0])
+    assert threshold_crossing.first_crossing(steps, values, 0.1) == pytest.approx([np.log(100) / 0.2, 30, 0])
 
 
 def test_faint_layers_of_a_linear_problem_grow_by_the_covariance() -> None:
     """Two contexts, two letters, each context with its own: cov(x, y) has one singular value that can be written down."""
     data = names.Counts(torch.tensor([[1, 0, 0], [2, 0, 0]]), torch.zeros(2, 27, dtype=torch.float64))
-    data.following[0, 1] = data.following[1, 2] = 1
+    data.next_counts[0, 1] = data.next_counts[1, 2] = 1
     embedding = torch.zeros(1, 27, 1)
     embedding[0, 1], embedding[0, 2] = 1.0, -1.0  # x = ±1 in the first position; cov = (1/2, -1/2), of norm 1/sqrt 2
     assert escape_time.faint_growth(embedding, data, rate=0.1).item() == pytest.approx(1 + 0.1 / np.sqrt(2), rel=1e-12)
@@ -229,11 +231,11 @@ def test_an_all_zero_run_of_another_size_follows_theory_too(size: Params) -> Non
 def test_named_mutants_of_the_all_zero_run_are_caught(
     mutant: str, size: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filled, gradient, losses = initialisation.filled, mlp.gradient, mlp.losses
+    filled, gradient, losses = initialisation.constant, mlp.gradient, mlp.losses
     if mutant == "first layer not zero":
         monkeypatch.setattr(
             initialisation,
-            "filled",
+            "constant",
             lambda like, value: filled(like, value)._replace(hidden_bias=like.hidden_bias + 0.1),
         )
     elif mutant == "sum for mean":
@@ -256,7 +258,7 @@ def _assert_zero(result: Result) -> None:
 def test_a_single_unit_with_one_wrong_rate_is_caught(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     single_unit = initialisation.single_unit
 
-    def wrong(like: Weights, value: float, rate: float) -> tuple[Weights, mlp.Rates]:
+    def wrong(like: Weights, value: float, rate: float) -> tuple[Weights, mlp.LearningRates]:
         weights, rates = single_unit(like, value, rate)
         return weights, rates._replace(**{kind: rate})
 

@@ -128,7 +128,8 @@ class Ours(System):
         """Do what `lab run walk` does, in this process; the experiment runs in one of its own."""
         from lab.cli.run import bring_up_to_date
         from lab.errors import LabError
-        from lab.run import status, worker
+        from lab.run import status
+        from lab.workers import worker
 
         with self.here():
             if self.within and not dies:

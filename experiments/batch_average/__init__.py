@@ -185,7 +185,7 @@ def _begun(params: Params) -> tuple[Weights, torch.Tensor, torch.Tensor]:
     """Return the start and its batches: contexts [step, seed, batch, context], letters [step, seed, batch]."""
     x, y, _ = names.training_set(params.data)
     order = mlp.batches(range(params.seeds), len(x), params.batch, params.steps)
-    start = initialisation.good(mlp.draw(range(params.seeds), params.width, DIMENSION, dtype=torch.float64))
+    start = initialisation.well_scaled(mlp.init(range(params.seeds), params.width, DIMENSION, dtype=torch.float64))
     return start, x[order], y[order]
 
 

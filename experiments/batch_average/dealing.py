@@ -42,7 +42,7 @@ def splits(seeds: Sequence[int], width: int, dimension: int, x: torch.Tensor, y:
 
     Columns norm, copies, distance, low, high: of the copies' average from the batch's gradient, over its length.
     """
-    start = normed_mlp.Weights(*(kind.double() for kind in normed_mlp.start(seeds, width, dimension)))
+    start = normed_mlp.Weights(*(kind.double() for kind in normed_mlp.init(seeds, width, dimension)))
     batch = x.shape[1]
     rows = []
     for name in ("none", "layer", "batch"):

@@ -28,7 +28,6 @@ from lab.progress import track
 from lab.tasks import spread
 from nets import ghost_norm, mlp, names, normed_mlp
 from nets.ghost_norm import Norm
-from nets.interval import interval
 
 Array = NDArray[np.float64]
 
@@ -182,10 +181,10 @@ def run(params: Params) -> Result:
 def _variant(params: Params, name: str) -> tuple[Array, Array, dict[str, Array]]:
     """Train one variant; return its losses [look, data, seed], how mates change its logits, and its jitter [seed]."""
     x, y, data = _data(params)
-    start = normed_mlp.start(seeds := range(params.seeds), params.width, DIMENSION)
+    start = normed_mlp.init(seeds := range(params.seeds), params.width, DIMENSION)
     order = mlp.batches(seeds, len(x), params.batch, params.steps)
     norm, looks, row = _norms(params)[name], [], dict[str, Array]()
-    trained = normed_mlp.descent(start, x, y, order, params.rate, norm, seeds, _steps(params))
+    trained = normed_mlp.checkpoints(start, x, y, order, params.rate, norm, seeds, _steps(params))
     for _ in track(_steps(params), "looks"):
         _, weights = next(trained)
         looks.append(normed_mlp.losses(weights, norm, data[0], *data).numpy())
@@ -225,7 +224,7 @@ def _variants(params: Params, losses: dict[str, Array], measured: list[dict[str,
         kinds |= {"stopped": found[best, TEST], "against": against, **more}
         row: dict[str, object] = {"variant": name, "size": int(name) if name.isdecimal() else 0}
         for kind, values in kinds.items():
-            row |= interval(kind, values)
+            row |= Estimate.columns(kind, values)
         row["best_step"] = int(_steps(params)[best])
         row["jitter_law"] = ghost_norm.jitter_law(int(name)) if name.isdecimal() else float("nan")
         rows.append(row)
@@ -238,7 +237,7 @@ def _curves(params: Params, losses: dict[str, Array]) -> pd.DataFrame:
     for name, found in losses.items():
         for step, look in zip(_steps(params), found, strict=True):
             row: dict[str, object] = {"variant": name, "step": step}
-            rows.append(row | interval("train", look[TRAIN]) | interval("validation", look[VALIDATION]))
+            rows.append(row | Estimate.columns("train", look[TRAIN]) | Estimate.columns("validation", look[VALIDATION]))
     return pd.DataFrame(rows)
 
 

@@ -26,9 +26,11 @@ def jitter(
         generator = torch.Generator().manual_seed(MATES + seed)
         chosen = torch.randint(len(x), (probes,), generator=generator)
         mates = torch.randint(len(x), (draws, norm.size - 1), generator=generator)
-        others = normed_mlp.before(alone, x[mates.flatten()]).view(1, *mates.shape, -1)  # [1, draw, mate, unit]
+        others = normed_mlp.pre_activations(alone, x[mates.flatten()]).view(
+            1, *mates.shape, -1
+        )  # [1, draw, mate, unit]
         variance = []
-        for probe in normed_mlp.before(alone, x[chosen])[0]:
+        for probe in normed_mlp.pre_activations(alone, x[chosen])[0]:
             group = torch.cat([probe.expand(1, draws, 1, -1), others], 2).flatten(1, 2)  # [1, draw * member, unit]
             values = grouped(standardise(group, norm)[0], norm.size)[0, :, 0]  # [draw, unit]
             variance.append(values.double().var(0).mean())

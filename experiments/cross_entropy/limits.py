@@ -11,7 +11,7 @@ import torch
 from scipy.special import expit
 
 from experiments.cross_entropy.formulas import FORMULAS, Loss
-from nets.bisection import last
+from nets.bisection import largest_passing
 
 RIGHT, GRADIENT_WRONG, VALUE_WRONG = 0, 1, 2
 
@@ -67,7 +67,7 @@ def silent(formula: Loss) -> float:
     def heard(lead: float) -> bool:
         return bool(formula(torch.tensor([[lead, 0.0]]), torch.tensor([0])) > 0)
 
-    return last(heard, torch.finfo(torch.float32).max, torch.float32)
+    return largest_passing(heard, torch.finfo(torch.float32).max, torch.float32)
 
 
 def forgotten(formula: Loss) -> float:
@@ -81,7 +81,7 @@ def forgotten(formula: Loss) -> float:
         (slope,) = torch.autograd.grad(formula(given, torch.tensor([0])), given)
         return bool(slope[0, 1] > 0)  # not if it is nan, as where the loss has overflown
 
-    return last(pushed, torch.finfo(torch.float32).max, torch.float32)
+    return largest_passing(pushed, torch.finfo(torch.float32).max, torch.float32)
 
 
 def states(reach: float, spacing: float, tolerance: float) -> pd.DataFrame:
@@ -152,7 +152,7 @@ def _search(formula: Loss, dtype: torch.dtype, letters: int) -> dict[str, float]
             (slope,) = torch.autograd.grad(loss, given)
             return bool((slope if gradient else loss).isfinite().all())
 
-        found = last(works, torch.finfo(dtype).max, dtype)
+        found = largest_passing(works, torch.finfo(dtype).max, dtype)
         return math.nan if math.isinf(found) else found
 
     return {

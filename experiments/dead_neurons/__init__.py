@@ -202,7 +202,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
 def run(params: Params) -> Result:
     """Count what starts dead, train from every start at every rate, and follow every unit."""
     contexts = mortal.show(params.data, params.seeds, params.batch, params.steps).data.contexts
-    drawn = mlp.draw(range(params.seeds), params.width)
+    drawn = mlp.init(range(params.seeds), params.width)
     runs = list(product(PLANS, params.rates))
     histories = dict(zip(runs, spread(partial(_live, params), runs, "networks"), strict=True))
     relu, relu_still, shifted, shifted_still, leaky, leaky_still, tanh, tanh_shifted = (
@@ -248,4 +248,4 @@ def run(params: Params) -> Result:
 def _live(params: Params, run: tuple[Plan, float]) -> History:
     """Train one plan at one rate, and follow its units."""
     shown = mortal.show(params.data, params.seeds, params.batch, params.steps)
-    return mortal.live(*run, mlp.draw(range(params.seeds), params.width), shown, params.shift, params.every)
+    return mortal.live(*run, mlp.init(range(params.seeds), params.width), shown, params.shift, params.every)

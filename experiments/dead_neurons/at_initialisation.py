@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr
 
+from lab.estimate import Estimate
 from nets import deep_relu, mlp
-from nets.interval import interval
 from nets.mean_field import gaussian_mean, next_cosine
 from nets.mlp import Weights
 from nets.names import VOCABULARY
@@ -50,7 +50,7 @@ def count_by_layer(contexts: torch.Tensor, layers: int, width: int, seeds: int) 
     """
     letters, normal = np.empty((seeds, layers)), np.empty((seeds, layers))
     for seed in range(seeds):
-        network = deep_relu.draw([seed], layers, width, lambda fan_in: 2 / fan_in)
+        network = deep_relu.init([seed], layers, width, lambda fan_in: 2 / fan_in)
         signals = deep_relu.forward(network, contexts)[1:-1]
         letters[seed] = [_off(signal[0]) for signal in signals]
         generator = torch.Generator().manual_seed(seed)
@@ -66,7 +66,12 @@ def layer_table(letters: Array, normal: Array, inputs: int) -> pd.DataFrame:
     expected = by_layer(letters.shape[1], inputs)
     return pd.DataFrame(
         [
-            {"layer": place + 1, **interval("letters", one), **interval("normal", other), "predicted": expected[place]}
+            {
+                "layer": place + 1,
+                **Estimate.columns("letters", one),
+                **Estimate.columns("normal", other),
+                "predicted": expected[place],
+            }
             for place, (one, other) in enumerate(zip(letters.T, normal.T, strict=True))
         ]
     )
@@ -83,7 +88,7 @@ def shift_table(weights: Weights, contexts: torch.Tensor, spread: float, shifts:
         [
             {
                 "shift": shift,
-                **interval("born", (tops <= shift).mean(1)),
+                **Estimate.columns("born", (tops <= shift).mean(1)),
                 "least": least_below(shift, len(VOCABULARY), contexts.shape[1]),
                 "most": most_below(shift, disjoint),
             }
@@ -127,7 +132,7 @@ def apart(x: torch.Tensor) -> int:
 def heights(weights: Weights, x: torch.Tensor) -> torch.Tensor:
     """Return how far above its bias each unit's largest pre-activation over contexts x lies: [seed, unit]."""
     plain = weights._replace(hidden_bias=torch.zeros_like(weights.hidden_bias))
-    return mlp.inner(plain, x).amax(1)
+    return mlp.pre_activations(plain, x).amax(1)
 
 
 def _off(signal: torch.Tensor) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nets import mlp
 from nets.activations import Activation
-from nets.mlp import Rates, Weights
+from nets.mlp import LearningRates, Weights
 from nets.names import Counts
 
 Array = NDArray[np.float64]
@@ -44,7 +44,7 @@ def watch(
     start: Weights,
     x: torch.Tensor,
     y: torch.Tensor,
-    rates: Rates,
+    rates: LearningRates,
     activation: Activation,
     data: Counts,
     unseen: torch.Tensor,
@@ -59,7 +59,7 @@ def watch(
     depth = torch.full((len(start.embedding), start.hidden.shape[2]), torch.nan, dtype=torch.float64)
     kept = into = out = 0
     before: Weights | None = None
-    for _, weights in mlp.descent(start, x, y, rates, looks, activation):
+    for _, weights in mlp.checkpoints(start, x, y, rates, looks, activation):
         now_dead, now_off = _look(weights, activation, data.contexts, depth)
         if before is not None:
             stayed = dead[-1] & now_dead  # [seed, unit]
@@ -80,7 +80,7 @@ def watch(
         into=into,
         out=out,
         broken=broken.numpy(),
-        loss=mlp.losses(weights, data.contexts, data.following, activation).numpy(),
+        loss=mlp.losses(weights, data.contexts, data.next_counts, activation).numpy(),
         idle=idle(weights, x[-1]),
         awake=~idle(weights, unseen),
         above=(weights.hidden_bias[:, 0] > 0).numpy(),
@@ -93,10 +93,10 @@ def _look(
     """Return which units are dead and which are off, [seed, unit]; fill in the depth of those off for the first time."""
     dead, off = [], []
     for seed, alone in enumerate(mlp.one_by_one(weights)):
-        inner = mlp.inner(alone, contexts)[0]  # [context, unit]
+        inner = mlp.pre_activations(alone, contexts)[0]  # [context, unit]
         top = inner.amax(0)
-        lively = activation.bend(activation.liveliest(inner))
-        dead.append((activation.slope(lively) == 0) & lively.isfinite())
+        lively = activation.function(activation.steepest(inner))
+        dead.append((activation.derivative(lively) == 0) & lively.isfinite())
         off.append(top <= 0)
         new = (off[-1] & depth[seed].isnan()).nonzero()[:, 0]
         if len(new):
@@ -106,7 +106,7 @@ def _look(
 
 def idle(weights: Weights, x: torch.Tensor) -> Flags:
     """Return which units are off for all examples x [example, context]: [seed, unit]."""
-    found: Flags = (mlp.inner(weights, x) <= 0).all(1).numpy()
+    found: Flags = (mlp.pre_activations(weights, x) <= 0).all(1).numpy()
     return found
 
 

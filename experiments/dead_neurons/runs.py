@@ -12,10 +12,10 @@ import torch
 from experiments.dead_neurons import history
 from experiments.dead_neurons.history import History
 from nets import initialisation, mlp, names
-from nets.activations import LEAKY, RELU, TANH
+from nets.activations import LEAKY_RELU, RELU, TANH
 from nets.mlp import Weights
 
-ACTIVATIONS = {"relu": RELU, "leaky": LEAKY, "tanh": TANH}
+ACTIVATIONS = {"relu": RELU, "leaky": LEAKY_RELU, "tanh": TANH}
 GAINS = {"relu": 2**0.5, "leaky": 2**0.5, "tanh": 5 / 3}  # spread of pre-activations at the start
 FLAT = float(np.arctanh(1 - 2.0**-25))  # beyond it, tanh in float32 rounds to one and its slope to zero
 
@@ -68,7 +68,7 @@ def begin(drawn: Weights, activation: str, shift: float = 0.0) -> Weights:
     gain = GAINS[activation]
     below = shift * gain + FLAT * (activation == "tanh") if shift else 0.0
     bias = torch.full_like(drawn.hidden_bias, -below)
-    return initialisation.good(drawn)._replace(
+    return initialisation.well_scaled(drawn)._replace(
         hidden=gain / drawn.hidden.shape[1] ** 0.5 * drawn.hidden, hidden_bias=bias
     )
 
@@ -77,5 +77,5 @@ def live(plan: Plan, rate: float, drawn: Weights, shown: Shown, shift: float, ev
     """Train a plan at a rate, look at all units every so many steps, and return what became of them."""
     looks = sorted({*range(0, len(shown.x), every), len(shown.x)})
     start = begin(drawn, plan.activation, shift if plan.start == "shifted" else 0.0)
-    pace = mlp.same_rates(rate)._replace(embedding=rate if plan.letters == "trained" else 0.0)
+    pace = mlp.same_lr(rate)._replace(embedding=rate if plan.letters == "trained" else 0.0)
     return history.watch(start, shown.x, shown.y, pace, ACTIVATIONS[plan.activation], shown.data, shown.unseen, looks)

@@ -22,7 +22,6 @@ from experiments.forgiving import at_initialisation, gain_sweep, tolerance_windo
 from experiments.forgiving.gain_sweep import Plan, Size
 from lab.claims import Claim, Verdict, side
 from lab.estimate import Estimate
-from nets.interval import interval
 
 Array = NDArray[np.float64]
 
@@ -244,9 +243,9 @@ def _depths(params: Params, gains: list[float], swept: dict[str, Array], entropy
             places, each, np.maximum(0, (entropy - each[:, tolerance_window.best_place(each)]) / 2)
         )
         own = tolerance_window.around_best(places, each, TOLERANCE)
-        row = {"depth": float(depth), **interval("decades", own.width)}
+        row = {"depth": float(depth), **Estimate.columns("decades", own.width)}
         for kind, values in {"begins": half.low, "start": own.low, "end": own.high}.items():  # log10 of gains
-            row |= {column: float(10**value) for column, value in interval(kind, values).items()}
+            row |= {column: float(10**value) for column, value in Estimate.columns(kind, values).items()}
         low, high = at_initialisation.least_gain(depth, rate, params.steps), at_initialisation.largest_gain(depth, rate)
         rows.append(row | {"low": low, "high": high})
     return pd.DataFrame(rows)

@@ -13,9 +13,9 @@ import torch
 from scipy.optimize import brentq
 
 from experiments.forgiving.gain_sweep import Size
+from lab.estimate import Estimate
 from nets import deep_tanh, mean_field
-from nets.deep_tanh import Build, Network
-from nets.interval import interval
+from nets.deep_tanh import Architecture, Network
 
 
 class Start(NamedTuple):
@@ -25,7 +25,7 @@ class Start(NamedTuple):
     gradient: float | np.ndarray  # of the loss by the first hidden layer's output, over that by the last one's
 
 
-def predicted(gain: float, depth: int, build: Build) -> Start:
+def predicted(gain: float, depth: int, build: Architecture) -> Start:
     """Return both by theory, for embeddings of unit spread."""
     if build.norm.axis is not None:  # pre-activations of unit variance, whatever the gain
         square = mean_field.next_variance(1, 1)
@@ -42,28 +42,31 @@ def predicted(gain: float, depth: int, build: Build) -> Start:
     return Start(square**0.5, float(np.exp(growth / 2)))
 
 
-def measured(network: Network, x: torch.Tensor, y: torch.Tensor, build: Build) -> Start:
+def measured(network: Network, x: torch.Tensor, y: torch.Tensor, build: Architecture) -> Start:
     """Return both as found with a batch x [example, context], y [example]: logarithms, [member] each."""
     passed = deep_tanh.forward(network, x, build)
     _, slopes = deep_tanh.backward(network, passed, x, y, build)
     top, bottom, signal = (
-        values.double().square().mean((1, 2)).log().numpy() / 2
-        for values in (slopes[-1], slopes[1], passed.signals[-2])
+        values.double().square().mean((1, 2)).log().numpy() / 2 for values in (slopes[-1], slopes[1], passed.inputs[-2])
     )
     return Start(signal, bottom - top)
 
 
 def course(
-    build: Build, size: Size, seeds: Sequence[int], gains: Sequence[float], shown: tuple[torch.Tensor, torch.Tensor]
+    build: Architecture,
+    size: Size,
+    seeds: Sequence[int],
+    gains: Sequence[float],
+    shown: tuple[torch.Tensor, torch.Tensor],
 ) -> list[dict[str, float]]:
     """Return both by theory and measured, geometric means over seeds with intervals, a row a gain; `shown` are x and y."""
-    networks = (deep_tanh.draw(seed, gains, size.depth, size.width, build) for seed in seeds)
+    networks = (deep_tanh.init(seed, gains, size.depth, size.width, build) for seed in seeds)
     found = [measured(network, *shown, build) for network in networks]
     rows = []
     for place, gain in enumerate(gains):
         row = {"gain": gain}
         for kind, theory in predicted(gain, size.depth, build)._asdict().items():
-            typical = interval(kind, [np.asarray(getattr(start, kind))[place] for start in found])
+            typical = Estimate.columns(kind, [np.asarray(getattr(start, kind))[place] for start in found])
             row |= {column: float(np.exp(value)) for column, value in typical.items()}
             row[f"{kind}_predicted"] = float(theory)
         rows.append(row)
@@ -83,4 +86,6 @@ def largest_gain(depth: int, rate: float) -> float:
 
     The loss's curvature grows with the square of the gradient, and a step of more than 2 over the curvature overshoots.
     """
-    return float(brentq(lambda gain: np.log(rate) + 2 * np.log(predicted(gain, depth, Build()).gradient), 0.5, 100))
+    return float(
+        brentq(lambda gain: np.log(rate) + 2 * np.log(predicted(gain, depth, Architecture()).gradient), 0.5, 100)
+    )

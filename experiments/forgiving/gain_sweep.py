@@ -12,11 +12,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import deep_tanh, ghost_norm, mlp, names, optimisers, unigram_baseline
-from nets.deep_tanh import Build, Network
+from nets.deep_tanh import Architecture, Network
 from nets.ghost_norm import EXAMPLES
-from nets.interval import interval
 
 SAMPLE = 999_983  # seed of the training examples that statistics are taken from
 
@@ -27,7 +27,7 @@ Name = TypeVar("Name", bound=Hashable)
 class Recipe(NamedTuple):
     """A way to build a network, and a way to train it."""
 
-    build: Build = Build()
+    build: Architecture = Architecture()
     adam: bool = False  # else plain SGD
 
 
@@ -57,7 +57,7 @@ class Data(NamedTuple):
     x: torch.Tensor  # [example, context], the training set
     y: torch.Tensor  # [example]
     contexts: torch.Tensor  # [context, position], distinct ones of a training sample and of the validation set
-    following: torch.Tensor  # [context, letter], how often each letter followed in the validation set
+    next_counts: torch.Tensor  # [context, character], how often each character followed in the validation set
     share: torch.Tensor  # [context], in the training sample: what batch norm's statistics weigh it by
     entropy: float  # of the validation set's letters, nats: what a network that ignores its input can reach
 
@@ -75,21 +75,21 @@ def load(path: Path, sample: int) -> Data:
     x, y = names.contexts(split.train)
     some = torch.randint(len(x), (sample,), generator=torch.Generator().manual_seed(SAMPLE))
     seen, held = names.counts(x[some], y[some]), names.counts(*names.contexts(split.validation))
-    counted = seen.following.sum(1) / seen.following.sum()
+    counted = seen.next_counts.sum(1) / seen.next_counts.sum()
     return Data(
         x,
         y,
         torch.cat([seen.contexts, held.contexts]),
-        torch.cat([torch.zeros_like(seen.following), held.following]),
+        torch.cat([torch.zeros_like(seen.next_counts), held.next_counts]),
         torch.cat([counted, counted.new_zeros(len(held.contexts))]),
-        unigram_baseline.entropy((held.following.sum(0) / held.following.sum()).numpy()),
+        unigram_baseline.entropy((held.next_counts.sum(0) / held.next_counts.sum()).numpy()),
     )
 
 
 def sweep(plan: Plan, seed: int, data: Data) -> Array:
     """Train one network from each gain, and return their validation losses: [gain], nan where no number is left."""
     recipe, size, _, gains, rate, compensate = plan
-    network = deep_tanh.draw(seed, gains, size.depth, size.width, recipe.build)
+    network = deep_tanh.init(seed, gains, size.depth, size.width, recipe.build)
     weights = network.tensors()
     square = torch.tensor(gains)[:, None, None] ** 2  # [member, 1, 1]
     hidden = range(1, size.depth + 1)  # places of the hidden layers among the tensors: the embedding comes first
@@ -115,14 +115,14 @@ def _piece(path: Path, sample: int, pair: tuple[Plan, int]) -> Array:
     return sweep(*pair, load(path, sample))
 
 
-def losses(network: Network, build: Build, data: Data) -> Array:
+def losses(network: Network, build: Architecture, data: Data) -> Array:
     """Return the validation loss of every member, [member]; batch norm's statistics are the training sample's."""
-    held = data.following.sum(1) > 0
+    held = data.next_counts.sum(1) > 0
     if build.norm.axis == EXAMPLES:
         held = torch.ones_like(
             held
         )  # statistics need the training sample's contexts too, which add nothing to the loss
-    found = deep_tanh.losses(network, data.contexts[held], data.following[held], build, data.share[held])
+    found = deep_tanh.losses(network, data.contexts[held], data.next_counts[held], build, data.share[held])
     return np.asarray(found.numpy())
 
 
@@ -136,9 +136,9 @@ def recipes(batch: int) -> dict[str, Recipe]:
     """Return the plain network and its four remedies, by name."""
     return {
         "plain": Recipe(),
-        "batch norm": Recipe(Build(ghost_norm.ghost(batch))),
-        "layer norm": Recipe(Build(ghost_norm.LAYER)),
-        "residual": Recipe(Build(residual=True)),
+        "batch norm": Recipe(Architecture(ghost_norm.ghost(batch))),
+        "layer norm": Recipe(Architecture(ghost_norm.LAYER)),
+        "residual": Recipe(Architecture(residual=True)),
         "Adam": Recipe(adam=True),
     }
 
@@ -148,7 +148,9 @@ def means(gains: Sequence[float], found: Mapping[str, Array]) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for name, each in found.items():
         for gain, raw, loss in zip(gains, each.T, clipped(each).T, strict=True):
-            rows.append({"remedy": name, "gain": gain, **interval("loss", loss), "lost": float((raw != loss).mean())})
+            rows.append(
+                {"remedy": name, "gain": gain, **Estimate.columns("loss", loss), "lost": float((raw != loss).mean())}
+            )
     return pd.DataFrame(rows)
 
 

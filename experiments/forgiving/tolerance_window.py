@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lab.estimate import Estimate
-from nets.interval import interval
 
 Array = NDArray[np.float64]
 
@@ -70,10 +69,12 @@ def compare(places: Array, losses: Mapping[str, Array], tolerance: float) -> tup
     for name, each in losses.items():
         at_best, found = each[:, best[name]], own[name]
         row: dict[str, object] = {"remedy": name, "best_gain": float(10 ** places[best[name]])}
-        row |= interval("loss", at_best) | interval("cost", each[:, one] - at_best)
+        row |= Estimate.columns("loss", at_best) | Estimate.columns("cost", each[:, one] - at_best)
         row |= {"start": float(10 ** found.low.mean()), "end": float(10 ** found.high.mean())}
-        row |= interval("decades", found.width) | interval("extra", found.width - own[control].width)
-        row |= interval("shared", shared[name]) | interval("shared_extra", shared[name] - shared[control])
+        row |= Estimate.columns("decades", found.width) | Estimate.columns("extra", found.width - own[control].width)
+        row |= Estimate.columns("shared", shared[name]) | Estimate.columns(
+            "shared_extra", shared[name] - shared[control]
+        )
         row |= {"open_low": float(found.open_low.mean()), "open_high": float(found.open_high.mean())}  # shares of runs
         rows.append(row)
     estimates = {name: Estimate.of(found.width - own[control].width) for name, found in own.items() if name != control}
@@ -87,7 +88,7 @@ def tolerances(places: Array, losses: Mapping[str, Array], allowed: Sequence[flo
         for tolerance in allowed:
             found = around_best(places, each, tolerance)
             seen = {"open": float((found.open_low | found.open_high).mean())}  # share of runs: wider than was seen
-            rows.append({"remedy": name, "tolerance": tolerance, **interval("decades", found.width), **seen})
+            rows.append({"remedy": name, "tolerance": tolerance, **Estimate.columns("decades", found.width), **seen})
     return pd.DataFrame(rows)
 
 

@@ -23,8 +23,7 @@ from lab.claims import Claim, Verdict, side
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
-from nets import first_loss, initialisation, mlp, monitored_training, names, sgd
-from nets.interval import interval
+from nets import initialisation, logit_statistics, mlp, names, sgd, threshold_crossing
 from nets.mlp import Weights
 from nets.names import Counts
 
@@ -119,16 +118,16 @@ CLAIMS: tuple[Claim[Result], ...] = (
 def run(params: Params) -> Result:
     """Train from the bad start, the fixed one and those in between, and take the fall of the loss apart."""
     data = names.training_set(params.data)[2]
-    at, drawn = _looks(params), mlp.draw(range(params.seeds), params.width)
+    at, drawn = _looks(params), mlp.init(range(params.seeds), params.width)
     factors = (DRAWN, params.small, *params.doses)
     runs = dict(zip(factors, spread(partial(_run, params), factors, "starts"), strict=True))
     (bad, scaled, rescaled), (fixed, *_) = runs[DRAWN], runs[params.small]
-    passing = monitored_training.crossing(at, 1 / bad["loss"], 1 / UNIFORM)
+    passing = threshold_crossing.first_crossing(at, 1 / bad["loss"], 1 / UNIFORM)
     then = {name: _between(at, values, passing) for name, values in bad.items()}  # [seed]
     started, ended = bad["loss"][0], bad["loss"][-1]
     return Result(
         aim=Estimate.of(logit_scale.aim(logit_scale.centred(drawn, seed, data), data) for seed in range(params.seeds)),
-        aim_predicted=first_loss.expected_largest(LETTERS) * float(np.sqrt(LETTERS / 2)) / (LETTERS - 1),
+        aim_predicted=logit_statistics.expected_maximum(LETTERS) * float(np.sqrt(LETTERS / 2)) / (LETTERS - 1),
         first=Estimate.of(started),
         first_spread=Estimate.of(bad["spread"][0]),
         passing=Estimate.of(passing),
@@ -143,7 +142,7 @@ def run(params: Params) -> Result:
         fixed=Estimate.of(fixed["loss"][-1]),
         rescaled=Estimate.of(rescaled),
         gap=Estimate.of(ended - fixed["loss"][-1]),
-        behind=Estimate.of(params.steps - monitored_training.crossing(at, ended / fixed["loss"], 1.0)),
+        behind=Estimate.of(params.steps - threshold_crossing.first_crossing(at, ended / fixed["loss"], 1.0)),
         end_spread=Estimate.of(bad["spread"][-1]),
         curves=pd.concat([_curves("bad", at, bad), _curves("fixed", at, fixed)], ignore_index=True),
         path=_path(),
@@ -162,11 +161,11 @@ def _run(params: Params, factor: float) -> tuple[dict[str, Array], Array, Array]
     The factor is that on the last layer; at `DRAWN` the last bias is kept too.
     """
     x, y, data = names.training_set(params.data)
-    drawn = mlp.draw(range(params.seeds), params.width)
-    start = drawn if factor == DRAWN else initialisation.small_last(drawn, factor)
+    drawn = mlp.init(range(params.seeds), params.width)
+    start = drawn if factor == DRAWN else initialisation.small_last_layer(drawn, factor)
     looks = [0, params.steps] if factor in params.doses else _looks(params)
     rates = [params.rate] * params.steps
-    trained = sgd.descend(start, x, y, range(params.seeds), params.batch, rates, looks)
+    trained = sgd.checkpoints(start, x, y, range(params.seeds), params.batch, rates, looks)
     networks = [weights for _, weights in track(trained, "looks")]
     falls = _falls(networks, data)
     past = (falls["loss"] < UNIFORM).argmax(0)  # the look at or after the passing, by seed
@@ -197,7 +196,11 @@ def _curves(start: str, at: NDArray[np.int64], falls: dict[str, Array]) -> pd.Da
     return pd.DataFrame(
         [
             {"start": start, "step": int(step)}
-            | {key: value for name, found in falls.items() for key, value in interval(name, found[look]).items()}
+            | {
+                key: value
+                for name, found in falls.items()
+                for key, value in Estimate.columns(name, found[look]).items()
+            }
             for look, step in enumerate(at)
         ]
     )
@@ -208,7 +211,10 @@ def _path() -> pd.DataFrame:
     spreads = np.geomspace(0.05, 20, 40)
     own = np.sqrt(1 - 1 / LETTERS)  # the mean that is taken off shares in every logit
     return pd.DataFrame(
-        [{"spread": spread, "loss": first_loss.expected_price(float(spread / own), LETTERS)} for spread in spreads]
+        [
+            {"spread": spread, "loss": logit_statistics.expected_logsumexp(float(spread / own), LETTERS)}
+            for spread in spreads
+        ]
     )
 
 
@@ -218,10 +224,10 @@ def _doses(falls: dict[float, dict[str, Array]]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"factor": factor}
-            | interval("spread", found["spread"][0])
-            | interval("first", found["loss"][0])
-            | interval("final", found["loss"][-1])
-            | interval("gap", found["loss"][-1] - fixed["loss"][-1])
+            | Estimate.columns("spread", found["spread"][0])
+            | Estimate.columns("first", found["loss"][0])
+            | Estimate.columns("final", found["loss"][-1])
+            | Estimate.columns("gap", found["loss"][-1] - fixed["loss"][-1])
             for factor, found in falls.items()
         ]
     )

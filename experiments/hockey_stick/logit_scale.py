@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from nets import first_loss, mlp
+from nets import logit_statistics, mlp
 from nets.mlp import Weights
 from nets.names import Counts
 
@@ -33,22 +33,22 @@ def centred(weights: Weights, seed: int, data: Counts) -> torch.Tensor:
 
 def fall(logits: torch.Tensor, first: torch.Tensor, data: Counts) -> Fall:
     """Compare the logits of a network in training with its `first`, those before the first step."""
-    now, then = first_loss.parts(logits, data), first_loss.parts(first, data)
-    often = data.following.sum(1)
+    now, then = logit_statistics.decompose(logits, data), logit_statistics.decompose(first, data)
+    often = data.next_counts.sum(1)
     left = float(often @ (logits * first).sum(1) / (often @ first.square().sum(1)))
     return Fall(
-        loss=now.price - now.luck,
-        spread=now.spread,
+        loss=now.logsumexp - now.correct_logit,
+        spread=now.std,
         left=left,
-        shrunk=loss(now.spread / then.spread * first, data),
+        shrunk=loss(now.std / then.std * first, data),
         forgotten=loss(left * first, data),
     )
 
 
 def loss(logits: torch.Tensor, data: Counts) -> float:
     """Return the mean cross-entropy over the counted examples, in nats."""
-    found = first_loss.parts(logits, data)
-    return found.price - found.luck
+    found = logit_statistics.decompose(logits, data)
+    return found.logsumexp - found.correct_logit
 
 
 def best(logits: torch.Tensor, data: Counts) -> float:
@@ -56,11 +56,11 @@ def best(logits: torch.Tensor, data: Counts) -> float:
 
     The loss is convex in the factor, and its slope is the mean of (probability - truth) times logit.
     """
-    total = data.following.sum()
+    total = data.next_counts.sum()
     low, high = 0.0, 4.0
     for _ in range(20):
         factor = (low + high) / 2
-        wanted = data.following.sum(1, keepdim=True) * torch.softmax(factor * logits, 1) - data.following
+        wanted = data.next_counts.sum(1, keepdim=True) * torch.softmax(factor * logits, 1) - data.next_counts
         low, high = (low, factor) if float((wanted * logits).sum() / total) > 0 else (factor, high)
     return loss(low * logits, data)
 
@@ -70,8 +70,8 @@ def aim(logits: torch.Tensor, data: Counts) -> float:
 
     At 1 a step against the gradient shrinks the logits and does nothing else; the gradient is probability - truth.
     """
-    often = data.following.sum(1)  # [context]
+    often = data.next_counts.sum(1)  # [context]
     probabilities = torch.softmax(logits, 1)
-    product = often @ (probabilities * logits).sum(1) - (data.following * logits).sum()
-    gradient = often @ probabilities.square().sum(1) - 2 * (data.following * probabilities).sum() + often.sum()
+    product = often @ (probabilities * logits).sum(1) - (data.next_counts * logits).sum()
+    gradient = often @ probabilities.square().sum(1) - 2 * (data.next_counts * probabilities).sum() + often.sum()
     return float(product / (gradient * (often @ logits.square().sum(1))).sqrt())

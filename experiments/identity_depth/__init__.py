@@ -21,9 +21,8 @@ from lab.claims import Claim, Verdict
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
-from nets import finite_width, lengths
-from nets.interval import interval
-from nets.signal_propagation import itself, passage
+from nets import finite_width, signal_propagation
+from nets.signal_propagation import identity, propagate
 
 
 @dataclass(frozen=True)
@@ -172,8 +171,8 @@ def run(params: Params) -> Result:
     tables: dict[str, list[pd.DataFrame]] = {"course": [], "factors": []}
     for index, size in enumerate(spreads):
         arguments = (up[:, index], down[:, index], float(growth[index]), law)
-        tables["course"].append(lengths.course(*arguments).assign(spread=size))
-        tables["factors"].append(lengths.factors(*arguments).assign(spread=size))
+        tables["course"].append(signal_propagation.by_layer(*arguments).assign(spread=size))
+        tables["factors"].append(signal_propagation.layer_factors(*arguments).assign(spread=size))
     return Result(
         grown=float(grown.max()),
         halved=float(halved.max()),
@@ -197,8 +196,13 @@ def _network(params: Params, spreads: np.ndarray, seed: int) -> tuple[np.ndarray
     [spread, layer, input], the same, [width, spread, input] for the spreads near 1, [noise].
     """
     near, size = np.array(params.near), {"depth": params.depth, "inputs": params.inputs, "seed": seed}
-    up, down = lengths.logarithms(passage(spreads, itself, torch.ones_like, width=params.width, **size))
-    narrow = [lengths.logarithms(passage(near, itself, torch.ones_like, width=w, **size))[0] for w in params.widths]
+    up, down = signal_propagation.log_mean_squares(
+        propagate(spreads, identity, torch.ones_like, width=params.width, **size)
+    )
+    narrow = [
+        signal_propagation.log_mean_squares(propagate(near, identity, torch.ones_like, width=w, **size))[0]
+        for w in params.widths
+    ]
     noisy = [noisy_identity.exponents(noise, width=params.width, **size).mean() for noise in params.noises]
     return up, down, np.stack(narrow)[:, :, -1], np.array(noisy)
 
@@ -211,7 +215,7 @@ def _width(params: Params, width: int, ends: np.ndarray) -> list[dict[str, float
             "width": width,
             "spread": spread,
             "predicted": np.log(spread) + law.mean / 2,
-            **interval("exponent", ends[:, index].mean(1) / 2 / params.depth),
+            **Estimate.columns("exponent", ends[:, index].mean(1) / 2 / params.depth),
         }
         for index, spread in enumerate(params.near)
     ]
@@ -219,7 +223,7 @@ def _width(params: Params, width: int, ends: np.ndarray) -> list[dict[str, float
 
 def _noisy(params: Params, noise: float, exponents: np.ndarray) -> dict[str, float]:
     predicted = noisy_identity.exponent(noise, params.width)
-    return {"noise": noise, "predicted": predicted, **interval("exponent", exponents)}
+    return {"noise": noise, "predicted": predicted, **Estimate.columns("exponent", exponents)}
 
 
 def _limits(params: Params) -> pd.DataFrame:

@@ -23,8 +23,7 @@ from experiments.initial_loss.at_initialisation import LEVELS, MEASURES, PARTS
 from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate, rough
 from lab.progress import track
-from nets import first_loss, names, unigram_baseline
-from nets.interval import interval
+from nets import logit_statistics, names, unigram_baseline
 from nets.names import Counts
 
 Array = NDArray[np.float64]
@@ -146,7 +145,7 @@ def run(params: Params) -> Result:
         name: dict(zip(MEASURES, by_start[:, place].T, strict=True))
         for place, name in enumerate(at_initialisation.every_start(0, asked))
     }
-    frequencies = (data.following.sum(0) / data.following.sum()).numpy()
+    frequencies = (data.next_counts.sum(0) / data.next_counts.sum()).numpy()
     return Result(
         uniform=_uniform(data),
         zero=float(np.abs(start["all zero"]["loss"] - UNIFORM).max()),
@@ -161,11 +160,11 @@ def run(params: Params) -> Result:
         small_biased=Estimate.of(start["small"]["loss"]),
         entropy=unigram_baseline.entropy(frequencies),
         luck=float((by_scale[:, 0, PARTS.index("luck")] / scales[0]).std(ddof=1)),
-        largest=first_loss.expected_largest(LETTERS),
+        largest=logit_statistics.expected_maximum(LETTERS),
         scales=_scales(scales, by_scale),
         starts=pd.DataFrame(
             [
-                {"start": name} | {key: value for m in MEASURES for key, value in interval(m, found[m]).items()}
+                {"start": name} | {key: value for m in MEASURES for key, value in Estimate.columns(m, found[m]).items()}
                 for name, found in start.items()
             ]
         ),
@@ -176,7 +175,8 @@ def run(params: Params) -> Result:
 def _uniform(data: Counts) -> float:
     """Return how far from ln 27 equal logits of any value cost, by the library's loss in float64."""
     costs = [
-        -(torch.log_softmax(torch.full_like(data.following, value), 1) * data.following).sum() / data.following.sum()
+        -(torch.log_softmax(torch.full_like(data.next_counts, value), 1) * data.next_counts).sum()
+        / data.next_counts.sum()
         for value in CONSTANTS
     ]
     return float(max(abs(cost - UNIFORM) for cost in costs))
@@ -184,20 +184,20 @@ def _uniform(data: Counts) -> float:
 
 def _scales(scales: Array, found: Array) -> pd.DataFrame:
     """Table the parts [seed, scale, measure] beside what theory says of the price."""
-    largest = first_loss.expected_largest(LETTERS)
+    largest = logit_statistics.expected_maximum(LETTERS)
     rows = []
     for index, scale in enumerate(scales):
         spread, price, luck, probability, wrong = found[:, index].T
         rows.append(
             {"scale": scale}
-            | interval("loss", price - luck)
-            | interval("price", price - UNIFORM)  # above ln 27
-            | interval("probability", probability)
-            | interval("wrong", wrong)
+            | Estimate.columns("loss", price - luck)
+            | Estimate.columns("price", price - UNIFORM)  # above ln 27
+            | Estimate.columns("probability", probability)
+            | Estimate.columns("wrong", wrong)
             | {
                 "spread": float(spread.mean()),
                 "luck": float(luck.std(ddof=1)),  # over seeds
-                "predicted": first_loss.expected_price(float(scale), LETTERS) - UNIFORM,
+                "predicted": logit_statistics.expected_logsumexp(float(scale), LETTERS) - UNIFORM,
                 "square_law": (1 - 1 / LETTERS) * scale**2 / 2,
                 "straight_law": scale * largest - UNIFORM,
             }
@@ -207,12 +207,12 @@ def _scales(scales: Array, found: Array) -> pd.DataFrame:
 
 def _probabilities(params: Params, levels: Array) -> pd.DataFrame:
     """Table ln p [seed, shown, level], averaged over seeds, beside that of normal logits."""
-    normal = first_loss.normal_logits(params.draws, LETTERS, seed=params.seeds)
+    normal = logit_statistics.normal_logits(params.draws, LETTERS, seed=params.seeds)
     alike = torch.ones_like(normal)  # which letter is right makes no difference to logits that know nothing
     rows = []
     for index, scale in enumerate(params.shown):
-        predicted = first_loss.probability_levels(scale * normal, alike, LEVELS)
+        predicted = logit_statistics.log_probability_quantiles(scale * normal, alike, LEVELS)
         for place, level in enumerate(LEVELS):
-            found = interval("log_p", levels[:, index, place])
+            found = Estimate.columns("log_p", levels[:, index, place])
             rows.append({"scale": scale, "level": level, **found, "predicted": predicted[place]})
     return pd.DataFrame(rows)

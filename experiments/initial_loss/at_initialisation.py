@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nets import first_loss, initialisation, mlp
+from nets import initialisation, logit_statistics, mlp
 from nets.mlp import Weights
 from nets.names import Counts
 
@@ -42,37 +42,39 @@ class Look(NamedTuple):
 
 def look(seed: int, asked: Asked) -> Look:
     """Measure the draw of one seed."""
-    drawn = mlp.draw([seed], asked.width)
+    drawn = mlp.init([seed], asked.width)
     data = asked.data
-    often = data.following.sum(1) / data.following.sum()  # [context]
-    hidden = mlp.units(drawn, data.contexts)[0].double()  # [context, unit]
+    often = data.next_counts.sum(1) / data.next_counts.sum()  # [context]
+    hidden = mlp.hidden(drawn, data.contexts)[0].double()  # [context, unit]
     length = (often @ hidden.square().sum(1)).sqrt()
     unit = hidden @ drawn.output[0].double() / length  # [context, letter]: over draws each logit has variance 1
     return Look(
         np.array([_at(float(scale) * unit, data) for scale in asked.scales]),
         np.array([_start(seed, weights, asked) for weights in every_start(seed, asked).values()]),
-        np.array([first_loss.probability_levels(float(s) * unit, data.following, LEVELS) for s in asked.shown]),
+        np.array(
+            [logit_statistics.log_probability_quantiles(float(s) * unit, data.next_counts, LEVELS) for s in asked.shown]
+        ),
     )
 
 
 def every_start(seed: int, asked: Asked) -> dict[str, Weights]:
     """Return every start of one draw, by name; they differ in the last layer and its bias, but for the last."""
-    drawn = mlp.draw([seed], asked.width)
-    small = initialisation.small_last(drawn, SMALL)
+    drawn = mlp.init([seed], asked.width)
+    small = initialisation.small_last_layer(drawn, SMALL)
     return {
         "drawn": drawn,
-        "no bias": initialisation.small_last(drawn, 1.0),
+        "no bias": initialisation.small_last_layer(drawn, 1.0),
         "small": small._replace(output_bias=drawn.output_bias),
         "small, no bias": small,
-        "small, bias of the letters": small._replace(output_bias=initialisation.settled_bias(drawn, asked.data)),
-        "last layer zero": initialisation.small_last(drawn, 0.0),
-        "all zero": initialisation.filled(drawn, 0.0),
+        "small, bias of the letters": small._replace(output_bias=initialisation.unigram_bias(drawn, asked.data)),
+        "last layer zero": initialisation.small_last_layer(drawn, 0.0),
+        "all zero": initialisation.constant(drawn, 0.0),
     }
 
 
 def _at(logits: torch.Tensor, data: Counts) -> tuple[float, ...]:
-    probability = first_loss.mean_probability(logits, data)
-    return (*first_loss.parts(logits, data), probability, first_loss.confidently_wrong(logits, data))
+    probability = logit_statistics.mean_correct_probability(logits, data)
+    return (*logit_statistics.decompose(logits, data), probability, logit_statistics.confidently_wrong(logits, data))
 
 
 def _start(seed: int, weights: Weights, asked: Asked) -> tuple[float, ...]:
@@ -80,8 +82,8 @@ def _start(seed: int, weights: Weights, asked: Asked) -> tuple[float, ...]:
     logits = mlp.logits(weights, asked.data.contexts)[0].double()
     gradient = mlp.gradient(weights, asked.x[chosen], asked.y[chosen])
     return (
-        first_loss.parts(logits, asked.data).spread,
+        logit_statistics.decompose(logits, asked.data).std,
         float(mlp.losses(weights, *asked.data)[0]),
-        first_loss.confidently_wrong(logits, asked.data),
+        logit_statistics.confidently_wrong(logits, asked.data),
         float(torch.stack([kind.norm() for kind in gradient[:4]]).norm()),
     )

@@ -174,7 +174,7 @@ def run(params: Params) -> Result:
     ends = {fix: [Estimate.of(row) for row in found[-1]] for fix, found in worth.items()}
     return Result(
         examples=len(x),
-        entropy_context=unigram_baseline.entropy_given(data[0].following.numpy()),
+        entropy_context=unigram_baseline.conditional_entropy(data[0].next_counts.numpy()),
         first=Estimate.of(losses["original"][0, 0]),
         logits_train=ends["logits"][0],
         logits_validation=ends["logits"][1],
@@ -199,7 +199,7 @@ def _course(params: Params, variant: str) -> Array:
     rates = [params.rate if step < params.steps / 2 else params.late_rate for step in range(params.steps)]
     seeds = range(OTHER, OTHER + params.seeds) if variant == AGAIN else range(params.seeds)
     looks = _looks(params)
-    trained = sgd.descend(_starts(params)[variant], x, y, seeds, params.batch, rates, looks)
+    trained = sgd.checkpoints(_starts(params)[variant], x, y, seeds, params.batch, rates, looks)
     return np.stack([_losses(next(trained)[1], data) for _ in track(looks, "looks")])
 
 
@@ -211,7 +211,7 @@ def _data(params: Params) -> tuple[torch.Tensor, torch.Tensor, list[names.Counts
 
 def _starts(params: Params) -> dict[str, mlp.Weights | normed_mlp.Weights]:
     """Return where each variant begins, from the same draws: the lecture's numbers."""
-    drawn = mlp.draw(range(params.seeds), params.width, DIMENSION)
+    drawn = mlp.init(range(params.seeds), params.width, DIMENSION)
     logits = drawn._replace(output=0.01 * drawn.output, output_bias=0 * drawn.output_bias)
     tanh = logits._replace(hidden=0.2 * drawn.hidden, hidden_bias=0.01 * drawn.hidden_bias)
     gain = tanh._replace(hidden=5 / 3 / drawn.hidden.shape[1] ** 0.5 * drawn.hidden)

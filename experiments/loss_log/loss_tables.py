@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nets.interval import interval
+from lab.estimate import Estimate
 
 PARTS = ("train", "validation", "test")  # of the data, in the order of a loss's axis
 TWO_SIDED = 1.96  # standard deviations that hold 95 % of a normal distribution
@@ -33,7 +33,7 @@ def table(kind: str, found: Mapping[str, Array], steps: Sequence[int]) -> pd.Dat
         for step, now in zip(steps, values, strict=True):
             row: dict[str, object] = {kind: name, "step": step}
             for part, seeds in zip(PARTS, now, strict=True):
-                row |= interval(part, seeds)
+                row |= Estimate.columns(part, seeds)
             rows.append(row)
     return pd.DataFrame(rows)
 

@@ -194,7 +194,7 @@ def run(params: Params) -> Result:
     x, y = names.contexts(names.split(names.load(params.data)).train[: params.names])
     data = names.counts(x, y)
     seeds = range(params.seeds)
-    start = initialisation.good(mlp.draw(seeds, params.width, dtype=torch.float64))
+    start = initialisation.well_scaled(mlp.init(seeds, params.width, dtype=torch.float64))
     order = mlp.batches(seeds, len(x), params.batch, max(params.steps, params.walk))  # [step, seed, batch]
     shown, walked = order[: params.steps], order[: params.walk]
     watched = [

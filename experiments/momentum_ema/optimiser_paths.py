@@ -10,8 +10,8 @@ import torch
 
 from experiments.momentum_ema.ema import update
 from experiments.momentum_ema.smoothing import flat
+from lab.estimate import Estimate
 from nets import mlp
-from nets.interval import interval
 from nets.mlp import Weights
 from nets.names import Counts
 
@@ -83,7 +83,7 @@ def paths(walks: Walks, names: Sequence[str], alpha: float) -> pd.DataFrame:
     apart = (walks.apart / (alpha * walks.gradient)).numpy()  # [setting, step, seed]
     return pd.DataFrame(
         [
-            {"optimiser": name, "step": step, **interval("apart", seeds)}
+            {"optimiser": name, "step": step, **Estimate.columns("apart", seeds)}
             for name, by_step in zip(names, apart, strict=True)
             for step, seeds in enumerate(by_step, 1)
         ]
@@ -97,12 +97,12 @@ def ends(walks: Walks, names: Sequence[str], alpha: float, data: Counts) -> pd.D
     """
     first = walks.first / (alpha * walks.gradient)  # [optimiser, seed]
     apart = torch.cat([torch.zeros_like(walks.apart[:1]), walks.apart])[:, -1] / walks.gone
-    losses = [mlp.losses(end, data.contexts, data.following).numpy() for end in walks.ends]
+    losses = [mlp.losses(end, data.contexts, data.next_counts).numpy() for end in walks.ends]
     return pd.DataFrame(
         [
             {"optimiser": name, "first_step": float(first[index].mean())}
-            | interval("apart", apart[index].numpy())
-            | interval("loss", losses[index])
+            | Estimate.columns("apart", apart[index].numpy())
+            | Estimate.columns("loss", losses[index])
             for index, name in enumerate(names)
         ]
     )

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.momentum_ema.ema import update
+from lab.estimate import Estimate
 from nets import mlp
-from nets.interval import interval
 from nets.mlp import Weights
 from nets.names import Counts
 
@@ -68,7 +68,7 @@ def distances(relative: Array, rates: Sequence[float], betas: Sequence[float], l
     for rate, by_beta in zip(rates, relative, strict=True):
         for beta, seeds in zip(betas, by_beta, strict=True):
             noise = (1 - beta) / (1 + beta) * np.mean((1 + beta**step) / (1 - beta**step))
-            rows.append({"rate": rate, "beta": beta, **interval("distance", seeds), "predicted": noise})
+            rows.append({"rate": rate, "beta": beta, **Estimate.columns("distance", seeds), "predicted": noise})
     return pd.DataFrame(rows)
 
 
@@ -85,7 +85,11 @@ def overdone(relative: Array, sizes: Array, rates: Sequence[float], betas: Seque
         )  # chosen for each seed by the others: no luck of the draw
         best = int(lower.mean(1).argmin())
         ratio = by_beta[-1] / lower[rival, np.arange(len(rival))]
-        found = interval("distance", lower[best]) | interval("ratio", ratio) | interval("zero", size)
+        found = (
+            Estimate.columns("distance", lower[best])
+            | Estimate.columns("ratio", ratio)
+            | Estimate.columns("zero", size)
+        )
         rows.append({"rate": rate, "beta": betas[best], **found})
     return pd.DataFrame(rows)
 
@@ -98,5 +102,5 @@ def flat(weights: Weights) -> torch.Tensor:
 def whole(weights: Weights, data: Counts) -> torch.Tensor:
     """Return the gradient of the mean loss over all examples by autograd, [seed, weight]."""
     leaves = Weights(*(kind.clone().requires_grad_() for kind in weights))
-    loss = mlp.losses(leaves, data.contexts, data.following).sum()  # seeds share no weight, so a sum keeps them apart
+    loss = mlp.losses(leaves, data.contexts, data.next_counts).sum()  # seeds share no weight, so a sum keeps them apart
     return flat(Weights(*torch.autograd.grad(loss, list(leaves))))

@@ -25,8 +25,7 @@ from lab.claims import Claim, Verdict, side
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, names
-from nets.interval import interval
-from nets.mlp import Rates, Weights
+from nets.mlp import LearningRates, Weights
 
 Array = NDArray[np.float64]
 Plan = tuple[str, float]  # network, and scale of its first layer
@@ -173,7 +172,7 @@ def run(params: Params) -> Result:
         curve=linearity.expected(np.geomspace(scales[0], scales[-1], 61), SATURATED),
         losses=pd.DataFrame(
             [
-                {"network": network, "scale": scale, "step": step, **interval("loss", loss)}
+                {"network": network, "scale": scale, "step": step, **Estimate.columns("loss", loss)}
                 for (network, scale), taken in found.items()
                 for step, loss in zip(looks, taken, strict=True)
             ]
@@ -181,14 +180,14 @@ def run(params: Params) -> Result:
     )
 
 
-def _plans(params: Params) -> dict[Plan, tuple[Weights, Rates]]:
+def _plans(params: Params) -> dict[Plan, tuple[Weights, LearningRates]]:
     """Return every network and scale, with its start and learning rates; those with tanh first, by scale."""
-    good, rates = initialisation.good(mlp.draw(range(params.seeds), params.width)), mlp.same_rates(params.rate)
+    good, rates = initialisation.well_scaled(mlp.init(range(params.seeds), params.width)), mlp.same_lr(params.rate)
     scales = sorted({*params.scales, FIVE_THIRDS, RAW})
     at = {scale: good._replace(hidden=scale / FIVE_THIRDS * good.hidden) for scale in scales}
     still = rates._replace(embedding=0.0, hidden=0.0, hidden_bias=0.0)
     plans = {("tanh", scale): (at[scale], rates) for scale in scales}
-    plans |= {("no tanh", scale): initialisation.unbent(at[scale], rates) for scale in (scales[0], FIVE_THIRDS)}
+    plans |= {("no tanh", scale): initialisation.linearised(at[scale], rates) for scale in (scales[0], FIVE_THIRDS)}
     return plans | {("held still", scale): (at[scale], still) for scale in (FIVE_THIRDS, scales[-1])}
 
 
@@ -205,7 +204,7 @@ def _run(params: Params, plan: Plan) -> tuple[Array, dict[str, Array]]:
     order = mlp.batches(range(params.seeds), len(x), params.batch, params.steps)
     start, rates = _plans(params)[plan]
     losses = []
-    for _, weights in mlp.descent(start, x[order], y[order], rates, _looks(params)):
+    for _, weights in mlp.checkpoints(start, x[order], y[order], rates, _looks(params)):
         losses.append(mlp.losses(weights, *data).numpy())
     return np.array(losses), _look(weights, *_probe(params)) | _moved(start, weights)
 
@@ -242,6 +241,6 @@ def _table(looked: dict[float, dict[str, Array]]) -> pd.DataFrame:
     for scale, measures in looked.items():
         row = {"scale": scale}
         for name, values in measures.items():
-            row |= interval(name, values)
+            row |= Estimate.columns(name, values)
         rows.append(row)
     return pd.DataFrame(rows)

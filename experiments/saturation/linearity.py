@@ -31,7 +31,7 @@ class Gradients(NamedTuple):
 
 def saturated(weights: Weights, x: torch.Tensor, beyond: float) -> torch.Tensor:
     """Return the share of activations beyond ±`beyond` over units and examples `x` [example, context]: [seed]."""
-    return (mlp.units(weights, x).abs() > beyond).double().mean((1, 2))
+    return (mlp.hidden(weights, x).abs() > beyond).double().mean((1, 2))
 
 
 def departure(weights: Weights, x: torch.Tensor) -> torch.Tensor:
@@ -53,7 +53,7 @@ def departure(weights: Weights, x: torch.Tensor) -> torch.Tensor:
 
 def gradients(weights: Weights, x: torch.Tensor, y: torch.Tensor) -> Gradients:
     """Follow each example's gradient down from the loss, over examples `x` [example, context] and `y` [example]."""
-    hidden = mlp.units(weights, x)  # [seed, example, unit]
+    hidden = mlp.hidden(weights, x)  # [seed, example, unit]
     error = torch.softmax(torch.baddbmm(weights.output_bias, hidden, weights.output), 2)
     error[:, torch.arange(len(y)), y] -= 1
     activations = error @ weights.output.mT

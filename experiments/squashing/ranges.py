@@ -65,4 +65,4 @@ def _with_slope(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tenso
 
 def _last(works: Callable[[torch.Tensor], bool]) -> float:
     """Return the largest float32 number up to 1,000 for which `works` is true; infinity if it is at 1,000."""
-    return bisection.last(lambda x: works(torch.tensor(x, dtype=torch.float32)), 1000.0, torch.float32)
+    return bisection.largest_passing(lambda x: works(torch.tensor(x, dtype=torch.float32)), 1000.0, torch.float32)

@@ -18,15 +18,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.zero_init import escape_time
+from experiments.zero_init import escape_time, monitored_training
 from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate
 from lab.tasks import spread
-from nets import initialisation, mlp, monitored_training, unigram_baseline
-from nets.mlp import Rates, Weights
+from nets import initialisation, mlp, threshold_crossing, unigram_baseline
+from nets.mlp import LearningRates, Weights
 
 Array = NDArray[np.float64]
-Plan = tuple[Weights, Rates]
+Plan = tuple[Weights, LearningRates]
 
 DIMENSION = 10  # of a letter's embedding
 HEARD = 0.1  # spread of the logits over contexts at which letters count as heard: odds that differ by 10 %
@@ -168,14 +168,17 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 def run(params: Params) -> Result:
     """Train the names network from every start, and time how tiny weights and tiny differences grow."""
-    shown, plans = monitored_training.show(params.data, params.seeds, params.batch, params.steps), _plans(params)
+    shown, plans = (
+        monitored_training.training_data(params.data, params.seeds, params.batch, params.steps),
+        _plans(params),
+    )
     data, trained = shown.data, [name for name in plans if name not in BRIEF]
     runs = dict(zip(trained, spread(partial(_run, params), trained, "starts"), strict=True))
     sizes = {"small": params.small, "faint": params.faint, "jitter": params.jitter}
     times = iter(spread(partial(_escape, params), [(kind, size) for kind in sizes for size in sizes[kind]], "escapes"))
     escapes = {kind: np.array([next(times) for _ in each]) for kind, each in sizes.items()}  # steps [size, seed]
-    frequencies = (data.following.sum(0) / data.following.sum()).numpy()
-    settling = unigram_baseline.settling(frequencies, params.rate, params.batch, params.steps)
+    frequencies = (data.next_counts.sum(0) / data.next_counts.sum()).numpy()
+    settling = unigram_baseline.expected_loss(frequencies, params.rate, params.batch, params.steps)
     entropy = unigram_baseline.entropy(frequencies)
     final = {name: Estimate.of(found.loss[-1]) for name, found in runs.items()}
     predicted = np.log(10) / np.log(escape_time.faint_growth(plans["good"][0].embedding, data, params.rate).numpy())
@@ -183,8 +186,8 @@ def run(params: Params) -> Result:
     joined = partial(pd.concat, ignore_index=True)
     return Result(
         entropy=entropy,
-        entropy_context=unigram_baseline.entropy_given(data.following.numpy()),
-        noise=unigram_baseline.resting_noise(frequencies, params.rate, params.batch),
+        entropy_context=unigram_baseline.conditional_entropy(data.next_counts.numpy()),
+        noise=unigram_baseline.stationary_excess(frequencies, params.rate, params.batch),
         predicted=float(settling[-1]),
         zero=final["zero"],
         constant=final["constant"],
@@ -205,20 +208,20 @@ def run(params: Params) -> Result:
         decade_ratio=Estimate.of(decade / predicted),
         jitter_decade=Estimate.of(escape_time.slopes(-np.log10(params.jitter), escapes["jitter"])),
         parted=Estimate.of(
-            monitored_training.crossing(runs["constant layers"].steps, runs["constant layers"].apart, PARTED)
+            threshold_crossing.first_crossing(runs["constant layers"].steps, runs["constant layers"].apart, PARTED)
         ),
         gradients=joined(monitored_training.first_gradients(name, *plan, shown) for name, plan in plans.items()),
         curves=joined(monitored_training.curves(name, found) for name, found in runs.items()),
-        settling=monitored_training.excess(runs["zero"], entropy, settling),
+        settling=monitored_training.excess_loss(runs["zero"], entropy, settling),
         escapes=escape_time.table(escapes, sizes),
     )
 
 
 def _plans(params: Params) -> dict[str, Plan]:
     """Return every start, by name, with its learning rates."""
-    rates = mlp.same_rates(params.rate)
-    good = initialisation.good(mlp.draw(range(params.seeds), params.width, DIMENSION))
-    zero, constant = initialisation.filled(good, 0.0), initialisation.filled(good, params.constant)
+    rates = mlp.same_lr(params.rate)
+    good = initialisation.well_scaled(mlp.init(range(params.seeds), params.width, DIMENSION))
+    zero, constant = initialisation.constant(good, 0.0), initialisation.constant(good, params.constant)
     layers = constant._replace(embedding=good.embedding)
     return {
         "zero": (zero, rates),
@@ -235,18 +238,23 @@ def _plans(params: Params) -> dict[str, Plan]:
 
 
 def _run(params: Params, name: str) -> monitored_training.Run:
-    shown = monitored_training.show(params.data, params.seeds, params.batch, params.steps)
+    shown = monitored_training.training_data(params.data, params.seeds, params.batch, params.steps)
     return monitored_training.train(*_plans(params)[name], shown, params.looks)
 
 
 def _escape(params: Params, of: tuple[str, float]) -> Array:
     """Time one kind of escape from one size: steps [seed]."""
     kind, size = of
-    shown, plans = monitored_training.show(params.data, params.seeds, params.batch, params.steps), _plans(params)
+    shown, plans = (
+        monitored_training.training_data(params.data, params.seeds, params.batch, params.steps),
+        _plans(params),
+    )
     good, rates = plans["good"]
     if kind == "jitter":
-        noise = mlp.draw([NOISE + seed for seed in range(params.seeds)], params.width, DIMENSION)
-        layers = initialisation.jittered(plans["constant layers"][0], noise, size)._replace(embedding=good.embedding)
+        noise = mlp.init([NOISE + seed for seed in range(params.seeds)], params.width, DIMENSION)
+        layers = initialisation.perturbed(plans["constant layers"][0], noise, size)._replace(embedding=good.embedding)
         return escape_time.time(layers, shown, rates, escape_time.apart, PARTED)
-    start = initialisation.scaled(good, size) if kind == "small" else initialisation.faint(good, size, shown.data)
+    start = (
+        initialisation.scaled(good, size) if kind == "small" else initialisation.small_layers(good, size, shown.data)
+    )
     return escape_time.time(start, shown, rates, escape_time.heard, HEARD)

@@ -9,10 +9,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from experiments.zero_init.monitored_training import TrainingData
 from lab.estimate import Estimate
-from nets import mlp, monitored_training, symmetry
-from nets.mlp import Rates, Weights
-from nets.monitored_training import Shown
+from nets import mlp, symmetry, threshold_crossing
+from nets.mlp import LearningRates, Weights
 from nets.names import Counts
 
 EVERY = 10  # steps between looks
@@ -20,7 +20,9 @@ EVERY = 10  # steps between looks
 Measure = Callable[[Weights, "torch.Tensor"], "torch.Tensor"]  # of an ensemble, by some contexts: [seed]
 
 
-def time(start: Weights, shown: Shown, rates: Rates, measure: Measure, threshold: float) -> NDArray[np.float64]:
+def time(
+    start: Weights, shown: TrainingData, rates: LearningRates, measure: Measure, threshold: float
+) -> NDArray[np.float64]:
     """Train until `measure` has reached `threshold` in every seed: steps [seed].
 
     Between two looks the measure is taken to grow exponentially (`watched.crossing`).  A seed that never gets there has
@@ -28,12 +30,12 @@ def time(start: Weights, shown: Shown, rates: Rates, measure: Measure, threshold
     """
     few, last = shown.probe[::5], len(shown.x)  # contexts enough for a spread
     looks, found = [], []
-    for step, weights in mlp.descent(start, shown.x, shown.y, rates, {*range(0, last, EVERY), last}):
+    for step, weights in mlp.checkpoints(start, shown.x, shown.y, rates, {*range(0, last, EVERY), last}):
         looks.append(step)
         found.append(measure(weights, few).double().numpy())
         if (np.max(found, axis=0) >= threshold).all():
             break
-    return monitored_training.crossing(np.array(looks), np.array(found), threshold)
+    return threshold_crossing.first_crossing(np.array(looks), np.array(found), threshold)
 
 
 def heard(weights: Weights, contexts: torch.Tensor) -> torch.Tensor:
@@ -43,8 +45,8 @@ def heard(weights: Weights, contexts: torch.Tensor) -> torch.Tensor:
 
 
 def apart(weights: Weights, contexts: torch.Tensor) -> torch.Tensor:
-    """Return how far the farthest hidden unit is from the average, as `symmetry.apart`: [seed]."""
-    return symmetry.apart(mlp.units(weights, contexts))
+    """Return how far the farthest hidden unit is from the average, as `symmetry.relative_distance`: [seed]."""
+    return symmetry.relative_distance(mlp.hidden(weights, contexts))
 
 
 def faint_growth(embedding: torch.Tensor, data: Counts, rate: float) -> torch.Tensor:
@@ -54,11 +56,11 @@ def faint_growth(embedding: torch.Tensor, data: Counts, rate: float) -> torch.Te
     context: W1 grows by rate G W2^T, W2 by rate W1^T G.  Along G's largest singular value s both grow by 1 + rate s.
     The last bias has to have settled, so that the covariance, and not the second moment, is what remains.
     """
-    total = data.following.sum()
+    total = data.next_counts.sum()
     shown = embedding.double()[:, data.contexts].flatten(2)  # [seed, context, position * dimension]
-    mean = torch.einsum("scd,cl->sd", shown, data.following) / total
-    together = torch.einsum("scd,cl->sdl", shown, data.following) / total
-    covariance = together - mean[:, :, None] * (data.following.sum(0) / total)
+    mean = torch.einsum("scd,cl->sd", shown, data.next_counts) / total
+    together = torch.einsum("scd,cl->sdl", shown, data.next_counts) / total
+    covariance = together - mean[:, :, None] * (data.next_counts.sum(0) / total)
     largest: torch.Tensor = torch.linalg.matrix_norm(covariance, ord=2)
     return 1 + rate * largest
 

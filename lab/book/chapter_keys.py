@@ -19,10 +19,7 @@ from lab.keys.experiments import names
 from lab.keys.resolve import WHOLE, Place
 from lab.keys.syntax import parse, short
 from lab.results import store
-from press.book import Book
-from press.build import read_sources
-from press.read.project import read_project
-from press.read.qmd import Cell, Source
+from press import Book, Cell, Source, read_project, read_sources
 
 DECIDES = ("lab.book.verdicts", "decide")  # what reaches it prints verdicts
 LISTS = (

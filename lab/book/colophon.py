@@ -7,19 +7,19 @@ from typing import Any
 
 from IPython.display import Markdown
 
-from lab import read
 from lab.book.markdown_tables import pipes
 from lab.book.verdicts import in_book_order
 from lab.duration import duration
-from lab.keys import experiments, key
+from lab.keys import experiments
 from lab.keys.experiments import find_root, home
+from lab.results.reading import book_result
 from lab.results.store import Stored
 
 
 def colophon(experiment: Any) -> Markdown:
     """Return the last section of a chapter (a page in book/): how to run it again, and what it was run with."""
     name, root = home(experiment)
-    stored = read.fresh(key.compute(name, root), root)
+    stored = book_result(name, root)
     made = stored.provenance
     versions = ", ".join(f"{library} {version}" for library, version in sorted(made["versions"].items()))
     data = [("result.json", f"results/{name}/result.json")]
@@ -76,7 +76,7 @@ def total_cost() -> str:
 
 def _all() -> list[tuple[str, Stored]]:
     root = find_root()
-    return [(name, read.fresh(key.compute(name, root), root)) for name in in_book_order(root)]
+    return [(name, book_result(name, root)) for name in in_book_order(root)]
 
 
 def _example(params: dict[str, Any]) -> str:

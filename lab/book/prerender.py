@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
-from contextlib import redirect_stdout
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if __name__ == "__main__":  # run as a script, Python would look for modules in 
 from lab.errors import LabError
 from lab.keys.canonical_json import dumps, loads
 from lab.keys.experiments import find_root, names
-from press.execute.source_imports import forget
+from press import forget, write_whole
 
 if TYPE_CHECKING:
     from lab.book.chapter_keys import Chapters
@@ -30,7 +31,7 @@ RECORD = ".lab/frozen.json"
 def main() -> int:
     """Prepare the chapters that Quarto is about to render; return the exit code."""
     from lab.book.chapter_keys import Chapters
-    from press.errors import SourceError
+    from press import SourceError
 
     try:
         root = find_root()
@@ -62,23 +63,14 @@ def inputs(chapters: list[Path], root: Path) -> list[Path]:
 def bring_up_to_date(experiments: list[str], root: Path) -> int:
     """Compute what is stale among these experiments, with progress on stderr; return the exit code."""
     from lab.run import status
-    from lab.run.scheduler import Job
 
-    stale = [there for there in status.every(root, experiments) if not there.is_fresh] if experiments else []
+    stale = [there.experiment for there in status.every(root, experiments) if not there.is_fresh] if experiments else []
     if not stale:
         return 0
-    import typer
-
-    from lab.cli.run import finish, watched
-
-    try:
-        with redirect_stdout(sys.stderr):
-            finish(
-                watched([Job(there.experiment, expected=there.seconds) for there in stale], root, os.cpu_count() or 1)
-            )
-    except typer.Exit as stop:
-        return stop.exit_code
-    return 0
+    running = subprocess.Popen([sys.executable, "-m", "lab", "run", *stale], cwd=root, stdout=sys.stderr)
+    while True:
+        with suppress(KeyboardInterrupt):  # it hears ctrl-C too, says what was kept, and ends
+            return running.wait()
 
 
 def drop_stale(book: Chapters, chosen: list[Path], root: Path) -> list[Path]:
@@ -95,10 +87,7 @@ def drop_stale(book: Chapters, chosen: list[Path], root: Path) -> list[Path]:
             known[path.as_posix()] = new
             dropped.append(path)
     if dropped:
-        aside = root / f"{RECORD}.part"
-        aside.parent.mkdir(exist_ok=True)
-        aside.write_text(dumps(known, indent=1), encoding="utf-8")
-        aside.replace(root / RECORD)
+        write_whole(root / RECORD, dumps(known, indent=1))
     return dropped
 
 

@@ -13,7 +13,7 @@ from lab.claims import Claim, Verdict
 from lab.errors import LabError, unknown
 from lab.estimate import Estimate
 from lab.keys.experiments import files, find_root, home, load, names
-from lab.read import read
+from lab.results.reading import as_result, book_result
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Entry:
 
 def decide(experiment: Any) -> list[Entry]:
     """Return the experiment's claims with the verdicts that its result gives."""
-    name, _ = home(experiment)
-    result = read(experiment)
+    name, root = home(experiment)
+    result = as_result(experiment, book_result(name, root))
     found = []
     for claim in experiment.CLAIMS:
         verdict = claim.verdict(result)
@@ -124,7 +124,7 @@ def ledger_counts() -> Counts:
         if count:
             phrases.append(f"{count} {one if count == 1 else several}")
     summary = " and ".join(filter(None, [", ".join(phrases[:-1]), *phrases[-1:]]))
-    results = [read(load(name, root)) for name in in_book_order(root)]
+    results = [as_result(load(name, root), book_result(name, root)) for name in in_book_order(root)]
     estimates = [value for result in results for value in vars(result).values() if isinstance(value, Estimate)]
     return Counts(len(entries), len(results), summary, str(estimates[0]) if estimates else "")
 

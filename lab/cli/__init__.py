@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.results import write_errors
-from press.errors import SourceError
+from press import SourceError
 
 
 def main() -> None:

@@ -67,14 +67,13 @@ def _with_press(
 
 
 def _with_quarto(root: Path, formats: Sequence[str], only: Sequence[Path]) -> dict[str, Path]:
-    from press.read.project import read_project
 
     to = [] if set(formats) == set(FORMATS) else ["--to", ",".join(FORMATS[name] for name in formats)]
     for target in [[str(path)] for path in only] or [[]]:
         command = ["quarto", "render", *target, *to]
         if subprocess.run(command, cwd=root, env=os.environ | {"QUARTO_PYTHON": sys.executable}).returncode:
             raise LabError(f"{' '.join(command)} failed; its own words are above")
-    out, file = root / (found := read_project(root)).output_dir, f"{found.output_file}.pdf"
+    out, file = root / (found := press.read_project(root)).output_dir, f"{found.output_file}.pdf"
     return {name: out / ("index.html" if name == "html" else file) for name in formats}
 
 
@@ -99,9 +98,8 @@ def _chapter(name: str, root: Path) -> Path:
 def serve(root: Path, port: int) -> None:
     """Serve the site until ctrl-C."""
     from lab.book.serve import server
-    from press.read.project import read_project
 
-    with server(root / read_project(root).output_dir, port) as running:
+    with server(root / press.read_project(root).output_dir, port) as running:
         print(f"the book is at http://127.0.0.1:{running.server_address[1]}/ (ctrl-C ends this)", flush=True)
         try:
             running.serve_forever()

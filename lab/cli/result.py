@@ -7,13 +7,13 @@ from typing import Any
 
 from lab.cli.show import table
 from lab.duration import duration
-from lab.read import result as make
+from lab.results.reading import as_result
 from lab.results.store import Stored
 
 
 def describe(experiment: Any, stored: Stored) -> None:
     """Print a result that lies in the store."""
-    found = make(experiment, stored)
+    found = as_result(experiment, stored)
     changed = {name: value for name, value in stored.params.items() if value != _packed(experiment).get(name)}
     made = stored.provenance
     print(f"{stored.experiment} with {_settings(changed)}, {duration(made['seconds'])} on {made['machine']}\n")

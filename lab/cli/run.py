@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
@@ -21,9 +19,6 @@ from lab.results import store
 from lab.results.shared_cache import VARIABLE
 from lab.run import scheduler, status
 from lab.run.scheduler import Job, Outcome
-
-if TYPE_CHECKING:
-    from lab.dask.client import Cluster
 
 
 def book(chosen: Sequence[str], root: Path, workers: int, force: bool = False, address: str | None = None) -> None:
@@ -64,7 +59,7 @@ def watched(
     """
     watch = Watch(jobs)
     try:
-        with _cluster(address, jobs, root, watch.say) as cluster, watch:
+        with scheduler.connected(address, jobs, root, watch.say) as cluster, watch:
             outcomes = scheduler.run(jobs, root, workers, watch, cluster)
     except KeyboardInterrupt:
         ended = [*watch.kept, *watch.failed]
@@ -77,21 +72,6 @@ def watched(
     for outcome in outcomes:
         _remember(outcome, root)
     return outcomes
-
-
-@contextmanager
-def _cluster(address: str | None, jobs: list[Job], root: Path, say: Callable[[str], None]) -> Iterator[Cluster | None]:
-    if address is None:
-        yield None
-        return
-    from lab.dask.client import Cluster
-
-    cluster = Cluster(address, say)
-    try:
-        cluster.prepare([(job.experiment, job.changes) for job in jobs], root)
-        yield cluster
-    finally:
-        cluster.close()
 
 
 def finish(outcomes: list[Outcome]) -> None:

@@ -21,7 +21,7 @@ from lab.errors import LabError
 from lab.keys import key
 from lab.keys.key_diff import changes
 from lab.results.store import Stored
-from lab.run.worker_process import Event
+from lab.workers.worker_process import Event
 
 PATIENCE = 5  # seconds until a scheduler that does not answer counts as not there
 NEEDED = "pip install 'notes-measured[dask]'"

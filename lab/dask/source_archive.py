@@ -9,17 +9,19 @@ from pathlib import Path
 
 from lab.keys.key import Key
 
-LAB = Path(__file__).resolve().parents[1]
+HOME = Path(__file__).resolve().parents[2]
+PACKAGES = ("lab", "press")  # what runs there
 SUFFIXES = {".py", ".txt"}  # of the lab's own files, with its templates
 
 
 def pack(keys: Iterable[Key], root: Path) -> bytes:
-    """Return a zip of the modules and data that the keys were made from, and the lab itself.
+    """Return a zip of the modules and data that the keys were made from, and the lab itself, with press.
 
     Data outside the project's folder stays behind: a worker that lacks it has another key, and says so.
     """
     files = {file: root / file for key in keys for file in key.files if not Path(file).is_absolute()}
-    files |= {f"lab/{path.relative_to(LAB).as_posix()}": path for path in LAB.rglob("*") if path.suffix in SUFFIXES}
+    ours = [path for package in PACKAGES for path in (HOME / package).rglob("*") if path.suffix in SUFFIXES]
+    files |= {path.relative_to(HOME).as_posix(): path for path in ours}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made:
         for name, path in sorted(files.items()):

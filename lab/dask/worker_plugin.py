@@ -19,7 +19,7 @@ from typing import Any
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from lab.run.worker_process import Event, Process, ended
+from lab.workers.worker_process import Event, Process, ended
 
 EVERY = 1.0  # seconds between two reports of progress from one piece
 

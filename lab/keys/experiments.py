@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from lab.errors import LabError, unknown
-from press.execute.source_imports import from_source
+from press import from_source
 
 R_co = TypeVar("R_co", covariant=True)
 

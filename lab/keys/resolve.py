@@ -12,7 +12,7 @@ Place = tuple[str, int]  # module, and the number of a statement in it
 WHOLE = -1  # in place of a statement: the module itself is handed on
 
 # Parts of the lab that only carry numbers: nothing in them changes a result.
-CARRIERS = ("lab.keys", "lab.results", "lab.run", "lab.dask", "lab.cli", "lab.progress", "lab.tasks", "lab.compiled")
+CARRIERS = ("lab.keys", "lab.results", "lab.run", "lab.workers", "lab.dask", "lab.cli", "lab.progress", "lab.tasks", "lab.compiled")
 CARRIERS += ("lab.device", "lab.stopwatch", "lab.read", "lab.errors", "lab.pickling", "lab.duration", "press")
 
 

@@ -6,7 +6,6 @@ installed to be edited, or lies in a folder of PYTHONPATH.  Libraries, which com
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import cache
 from hashlib import sha256
@@ -16,6 +15,7 @@ from pathlib import Path
 from lab.keys import outline, params, refusals, scopes, statement_kinds, syntax, uses
 from lab.keys.canonical_json import dumps, loads
 from lab.keys.outline import Outline, Unit
+from press import cached
 
 _LAB = Path(__file__).resolve().parents[1]
 
@@ -109,18 +109,13 @@ class Sources:
         return self._cached(module, path.read_bytes(), label, package)
 
     def _cached(self, module: str, content: bytes, file: str, package: bool) -> Outline:
-        seal = sha256(f"{_rules()}\0{file}\0".encode() + content).hexdigest()
-        place = self.root / ".lab" / "analysis" / f"{module}.json"
-        try:
-            head, _, body = place.read_bytes().partition(b"\n")
-            if head.decode() == sha256(seal.encode() + body).hexdigest():
-                return _made(loads(body))
-        except (OSError, ValueError, TypeError, KeyError):
-            pass  # not there, or damaged: it is made again
-        text = content.decode("utf-8", "replace")
-        found = outline.read(text.replace("\r\n", "\n"), file, module, package)
-        _keep(place, seal, dumps(vars(found) | {"units": [unit.packed() for unit in found.units]}).encode())
-        return found
+        def make() -> bytes:
+            text = content.decode("utf-8", "replace")
+            found = outline.read(text.replace("\r\n", "\n"), file, module, package)
+            return dumps(vars(found) | {"units": [unit.packed() for unit in found.units]}).encode()
+
+        made_of = [_rules(), file, sha256(content).hexdigest()]
+        return _made(loads(cached(self.root / ".lab" / "analysis" / module, made_of, make)))
 
 
 @cache
@@ -146,16 +141,6 @@ def _is_library(home: Path) -> bool:
 def _made(found: dict[str, object]) -> Outline:
     units = [Unit(**unit) for unit in found.pop("units")]  # type: ignore[attr-defined]
     return Outline(units, **found)  # type: ignore[arg-type]
-
-
-def _keep(place: Path, seal: str, body: bytes) -> None:
-    aside = place.with_name(f"{place.name}.{os.getpid()}")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(sha256(seal.encode() + body).hexdigest().encode() + b"\n" + body)
-        os.replace(aside, place)
-    except OSError:
-        pass  # a folder that cannot be written to: slower, no worse
 
 
 @cache

@@ -25,6 +25,7 @@ from lab.keys.canonical_json import digest, dumps, loads
 from lab.results.codec import Table
 from lab.results.shared_cache import Shared, shared
 from lab.results.write_errors import unwritten
+from press import swap, sync_folder
 
 FORMAT = 1  # raise it whenever what is written below changes its meaning
 FILE = "result.json"
@@ -115,22 +116,10 @@ def write(place: Path | Shared, root: Path, stored: Stored, step: Callable[[str]
             _write(staged / name, content)
             if name != FILE:
                 step(f"wrote {name}")
-        _sync(staged)
+        sync_folder(staged)
         step("staged")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        previous.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists():
-            shutil.rmtree(previous, ignore_errors=True)
-            os.rename(place, previous)
-            step("set the old one aside")
-        os.rename(staged, place)
-        _sync(place.parent)
-        step("published")
-        shutil.rmtree(previous, ignore_errors=True)
+        swap(staged, place, previous, step)
     except OSError as error:
-        if not place.exists():
-            with suppress(OSError):  # there was none, or it is read from where it was set aside
-                os.rename(previous, place)
         raise unwritten(error, Path(error.filename or place), "the result there is as it was") from None
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -238,12 +227,3 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(place: Path) -> None:
-    """Make renames in a folder last through a power cut."""
-    descriptor = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.run.worker_process import Event, Process
+from lab.workers.worker_process import Event, Process
 
 if TYPE_CHECKING:
     from lab.run.scheduler import Outcome

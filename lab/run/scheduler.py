@@ -8,13 +8,14 @@ there, and this machine computes only what lies between them.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.run.run_state import Experiment, Helper, Sent
-from lab.run.worker_process import Event, Process, ended
+from lab.workers.worker_process import Event, Process, ended
 
 if TYPE_CHECKING:
     from lab.dask.client import Cluster
@@ -60,6 +61,24 @@ def run(
     KeyboardInterrupt ends the jobs in hand and passes on; results published by then stay.
     """
     return _Run(jobs, root, workers, listener, cluster).all()
+
+
+@contextmanager
+def connected(
+    address: str | None, jobs: Sequence[Job], root: Path, say: Callable[[str], None]
+) -> Iterator[Cluster | None]:
+    """Hold a connection to the Dask cluster at `address`, with all it needs for the jobs; without an address, none."""
+    if address is None:
+        yield None
+        return
+    from lab.dask.client import Cluster
+
+    cluster = Cluster(address, say)
+    try:
+        cluster.prepare([(job.experiment, job.changes) for job in jobs], root)
+        yield cluster
+    finally:
+        cluster.close()
 
 
 class _Run:

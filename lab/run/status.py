@@ -18,6 +18,7 @@ from lab.keys.key_diff import changes
 from lab.results import store
 from lab.results.lock import is_held
 from lab.results.store import Stored
+from press import write_whole
 
 
 class State(Enum):
@@ -94,8 +95,7 @@ def note_failure(name: str, root: Path, error: str) -> None:
     file = _failures(root) / f"{name}.json"
     note = dumps({"key": wanted, "error": error, "date": datetime.now(UTC).isoformat(timespec="seconds")})
     with suppress(OSError):  # a disk that takes no note: the error itself was printed
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(note)
+        write_whole(file, note)
 
 
 def forget_failure(name: str, root: Path) -> None:

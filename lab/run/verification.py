@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import read
 from lab.errors import LabError
 from lab.estimate import Estimate
 from lab.keys import experiments, key
@@ -17,7 +16,8 @@ from lab.keys.canonical_json import dumps, unpack
 from lab.keys.key_diff import changes
 from lab.results import codec, store
 from lab.results.codec import Table
-from lab.run.worker import verify_folder
+from lab.results.reading import as_result
+from lab.workers.worker import verify_folder
 
 ROUNDING = 1e-6  # relative; an interval without width still allows this much, which no digit printed in the book shows
 
@@ -104,7 +104,7 @@ def compare(name: str, root: Path) -> Comparison:
     """Compare the result recomputed last, in .lab/verify, with the book's."""
     theirs, ours = book(name, root), store.read(verify_folder(root, name), root)
     module = experiments.load(name, root)
-    results = read.result(module, theirs), read.result(module, ours)
+    results = as_result(module, theirs), as_result(module, ours)
     claims = [
         ClaimPair(
             claim.name,

@@ -20,7 +20,7 @@ from test_pieces import PIECES, _wait_for
 
 from lab.keys.key import Key, compute
 from lab.results import store
-from lab.run.worker_process import Process
+from lab.workers.worker_process import Process
 
 
 class Dask:

@@ -100,3 +100,18 @@ def test_between_two_lines_holds_inside_fails_outside_and_is_else_undecided(
 
 def test_a_side_is_undecided_where_nothing_was_measured() -> None:
     assert side(math.nan, math.nan, above=0.0) is Verdict.UNDECIDED
+
+
+def test_the_columns_of_a_table_hold_the_mean_and_the_ends_of_its_interval() -> None:
+    runs = [[2.0, 4.0, 9.0], [1.0, 1.0, 4.0]]
+    estimates = [Estimate.of(row) for row in runs]
+    assert Estimate.columns("loss", runs[0]) == {
+        "loss": estimates[0].mean,
+        "loss_low": estimates[0].low,
+        "loss_high": estimates[0].high,
+    }
+    whole = Estimate.whole_columns("loss", runs)
+    assert list(whole) == ["loss", "loss_low", "loss_high"]
+    assert [dict(zip(whole, row, strict=True)) for row in zip(*whole.values(), strict=True)] == [
+        Estimate.columns("loss", row) for row in runs
+    ]

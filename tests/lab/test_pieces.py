@@ -323,7 +323,7 @@ def _computing(pid: int) -> set[int]:
             found |= {int(child) for child in task.read_text().split()}
         except OSError:
             continue
-    return {child for child in found if b"lab.run.worker" in _command(child)}
+    return {child for child in found if b"lab.workers.worker" in _command(child)}
 
 
 def _command(pid: int) -> bytes:

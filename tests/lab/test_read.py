@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pairs import pair
 
-from lab import read
 from lab.errors import LabError, NoResult
 from lab.keys import key
 from lab.keys.canonical_json import digest, dumps, loads, pack
 from lab.keys.experiments import load
+from lab.read import read
 from lab.results import store
+from lab.results.reading import as_result, fresh
 from tests.fuzzing import fuzz
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,10 +42,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_committed_result_is_read_with_its_types(experiment: ModuleType) -> None:
-    found = read.read(experiment)
+    found = read(experiment)
     assert isinstance(found, experiment.Result)
     assert 1.59 < found.ideal_gain < 1.60
-    assert read.read(experiment, experiment.Params()).ideal_gain == found.ideal_gain
+    assert read(experiment, experiment.Params()).ideal_gain == found.ideal_gain
 
 
 @fuzz(150)
@@ -100,7 +101,7 @@ def test_a_field_of_another_kind_is_refused_even_with_a_right_checksum(
     file.write_text(dumps(packed | {"checksum": digest(packed)}))
     try:
         with suppress(LabError):
-            assert isinstance(read.result(experiment, store.read(file.parent, copy)), experiment.Result)
+            assert isinstance(as_result(experiment, store.read(file.parent, copy)), experiment.Result)
     finally:
         file.write_bytes(before)
 
@@ -150,7 +151,7 @@ def test_another_format_says_which_and_what_to_do(tmp_path: Path, copy: Path, nu
     file = tmp_path / "x/results" / NAME / "result.json"
     file.write_text(file.read_text().replace(f'"format": {store.FORMAT}', f'"format": {number}', 1))
     with pytest.raises(NoResult) as caught:
-        read.fresh(key.compute(NAME, ROOT), tmp_path / "x")
+        fresh(key.compute(NAME, ROOT), tmp_path / "x")
     _, there, what = str(caught.value).splitlines()
     assert there.startswith(
         f"results/{NAME} is in {age} lab's format, {number}; this lab reads format {store.FORMAT}: "
@@ -163,7 +164,7 @@ def test_a_stale_result_says_what_is_wanted_what_there_is_and_what_to_type(copy:
     changed = wanted.parts | {"versions": wanted.parts["versions"] | {"numpy": "9.9.9"}}
     newer = key.Key(NAME, "f" * 64, wanted.values, True, changed)
     with pytest.raises(NoResult) as caught:
-        read.fresh(newer, copy)
+        fresh(newer, copy)
     first, second, third = str(caught.value).splitlines()
     assert first == f"wanted the result of {NAME} with key ffffffffffff"
     assert second.startswith(f"results/{NAME} has key {wanted.key[:12]} of 20")
@@ -173,11 +174,11 @@ def test_a_stale_result_says_what_is_wanted_what_there_is_and_what_to_type(copy:
 
 def test_a_setting_that_was_never_run_says_what_to_type(experiment: ModuleType) -> None:
     with pytest.raises(NoResult, match="is missing\ntype: lab run tanh_gain --set"):
-        read.read(experiment, experiment.Params(depth=7, width=11))
+        read(experiment, experiment.Params(depth=7, width=11))
 
 
 def test_a_result_that_does_not_fit_its_class_says_so(copy: Path) -> None:
     other = ModuleType("experiments.other")
     other.Result = type("Result", (), {"__dataclass_fields__": {}})  # type: ignore[attr-defined]
     with pytest.raises(LabError, match="does not fit its Result: it has the fields"):
-        read.result(other, store.read(copy / "results" / NAME, copy))
+        as_result(other, store.read(copy / "results" / NAME, copy))

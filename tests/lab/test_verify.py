@@ -17,8 +17,8 @@ from lab.estimate import Estimate
 from lab.results import store
 from lab.results.codec import Table
 from lab.results.store import Stored
-from lab.run import provenance
 from lab.run.verification import NumberPair, _differences
+from lab.workers import provenance
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ def _variance(fan_in: int) -> float:
 
 
 def _example(depth: int = 3) -> tuple[Network, torch.Tensor, torch.Tensor]:
-    network = deep_relu.draw(SEEDS, depth, 7, _variance, dimension=2, dtype=torch.float64)
+    network = deep_relu.init(SEEDS, depth, 7, _variance, dimension=2, dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
     for bias in network.biases:  # as after some training
         bias.copy_(torch.randn(bias.shape, generator=generator, dtype=torch.float64))
@@ -60,19 +60,19 @@ def test_losses_over_counts_are_the_mean_over_examples() -> None:
 
 
 def test_drawn_weights_have_the_variance_asked_for() -> None:
-    network = deep_relu.draw((0,), 2, 400, _variance)
+    network = deep_relu.init((0,), 2, 400, _variance)
     for layer, fan_in in zip(network.layers[:-1], (30, 400), strict=True):
         assert layer.var().item() * fan_in == pytest.approx(2, rel=0.05)  # 12,000 draws: a standard error of 1.3 %
 
 
 def test_starts_share_their_draws() -> None:
-    halved, whole = (deep_relu.draw((5,), 3, 8, lambda n, c=c: c / n) for c in (1, 2))
+    halved, whole = (deep_relu.init((5,), 3, 8, lambda n, c=c: c / n) for c in (1, 2))
     assert torch.allclose(halved.layers[1] * 2**0.5, whole.layers[1], rtol=1e-6)
     assert torch.equal(halved.layers[-1], whole.layers[-1])
 
 
 def test_a_deep_network_trains_to_the_same_bits_whichever_others_train_beside_it() -> None:
-    alone, both = (deep_relu.draw(seeds, 3, 16, _variance) for seeds in ((4,), (3, 4)))
+    alone, both = (deep_relu.init(seeds, 3, 16, _variance) for seeds in ((4,), (3, 4)))
     generator = torch.Generator().manual_seed(1)
     x = torch.randint(27, (20, 2, 8, 3), generator=generator)
     y = torch.randint(27, (20, 2, 8), generator=generator)
@@ -83,10 +83,10 @@ def test_a_deep_network_trains_to_the_same_bits_whichever_others_train_beside_it
 
 
 def test_training_stops_when_no_number_is_left_and_says_nan() -> None:
-    network = deep_relu.draw(SEEDS, 6, 64, lambda _: 1.0)
+    network = deep_relu.init(SEEDS, 6, 64, lambda _: 1.0)
     x, y = names.contexts(["emma", "ava", "olivia"])
     shown, following = (part.expand(10, 2, *part.shape) for part in (x, y))
-    assert deep_relu.rate_sweep(network, shown, following, (1.0,), names.counts(x, y)).shape == (1, 2)
+    assert deep_relu.lr_sweep(network, shown, following, (1.0,), names.counts(x, y)).shape == (1, 2)
     assert deep_relu.losses(deep_relu.train(network, shown, following, 1.0), names.counts(x, y)).isnan().all()
 
 

@@ -11,14 +11,16 @@ from torch.nn import functional
 
 from experiments.forgiving import at_initialisation, gain_sweep, tolerance_window
 from nets import deep_tanh, ghost_norm, names, optimisers
-from nets.deep_tanh import Build, Network
+from nets.deep_tanh import Architecture, Network
 
 BUILDS = {name: recipe.build for name, recipe in gain_sweep.recipes(batch=8).items() if not recipe.adam}
 EXACT = {"rtol": 1e-9, "atol": 1e-12}  # float64: rounding is 1e-16 an operation, a wrong term is of order 1
 
 
-def _example(build: Build, gains: tuple[float, ...] = (0.5, 1.0, 3.0)) -> tuple[Network, torch.Tensor, torch.Tensor]:
-    network = deep_tanh.draw(3, gains, 4, 6, build, dimension=2, dtype=torch.float64)
+def _example(
+    build: Architecture, gains: tuple[float, ...] = (0.5, 1.0, 3.0)
+) -> tuple[Network, torch.Tensor, torch.Tensor]:
+    network = deep_tanh.init(3, gains, 4, 6, build, dimension=2, dtype=torch.float64)
     generator = torch.Generator().manual_seed(1)
     for tensor in (*network.shifts, *network.scales):  # zero and one would hide mistakes
         tensor.add_(
@@ -28,7 +30,7 @@ def _example(build: Build, gains: tuple[float, ...] = (0.5, 1.0, 3.0)) -> tuple[
     return network, x, torch.randint(27, (8,), generator=generator)
 
 
-def _by_torch(network: Network, member: int, x: torch.Tensor, build: Build) -> torch.Tensor:
+def _by_torch(network: Network, member: int, x: torch.Tensor, build: Architecture) -> torch.Tensor:
     """Logits of one member, from PyTorch's functions."""
     signal = functional.embedding(x, network.embedding[member]).flatten(1)
     for depth in range(len(network.layers) - 1):
@@ -60,7 +62,7 @@ def test_a_build_called_plain_is_caught(name: str) -> None:
     """Mutant: the remedy forgotten.  The gradients of the first layer differ by far more than rounding."""
     network, x, y = _example(BUILDS[name])
     ours = deep_tanh.gradient(network, x, y, BUILDS[name])
-    other = deep_tanh.gradient(network._replace(scales=[]), x, y, Build())
+    other = deep_tanh.gradient(network._replace(scales=[]), x, y, Architecture())
     assert not torch.allclose(ours.layers[0], other.layers[0], rtol=1e-2)
 
 
@@ -98,7 +100,7 @@ def test_a_normalised_network_trains_alike_from_every_gain_once_hidden_rates_gro
         step = optimisers.sgd(rates)
         for _ in range(10):
             step(weights, deep_tanh.gradient(network, x, y, BUILDS[name]).tensors())
-        first, second = deep_tanh.forward(network, x, BUILDS[name]).signals[-1]
+        first, second = deep_tanh.forward(network, x, BUILDS[name]).inputs[-1]
         assert torch.allclose(first, second, rtol=1e-8, atol=1e-10) is alike
 
 
@@ -106,13 +108,13 @@ def test_batch_norm_is_evaluated_with_the_shares_statistics() -> None:
     """Shares of a half and a half on two contexts, none on the third, are a batch of the first two."""
     network, x, _ = _example(BUILDS["batch norm"])
     share = torch.tensor([0.5, 0.5, 0.0], dtype=torch.float64)
-    weighed = deep_tanh.forward(network, x[:3], BUILDS["batch norm"], share).signals[-1]
-    pair = Build(ghost_norm.ghost(2))
-    torch.testing.assert_close(weighed[:, :2], deep_tanh.forward(network, x[:2], pair).signals[-1], **EXACT)
+    weighed = deep_tanh.forward(network, x[:3], BUILDS["batch norm"], share).inputs[-1]
+    pair = Architecture(ghost_norm.ghost(2))
+    torch.testing.assert_close(weighed[:, :2], deep_tanh.forward(network, x[:2], pair).inputs[-1], **EXACT)
 
 
 def test_members_share_their_draws_and_differ_by_the_gain() -> None:
-    network = deep_tanh.draw(5, (1.0, 2.0), 3, 400, Build())
+    network = deep_tanh.init(5, (1.0, 2.0), 3, 400, Architecture())
     for layer, fan_in in zip(network.layers[:-1], (30, 400, 400), strict=True):
         assert torch.equal(2 * layer[0], layer[1])
         assert layer[0].var().item() * fan_in == pytest.approx(1, rel=0.05)  # 12,000 draws: a standard error of 1.3 %
@@ -135,12 +137,12 @@ def test_a_window_does_not_jump_a_gap() -> None:
 
 def test_the_plain_network_s_start_is_the_product_of_its_layers_factors() -> None:
     """Small gains: signal and gradient are powers of the gain, up to a correction of its square."""
-    faint = at_initialisation.predicted(0.01, 10, Build())
+    faint = at_initialisation.predicted(0.01, 10, Architecture())
     assert faint.signal == pytest.approx(0.01**10, rel=1e-3) and faint.gradient == pytest.approx(0.01**9, rel=1e-3)
 
 
 def test_a_residual_network_s_signal_grows_by_root_one_plus_gain_squared() -> None:
-    found = at_initialisation.predicted(0.01, 10, Build(residual=True))
+    found = at_initialisation.predicted(0.01, 10, Architecture(residual=True))
     assert found.signal == pytest.approx(0.01 * (1 + 0.01**2) ** 4.5, rel=1e-3)
     assert found.gradient == pytest.approx((1 + 0.01**2) ** 4.5, rel=1e-7)
 
@@ -149,9 +151,9 @@ def test_wide_networks_start_as_predicted() -> None:
     """400 units, three networks: a typical spread to a few percent, where a forgotten layer is off by the gain."""
     x, y = names.contexts(["emma", "olivia", "ava", "isabella", "sophia", "charlotte", "mia", "amelia"] * 2)
     x, y = x[:64], y[:64]
-    for build in (Build(), Build(residual=True), Build(ghost_norm.LAYER)):
+    for build in (Architecture(), Architecture(residual=True), Architecture(ghost_norm.LAYER)):
         found = [
-            at_initialisation.measured(deep_tanh.draw(s, (0.5, 2.0), 5, 400, build), x, y, build) for s in range(3)
+            at_initialisation.measured(deep_tanh.init(s, (0.5, 2.0), 5, 400, build), x, y, build) for s in range(3)
         ]
         for place, gain in enumerate((0.5, 2.0)):
             theory = at_initialisation.predicted(gain, 5, build)
@@ -163,4 +165,4 @@ def test_wide_networks_start_as_predicted() -> None:
 def test_the_predicted_edges_solve_their_equations() -> None:
     least, largest = at_initialisation.least_gain(10, 0.1, 800), at_initialisation.largest_gain(10, 0.1)
     assert 0.1 * 800 * least**10 == pytest.approx(1)
-    assert 0.1 * float(at_initialisation.predicted(largest, 10, Build()).gradient) ** 2 == pytest.approx(1)
+    assert 0.1 * float(at_initialisation.predicted(largest, 10, Architecture()).gradient) ** 2 == pytest.approx(1)

@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import quad
 
 from nets import finite_width
-from nets.finite_width import Logarithm
+from nets.finite_width import LogFactor
 
 
 def test_one_linear_unit_has_the_logarithm_of_a_squared_normal_number() -> None:
@@ -39,7 +39,7 @@ def test_one_relu_unit_that_is_on_has_twice_a_squared_normal_number() -> None:
 @pytest.mark.parametrize(("law", "mean", "variance"), [("linear", -1, 2), ("relu", -5 / 2, 5)])
 def test_wide_layers_drift_by_one_over_the_width(law: str, mean: float, variance: float) -> None:
     """The next term is of order 1 / n^2: at 2000 units one part in a hundred at most, and 5 for 4 would be twenty."""
-    found: Logarithm = {"linear": finite_width.linear, "relu": finite_width.relu}[law](2000)
+    found: LogFactor = {"linear": finite_width.linear, "relu": finite_width.relu}[law](2000)
     assert found == pytest.approx((mean / 2000, variance / 2000), rel=0.01)
 
 

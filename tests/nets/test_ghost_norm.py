@@ -114,7 +114,7 @@ def test_a_value_among_mates_becomes_what_batch_norm_makes_of_it_with_its_deriva
     statistics = mates.mean(1), mates.var(1, correction=0) * 6
     torch.testing.assert_close(ghost_norm.joined(values, *statistics, 7), expected, **EXACT)
     (slope,) = torch.autograd.grad(expected.sum(), values)
-    torch.testing.assert_close(ghost_norm.joined_slope(values.detach(), *statistics, 7), slope, **EXACT)
+    torch.testing.assert_close(ghost_norm.joined_derivative(values.detach(), *statistics, 7), slope, **EXACT)
 
 
 def _unbiased(

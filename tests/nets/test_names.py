@@ -117,7 +117,7 @@ def test_counts_hold_every_example_once() -> None:
     expected = Counter((tuple(context), letter) for context, letter in zip(x.tolist(), y.tolist(), strict=True))
     found = {
         (tuple(context), letter): int(many)
-        for context, row in zip(counted.contexts.tolist(), counted.following.tolist(), strict=True)
+        for context, row in zip(counted.contexts.tolist(), counted.next_counts.tolist(), strict=True)
         for letter, many in enumerate(row)
         if many
     }

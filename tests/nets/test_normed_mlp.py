@@ -22,7 +22,7 @@ IDS = ["none", "layer", "whole", "ghost", "drawn"]
 
 def _weights(seeds: range | list[int] = SEEDS) -> Weights:
     """Start, in float64, with scale and shift moved off 1 and 0, so that a forgotten one shows."""
-    weights = Weights(*(kind.double() for kind in normed_mlp.start(seeds, WIDTH, 4)))
+    weights = Weights(*(kind.double() for kind in normed_mlp.init(seeds, WIDTH, 4)))
     generator = torch.Generator().manual_seed(9)
     moved = torch.randn(2, 1, WIDTH, generator=generator, dtype=torch.float64)
     return weights._replace(scale=weights.scale + 0.3 * moved[0], shift=weights.shift + moved[1])
@@ -74,8 +74,8 @@ def test_a_network_of_the_book_s_size_is_the_same_bits_whichever_others_train_be
     x, y = _examples(500)
 
     def trained(seeds: list[int]) -> Weights:
-        start, order = normed_mlp.start(seeds, 200, 10), mlp.batches(seeds, len(x), 256, 3)
-        *_, (_, weights) = normed_mlp.descent(start, x, y, order, 0.5, norm, seeds)
+        start, order = normed_mlp.init(seeds, 200, 10), mlp.batches(seeds, len(x), 256, 3)
+        *_, (_, weights) = normed_mlp.checkpoints(start, x, y, order, 0.5, norm, seeds)
         return weights
 
     together, alone = trained([4, 5, 6]), trained([5])
@@ -85,7 +85,7 @@ def test_a_network_of_the_book_s_size_is_the_same_bits_whichever_others_train_be
 def test_descent_subtracts_rate_times_gradient() -> None:
     x, y = _examples(50)
     weights, order = _weights(), mlp.batches(SEEDS, len(x), BATCH, 1)
-    *_, (_, trained) = normed_mlp.descent(weights, x, y, order, 0.25, ghost(4), SEEDS)
+    *_, (_, trained) = normed_mlp.checkpoints(weights, x, y, order, 0.25, ghost(4), SEEDS)
     slope = normed_mlp.gradient(weights, x[order[0]], y[order[0]], ghost(4))
     for before, after, change in zip(weights, trained, slope, strict=True):
         torch.testing.assert_close(after, before - 0.25 * change, rtol=1e-12, atol=1e-15)
@@ -103,7 +103,7 @@ def test_descent_shows_the_steps_that_are_asked_for() -> None:
 def _steps_of(
     weights: Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, looks: list[int] | None
 ) -> Iterator[tuple[int, list[torch.Tensor]]]:
-    for step, now in normed_mlp.descent(weights, x, y, order, 0.25, drawn(12, 4), SEEDS, looks):
+    for step, now in normed_mlp.checkpoints(weights, x, y, order, 0.25, drawn(12, 4), SEEDS, looks):
         yield step, [kind.clone() for kind in now]
 
 
@@ -115,9 +115,9 @@ def test_on_another_device_every_tensor_of_a_step_lies_there(norm: Norm, monkeyp
     product = torch.bmm
     monkeypatch.setattr(torch, "bmm", lambda *both: products.append(both[0].device.type) or product(*both))
     x, y = _examples(50)
-    start, order = normed_mlp.start(SEEDS, WIDTH, 4), mlp.batches(SEEDS, len(x), BATCH, 2)
+    start, order = normed_mlp.init(SEEDS, WIDTH, 4), mlp.batches(SEEDS, len(x), BATCH, 2)
     with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):  # what was trained, at the look
-        next(normed_mlp.descent(start, x, y, order, 0.25, norm, SEEDS, [2]))
+        next(normed_mlp.checkpoints(start, x, y, order, 0.25, norm, SEEDS, [2]))
     assert len(products) >= 8 and set(products) == {"meta"}
 
 
@@ -157,7 +157,7 @@ def test_named_mutants_of_the_evaluation_are_caught(mutant: str, monkeypatch: py
         monkeypatch.setattr(
             normed_mlp,
             "_statistics",
-            lambda v, data: statistics(v, data._replace(following=torch.ones_like(data.following))),
+            lambda v, data: statistics(v, data._replace(next_counts=torch.ones_like(data.next_counts))),
         )
     with pytest.raises(AssertionError):
         _losses_agree()
@@ -183,7 +183,7 @@ def test_jitter_of_normal_values_follows_its_law() -> None:
 
     30 letters' lengths); a group of 7 or 9 in place of 8 is 6 % off, a forgotten spread 20 %.
     """
-    weights = normed_mlp.start(range(8), 100, 100)
+    weights = normed_mlp.init(range(8), 100, 100)
     x, _ = _examples(1000)
     measured = batch_coupling.jitter(weights, x, ghost(8), range(8), probes=32, draws=32).mean().item()
     assert measured == pytest.approx(ghost_norm.jitter_law(8), rel=0.05)

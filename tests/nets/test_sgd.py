@@ -24,9 +24,9 @@ needs_compiler = pytest.mark.skipif(
 
 def _start(normed: bool, dtype: torch.dtype, width: int = 24, dimension: int = 3) -> mlp.Weights | normed_mlp.Weights:
     if normed:
-        start = normed_mlp.start(SEEDS, width, dimension)
+        start = normed_mlp.init(SEEDS, width, dimension)
         return normed_mlp.Weights(*(kind.to(dtype) for kind in start))
-    return mlp.Weights(*(0.5 * kind for kind in mlp.draw(SEEDS, width, dimension, dtype)))
+    return mlp.Weights(*(0.5 * kind for kind in mlp.init(SEEDS, width, dimension, dtype)))
 
 
 def _order(batch: int, steps: int = STEPS) -> torch.Tensor:
@@ -114,8 +114,8 @@ def test_rounding_stays_small_from_a_good_start_and_grows_from_a_saturated_one(m
     """Float32, 500 steps: some units of rounding in a loss of 2, 1e-7, against ten thousand times as much and more."""
     x, y = names.contexts(names.load(Path("data/names.txt"))[:2000])
     order, rates, data = mlp.batches(SEEDS, len(x), 32, 500), [0.1] * 500, names.counts(x, y)
-    drawn, apart = mlp.draw(SEEDS), []
-    for start in (initialisation.good(drawn), drawn):
+    drawn, apart = mlp.init(SEEDS), []
+    for start in (initialisation.well_scaled(drawn), drawn):
         ours = mlp.losses(sgd.train(start, x, y, order, rates), *data)
         with monkeypatch.context() as without:
             _without_compiler(without)
@@ -126,7 +126,7 @@ def test_rounding_stays_small_from_a_good_start_and_grows_from_a_saturated_one(m
 def test_steps_in_portions_use_the_examples_that_batches_would_have_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sgd, "PORTION", 4)
     start = _start(False, torch.float64)
-    found = dict(sgd.descend(start, X, Y, SEEDS, 8, RATES, looks=(STEPS, 0, 9)))
+    found = dict(sgd.checkpoints(start, X, Y, SEEDS, 8, RATES, eval_steps=(STEPS, 0, 9)))
     assert list(found) == [0, 9, STEPS] and found[0] is start
     for step, weights in found.items():
         for kind, straight in zip(weights, sgd.train(start, X, Y, _order(8)[:step], RATES[:step]), strict=True):
@@ -144,10 +144,10 @@ def test_any_width_and_dimension_is_right() -> None:
 @needs_compiler
 def test_saturated_and_diverged_networks_behave_as_in_torch() -> None:
     """Pre-activations and logits of hundreds: tanh at its ends, softmax at 0 and 1; and what is no number stays none."""
-    start = mlp.Weights(*(40 * kind for kind in mlp.draw(SEEDS, 24, 3, torch.float64)))
+    start = mlp.Weights(*(40 * kind for kind in mlp.init(SEEDS, 24, 3, torch.float64)))
     order = _order(8, 2)
     ours = sgd.train(start, X, Y, order, [1e-3, 1e-3])
-    *_, (_, theirs) = mlp.descent(start, X[order], Y[order], mlp.same_rates(1e-3))
+    *_, (_, theirs) = mlp.checkpoints(start, X[order], Y[order], mlp.same_lr(1e-3))
     for one, other in zip(ours, theirs, strict=True):
         assert torch.allclose(one, other, rtol=1e-10, atol=1e-12)
     broken = start._replace(hidden=start.hidden.clone())
@@ -197,7 +197,7 @@ def test_thousands_of_networks_choose_fewer_steps_at_once(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(sgd, "train", watch)
     monkeypatch.setattr(sgd, "MOST", 10 * len(SEEDS) * 8)
-    list(sgd.descend(start, X, Y, SEEDS, 8, RATES, looks=(STEPS,)))
+    list(sgd.checkpoints(start, X, Y, SEEDS, 8, RATES, eval_steps=(STEPS,)))
     assert asked == [10, 10, 5]
 
 
@@ -234,12 +234,12 @@ def test_a_damaged_library_is_compiled_again_and_an_edited_file_too(tmp_path: Pa
 
     source.write_text('extern "C" int f() { return 1 + ADD; }\n', encoding="ascii")
     assert answer() == "3"
-    (library,) = (tmp_path / ".lab" / "compiled").iterdir()
+    (library,) = (tmp_path / ".lab" / "compiled" / "one").iterdir()
     library.write_bytes(library.read_bytes()[:100])
     assert answer() == "3"
     source.write_text('extern "C" int f() { return 2 + ADD; }\n', encoding="ascii")
     assert answer() == "4"
-    assert len(list((tmp_path / ".lab" / "compiled").iterdir())) == 2  # and nothing left aside
+    assert len(list((tmp_path / ".lab" / "compiled" / "one").iterdir())) == 2  # and nothing left aside
 
 
 @needs_compiler

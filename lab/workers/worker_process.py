@@ -19,7 +19,7 @@ Event = dict[str, Any]
 
 
 class Process:
-    """`python -m lab.run.worker` in a project's folder, and the threads that hear what it tells."""
+    """`python -m lab.workers.worker` in a project's folder, and the threads that hear what it tells."""
 
     def __init__(self, root: Path, first: dict[str, Any], hear: Callable[[Process, Event | None], None]) -> None:
         """Start it with its `first` order; `hear` is called in a thread with every event, and with None at the end."""
@@ -87,7 +87,7 @@ def _start(root: Path) -> subprocess.Popen[str]:
     here = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([str(root), here, *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.Popen(
-        [sys.executable, "-m", "lab.run.worker"],
+        [sys.executable, "-m", "lab.workers.worker"],
         cwd=root,
         env=os.environ | ONE_THREAD | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
         stdin=subprocess.PIPE,

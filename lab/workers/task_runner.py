@@ -18,7 +18,7 @@ from lab import device, pickling, progress, tasks
 from lab.errors import LabError
 from lab.keys import experiments, key
 from lab.results import codec
-from lab.run import provenance
+from lab.workers import provenance
 
 EVERY = 0.1  # seconds between two reports of progress
 PATIENCE = 60.0  # seconds after which a helper that is asked for nothing ends

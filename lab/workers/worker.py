@@ -1,4 +1,4 @@
-"""Computes one result in a process of its own: `python -m lab.run.worker`, one job as JSON on stdin, events as JSON on stdout.
+"""Computes one result in a process of its own: `python -m lab.workers.worker`, one job as JSON on stdin, events as JSON on stdout.
 
 It computes with one thread and deterministic algorithms, so that the number of workers cannot matter; it holds the result's
 lock while it works, so that two processes asked for one result compute it once; and it dies with the one who asked.
@@ -25,8 +25,8 @@ from lab.keys.canonical_json import dumps, loads
 from lab.results import store, write_errors
 from lab.results.lock import lock_of
 from lab.results.shared_cache import Shared
-from lab.run import provenance as machine
-from lab.run import task_runner
+from lab.workers import provenance as machine
+from lab.workers import task_runner
 
 
 def main() -> None:

@@ -1,0 +1,50 @@
+"""From what lies on disk to an experiment's Result.  Never computes: a missing, stale or damaged result is an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from lab.errors import LabError, NoResult
+from lab.keys import key as keys
+from lab.keys.experiments import Experiment
+from lab.keys.key_diff import changes
+from lab.results import store
+from lab.results.codec import decode
+
+R = TypeVar("R")
+
+
+def fresh(wanted: keys.Key, root: Path) -> store.Stored:
+    """Return the stored result with this key.  Raises NoResult: what is wanted, what there is, what to type."""
+    place = store.folder(root, wanted.experiment, wanted.key, wanted.book)
+    try:
+        there = store.read(place, root)
+    except NoResult as error:
+        raise NoResult(_message(wanted, str(error))) from None
+    if there.key != wanted.key:
+        reasons = changes(there, wanted)
+        shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+        has = f"{store.shown(place, root)} has key {there.key[:12]} of {there.provenance['date'][:10]}"
+        raise NoResult(_message(wanted, f"{has}; since then: {shown}"))
+    return there
+
+
+def book_result(name: str, root: Path) -> store.Stored:
+    """Return an experiment's result with the book's parameters.  Raises NoResult."""
+    return fresh(keys.compute(name, root), root)
+
+
+def as_result(experiment: Experiment[R], stored: store.Stored) -> R:
+    """Make the experiment's Result from what is stored."""
+    name = stored.experiment
+    try:
+        found: R = decode(stored.numbers, stored.tables, experiment.Result)
+    except (ValueError, TypeError, KeyError) as error:
+        raise LabError(f"the result of {name} does not fit its Result: {error}\ntype: lab run {name} --force") from None
+    return found
+
+
+def _message(wanted: keys.Key, there: str) -> str:
+    command = f"lab run {wanted.experiment}" + ("" if wanted.book else " --set ... (the parameters in question)")
+    return f"wanted the result of {wanted.experiment} with key {wanted.key[:12]}\n{there}\ntype: {command}"
