@@ -8,13 +8,14 @@ reported is a median over rounds with an interval, and whoever draws a line draw
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
+
+from lab.stopwatch import processor_seconds
 
 
 class Median(NamedTuple):
@@ -35,10 +36,10 @@ def ratios(tasks: Sequence[Callable[[], object]], rounds: int, calls: int) -> ND
         task()
     for turn in range(rounds):
         for index, task in enumerate(tasks):
-            begin = time.process_time()
+            begin = processor_seconds()
             for _ in range(calls):
                 task()
-            seconds[index, turn] = time.process_time() - begin
+            seconds[index, turn] = processor_seconds() - begin
     last: NDArray[np.float64] = seconds[-1]
     return seconds / last
 

@@ -55,8 +55,26 @@ class Reach(Resolver):
         if module not in self._acts:
             found = None if carries(module) else self.sources.outline(module)
             places = [(module, index) for index in range(len(found.units) if found else 0)]
-            self._acts[module] = [place for place in places if self.unit(place).acts or self._hooked(place, set())]
+            self._acts[module] = [place for place in places if self._does(place)]
         return self._acts[module]
+
+    def _does(self, place: Place) -> bool:
+        """Say whether importing a statement may change something elsewhere."""
+        unit = self.unit(place)
+        called = [self.resolve(place[0], chain) for chain in unit.calls]
+        return (
+            unit.acts
+            or self._hooked(place, set())
+            or not all(targets and all(map(self._inert, targets)) for targets in called)
+        )
+
+    def _inert(self, target: Target) -> bool:
+        """Say whether what is called is a class of the project that runs no code of its own for that, nor do its bases."""
+        if target.place is None or target.rest or target.place[1] == WHOLE:
+            return False
+        unit = self.unit(target.place)
+        bases = [base for chain in unit.bases for base in self.resolve(target.place[0], chain)]
+        return unit.inert and all(base.outside.startswith("typing.") or self._inert(base) for base in bases)
 
     def trace(self, reached: Reached) -> list[Place]:
         """Return the reached statements whose order matters, in the order in which they run when all is imported.

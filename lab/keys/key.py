@@ -16,7 +16,6 @@ from lab.keys import experiments, key_parts, params, versions
 from lab.keys.call_graph import Reach, Reached
 from lab.keys.canonical_json import digest, pack
 from lab.keys.resolve import Place
-from press.execute import reads
 
 
 @dataclass(frozen=True)
@@ -73,11 +72,6 @@ def compute(
     book = chosen == default and not elsewhere
     named = {file: path for file, path in files.items() if path and not file.startswith("lab/")}
     return Key(name, key, chosen, book, made | {"code": code, "text": text}, "lab.tasks" in tops, named)
-
-
-def is_fresh(wanted: Key, key: str, parts: dict[str, Any], present: reads.Present) -> bool:
-    """Say whether a stored result with this key and these parts is the wanted one, and all that it read is as it was."""
-    return key == wanted.key and "reads" in parts and present.holds(parts["reads"])
 
 
 def fields(name: str, root: Path, look: Reach | None = None) -> dict[str, params.Field]:

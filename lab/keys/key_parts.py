@@ -13,8 +13,8 @@ from lab.keys.resolve import WHOLE, Place, Target, carries
 from lab.keys.syntax import short
 
 # What may be used and changes no number.
-_WITHOUT_EFFECT = ("lab.progress", "lab.tasks", "lab.compiled", "lab.device", "lab.stopwatch")
-_NUMBERS = ("lab.claims", "lab.estimate", *_WITHOUT_EFFECT)
+_WITHOUT_EFFECT = ("lab.progress", "lab.tasks", "lab.compiled", "lab.device", "lab.stopwatch", "lab.lazy_torch")
+_NUMBERS = ("lab.claims", "lab.estimate", "lab.progress", "lab.tasks", "lab.stopwatch")
 
 
 def libraries(outside: Iterable[str]) -> set[str]:

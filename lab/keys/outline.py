@@ -31,6 +31,10 @@ class Unit:
     text: str = ""  # a constant's value, if short
     uses: list[Chain] = field(default_factory=list)  # each once, in the order in which they first stand there
     acts: bool = False  # importing it may change something elsewhere
+    calls: list[Chain] = field(
+        default_factory=list
+    )  # it does if one of these, which it calls, is no class without a constructor
+    inert: bool = False  # a class without one
     bases: list[Chain] = field(default_factory=list)  # of a class
     shell: str = ""  # a class's, without its fields
     hooks: bool = False  # a class that does something when another is derived from it
@@ -77,13 +81,12 @@ def read(text: str, file: str, module: str, package: bool) -> Outline:
     bound = {name for node in statements for name in made(node) | rebound(node)} | set(aliases)
     lines = text.splitlines()
     units, mentioned = [], set()
-    own = "Params" if module.startswith("experiments.") else ""  # SMOKE calls it
     for node in statements:
         reader = Reader(module, home, aliases, bound, builtins=not stars)
         reader.visit(node)
         mentioned |= reader.mentioned
         if not isinstance(node, ast.Import | ast.ImportFrom):
-            units.append(_unit(node, reader, lines, own))
+            units.append(_unit(node, reader, lines))
     used = mentioned | {chain[0] for unit in units for chain in unit.uses} | _exported(tree)
     unused = [chain[0][1:] for name, chains in aliases.items() if name not in used for chain in chains]
     found = Outline(units, aliases, stars, list(dict.fromkeys(loads)), unused)
@@ -123,7 +126,7 @@ def _exported(tree: ast.Module) -> set[str]:
     return {str(name) for name in found}
 
 
-def _unit(node: ast.stmt, reader: Reader, lines: list[str], own: str) -> Unit:
+def _unit(node: ast.stmt, reader: Reader, lines: list[str]) -> Unit:
     decorators = getattr(node, "decorator_list", [])
     first = min([node.lineno, *(item.lineno for item in decorators)])
     source = "\n".join(line.rstrip() for line in lines[first - 1 : node.end_lineno])
@@ -134,7 +137,10 @@ def _unit(node: ast.stmt, reader: Reader, lines: list[str], own: str) -> Unit:
         place: "@" + ",".join(str(uses.index(tuple(chain))) for chain in chains)
         for place, chains in reader.links.items()
     }
-    calls = [*reader.calls, *(reader.full(called(item)) or ast.unparse(item) for item in decorators)]
+    calls = [
+        item for item in [*reader.calls, *map(called, decorators)] if not statement_kinds.harmless(reader.full(item))
+    ]
+    chains = [reader.chains(item) for item in calls]
     return Unit(
         names=sorted(made(node)),
         also=sorted(({name for name, *_ in imported(node, reader.home)} | rebound(node)) - made(node) - {"*"}),
@@ -145,7 +151,9 @@ def _unit(node: ast.stmt, reader: Reader, lines: list[str], own: str) -> Unit:
         verbatim=syntax.short(source),
         text=text,
         uses=[list(chain) for chain in uses],
-        acts=statement_kinds.acts(kind, calls, stores=reader.stores, own=own),
+        acts=kind == statement_kinds.LOOSE or reader.stores or not all(chains),
+        calls=[chain for found in chains for chain in found],
+        inert=isinstance(node, ast.ClassDef) and statement_kinds.inert(node),
         bases=[chain for base in bases for chain in reader.chains(base)],
         hooks=isinstance(node, ast.ClassDef) and statement_kinds.hooks(node),
         loads=list(dict.fromkeys(reader.loads)),

@@ -12,13 +12,19 @@ Place = tuple[str, int]  # module, and the number of a statement in it
 WHOLE = -1  # in place of a statement: the module itself is handed on
 
 # Parts of the lab that only carry numbers: nothing in them changes a result.
-CARRIERS = ("lab.keys", "lab.results", "lab.run", "lab.workers", "lab.dask", "lab.cli", "lab.progress", "lab.tasks", "lab.compiled")
-CARRIERS += ("lab.device", "lab.stopwatch", "lab.read", "lab.errors", "lab.pickling", "lab.duration", "press")
+CARRIERS = (
+    *(f"lab.{room}" for room in ("keys", "results", "run", "workers", "dask", "cli")),
+    *(
+        f"lab.{name}"
+        for name in ("progress", "tasks", "compiled", "device", "stopwatch", "lazy_torch", "read", "errors")
+    ),
+    *("lab.pickling", "lab.duration", "press"),
+)
 
 
 def carries(module: str) -> bool:
     """Say whether a module only carries numbers."""
-    return module.startswith(("lab.", "press")) and any(f"{module}.".startswith(f"{name}.") for name in CARRIERS)
+    return any(f"{module}.".startswith(f"{name}.") for name in CARRIERS)
 
 
 @dataclass

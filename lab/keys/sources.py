@@ -42,6 +42,11 @@ class Sources:
         found = self._find(module)
         return self._labels.get(module, "") if found is None else found[1]
 
+    def file(self, module: str) -> Path | None:
+        """Return where a module's file lies; None if it has none of its own."""
+        found = self._find(module)
+        return None if found is None or found[0].is_dir() else found[0]
+
     def bound(self, module: str) -> dict[str, list[int]]:
         """Return the names that a module's statements bind, with the statements' numbers."""
         if module not in self._bound:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
 
 from lab.keys.scopes import BUILTINS
 
@@ -31,6 +30,20 @@ _HARMLESS = {
     *(f"numpy.{name}" for name in ("sqrt", "exp", "log", "finfo", "iinfo", "float32", "float64", "int64", "dtype")),
     *(f"torch.{name}" for name in ("tensor", "arange", "linspace", "finfo", "device", "no_grad", "inference_mode")),
 }
+_TYPES = {
+    "NDArray",
+    "Annotated",
+    "Callable",
+    "Generic",
+    "Iterable",
+    "Iterator",
+    "Literal",
+    "Mapping",
+    "Optional",
+    "Sequence",
+    "Union",
+}
+_TYPES |= {"tuple", "list", "dict", "set", "frozenset", "type"}  # with what they are of, in brackets
 _WITH_EFFECT = {"exec", "eval", "compile", "__import__", "open", "input", "print", "next", "setattr", "delattr", "vars"}
 _WITH_EFFECT |= {"globals", "locals", "map", "filter", "sorted", "min", "max", "sum", "breakpoint", "super", "iter"}
 
@@ -58,12 +71,14 @@ def kind(node: ast.stmt) -> tuple[str, str]:
     return (CONSTANT, "") if type(node).__name__ == "TypeAlias" else (LOOSE, "")
 
 
-def acts(kind: str, calls: Iterable[str], *, stores: bool, own: str = "") -> bool:
-    """Say whether importing a statement may change something elsewhere, by what it calls; `own`: a class that may be called."""
-    return kind == LOOSE or stores or not all(_harmless(name) or name == own for name in calls)
+def inert(node: ast.ClassDef) -> bool:
+    """Say whether making an instance of a class runs no code of its own."""
+    methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+    return not methods & {"__init__", "__new__", "__post_init__", "__call__"} and not node.keywords and not hooks(node)
 
 
-def _harmless(name: str) -> bool:
+def harmless(name: str) -> bool:
+    """Say whether a function, by its full name, makes a value and changes nothing."""
     if "." in name:
         return name in _HARMLESS or any(name.startswith(module) for module in _HARMLESS if module.endswith("."))
     return name in BUILTINS and name not in _WITH_EFFECT
@@ -77,6 +92,10 @@ def _plain(node: ast.expr | None) -> bool:
         return all(map(_plain, node.elts))
     if isinstance(node, ast.Dict):
         return all(key is None or _plain(key) for key in node.keys) and all(map(_plain, node.values))
+    if isinstance(node, ast.Subscript):
+        return _is_type(node.value)
+    if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("TypeVar", "NewType", "ParamSpec"):
+        return True
     if isinstance(node, ast.Call):
         return _plain(node.func) and all(map(_plain, [*node.args, *(keyword.value for keyword in node.keywords)]))
     if isinstance(node, ast.UnaryOp | ast.Attribute | ast.Starred | ast.FormattedValue):
@@ -84,6 +103,11 @@ def _plain(node: ast.expr | None) -> bool:
     if isinstance(node, ast.JoinedStr):
         return all(map(_plain, node.values))
     return isinstance(node, ast.Constant | ast.Lambda | ast.Name)
+
+
+def _is_type(node: ast.expr) -> bool:
+    """Say whether `node[...]` is a type: NDArray[np.float64], tuple[int, ...]."""
+    return ast.unparse(node).rpartition(".")[2] in _TYPES
 
 
 def _shown(node: ast.expr) -> str:

@@ -14,7 +14,7 @@ class Reader(Scopes):
     def __init__(self, module: str, home: str, aliases: dict[str, list[Chain]], bound: set[str], *, builtins: bool):
         super().__init__(module, home, aliases, bound)
         self.builtins = BUILTINS if builtins else set()  # names that can stand for nothing else
-        self.calls: list[str] = []  # on import: in full where that is known, else as written
+        self.calls: list[ast.expr] = []  # on import
         self.stores = False  # whether importing it changes something in place
         self.refused: list[tuple[int, str]] = []
 
@@ -42,7 +42,7 @@ class Reader(Scopes):
         if full in ("globals", "vars", "dir", "locals") and not node.args and (full == "globals" or not self.later):
             self.uses.append([f"@{self.module}"])  # anything in the module
         if not self.later:
-            self.calls.append(full or ast.unparse(node.func))
+            self.calls.append(node.func)
         if full in refusals.UNSEEDED and not node.args and not node.keywords:
             self._refuse(node, f"{full}() cannot be followed\n{refusals.REFUSED['secrets']}")
         if full in ("getattr", "hasattr") and len(node.args) >= 2 and isinstance(node.args[1], ast.Constant):

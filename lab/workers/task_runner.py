@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from lab import device, pickling, progress, tasks
-from lab.errors import LabError
+from lab.errors import LabError, Refused
 from lab.keys import experiments, key
 from lab.results import codec
 from lab.workers import provenance
+from press import reads, recorder
 
 EVERY = 0.1  # seconds between two reports of progress
 PATIENCE = 60.0  # seconds after which a helper that is asked for nothing ends
@@ -56,6 +57,7 @@ class Hands:
             else:
                 found[index], seconds = order["result"], order["seconds"]
                 self.machines.add(order["machine"])
+                take_in(order["reads"])
             self.cost += seconds
 
 
@@ -70,7 +72,8 @@ def help_out(job: dict[str, Any], root: Path, tell: Any, orders: queue.Queue[dic
             f"type again: lab run {name}"
         )
     prepare(wanted)
-    here = provenance.name()
+    here, recording = provenance.name(), recorder.active()
+    assert recording
     tell(event="ready")
     while True:
         try:
@@ -79,20 +82,46 @@ def help_out(job: dict[str, Any], root: Path, tell: Any, orders: queue.Queue[dic
             return
         try:
             result, seconds = compute(order["call"], tell, order["piece"])
+            check_reads()
         except Exception as error:
             tell(event="failed", **packed(error))
         else:
-            tell(event="computed", piece=order["piece"], result=result, seconds=seconds, machine=here)
+            told = {"piece": order["piece"], "result": result, "seconds": seconds, "machine": here}
+            tell(event="computed", **told, reads=recording.record)  # all since it started: what is cached is read once
+
+
+def take_in(record: reads.Record) -> None:
+    """Add what another process of this run has read.  Raises LabError where the two have read different things."""
+    recording = recorder.active()
+    assert recording
+    if differ := reads.merge(recording.record, record):
+        raise LabError(
+            f"two processes of this run have read different things: {', '.join(differ)}; its result was not kept"
+        )
+
+
+def check_reads() -> None:
+    """Raise Refused for what was read and cannot be recorded, LabError for what has changed since it was read."""
+    recording = recorder.active()
+    assert recording
+    if recording.refused:
+        raise Refused(recording.refused)
+    if changed := recording.settle():
+        raise LabError(f"the code or data changed while it ran ({', '.join(changed)}); its result was not kept")
 
 
 def prepare(wanted: key.Key) -> None:
-    """Make this process compute as all do: one thread, deterministic algorithms."""
+    """Make this process compute as all do: one thread, deterministic algorithms, and a record of what it reads."""
+    recording = recorder.active()
+    assert recording
+    recording.strict = wanted.book
     if "torch" in wanted.parts["versions"]:
         import torch
 
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
         device.check()
+    recorder.refuse_unseen()
 
 
 def whole(setting: tuple[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, codec.Table]]:
@@ -132,7 +161,10 @@ def reports(tell: Any, **about: int) -> Iterator[None]:
 
 def explained(error: Exception) -> dict[str, str]:
     """Return what went wrong, and the traceback from the experiment on, through the piece that raised it."""
-    if isinstance(error, LabError) or type(error).__module__.partition(".")[0] in ("experiments", "nets"):
+    if isinstance(error, LabError | recorder.Unrecordable) or type(error).__module__.partition(".")[0] in (
+        "experiments",
+        "nets",
+    ):
         return {"error": str(error)}  # the project's own say all there is
     trace = traceback.format_exception(error)
     mine = [frame for frame in trace if f'File "{Path(__file__).parents[1]}' not in frame]

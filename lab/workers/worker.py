@@ -11,7 +11,8 @@ import queue
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from lab.results.lock import lock_of
 from lab.results.shared_cache import Shared
 from lab.workers import provenance as machine
 from lab.workers import task_runner
+from press import reads, recorder
 
 
 def main() -> None:
@@ -42,6 +44,7 @@ def main() -> None:
         events.flush()
 
     root = Path(job.pop("root"))
+    recorder.start(root, job.pop("around"))
     try:
         if "ask" in job:
             tell(event="keys", python=sys.version.split()[0], keys=[_parts(root, **asked) for asked in job["ask"]])
@@ -83,14 +86,9 @@ def work(
     except Timeout:
         tell(event="waiting")
         lock.acquire()
-    with lock:
+    with lock, _recording(root) as recording:
         lock.release()  # acquired twice by now; once is enough, and then it is free at the end
-        if not (force or verify) and is_fresh(wanted, place, root):
-            tell(event="done", seconds=0.0, computed=False, key=wanted.key)
-            return
-        if not (force or verify) and (earlier := _earlier(wanted, root)):
-            _keep(place, wanted, root)
-            store.write(place, root, earlier)
+        if not (force or verify) and _is_there(place, wanted, root, reads.Present(root, recording.variables())):
             tell(event="done", seconds=0.0, computed=False, key=wanted.key)
             return
         if isinstance(place, Shared):
@@ -105,25 +103,45 @@ def work(
             raise
         _refuse_changed(wanted, root, changes)
         if not verify:
-            _keep(place, wanted, root)
-        store.write(place, root, stored)
+            _keep(place, stored, root)
+        store.write(place if verify or wanted.book else store.place_for(place, root, stored), root, stored)
         tell(event="done", seconds=stored.provenance["seconds"], computed=True, key=wanted.key)
 
 
-def _earlier(wanted: key.Key, root: Path) -> store.Stored | None:
-    """Return the book's result as it was when this very key was last the book's: an edit was taken back."""
-    place = store.local(root, wanted.experiment, wanted.key)
-    return store.read(place, root) if wanted.book and is_fresh(wanted, place, root) else None
+@contextmanager
+def _recording(root: Path) -> Iterator[recorder.Recorder]:
+    """Have a record of what this process reads: the one that began with it, or one for now."""
+    if found := recorder.active():
+        yield found
+        return
+    try:
+        yield recorder.start(root)
+    finally:
+        recorder.stop()
 
 
-def _keep(place: Path | Shared, wanted: key.Key, root: Path) -> None:
+def _is_there(place: Path | Shared, wanted: key.Key, root: Path, present: reads.Present) -> bool:
+    """Say whether the wanted result is there; the book's may lie in the cache, since code or data are again as they were."""
+    if store.find_fresh(place, root, wanted, present):
+        return True
+    kept = store.local(root, wanted.experiment, wanted.key)
+    if not (wanted.book and (found := store.find_fresh(kept, root, wanted, present))):
+        return False
+    _keep(place, found[1], root)
+    store.write(place, root, found[1])
+    return True
+
+
+def _keep(place: Path | Shared, new: store.Stored, root: Path) -> None:
     """Put the book's result that is about to be replaced into the cache, where other settings' results are."""
+    if place != root / "results" / new.experiment:
+        return
     with suppress(NoResult):
         there = store.read(place, root)
-        if wanted.book and there.key != wanted.key:
-            kept = store.local(root, wanted.experiment, there.key)
+        if (there.key, there.parts.get("reads")) != (new.key, new.parts.get("reads")):
+            kept = store.local(root, new.experiment, there.key)
             with suppress(Timeout), lock_of(kept, root).acquire(timeout=0):
-                store.write(kept, root, there)
+                store.write(store.place_for(kept, root, there), root, there)
 
 
 def _refuse_changed(wanted: key.Key, root: Path, changes: dict[str, str]) -> None:
@@ -157,6 +175,9 @@ def compute(
                 numbers, tables = task_runner.whole((wanted.experiment, wanted.values))
     finally:
         tasks.through(None)
+    task_runner.check_reads()
+    recording = recorder.active()
+    assert recording
     provenance = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - begin - work.away + work.cost, 2),  # all of it, on one core
@@ -165,15 +186,8 @@ def compute(
         "versions": wanted.parts["versions"],
         "commit": machine.commit(root),
     }
-    return store.Stored(wanted.experiment, wanted.key, wanted.packed, numbers, tables, wanted.parts, provenance)
-
-
-def is_fresh(wanted: key.Key, place: Path | Shared, root: Path) -> bool:
-    """Say whether the result at `place` is the wanted one, undamaged."""
-    try:
-        return store.read(place, root).key == wanted.key
-    except NoResult:
-        return False
+    parts = wanted.parts | {"reads": {kind: dict(sorted(found.items())) for kind, found in recording.record.items()}}
+    return store.Stored(wanted.experiment, wanted.key, wanted.packed, numbers, tables, parts, provenance)
 
 
 def verify_folder(root: Path, name: str) -> Path:

@@ -12,7 +12,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-ONE_THREAD = dict.fromkeys(
+# All that a worker's environment has, so that libraries, many of which look there in C, find the same everywhere: what the system and
+# the lab need to work at all, and what is fixed.  What an experiment itself asks for is recorded (press.execute.recorder).
+KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "XDG_CACHE_HOME", "VIRTUAL_ENV")
+KEPT += ("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "PYTHONDONTWRITEBYTECODE")
+FIXED = {
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+}
+FIXED |= dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 Event = dict[str, Any]
@@ -26,7 +37,7 @@ class Process:
         self._process = _start(root)
         self.pid = self._process.pid
         self._said: list[str] = []
-        self.order(**first)
+        self.order(**first, around=dict(os.environ))
         self._threads = [
             threading.Thread(target=self._hear_errors, daemon=True),
             threading.Thread(target=self._hear_events, args=(hear,), daemon=True),
@@ -86,10 +97,11 @@ def ended(code: int) -> str:
 def _start(root: Path) -> subprocess.Popen[str]:
     here = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([str(root), here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("LAB_")}
     return subprocess.Popen(
         [sys.executable, "-m", "lab.workers.worker"],
         cwd=root,
-        env=os.environ | ONE_THREAD | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
+        env=kept | FIXED | {"PYTHONPATH": path},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

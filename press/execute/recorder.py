@@ -163,7 +163,11 @@ class Recorder:
         full = os.path.abspath(os.fsdecode(path))
         inside = self._inside(full)
         who = _asker(frame, full)
-        if who == MACHINERY or self._is_own(full) or (inside and (reads.is_ignored(inside) or self._is_environment(full))):
+        if (
+            who == MACHINERY
+            or self._is_own(full)
+            or (inside and (reads.is_ignored(inside) or self._is_environment(full)))
+        ):
             return
         if kind == READ and not reads.is_file(full):
             if os.path.exists(full):
