@@ -81,6 +81,7 @@ def help_out(job: dict[str, Any], root: Path, tell: Any, orders: queue.Queue[dic
         except queue.Empty:
             return
         try:
+            recording.running = True
             result, seconds = compute(order["call"], tell, order["piece"])
             check_reads()
         except Exception as error:
@@ -104,6 +105,7 @@ def check_reads() -> None:
     """Raise Refused for what was read and cannot be recorded, LabError for what has changed since it was read."""
     recording = recorder.active()
     assert recording
+    recording.running = False
     if recording.refused:
         raise Refused(recording.refused)
     if changed := recording.settle():
@@ -114,7 +116,7 @@ def prepare(wanted: key.Key) -> None:
     """Make this process compute as all do: one thread, deterministic algorithms, and a record of what it reads."""
     recording = recorder.active()
     assert recording
-    recording.strict = wanted.book
+    recording.strict, recording.running = wanted.book, True
     if "torch" in wanted.parts["versions"]:
         import torch
 

@@ -14,8 +14,10 @@ from typing import Any
 
 # All that a worker's environment has, so that libraries, many of which look there in C, find the same everywhere: what the system and
 # the lab need to work at all, and what is fixed.  What an experiment itself asks for is recorded (press.execute.recorder).
-KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "XDG_CACHE_HOME", "VIRTUAL_ENV")
-KEPT += ("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "PYTHONDONTWRITEBYTECODE")
+KEPT = (
+    *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "XDG_CACHE_HOME", "VIRTUAL_ENV"),
+    *("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "PYTHONDONTWRITEBYTECODE"),
+)
 FIXED = {
     "PYTHONHASHSEED": "0",
     "PYTHONUTF8": "1",

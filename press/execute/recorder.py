@@ -110,6 +110,7 @@ class Recorder:
         self._roots = {os.path.abspath(root), str(self.root)}
         self.around = around
         self.strict = False
+        self.running = False  # whether the project's code is at work, perhaps in threads of libraries
         self.refused = ""  # the first thing; code may have caught the error
         self.record = reads.empty()
         self._sink = sink
@@ -157,12 +158,12 @@ class Recorder:
         if path is None:
             path = "."
         if isinstance(path, int):
-            if kind == LISTED:
+            if kind == LISTED and _asker(frame, False) == PROJECT:
                 self.refuse("a folder by its number", "list it by its name", frame)
             return  # a file that was opened by name before, or a pipe
         full = os.path.abspath(os.fsdecode(path))
         inside = self._inside(full)
-        who = _asker(frame, full)
+        who = _asker(frame, kind != READ or full.endswith(_CODE))
         if (
             who == MACHINERY
             or self._is_own(full)
@@ -190,7 +191,7 @@ class Recorder:
 
     def variable(self, name: str, real: Callable[[], str], frame: FrameType | None) -> str:
         """Return a variable's value to whoever asks, KeyError where it is not set."""
-        if name in self._set or _asker(frame, "", tempfile.__file__) != PROJECT:
+        if name in self._set or _asker(frame, False, tempfile.__file__) != PROJECT:
             return real()
         value = self.variables().get(name)
         if self.around is not None and name in os.environ and name not in self.around:
@@ -296,7 +297,7 @@ def refuse_unseen() -> None:
 
 def _unseen(name: str, real: Any) -> Any:
     def refusing(*given: Any, **named: Any) -> Any:
-        if _recorder and _asker(sys._getframe(1), "") == PROJECT:
+        if _recorder and _asker(sys._getframe(1), False) == PROJECT:
             _recorder.refuse(name, "what it reads is not seen: read the file in Python", sys._getframe(1))
         return real(*given, **named)
 
@@ -342,19 +343,24 @@ def _cannot(recorder: Recorder, event: str, given: tuple[Any, ...], frame: Frame
     if event == "ctypes.dlopen" and given[0] and recorder._inside(os.path.abspath(os.fsdecode(given[0]))):
         recorder.touch(READ, given[0], frame)  # machine code in the project, by its content
         return
-    asker = frame
+    library = False
+    asker: FrameType | None = frame
     while asker is not None:
         name = asker.f_globals.get("__name__") or ""
-        if name.startswith(_MAKERS) or name.startswith("importlib._bootstrap"):
-            return
         kind = _kind(asker.f_code.co_filename)
-        if kind == MACHINERY or (kind == LIBRARY and event in ("ctypes.dlopen", "os.urandom")):
+        if kind == MACHINERY or name.startswith((*_MAKERS, "importlib._bootstrap")):
             return
-        if kind in (PROJECT, LIBRARY):
+        if kind == PROJECT:
             break
+        library = library or kind == LIBRARY
         asker = asker.f_back
-    if asker is not None:  # else a thread of Python's own
-        recorder.refuse(event, _REFUSED[event], frame)
+    if (
+        library
+        and (asker is None or event in ("ctypes.dlopen", "os.urandom"))
+        and not (recorder.running and asker is None)
+    ):
+        return
+    recorder.refuse(event, _REFUSED[event], frame)
 
 
 _HEEDED: dict[str, Callable[[Recorder, str, tuple[Any, ...], FrameType], None]] = {
@@ -383,7 +389,7 @@ def _random(real: Any) -> Any:
         if (
             _recorder is not None
             and not getattr(_thread, "quiet", False)
-            and _asker(sys._getframe(1), "", tempfile.__file__) == PROJECT
+            and _asker(sys._getframe(1), False, tempfile.__file__) == PROJECT
         ):
             _cannot(_recorder, "os.urandom", (size,), sys._getframe(1))
         drawn: bytes = real(size)
@@ -427,25 +433,30 @@ class _Variables(os._Environ):  # type: ignore[type-arg]
 
     def _whole(self) -> None:
         frame = sys._getframe(2)
-        if _recorder is not None and not getattr(_thread, "quiet", False) and _asker(frame, "") == PROJECT:
+        if _recorder is not None and not getattr(_thread, "quiet", False) and _asker(frame, False) == PROJECT:
             _recorder.refuse("the whole environment", "ask for the variables by name, or make them parameters", frame)
 
 
-def _asker(frame: FrameType | None, path: str, *exempt: str | None) -> str:
-    """Return whose code asks for a path: the first on the stack that is not Python's own library."""
-    code = path.endswith(_CODE) or not os.path.splitext(path)[1]
+def _asker(frame: FrameType | None, code: bool, *exempt: str | None) -> str:
+    """Return who asks for something: the project's code, a library on its behalf, or whoever does not count.
+
+    `code`: what Python's own importers ask for, which they do on their own account.
+    """
+    library = ""
     while frame is not None:
         file = frame.f_code.co_filename
         kind = _kind(file)
         if kind == "importer":
-            if code:
+            if code and not library:
                 return MACHINERY
+        elif kind == LIBRARY:
+            library = LIBRARY
         elif kind:
-            return kind
-        elif file in exempt:
+            return library or PROJECT if kind == PROJECT else kind
+        elif file in exempt and not library:
             return MACHINERY
         frame = frame.f_back
-    return PROJECT
+    return library or PROJECT
 
 
 @cache
