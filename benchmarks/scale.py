@@ -160,7 +160,7 @@ for name in names(root):
     wanted, module = key.compute(name, root, look=look), load(name, root)
     numbers, tables = codec.encode(module.run(module.Params()))
     made = dict(date="2026-01-01T00:00:00+00:00", seconds=0.1, machine="", python="", versions=dict(), commit=None)
-    store.write(root / "results" / name, root, store.Stored(name, wanted.key, wanted.packed, numbers, tables, wanted.parts, made))
+    store.write_result(root / "results" / name, root, store.Stored(name, wanted.key, wanted.packed, numbers, tables, wanted.parts, made))
 """
     seconds([sys.executable, "-c", program], project)
 

@@ -1,11 +1,11 @@
 """How an experiment's time grows with its seeds, shrinks with workers, and what 64 workers would make of it.
 
-`tanh_gain` at a cheap setting, one piece a seed, into a cache of its own that is thrown away.  A second process costs its start and
-imports before it helps.  What handing a piece over costs (pickling, two pipes, one JSON line each way) is measured where one process
-does everything: the time from start to end less what it spent computing.  The caller does that for one piece after the other, so the
+`tanh_gain` at a cheap setting, one task a seed, into a cache of its own that is thrown away.  A second process costs its start and
+imports before it helps.  What handing a task over costs (pickling, two pipes, one JSON line each way) is measured where one process
+does everything: the time from start to end less what it spent computing.  The caller does that for one task after the other, so the
 model of many workers is
 
-    start + max(longest piece, all pieces / workers, handing over x pieces)
+    start + max(longest task, all tasks / workers, handing over x tasks)
 
 with start, the processes' own and the parts of the experiment that are not cut, taken from one worker's times as they grow with seeds.
 Wall times need an idle machine; processor times hardly do.
@@ -18,7 +18,6 @@ import resource
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -26,7 +25,8 @@ from rich.table import Table
 
 from lab.keys.experiments import find_root
 from lab.results.shared_cache import VARIABLE
-from lab.run.scheduler import Job, run
+from lab.run.scheduler import Job, run_jobs
+from lab.workers.messages import Done, Message, Started
 
 SEEDS, WORKERS, MANY = (16, 64, 256, 1000), (1, 2), 64
 CHEAP = {"depth": "20", "width": "128", "batch": "32"}  # some tens of milliseconds a seed
@@ -61,13 +61,13 @@ def main() -> None:
         ratio = found[seeds, WORKERS[0]].wall / timed.wall
         table.add_row(str(seeds), str(workers), f"{timed.wall:.1f}", f"{timed.processor:.1f}", f"{ratio:.2f}")
     console.print(table)
-    piece, start = _line({seeds: found[seeds, 1].processor for seeds in SEEDS})
+    task, start = _line({seeds: found[seeds, 1].processor for seeds in SEEDS})
     over, _ = _line({seeds: found[seeds, 1].inside - found[seeds, 1].computing for seeds in SEEDS})
     console.print(
-        f"{1e3 * piece:.1f} ms of processor time a piece, {1e3 * over:.2f} ms to hand one over, {start:.1f} s for the rest"
+        f"{1e3 * task:.1f} ms of processor time a task, {1e3 * over:.2f} ms to hand one over, {start:.1f} s for the rest"
     )
     most = max(SEEDS)
-    for cost, what in ((piece, "as cheap as here"), (100 * piece, "a hundred times the work")):
+    for cost, what in ((task, "as cheap as here"), (100 * task, "a hundred times the work")):
         alone, spread = start + most * (cost + over), start + max(cost, most * cost / MANY, most * over)
         console.print(
             f"{MANY} workers, {most} seeds, {what}: {spread:.1f} s by the model, one worker {alone:.1f} s: "
@@ -76,17 +76,17 @@ def main() -> None:
 
 
 def _time(seeds: int, workers: int) -> Timed:
-    at: dict[str, float] = {}
+    at: dict[type[Message], float] = {}
 
-    def note(job: Job, event: dict[str, Any]) -> None:
-        at.setdefault(event["event"], time.perf_counter())
+    def note(job: Job, message: Message) -> None:
+        at.setdefault(type(message), time.perf_counter())
 
     wall, processor = time.perf_counter(), _processor()
-    (outcome,) = run([Job("tanh_gain", CHEAP | {"seeds": str(seeds)}, force=True)], find_root(), workers, note)
+    (outcome,) = run_jobs([Job("tanh_gain", CHEAP | {"seeds": str(seeds)}, force=True)], find_root(), workers, note)
     if outcome.error:
         raise SystemExit(f"{outcome.trace}{outcome.error}")
     wall, processor = time.perf_counter() - wall, _processor() - processor
-    return Timed(wall, processor, outcome.seconds, at["done"] - at["started"])
+    return Timed(wall, processor, outcome.seconds, at[Done] - at[Started])
 
 
 def _processor() -> float:

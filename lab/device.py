@@ -30,7 +30,7 @@ def in_key() -> dict[str, str]:
     return {} if training_device() == PROCESSOR else {VARIABLE: training_device()}
 
 
-def check() -> None:
+def check_device() -> None:
     """Raise LabError if the device is not there."""
     import torch
 

@@ -11,11 +11,11 @@ from base64 import b64decode, b64encode
 from typing import Any
 
 
-def pack(value: Any) -> str:
+def pickled(value: Any) -> str:
     """Return a value as text that fits on a line.  Raises whatever pickle does where it cannot."""
     return b64encode(pickle.dumps(value, protocol=5)).decode()
 
 
-def unpack(text: str) -> Any:
-    """Return the value that `pack` was given in another process of this run."""
+def unpickled(text: str) -> Any:
+    """Return the value that `pickled` was given in another process of this run."""
     return pickle.loads(b64decode(text))

@@ -45,7 +45,7 @@ class Book:
     lang: str = "en"
     output_dir: Path = Path("_book")  # relative to the root
     output_file: str = "book"  # stem of the PDF
-    resources: tuple[str, ...] = ()  # globs, relative to the root
+    resources: tuple[str, ...] = ()  # patterns, as press.read.globs reads them
     bibliography: Path | None = None  # relative to the root
     csl: Path | None = None  # relative to the root
     filters: tuple[Path, ...] = ()  # in Lua, relative to the root
@@ -82,6 +82,7 @@ class Page:
     ident: str  # of the chapter's heading: "sec-tanh-gain"
     blocks: list[Node]  # resolved pandoc AST without the chapter's heading
     headings: list[Heading] = field(default_factory=list)  # sections of level 2 and deeper, nested
+    description: str = ""  # how its first paragraph begins, in plain text
 
     @cached_property
     def text(self) -> str:

@@ -20,7 +20,7 @@ from press import code_hash, prerender
 from press.book import Book, Node, Page
 from press.build_record import Made, digest, outputs_intact, restore, swap
 from press.errors import SourceError
-from press.read import project, scan
+from press.read import globs, project, scan
 from press.read.qmd import Source, read_text
 
 FORMATS = ("html", "pdf")
@@ -106,9 +106,7 @@ def _project_files(book: Book) -> set[str]:
     css = (book.config.get("format", {}).get("html") or {}).get("css", [])
     others = (book.bibliography, book.csl, *book.filters, book.config["book"].get("favicon"))
     named = [*([css] if isinstance(css, str) else css), *(str(file) for file in others if file)]
-    found = {path for glob in book.resources for path in book.root.glob(glob) if path.is_file()}
-    inside = {path.relative_to(book.root) for path in found}
-    return set(named) | {path.as_posix() for path in inside if not {"__pycache__"} & set(path.parts)}
+    return set(named) | {path.as_posix() for path in globs.files(book.root, book.resources, book.output_dir)}
 
 
 def _stale(book: Book, made: Made, formats: Collection[str], stamps: Mapping[str, str]) -> list[str]:

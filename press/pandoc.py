@@ -7,10 +7,12 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from press.book import Book, Node
 from press.errors import SourceError
 
+HOME = Path(__file__).parent
 LIMIT = 60  # seconds; a chapter takes one, nested open brackets take for ever
 _MISSING = re.compile(r"citation (\S+) not found")
 
@@ -30,7 +32,15 @@ def program() -> str:
     return str(pypandoc.get_pandoc_path())
 
 
-def _run(arguments: list[str], text: str, book: Book, file: str) -> tuple[list[Node], str]:
+class Read(NamedTuple):
+    """What pandoc has read of a chapter."""
+
+    blocks: list[Node]
+    missing: list[str]  # the keys that are not in the bibliography
+    description: str  # of the page, in plain text
+
+
+def _run(arguments: list[str], text: str, book: Book, file: str) -> tuple[Node, str]:
     own = [option for name in book.filters for option in ("-L", str(name))]  # before ours, as under Quarto
     command = [program(), *own, *arguments, "-t", "json"]
     try:
@@ -41,8 +51,8 @@ def _run(arguments: list[str], text: str, book: Book, file: str) -> tuple[list[N
     log = done.stderr.decode(errors="replace")
     if done.returncode:
         raise _error(log.strip(), book, file)
-    blocks: list[Node] = json.loads(done.stdout)["blocks"]
-    return blocks, log
+    document: Node = json.loads(done.stdout)
+    return document, log
 
 
 def _error(words: str, book: Book, file: str) -> SourceError:
@@ -63,21 +73,24 @@ def _citeproc(book: Book) -> list[str]:
     return ["--citeproc", "--bibliography", str(book.bibliography), *style]
 
 
-def markdown(text: str, book: Book, file: str) -> tuple[list[Node], list[str]]:
-    """Read a chapter, with its citations written out; return its blocks and the keys that are not in the bibliography."""
-    filters = ["-L", str(Path(__file__).with_name("refs.lua"))]
+def markdown(text: str, book: Book, file: str) -> Read:
+    """Read a chapter, with its citations written out."""
+    filters = [option for name in ("description", "refs") for option in ("-L", str(HOME / f"{name}.lua"))]
     metadata = ["-M", "link-citations=true", "-M", f"lang={book.lang}"]
-    blocks, log = _run(["-f", "markdown", *filters, *_citeproc(book), *metadata], text, book, file)
-    return blocks, _MISSING.findall(log)
+    document, log = _run(["-f", "markdown", *filters, *_citeproc(book), *metadata], text, book, file)
+    description = document["meta"].get("description-meta", {"c": ""})["c"]
+    return Read(document["blocks"], _MISSING.findall(log), description)
 
 
 def html(text: str, book: Book, file: str) -> list[Node]:
     """Read a piece of HTML, such as a table."""
-    return _run(["-f", "html"], text, book, file)[0]
+    blocks: list[Node] = _run(["-f", "html"], text, book, file)[0]["blocks"]
+    return blocks
 
 
 def bibliography(keys: list[str], book: Book) -> list[Node]:
     """Return the list of references for these keys: a Div with the id "refs"."""
     cited = ", ".join(f"@{key}" for key in keys)
     text = f"---\nnocite: |\n  {cited}\n---\n"
-    return _run(["-f", "markdown", *_citeproc(book)], text, book, str(book.bibliography))[0]
+    blocks: list[Node] = _run(["-f", "markdown", *_citeproc(book)], text, book, str(book.bibliography))[0]["blocks"]
+    return blocks

@@ -61,6 +61,7 @@ def _write_pdf(book: Book, pages: tuple[Page, ...], out: Path, tell: Progress) -
     for page in pages:
         tell("write", "pdf", page.chapter.source)
         made_of = [code_hash.code(), code_hash.code("pdf"), repr(page.chapter), page.ident, page.text]
+        made_of.append(str(book.config["book"].get("site-url")))  # where links to files lead
         folder = book.root / ".press/typst" / page.chapter.path.with_suffix("")
         texts[page.chapter.path] = kept(folder, made_of, partial(pdf.write, page, book))
     tell("write", "pdf", "typesetting")

@@ -96,7 +96,7 @@ class Ours(System):
     def value(self, said: str) -> str:
         from lab.results import store
 
-        value, *others = store.read(self.root / "results/walk", self.root).numbers.values()
+        value, *others = store.read_result(self.root / "results/walk", self.root).numbers.values()
         return " ".join([f"{value:.6f}", *map(str, others)])
 
     def kept(self) -> list[Path]:
@@ -130,13 +130,13 @@ class Ours(System):
         from lab.errors import LabError
         from lab.run import status
         from lab.workers import worker
+        from lab.workers.messages import ComputeResult
 
         with self.here():
             if self.within and not dies:
                 try:
                     with _imported_anew():
-                        how = {"verify": False, "force": False, "away": False}
-                        worker.work("walk", self.root, {}, lambda **event: None, Queue(), **how)
+                        worker.publish(ComputeResult("walk", {}), self.root, lambda message: None, Queue())
                 except LabError as error:
                     raise Refused(str(error)) from None
             else:

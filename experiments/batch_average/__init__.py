@@ -180,7 +180,7 @@ def run(params: Params) -> Result:
     )
 
 
-@cache  # one for all the pieces that a process computes
+@cache  # one for all the tasks that a process computes
 def _begun(params: Params) -> tuple[Weights, torch.Tensor, torch.Tensor]:
     """Return the start and its batches: contexts [step, seed, batch, context], letters [step, seed, batch]."""
     x, y, _ = names.training_set(params.data)

@@ -49,7 +49,7 @@ class Shown(NamedTuple):
     unseen: torch.Tensor  # contexts of the validation set that the training set lacks, [context, place]
 
 
-@cache  # one for all the pieces that a process computes
+@cache  # one for all the tasks that a process computes
 def show(data: Path, seeds: int, batch: int, steps: int) -> Shown:
     """Read the names, and choose each seed's examples."""
     x, y, counts = names.training_set(data)

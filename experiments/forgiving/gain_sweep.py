@@ -68,7 +68,7 @@ def grid(decades: float, per_decade: int) -> list[float]:
     return [float(10 ** (place / per_decade)) for place in range(-reach, reach + 1)]
 
 
-@cache  # read once for all the pieces that a process computes
+@cache  # read once for all the tasks that a process computes
 def load(path: Path, sample: int) -> Data:
     """Read names; batch norm's statistics come from `sample` training examples, losses from the whole validation set."""
     split = names.split(names.load(path))

@@ -123,7 +123,7 @@ class Chapters:
             except LabError as error:
                 wanted = str(error)
             try:
-                there = store.read(self.root / "results" / name, self.root)
+                there = store.read_result(self.root / "results" / name, self.root)
                 self._states[name] = [wanted, there.key, there.checksum]
             except NoResult as error:
                 self._states[name] = [wanted, str(error)]

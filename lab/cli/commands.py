@@ -51,7 +51,7 @@ def run(
     With --set, --seeds or --device, another setting: kept in .lab/cache, or at --cache URL for a team to share; the book's
     results stay as they are.
 
-    With --executor dask, the pieces of experiments are computed by a Dask cluster and come back here.  Its workers
+    With --executor dask, the tasks of experiments are computed by a Dask cluster and come back here.  Its workers
     need this Python and these libraries (pip install 'notes-measured[dask]'), no copy of the project: the sources are
     sent, and every worker must find the same keys before anything runs.
 

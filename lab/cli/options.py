@@ -28,7 +28,7 @@ Jobs = Annotated[
         help="processes that compute at a time; results do not depend on it",
     ),
 ]
-Executor = Annotated[str, typer.Option(metavar="local|dask", help="where pieces of experiments are computed")]
+Executor = Annotated[str, typer.Option(metavar="local|dask", help="where tasks of experiments are computed")]
 Address = Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="of the Dask scheduler")]
 
 

@@ -61,7 +61,7 @@ def watched(
     watch = Watch(jobs)
     try:
         with scheduler.connected(address, jobs, root, watch.say) as cluster, watch:
-            outcomes = scheduler.run(jobs, root, workers, watch, cluster)
+            outcomes = scheduler.run_jobs(jobs, root, workers, watch, cluster)
     except KeyboardInterrupt:
         ended = [*watch.kept, *watch.failed]
         lost = [name for name in watch.begun if name not in ended]

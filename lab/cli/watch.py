@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lab.cli.show import console
 from lab.duration import duration
+from lab.workers.messages import Done, Ended, Failed, Message, Progress, Started, TaskDone, Waiting
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
     from rich.text import Text
 
     from lab.run.scheduler import Job
@@ -24,12 +26,12 @@ class Position:
 
     loops: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # by what is counted: done, of how many
     begun: float = 0.0  # when the outermost loop began, seconds
-    pieces: dict[int, Position] = field(default_factory=dict)  # in hand at the moment, of the innermost loop, by number
+    tasks: dict[int, Position] = field(default_factory=dict)  # in hand at the moment, of the innermost loop, by number
 
-    def note(self, what: str, done: int, total: int | None, now: float, piece: int | None = None) -> None:
+    def note(self, what: str, done: int, total: int | None, now: float, task: int | None = None) -> None:
         """Take in one report: a loop that is done is over, and so are those inside one that has moved on."""
-        if piece is not None:
-            self.pieces.setdefault(piece, Position()).note(what, done, total, now)
+        if task is not None:
+            self.tasks.setdefault(task, Position()).note(what, done, total, now)
             return
         if what in self.loops:
             outer = list(self.loops)[: list(self.loops).index(what)]
@@ -44,7 +46,7 @@ class Position:
     @property
     def share(self) -> float | None:
         """Part of the outermost loop that is done, 0 to 1; None where its length is not known."""
-        found: float | None = sum(piece.share or 0.0 for piece in self.pieces.values())
+        found: float | None = sum(task.share or 0.0 for task in self.tasks.values())
         for done, total in reversed(self.loops.values()):
             found = None if not total else (done + (found or 0.0)) / total
         return found if self.loops else None
@@ -56,12 +58,12 @@ class Position:
 
     def __str__(self) -> str:
         shown = [f"{what} {done}" + (f" of {total}" if total else "") for what, (done, total) in self.loops.items()]
-        inside = [str(piece) for piece in self.pieces.values() if piece.loops]
+        inside = [str(task) for task in self.tasks.values() if task.loops]
         return ", ".join([*shown, *(inside if len(inside) == 1 else [])])  # several at once would be a muddle
 
 
 class Watch:
-    """Listens to a schedule's events, prints them, and remembers what has become of each experiment."""
+    """Listens to what happens in a run, prints it, and remembers what has become of each experiment."""
 
     def __init__(self, jobs: list[Job]) -> None:
         self.jobs = jobs
@@ -83,40 +85,39 @@ class Watch:
         if self._bars:
             self._bars.stop()
 
-    def __call__(self, job: Job, event: dict[str, Any]) -> None:
-        """Take one event of a schedule."""
+    def __call__(self, job: Job, message: Message) -> None:
+        """Take in what happens to one job."""
         name, now = job.experiment, time.monotonic()
-        kind = event["event"]
-        if kind == "started":
-            self.begun.append(name)
-            self._said[name] = self._started[name] = now
-            usual = f", {duration(job.expected)} the last time" if job.expected else ""
-            self._line(f"{name}: running{usual}", name, plain_only=True)
-            if self._bars:
-                self._tasks[name] = self._bars.add_task(name, total=None, at="", left=job.expected)
-        elif kind == "waiting":
-            self._line(f"{name}: somebody else computes it at the moment; waiting for that", name)
-        elif kind == "progress":
-            self._progress(job, event, now)
-        elif kind == "computed":
-            self._at[name].pieces.pop(event["piece"], None)
-        elif kind == "done":
-            self.kept.append(name)
-            took, cost = now - self._started.get(name, now), event["seconds"]
-            shared = f" ({duration(cost)} on one core)" if cost > 1.3 * took else ""
-            self._line(
-                f"{name}: done in {duration(took)}{shared}" if event["computed"] else f"{name}: already there", name
-            )
-        elif kind == "failed":
-            self._line(f"{name}: failed", name)
-        if kind == "ended" and event["error"]:
-            self.failed.append(name)
-        if kind == "ended" and self._bars and name in self._tasks:
-            self._bars.remove_task(self._tasks.pop(name))
+        match message:
+            case Started():
+                self.begun.append(name)
+                self._said[name] = self._started[name] = now
+                usual = f", {duration(job.expected)} the last time" if job.expected else ""
+                self._line(f"{name}: running{usual}", name, plain_only=True)
+                if self._bars:
+                    self._tasks[name] = self._bars.add_task(name, total=None, at="", left=job.expected)
+            case Waiting():
+                self._line(f"{name}: somebody else computes it at the moment; waiting for that", name)
+            case Progress():
+                self._at[name].note(message.what, message.done, message.total, now, message.number)
+                self._show(name, now)
+            case TaskDone(number):
+                self._at[name].tasks.pop(number, None)
+            case Done(cost, computed):
+                self.kept.append(name)
+                took = now - self._started.get(name, now)
+                shared = f" ({duration(cost)} on one core)" if cost > 1.3 * took else ""
+                self._line(f"{name}: done in {duration(took)}{shared}" if computed else f"{name}: already there", name)
+            case Failed():
+                self._line(f"{name}: failed", name)
+            case Ended(error):
+                if error:
+                    self.failed.append(name)
+                if self._bars and name in self._tasks:
+                    self._bars.remove_task(self._tasks.pop(name))
 
-    def _progress(self, job: Job, event: dict[str, Any], now: float) -> None:
-        name, at = job.experiment, self._at[job.experiment]
-        at.note(event["what"], event["done"], event["total"], now, event.get("piece"))
+    def _show(self, name: str, now: float) -> None:
+        at = self._at[name]
         left = at.left(now)
         if self._bars:
             share = at.share
@@ -142,8 +143,9 @@ class Watch:
             self.say(text + count)
 
 
-def _bars() -> Progress:
-    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+def _bars() -> Bars:
+    from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
     from rich.text import Text
 
     class Left(ProgressColumn):
@@ -151,7 +153,7 @@ def _bars() -> Progress:
             left = task.fields["left"]
             return Text(f"about {duration(left)} left" if left else "", style="dim")
 
-    return Progress(
+    return Bars(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TimeElapsedColumn(),

@@ -1,9 +1,9 @@
-"""Pieces on other machines: a Dask cluster whose workers need the libraries, and get the sources from here.
+"""Tasks on other machines: a Dask cluster whose workers need the libraries, and get the sources from here.
 
 Before anything runs, every worker makes the keys of the experiments from the sources it was sent, its own libraries and its own
 environment.  One that makes another key would compute another number: the run stops, and says which worker and what differs.
-A worker that dies costs its piece, which Dask gives to another; one that comes later makes the keys before it computes.
-Where the last one dies, pieces wait for another to come, and whoever looks on is told so.
+A worker that dies costs its task, which Dask gives to another; one that comes later makes the keys before it computes.
+Where the last one dies, tasks wait for another to come, and whoever looks on is told so.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lab.dask import source_archive
+from lab.dask.source_archive import archive
 from lab.errors import LabError
 from lab.keys import key
 from lab.keys.key_diff import changes
 from lab.results.store import Stored
-from lab.workers.worker_process import Event
+from lab.workers.messages import HelpOut, Keys, Said, TaskFailed, TaskOrder, Tell, from_line
 
 PATIENCE = 5  # seconds until a scheduler that does not answer counts as not there
 NEEDED = "pip install 'notes-measured[dask]'"
@@ -30,7 +30,7 @@ NEEDED = "pip install 'notes-measured[dask]'"
 class Cluster:
     """A connection to a Dask scheduler, for one run."""
 
-    threads: int  # pieces that can be computed at a time
+    threads: int  # tasks that can be computed at a time
 
     def __init__(self, address: str, say: Callable[[str], None]) -> None:
         """Connect; `say` is told, in a thread, what the reader should know.  Raises LabError: no scheduler, or no worker."""
@@ -48,9 +48,9 @@ class Cluster:
                 f"type there: dask scheduler, and on each machine: dask worker {address}"
             ) from None
         self._name = f"lab-{uuid.uuid4().hex[:12]}"
-        self._told: dict[str, Callable[[Event], None]] = {}  # by Dask's name for a piece
+        self._orders: dict[str, tuple[TaskOrder, Tell]] = {}  # by Dask's name for a task, with who is to be told
         self._address, self._say = address, say
-        self._waits = False  # pieces do, for a worker
+        self._waits = False  # tasks do, for a worker
         self.threads = sum(self._client.nthreads().values())
         if not self.threads:
             self.close()
@@ -58,20 +58,19 @@ class Cluster:
 
     def prepare(self, jobs: Sequence[tuple[str, dict[str, str]]], root: Path) -> None:
         """Send the sources of experiments, each with changes to its parameters, and compare keys.  Raises LabError."""
-        from lab.dask.worker_plugin import Outpost, keys
+        from lab.dask.worker_plugin import ProjectWorkers, make_keys
 
         wanted = [key.compute(name, root, made) for name, made in jobs]
-        asked = [{"experiment": name, "changes": made} for name, made in jobs]
         self._client.subscribe_topic(self._name, self._hear)
         self._client.subscribe_topic("all", self._hear_of_workers)
         try:
-            self._client.register_plugin(Outpost(self._name, source_archive.pack(wanted, root)), name=self._name)
-            found = self._client.run(keys, self._name, asked, on_error="return")
+            self._client.register_plugin(ProjectWorkers(self._name, archive(wanted, root)), name=self._name)
+            found = self._client.run(make_keys, self._name, list(jobs), on_error="return")
         except Exception as error:  # whatever a worker without our libraries makes of it
             raise self._refuse("a worker", error) from None
         for worker, answer in sorted(found.items()):
-            if not isinstance(answer, dict) or "error" in answer:  # one that died meanwhile, or lacks the libraries
-                raise self._refuse(f"worker {worker}", answer["error"] if isinstance(answer, dict) else answer)
+            if not isinstance(answer, Keys):  # one that died meanwhile, or lacks the libraries
+                raise self._refuse(f"worker {worker}", answer)
             if differences := list(_differences(answer, wanted)):
                 shown = "\n".join(f"  {line}" for line in differences[:6])
                 raise LabError(
@@ -84,21 +83,21 @@ class Cluster:
         said = f"{type(why).__name__}: {why}" if isinstance(why, Exception) else why
         return LabError(f"{worker} cannot take part: {said}\ntype there: {NEEDED}, then: dask worker {self._address}")
 
-    def send(self, helps: dict[str, Any], order: dict[str, Any], tell: Callable[[Event], None]) -> Any:
-        """Have a piece computed; `tell` is called, in a thread, with what is said of it."""
-        from lab.dask.worker_plugin import compute
+    def submit(self, help_wanted: HelpOut, order: TaskOrder, tell: Tell) -> Any:
+        """Have a task computed; `tell` is called, in a thread, with what is said of it."""
+        from lab.dask.worker_plugin import compute_task
 
-        future = self._client.submit(compute, self._name, helps, order, pure=False)
-        self._told[future.key] = tell
+        future = self._client.submit(compute_task, self._name, help_wanted, order, pure=False)
+        self._orders[future.key] = order, tell
         future.add_done_callback(self._done)
         self._look()
         return future
 
-    def forget(self, sent: list[Any]) -> None:
-        """Give up pieces that are not done."""
-        self._client.cancel([future for future in sent if not future.done()], force=True)
-        for future in sent:
-            self._told.pop(future.key, None)
+    def forget(self, futures: list[Any]) -> None:
+        """Give up tasks that are not done."""
+        self._client.cancel([future for future in futures if not future.done()], force=True)
+        for future in futures:
+            self._orders.pop(future.key, None)
 
     def close(self) -> None:
         """Leave nothing on the workers."""
@@ -107,21 +106,25 @@ class Cluster:
         self._client.close(timeout=PATIENCE)
 
     def _done(self, future: Any) -> None:
-        tell = self._told.pop(future.key, None)
-        if tell is None:
+        if future.key not in self._orders:
             return
+        order, tell = self._orders.pop(future.key)
         if future.status == "finished":
-            tell(future.result())
-        elif future.status == "cancelled":
-            tell({"event": "failed", "error": "the scheduler lost it: the connection broke, or somebody restarted it"})
-        else:
+            answer, said = future.result()
+            tell(Said(said))
+            tell(answer)
+            return
+        why = "the scheduler lost it: the connection broke, or somebody restarted it"
+        if future.status != "cancelled":
             error = future.exception()
-            tell({"event": "failed", "error": f"on the cluster: {type(error).__name__}: {error}"})
+            why = f"on the cluster: {type(error).__name__}: {error}"
+        tell(TaskFailed(order.batch, why))
 
-    def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
-        _, said = event
-        if tell := self._told.get(said.pop("name")):
-            tell(said)
+    def _hear(self, event: tuple[float, tuple[str, str]]) -> None:
+        _, (name, line) = event
+        if name in self._orders:
+            _, tell = self._orders[name]
+            tell(from_line(line))
 
     async def _hear_of_workers(self, event: tuple[float, dict[str, Any]]) -> None:
         if event[1].get("action") in ("add-worker", "remove-worker"):
@@ -129,21 +132,21 @@ class Cluster:
             self._look()
 
     def _look(self) -> None:
-        """Say that pieces wait for a worker, and that one has come, each once."""
-        before, self._waits = self._waits, bool(self._told) and not self.threads
+        """Say that tasks wait for a worker, and that one has come, each once."""
+        before, self._waits = self._waits, bool(self._orders) and not self.threads
         if self._waits and not before:
             self._say(f"no worker at {self._address}: waiting for one (dask worker {self._address}); ctrl-C stops")
         elif before and self.threads:
             self._say(f"there is a worker at {self._address} again: going on")
 
 
-def _differences(answer: Event, wanted: Sequence[key.Key]) -> list[str]:
+def _differences(answer: Keys, wanted: Sequence[key.Key]) -> list[str]:
     """Return what a worker has that is not as it is here."""
-    here, there = (".".join(version.split(".")[:2]) for version in (sys.version.split()[0], answer["python"]))
+    here, there = (".".join(version.split(".")[:2]) for version in (sys.version.split()[0], answer.python))
     if here != there:
         return [f"Python: {here} → {there}"]
     found: dict[str, None] = {}
-    for mine, its in zip(wanted, answer["keys"], strict=True):
+    for mine, its in zip(wanted, answer.keys, strict=True):
         if "error" in its:
             found[f"{mine.experiment}: {its['error']}"] = None
         elif its["key"] != mine.key:

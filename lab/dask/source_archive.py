@@ -14,7 +14,7 @@ PACKAGES = ("lab", "press")  # what runs there
 SUFFIXES = {".py", ".txt"}  # of the lab's own files, with its templates
 
 
-def pack(keys: Iterable[Key], root: Path) -> bytes:
+def archive(keys: Iterable[Key], root: Path) -> bytes:
     """Return a zip of the modules and data that the keys were made from, and the lab itself, with press.
 
     Data outside the project's folder stays behind: a worker that lacks it has another key, and says so.

@@ -26,13 +26,9 @@ class Key:
     key: str
     values: dict[str, Any]  # parameters
     book: bool  # whether that is the book's setting
-    parts: dict[
-        str, Any
-    ]  # "form": of the code; "versions", "environment", by name; "code", "text": for `lab why` alone
-    spreads: bool = False  # whether it cuts its work into pieces (lab.tasks)
-    files: dict[str, Path] = field(
-        default_factory=dict
-    )  # the code and data that it names, as people call them, without the lab's
+    parts: dict[str, Any]  # "form" of the code; "versions", "environment" by name; for `lab why` alone: "code", "text"
+    spreads: bool = False  # whether it cuts its work into tasks (lab.tasks)
+    files: dict[str, Path] = field(default_factory=dict)  # of the code and data that it names, without the lab's
 
     @property
     def packed(self) -> dict[str, Any]:

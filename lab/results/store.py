@@ -68,7 +68,7 @@ def find(root: Path, wanted: Key, present: reads.Present) -> tuple[Path | Shared
     Raises NoResult if there is none at all.
     """
     place = folder(root, wanted.experiment, wanted.key, wanted.book)
-    return (None if wanted.book else find_fresh(place, root, wanted, present)) or (place, read(place, root))
+    return (None if wanted.book else find_fresh(place, root, wanted, present)) or (place, read_result(place, root))
 
 
 def find_fresh(
@@ -77,7 +77,7 @@ def find_fresh(
     """Return the result that is fresh, of those that lie at a place and beside it under the same key."""
     for inner in _beside(place):
         with suppress(NoResult):
-            there = read(inner, root)
+            there = read_result(inner, root)
             if is_fresh(there, wanted, present):
                 return inner, there
     return None
@@ -88,7 +88,7 @@ def place_for(place: Path | Shared, root: Path, stored: Stored) -> Path | Shared
     recorded = stored.parts.get("reads")
     for inner in _beside(place):
         try:
-            if read(inner, root).parts.get("reads") == recorded:
+            if read_result(inner, root).parts.get("reads") == recorded:
                 return inner
         except NoResult:
             return inner
@@ -105,7 +105,7 @@ def _sibling(place: Path | Shared, ending: str) -> Path | Shared:
     return Shared(place.url + ending) if isinstance(place, Shared) else place.with_name(place.name + ending)
 
 
-def read(place: Path | Shared, root: Path) -> Stored:
+def read_result(place: Path | Shared, root: Path) -> Stored:
     """Read a result.  Raises Missing if there is none, NoResult if it is damaged; the reason is the message."""
     if isinstance(place, Shared):
         return _read_shared(place)
@@ -143,7 +143,7 @@ def _read_shared(place: Shared) -> Stored:
         raise NoResult(f"{place} is damaged: {error}") from None
 
 
-def write(place: Path | Shared, root: Path, stored: Stored, step: Callable[[str], None] = _nothing) -> None:
+def write_result(place: Path | Shared, root: Path, stored: Stored, step: Callable[[str], None] = _nothing) -> None:
     """Publish a result in place of whatever is there.  The caller holds its lock; `step` is told of each step (tests).
 
     Raises LabError where the disk does not take it; what was there stays.

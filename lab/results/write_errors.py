@@ -24,7 +24,7 @@ def unwritten(error: OSError, path: Path, kept: str = "") -> LabError:
     return LabError(f"cannot write {path}: {error.strerror or error}{kept and '; '}{kept}\n{hint}")
 
 
-def check(place: Path) -> None:
+def check_writable(place: Path) -> None:
     """Raise LabError if a result's folder could not be replaced, before hours are spent on what goes into it."""
     nearest = place
     while not nearest.exists():

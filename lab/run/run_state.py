@@ -1,4 +1,4 @@
-"""Who takes part in a run: the process of each experiment, the helpers beside it, and the pieces that a cluster has."""
+"""Who takes part in a run: the process of each experiment, the helpers beside it, and the tasks that a cluster has."""
 
 from __future__ import annotations
 
@@ -7,78 +7,85 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.workers.worker_process import Event, Process
+from lab.workers.messages import HandOut, HelpOut, Message, Proceed, TaskFailed, TaskOrder
+from lab.workers.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
     from lab.run.scheduler import Outcome
 
-Hear = Callable[[Process, Event | None], None]
+Hear = Callable[[WorkerProcess, Message | None], None]
 
 
-class Experiment(Process):
-    """The process that computes one result, and how far the pieces are that it waits for, if it does."""
+class ExperimentProcess(WorkerProcess):
+    """The process that computes one result, and how far the tasks are that it waits for, if it does."""
 
-    def __init__(self, outcome: Outcome, root: Path, first: dict[str, Any], hear: Hear) -> None:
+    def __init__(self, outcome: Outcome, root: Path, away: bool, hear: Hear) -> None:
         self.outcome = outcome
         self.busy = True  # computing: it takes one of the places
         self.key = ""
-        self.helpers: list[Helper] = []
-        self.sent: list[Any] = []  # a cluster's receipts
-        self.spread, self.what, self.calls = 0, "", list[str]()  # number of spreads so far, and the present one
-        self.open = deque[int]()  # pieces that nobody has taken
-        self.left = -1  # pieces that are not done; -1: there are none to wait for
-        self.deaths = Counter[int]()  # of processes, by piece
-        self.failed = False  # a piece has
-        super().__init__(root, first, hear)
+        self.helpers: list[HelperProcess] = []
+        self.futures: list[Any] = []  # a cluster's, of its tasks
+        self.handed_out = HandOut(0, "", [])  # the batch of tasks that it waits for
+        self.open = deque[int]()  # tasks that nobody has taken
+        self.left = -1  # tasks that are not done; -1: there are none to wait for
+        self.deaths = Counter[int]()  # of processes, by task
+        self.failed = False  # a task has
+        super().__init__(root, outcome.job.message(away), hear)
 
     @property
-    def helps(self) -> dict[str, Any]:
+    def help_wanted(self) -> HelpOut:
         """What a helper has to know."""
         job = self.outcome.job
-        return {"experiment": job.experiment, "changes": job.changes, "key": self.key}
+        return HelpOut(job.experiment, job.changes, self.key)
 
-    def begin(self, event: Event) -> None:
-        """Note that it has cut its work into pieces, and waits for what to do about them."""
-        self.spread, self.what, self.calls = event["spread"], event["what"], event["calls"]
-        self.open, self.left = deque(range(len(self.calls))), len(self.calls)
+    def begin(self, handed_out: HandOut) -> None:
+        """Note that it has cut its work into tasks, and waits for what to do about them."""
+        self.handed_out = handed_out
+        self.left = len(handed_out.calls)
+        self.open = deque(range(self.left))
         self.deaths.clear()
         self.busy = self.failed = False
 
-    def tell(self, do: str, **more: Any) -> None:
-        """Tell it what to do about its pieces."""
-        if do == "go on":
-            self.left, self.calls = -1, []
-        if do != "take":
-            self.busy = True
-        self.order(**(more | {"do": do, "spread": self.spread}))
+    def order(self, number: int) -> TaskOrder:
+        """Return what to tell whoever is to compute a task."""
+        return TaskOrder(self.handed_out.batch, number, self.handed_out.calls[number])
 
-    def fail(self, said: Event) -> None:
-        """Hand on how a piece failed; it will raise that, and need no more pieces."""
+    def compute(self) -> None:
+        """Have it compute an open task itself."""
+        self.busy = True
+        self.send(self.order(self.open.popleft()))
+
+    def proceed(self) -> None:
+        """Let it go on: all tasks are done."""
+        self.left, self.busy = -1, True
+        self.send(Proceed(self.handed_out.batch))
+
+    def fail(self, error: TaskFailed) -> None:
+        """Hand on how a task failed; it will raise that, and need no more tasks."""
         if not self.failed:
             self.open.clear()
-            self.failed = True
-            self.tell("fail", **said)
+            self.failed = self.busy = True
+            self.send(error)
 
 
-class Helper(Process):
-    """A process that computes pieces of one experiment."""
+class HelperProcess(WorkerProcess):
+    """A process that computes tasks of one experiment."""
 
-    def __init__(self, owner: Experiment, root: Path, hear: Hear) -> None:
+    def __init__(self, owner: ExperimentProcess, root: Path, hear: Hear) -> None:
         self.owner = owner
-        self.ready = False  # it has imported what it needs; until then it gets no piece, or that would have to wait
-        self.piece: int | None = None  # in hand
-        self.spread = 0
-        super().__init__(root, owner.helps | {"root": str(root)}, hear)
+        self.ready = False  # it has imported what it needs; until then it gets no task, or that would have to wait
+        self.order: TaskOrder | None = None  # in hand
+        super().__init__(root, owner.help_wanted, hear)
 
-    def take(self, piece: int) -> None:
-        """Compute a piece."""
-        self.piece, self.spread = piece, self.owner.spread
-        self.order(piece=piece, call=self.owner.calls[piece])
+    def take(self, number: int) -> None:
+        """Compute a task."""
+        self.order = self.owner.order(number)
+        self.send(self.order)
 
 
-class Sent:
-    """A piece that a cluster has."""
+class ClusterTask:
+    """A task that a cluster has."""
 
-    def __init__(self, owner: Experiment, piece: int) -> None:
-        self.owner, self.spread = owner, owner.spread
-        self.piece: int | None = piece
+    def __init__(self, owner: ExperimentProcess, number: int) -> None:
+        self.owner = owner
+        self.order: TaskOrder | None = owner.order(number)

@@ -64,7 +64,7 @@ def of(name: str, root: Path, look: Reach | None = None, present: reads.Present 
     there: Stored | None = None
     state, why = State.FRESH, list[str]()
     try:
-        there = store.read(place, root)
+        there = store.read_result(place, root)
         if is_fresh(there, wanted, present):
             why = moved(there.parts, wanted.parts)
         else:

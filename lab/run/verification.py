@@ -96,14 +96,14 @@ class Comparison:
 def book(name: str, root: Path) -> store.Stored:
     """Return the committed result, fresh or not: on another machine its versions may be others.  Raises LabError."""
     try:
-        return store.read(root / "results" / name, root)
+        return store.read_result(root / "results" / name, root)
     except LabError as error:
         raise LabError(f"nothing to compare with: {error}\ntype: lab run {name}") from None
 
 
 def compare(name: str, root: Path) -> Comparison:
     """Compare the result recomputed last, in .lab/verify, with the book's."""
-    theirs, ours = book(name, root), store.read(verify_folder(root, name), root)
+    theirs, ours = book(name, root), store.read_result(verify_folder(root, name), root)
     module = experiments.load(name, root)
     results = as_result(module, theirs), as_result(module, ours)
     claims = [

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 
-def name() -> str:
+def machine() -> str:
     """Return processor, cores and system, for example "AMD EPYC 7763 with AVX2, 2 cores, Linux x86_64".
 
     The widest vectors are named because they decide the order of sums: processors of one name that differ in them differ in

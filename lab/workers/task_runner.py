@@ -1,6 +1,6 @@
-"""Pieces as worker processes see them: the one that runs the experiment, and those that help it.
+"""An experiment's tasks as worker processes see them: the one that runs the experiment, and those that help it.
 
-The experiment's own process computes pieces like any other while it waits for the rest; which piece goes where is for the one who
+The experiment's own process computes tasks like any other while it waits for the rest; which task goes where is for the one who
 started them to say (lab.run.scheduler).
 """
 
@@ -14,81 +14,97 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab import device, pickling, progress, tasks
+from lab import device, progress, tasks
 from lab.errors import LabError, Refused
 from lab.keys import experiments, key
+from lab.pickling import pickled, unpickled
 from lab.results import codec
 from lab.workers import provenance
+from lab.workers.messages import (
+    Failed,
+    HandOut,
+    HelpOut,
+    Message,
+    Proceed,
+    Progress,
+    Ready,
+    TaskDone,
+    TaskFailed,
+    TaskOrder,
+    TaskResult,
+    Tell,
+)
 from press import reads, recorder
 
 EVERY = 0.1  # seconds between two reports of progress
 PATIENCE = 60.0  # seconds after which a helper that is asked for nothing ends
 
 
-class Hands:
-    """Has the pieces of an experiment computed, here and by helpers, and keeps account of what that cost."""
+class TaskRunner:
+    """Has an experiment's tasks computed, here and by helpers, and keeps account of what that cost."""
 
-    def __init__(self, tell: Any, orders: queue.Queue[dict[str, Any]]) -> None:
-        self._tell, self._orders = tell, orders
-        self._spreads = 0
+    def __init__(self, tell: Tell, inbox: queue.Queue[Message]) -> None:
+        self._tell, self._inbox = tell, inbox
+        self._batch = 0
         self.away = 0.0  # seconds between handing out and having the last result
-        self.cost = 0.0  # seconds that the pieces took, wherever they were computed
+        self.cost = 0.0  # seconds that the tasks took, wherever they were computed
         self.machines: set[str] = set()  # that helped
 
     def __call__(self, calls: list[str], what: str) -> list[str]:
-        """Return the results of all pieces.  An exception in a helper is raised here, as if it had happened here."""
+        """Return the results of all tasks.  An exception in a helper is raised here, as if it had happened here."""
         begun = time.perf_counter()
-        self._spreads += 1
+        self._batch += 1
         found: dict[int, str] = {}
-        self._tell(event="pieces", spread=self._spreads, what=what, calls=calls)
+        self._tell(HandOut(self._batch, what, calls))
         while True:
-            order = self._orders.get()
-            if order["spread"] != self._spreads:
+            message = self._inbox.get()
+            if getattr(message, "batch", None) != self._batch:
                 continue  # of one that was given up
-            if order["do"] == "go on":
-                self.away += time.perf_counter() - begun
-                return [found[index] for index in range(len(calls))]
-            if order["do"] == "fail":
-                raise _error(order)
-            index = order["piece"]
-            if order["do"] == "compute":
-                found[index], seconds = compute(calls[index], self._tell, index)
-                self._tell(event="computed", piece=index)
-            else:
-                found[index], seconds = order["result"], order["seconds"]
-                self.machines.add(order["machine"])
-                take_in(order["reads"])
-            self.cost += seconds
+            match message:
+                case TaskOrder(number=number):
+                    found[number], seconds = timed_task(message, self._tell)
+                    self.cost += seconds
+                    self._tell(TaskDone(number))
+                case TaskResult(number=number):
+                    found[number] = message.result
+                    self.cost += message.seconds
+                    self.machines.add(message.machine)
+                    take_in(message.reads)
+                case TaskFailed():
+                    raise _exception(message)
+                case Proceed():
+                    self.away += time.perf_counter() - begun
+                    return [found[number] for number in range(len(calls))]
 
 
-def help_out(job: dict[str, Any], root: Path, tell: Any, orders: queue.Queue[dict[str, Any]]) -> None:
-    """Compute the pieces of somebody else's experiment, until nobody asks for more."""
-    name = job["experiment"]
-    experiments.load(name, root)
-    wanted = key.compute(name, root, job["changes"])
-    if wanted.key != job["key"]:
+def help_out(job: HelpOut, root: Path, tell: Tell, inbox: queue.Queue[Message]) -> None:
+    """Compute tasks of somebody else's experiment, until nobody asks for more."""
+    experiments.load(job.experiment, root)
+    wanted = key.compute(job.experiment, root, job.changes)
+    if wanted.key != job.key:
         raise LabError(
-            f"the code, data or versions of {name} are others here ({provenance.node()}) than where the run began\n"
-            f"type again: lab run {name}"
+            f"the code, data or versions of {job.experiment} are others here ({provenance.node()}) than where the run began\n"
+            f"type again: lab run {job.experiment}"
         )
     prepare(wanted)
-    here, recording = provenance.name(), recorder.active()
+    here, recording = provenance.machine(), recorder.active()
     assert recording
-    tell(event="ready")
+    tell(Ready())
     while True:
         try:
-            order = orders.get(timeout=PATIENCE)
+            order = inbox.get(timeout=PATIENCE)
         except queue.Empty:
             return
+        assert isinstance(order, TaskOrder)
         try:
             recording.running = True
-            result, seconds = compute(order["call"], tell, order["piece"])
+            result, seconds = timed_task(order, tell)
             check_reads()
         except Exception as error:
-            tell(event="failed", **packed(error))
+            tell(_failed_task(order.batch, error))
         else:
-            told = {"piece": order["piece"], "result": result, "seconds": seconds, "machine": here}
-            tell(event="computed", **told, reads=recording.record)  # all since it started: what is cached is read once
+            # All that was read since it started: what a cache in the code keeps is read once.
+            tell(TaskResult(order.batch, order.number, result, seconds, here, recording.record))
 
 
 def take_in(record: reads.Record) -> None:
@@ -96,9 +112,8 @@ def take_in(record: reads.Record) -> None:
     recording = recorder.active()
     assert recording
     if differ := reads.merge(recording.record, record):
-        raise LabError(
-            f"two processes of this run have read different things: {', '.join(differ)}; its result was not kept"
-        )
+        said = f"two processes of this run have read different things: {', '.join(differ)}"
+        raise LabError(f"{said}; its result was not kept")
 
 
 def check_reads() -> None:
@@ -122,7 +137,7 @@ def prepare(wanted: key.Key) -> None:
 
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
-        device.check()
+        device.check_device()
     recorder.refuse_unseen()
 
 
@@ -136,23 +151,23 @@ def whole(setting: tuple[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str
     return codec.encode(found)
 
 
-def compute(call: str, tell: Any, piece: int) -> tuple[str, float]:
-    """Return the result of a piece, and the seconds it took."""
+def timed_task(order: TaskOrder, tell: Tell) -> tuple[str, float]:
+    """Return the result of a task, and the seconds it took."""
     begun = time.perf_counter()
-    with reports(tell, piece=piece):
-        result = tasks.compute(call)
+    with reports(tell, order.batch, order.number):
+        result = tasks.run_task(order.call)
     return result, time.perf_counter() - begun
 
 
 @contextmanager
-def reports(tell: Any, **about: int) -> Iterator[None]:
+def reports(tell: Tell, batch: int = 0, number: int | None = None) -> Iterator[None]:
     """Tell of all progress meanwhile, each kind of item a few times a second at most."""
     last: dict[str, float] = {}  # when each kind was last told of
 
     def listener(what: str, done: int, total: int | None) -> None:
         if (now := time.monotonic()) - last.get(what, 0.0) >= EVERY or done == total:
             last[what] = now
-            tell(event="progress", what=what, done=done, total=total, **about)
+            tell(Progress(what, done, total, batch, number))
 
     before = progress.listen(listener)
     try:
@@ -161,36 +176,36 @@ def reports(tell: Any, **about: int) -> Iterator[None]:
         progress.listen(before)
 
 
-def explained(error: Exception) -> dict[str, str]:
-    """Return what went wrong, and the traceback from the experiment on, through the piece that raised it."""
+def failure(error: Exception) -> Failed:
+    """Say what went wrong, with the traceback from the experiment on, through the task that raised it."""
     if isinstance(error, LabError | recorder.Unrecordable) or type(error).__module__.partition(".")[0] in (
         "experiments",
         "nets",
     ):
-        return {"error": str(error)}  # the project's own say all there is
-    trace = traceback.format_exception(error)
-    mine = [frame for frame in trace if f'File "{Path(__file__).parents[1]}' not in frame]
-    mine[-1:-1] = getattr(error, "frames", [])
-    return {"error": f"{type(error).__name__}: {error}", "trace": "".join(mine)}
+        return Failed(str(error))  # the project's own say all there is
+    trace = _not_ours(traceback.format_exception(error))
+    trace[-1:-1] = getattr(error, "frames", [])
+    return Failed(f"{type(error).__name__}: {error}", "".join(trace))
 
 
-def packed(error: Exception) -> dict[str, Any]:
+def _failed_task(batch: int, error: Exception) -> TaskFailed:
     """Return an exception as it travels: itself where it can be pickled, and where it happened."""
-    frames = [
-        frame for frame in traceback.format_tb(error.__traceback__) if f'File "{Path(__file__).parents[1]}' not in frame
-    ]
-    said = explained(error)
+    said = failure(error)
     try:
-        exception = pickling.pack(error)
-        pickling.unpack(exception)
+        exception = pickled(error)
+        unpickled(exception)
     except Exception:  # made in a way of its own
-        exception = pickling.pack(RuntimeError(said["error"]))
-    return said | {"exception": exception, "frames": frames}
+        exception = pickled(RuntimeError(said.error))
+    return TaskFailed(batch, said.error, said.trace, exception, _not_ours(traceback.format_tb(error.__traceback__)))
 
 
-def _error(order: dict[str, Any]) -> Exception:
-    if "exception" not in order:
-        return LabError(order["error"])
-    error: Exception = pickling.unpack(order["exception"])
-    error.frames = order["frames"]  # type: ignore[attr-defined]
+def _exception(failed: TaskFailed) -> Exception:
+    if not failed.exception:
+        return LabError(failed.error)
+    error: Exception = unpickled(failed.exception)
+    error.frames = failed.frames  # type: ignore[attr-defined]
     return error
+
+
+def _not_ours(frames: list[str]) -> list[str]:
+    return [frame for frame in frames if f'File "{Path(__file__).parents[1]}' not in frame]

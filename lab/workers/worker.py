@@ -1,4 +1,4 @@
-"""Computes one result in a process of its own: `python -m lab.workers.worker`, one job as JSON on stdin, events as JSON on stdout.
+"""Computes one result in a process of its own: `python -m lab.workers.worker`, messages on stdin and stdout.
 
 It computes with one thread and deterministic algorithms, so that the number of workers cannot matter; it holds the result's
 lock while it works, so that two processes asked for one result compute it once; and it dies with the one who asked.
@@ -22,38 +22,52 @@ from filelock import Timeout
 from lab import tasks
 from lab.errors import LabError, NoResult
 from lab.keys import key
-from lab.keys.canonical_json import dumps, loads
 from lab.results import store, write_errors
 from lab.results.lock import lock_of
 from lab.results.shared_cache import Shared
-from lab.workers import provenance as machine
-from lab.workers import task_runner
+from lab.workers import provenance, task_runner
+from lab.workers.messages import (
+    ComputeResult,
+    Done,
+    HelpOut,
+    Keys,
+    MakeKeys,
+    Message,
+    Started,
+    Surroundings,
+    Tell,
+    Waiting,
+    from_line,
+    to_line,
+)
 from press import reads, recorder
 
 
 def main() -> None:
-    """Do one job: compute a result, help with the pieces of one, or say what keys the experiments have here."""
-    job = loads(sys.stdin.readline())
-    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what an experiment prints goes to stderr, events alone to stdout
-    orders: queue.Queue[dict[str, Any]] = queue.Queue()
-    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+    """Do one job in the project that is the working directory."""
+    around, job = from_line(sys.stdin.readline()), from_line(sys.stdin.readline())
+    assert isinstance(around, Surroundings)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what an experiment prints goes to stderr, messages alone to stdout
+    inbox: queue.Queue[Message] = queue.Queue()
+    threading.Thread(target=_listen, args=(inbox,), daemon=True).start()
 
-    def tell(**event: Any) -> None:
-        events.write(dumps(event) + "\n")
-        events.flush()
+    def tell(message: Message) -> None:
+        answers.write(to_line(message))
+        answers.flush()
 
-    root = Path(job.pop("root"))
-    recorder.start(root, job.pop("around"))
+    root = Path.cwd()
+    recorder.start(root, around.variables)
     try:
-        if "ask" in job:
-            tell(event="keys", python=sys.version.split()[0], keys=[_parts(root, **asked) for asked in job["ask"]])
-        elif "key" in job:
-            task_runner.help_out(job, root, tell, orders)
-        else:
-            work(job.pop("experiment"), root, job.pop("changes"), tell, orders, **job)
+        match job:
+            case ComputeResult():
+                publish(job, root, tell, inbox)
+            case HelpOut():
+                task_runner.help_out(job, root, tell, inbox)
+            case MakeKeys():
+                tell(Keys(sys.version.split()[0], [_parts(root, *asked) for asked in job.asked]))
     except Exception as error:
-        tell(event="failed", **task_runner.explained(error))
+        tell(task_runner.failure(error))
         sys.exit(1)
 
 
@@ -66,46 +80,41 @@ def _parts(root: Path, experiment: str, changes: dict[str, str]) -> dict[str, An
     return {"key": found.key, "params": found.packed, "parts": found.parts}
 
 
-def work(
-    name: str,
-    root: Path,
-    changes: dict[str, str],
-    tell: Any,
-    orders: queue.Queue[dict[str, Any]],
-    *,
-    verify: bool,
-    force: bool,
-    away: bool,
-) -> None:
+def publish(job: ComputeResult, root: Path, tell: Tell, inbox: queue.Queue[Message]) -> None:
     """Compute a result and publish it, unless somebody else has by the time the lock is free."""
-    wanted = key.compute(name, root, changes)
-    place: Path | Shared = verify_folder(root, name) if verify else store.folder(root, name, wanted.key, wanted.book)
+    name, anyway = job.experiment, job.force or job.verify
+    wanted = key.compute(name, root, job.changes)
+    place: Path | Shared = verify_folder(root, name)
+    if not job.verify:
+        place = store.folder(root, name, wanted.key, wanted.book)
     lock = lock_of(place, root)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        tell(event="waiting")
+        tell(Waiting())
         lock.acquire()
     with lock, _recording(root) as recording:
         lock.release()  # acquired twice by now; once is enough, and then it is free at the end
-        if not (force or verify) and _is_there(place, wanted, root, reads.Present(root, recording.variables())):
-            tell(event="done", seconds=0.0, computed=False, key=wanted.key)
+        if not anyway and _is_there(place, wanted, root, reads.Present(root, recording.variables())):
+            tell(Done(0.0, computed=False))
             return
         if isinstance(place, Shared):
             place.check()
         else:
-            write_errors.check(place)
-        tell(event="started", key=wanted.key)
+            write_errors.check_writable(place)
+        tell(Started(wanted.key))
         try:
-            stored = compute(wanted, root, tell, orders, away)
+            stored = compute_result(wanted, root, tell, inbox, job.away)
         except Exception:
-            _refuse_changed(wanted, root, changes)  # half-saved code fails in ways of its own, which explain nothing
+            # Half-saved code fails in ways of its own, which explain nothing.
+            _refuse_changed(wanted, root, job.changes)
             raise
-        _refuse_changed(wanted, root, changes)
-        if not verify:
+        _refuse_changed(wanted, root, job.changes)
+        if not job.verify:
             _keep(place, stored, root)
-        store.write(place if verify or wanted.book else store.place_for(place, root, stored), root, stored)
-        tell(event="done", seconds=stored.provenance["seconds"], computed=True, key=wanted.key)
+        beside = not (job.verify or wanted.book)
+        store.write_result(store.place_for(place, root, stored) if beside else place, root, stored)
+        tell(Done(stored.provenance["seconds"], computed=True))
 
 
 @contextmanager
@@ -128,7 +137,7 @@ def _is_there(place: Path | Shared, wanted: key.Key, root: Path, present: reads.
     if not (wanted.book and (found := store.find_fresh(kept, root, wanted, present))):
         return False
     _keep(place, found[1], root)
-    store.write(place, root, found[1])
+    store.write_result(place, root, found[1])
     return True
 
 
@@ -137,11 +146,11 @@ def _keep(place: Path | Shared, new: store.Stored, root: Path) -> None:
     if place != root / "results" / new.experiment:
         return
     with suppress(NoResult):
-        there = store.read(place, root)
+        there = store.read_result(place, root)
         if (there.key, there.parts.get("reads")) != (new.key, new.parts.get("reads")):
             kept = store.local(root, new.experiment, there.key)
             with suppress(Timeout), lock_of(kept, root).acquire(timeout=0):
-                store.write(store.place_for(kept, root, there), root, there)
+                store.write_result(store.place_for(kept, root, there), root, there)
 
 
 def _refuse_changed(wanted: key.Key, root: Path, changes: dict[str, str]) -> None:
@@ -156,16 +165,16 @@ def _refuse_changed(wanted: key.Key, root: Path, changes: dict[str, str]) -> Non
         )
 
 
-def compute(
-    wanted: key.Key, root: Path, tell: Any, orders: queue.Queue[dict[str, Any]], away: bool = False
+def compute_result(
+    wanted: key.Key, root: Path, tell: Tell, inbox: queue.Queue[Message], away: bool = False
 ) -> store.Stored:
     """Run an experiment at one setting; the caller publishes what comes back.
 
-    With `away`, one that does not cut its work into pieces is handed out whole: then this process only waits for it.
+    With `away`, one that does not cut its work into tasks is handed out whole: then this process only waits for it.
     """
-    work = task_runner.Hands(tell, orders)
+    runner = task_runner.TaskRunner(tell, inbox)
     begin = time.perf_counter()
-    tasks.through(work)
+    tasks.through(runner)
     try:
         if away and not wanted.spreads:
             ((numbers, tables),) = tasks.spread(task_runner.whole, [(wanted.experiment, wanted.values)], "runs")
@@ -178,16 +187,18 @@ def compute(
     task_runner.check_reads()
     recording = recorder.active()
     assert recording
-    provenance = {
+    made = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.perf_counter() - begin - work.away + work.cost, 2),  # all of it, on one core
-        "machine": "; ".join(sorted({*([] if away and not wanted.spreads else [machine.name()]), *work.machines})),
+        "seconds": round(time.perf_counter() - begin - runner.away + runner.cost, 2),  # all of it, on one core
+        "machine": "; ".join(
+            sorted({*([] if away and not wanted.spreads else [provenance.machine()]), *runner.machines})
+        ),
         "python": sys.version.split()[0],
         "versions": wanted.parts["versions"],
-        "commit": machine.commit(root),
+        "commit": provenance.commit(root),
     }
     parts = wanted.parts | {"reads": {kind: dict(sorted(found.items())) for kind, found in recording.record.items()}}
-    return store.Stored(wanted.experiment, wanted.key, wanted.packed, numbers, tables, parts, provenance)
+    return store.Stored(wanted.experiment, wanted.key, wanted.packed, numbers, tables, parts, made)
 
 
 def verify_folder(root: Path, name: str) -> Path:
@@ -195,9 +206,9 @@ def verify_folder(root: Path, name: str) -> Path:
     return root / ".lab" / "verify" / name
 
 
-def _listen(orders: queue.Queue[dict[str, Any]]) -> None:
+def _listen(inbox: queue.Queue[Message]) -> None:
     for line in sys.stdin:
-        orders.put(loads(line))
+        inbox.put(from_line(line))
     os._exit(1)  # the parent has ended, however it ended
 
 

@@ -1,8 +1,7 @@
-"""A process of ours: takes orders, tells of events, each a line of JSON, and dies with the one who started it."""
+"""A worker as whoever started it sees it: takes messages, tells of what happens, and dies with the one who started it."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,7 +9,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+from lab.workers.messages import Message, Surroundings, from_line, to_line
 
 # All that a worker's environment has, so that libraries, many of which look there in C, find the same everywhere: what the system and
 # the lab need to work at all, and what is fixed.  What an experiment itself asks for is recorded (press.execute.recorder).
@@ -28,30 +28,30 @@ FIXED = {
 FIXED |= dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
-Event = dict[str, Any]
 
 
-class Process:
+class WorkerProcess:
     """`python -m lab.workers.worker` in a project's folder, and the threads that hear what it tells."""
 
-    def __init__(self, root: Path, first: dict[str, Any], hear: Callable[[Process, Event | None], None]) -> None:
-        """Start it with its `first` order; `hear` is called in a thread with every event, and with None at the end."""
+    def __init__(self, root: Path, first: Message, hear: Callable[[WorkerProcess, Message | None], None]) -> None:
+        """Start it with its `first` message; `hear` is called in a thread with all that it says, and with None at the end."""
         self._process = _start(root)
         self.pid = self._process.pid
         self._said: list[str] = []
-        self.order(**first, around=dict(os.environ))
+        self.send(Surroundings(dict(os.environ)))
+        self.send(first)
         self._threads = [
             threading.Thread(target=self._hear_errors, daemon=True),
-            threading.Thread(target=self._hear_events, args=(hear,), daemon=True),
+            threading.Thread(target=self._hear_messages, args=(hear,), daemon=True),
         ]
         for thread in self._threads:
             thread.start()
 
-    def order(self, **order: Any) -> None:
-        """Send it an order."""
+    def send(self, message: Message) -> None:
+        """Tell it something."""
         assert self._process.stdin
         with suppress(BrokenPipeError):  # it is dead already, which its exit code will say
-            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.write(to_line(message))
             self._process.stdin.flush()
 
     def end(self) -> int:
@@ -61,7 +61,7 @@ class Process:
             thread.join()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert pipe
-            with suppress(BrokenPipeError):  # an order that it never read
+            with suppress(BrokenPipeError):  # a message that it never read
                 pipe.close()
         return code
 
@@ -83,11 +83,11 @@ class Process:
         assert self._process.stderr
         self._said.extend(self._process.stderr)
 
-    def _hear_events(self, hear: Callable[[Process, Event | None], None]) -> None:
+    def _hear_messages(self, hear: Callable[[WorkerProcess, Message | None], None]) -> None:
         assert self._process.stdout
         for line in self._process.stdout:
             with suppress(ValueError):  # a line cut short by a kill
-                hear(self, json.loads(line))
+                hear(self, from_line(line))
         hear(self, None)
 
 

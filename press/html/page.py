@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from press import code_hash, pandoc_ast
+from press import code_hash
 from press.book import Book, Chapter, Heading, Page
 from press.html import inlines
 from press.html.body import body
@@ -39,7 +39,7 @@ def write(page: Page, book: Book, pages: tuple[Page, ...]) -> str:
         groups=_groups(pages),
         before=pages[index - 1] if index else None,
         after=pages[index + 1] if index + 1 < len(pages) else None,
-        description=(book.description if home and book.description else _description(page)).replace("\n", " "),
+        description=(home and " ".join(book.description.split())) or page.description or page.title_text,
         published=_published(book.date),
         css=_texts(book.option("html", "css")),
         icon=settings.get("favicon"),
@@ -89,14 +89,6 @@ def _groups(pages: tuple[Page, ...]) -> list[tuple[str, list[Page]]]:
 def _heading(entry: Heading, chapter: Chapter, book: Book) -> str:
     number = f'<span class="header-section-number">{entry.number}</span> ' if entry.number else ""
     return number + inlines.html(entry.inlines, chapter.path, book.root)
-
-
-def _description(page: Page) -> str:
-    """Return the beginning of the chapter's first paragraph."""
-    words = next((pandoc_ast.words(block["c"]) for block in page.blocks if block["t"] == "Para"), page.title_text)
-    if len(words) <= 200:
-        return words
-    return words[:200].rpartition(" ")[0] + " …"
 
 
 def _published(day: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from press.book import Book, Page
 from press.html.page import HOME
 from press.html.paths import figure, images
+from press.read import globs
 
 ASSETS = ("site.css", "site.js", "preview.js", "search.js")
 NEEDED = ("pagefind-entry", "pagefind-worker")  # of the files that pagefind adds to its index
@@ -30,10 +31,8 @@ def site(book: Book, pages: tuple[Page, ...], out: Path) -> None:
     icon = book.config["book"].get("favicon")
     for name in [*([css] if isinstance(css, str) else css), *([icon] if icon else [])]:
         _copy(book.root / name, out / name)
-    for pattern in book.resources:
-        for file in sorted(book.root.glob(pattern)):
-            if file.is_file() and "__pycache__" not in file.parts:
-                _copy(file, out / file.relative_to(book.root))
+    for file in globs.files(book.root, book.resources, book.output_dir):
+        _copy(book.root / file, out / file)
     (out / ".nojekyll").touch()
     _index(book, pages, out)
 

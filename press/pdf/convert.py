@@ -8,7 +8,7 @@ import subprocess
 
 from press.book import Book, Node, Page
 from press.errors import SourceError
-from press.pandoc import program
+from press.pandoc import HOME, program
 from press.pdf import maths
 
 _API = [1, 23, 1]  # version of pandoc's JSON
@@ -18,8 +18,10 @@ _UNKNOWN = re.compile(r"Could not convert TeX math (.*?), rendering as TeX", re.
 def typst(blocks: list[Node], page: Page, book: Book) -> str:
     """These blocks of a page as Typst.  Raises SourceError for a formula that pandoc does not understand."""
     document = json.dumps({"pandoc-api-version": _API, "meta": {}, "blocks": blocks})
-    command = [program(), "-f", "json", "-t", "typst-smart", "--wrap=none"]
-    done = subprocess.run(command, input=document, capture_output=True, text=True, encoding="utf-8", check=True)
+    command = [program(), "-f", "json", "-t", "typst-smart", "--wrap=none", "-L", str(HOME / "links.lua")]
+    done = subprocess.run(
+        command, input=document, capture_output=True, cwd=book.root, text=True, encoding="utf-8", check=True
+    )
     if failed := _UNKNOWN.search(done.stderr):
         line = _line(book, page, failed[1])
         raise SourceError(

@@ -180,7 +180,7 @@ class _Writer:
         ident, classes, _ = attr
         said, url = self.inlines(inside), target[0]
         if "file" in classes:
-            said = [raw("#book.file["), *said, raw("];")]  # a PDF travels alone: no file to lead to
+            said = [{"t": "Link", "c": [["", [], []], said, target]}]  # links.lua says where to, if anywhere
         elif url.startswith("#") or url.split("#")[0].endswith(".qmd"):
             if "xref" in classes:  # Quarto's gap in "Chapter 1" may be a line's end; here it is not
                 said = [{"t": "Str", "c": "\u00a0"} if node["t"] == "Space" else node for node in said]

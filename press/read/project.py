@@ -11,7 +11,7 @@ from typing import Any
 
 from press.book import Book, Chapter
 from press.errors import SourceError
-from press.read import css, settings, yaml_lines
+from press.read import css, globs, settings, yaml_lines
 from press.read.qmd import read_text
 from press.read.scan import title_line
 
@@ -35,6 +35,9 @@ def read_project(root: Path) -> Book:
     project = config.get("project") or {}
     _check_looks(root, config, lines)
     output_file = _output_file(str(book.get("output-file", book["title"])), lines)
+    output_dir = _output_dir(root, str(project.get("output-dir", "_book")), output_file, lines)
+    resources = _texts(project.get("resources"))
+    globs.check(root, resources, output_dir, lines)
     return Book(
         root=root,
         title=str(book["title"]),
@@ -44,9 +47,9 @@ def read_project(root: Path) -> Book:
         description=str(book.get("description", "")),
         lang=str(config.get("lang", "en")),
         chapters=tuple(_chapters(root, book, lines)),
-        output_dir=_output_dir(root, str(project.get("output-dir", "_book")), output_file, lines),
+        output_dir=output_dir,
         output_file=output_file,
-        resources=_texts(project.get("resources")),
+        resources=resources,
         bibliography=_bibliography(root, config, lines),
         csl=_file(root, config.get("csl"), ("csl",), lines),
         filters=tuple(_filters(root, config, lines)),

@@ -33,14 +33,18 @@ def read(book: Book, source: Source, outputs: Outputs, home: Path) -> list[Node]
 
 
 def _read(book: Book, source: Source, text: str) -> list[Node]:
-    blocks, missing = pandoc.markdown(text, book, source.file)
+    blocks, missing, description = pandoc.markdown(text, book, source.file)
     if missing:
         line = source.line_of(f"@{missing[0]}")
         hint = f"add it to {book.bibliography}, or correct the key"
         raise SourceError(source.file, line, f"there is no {missing[0]} in the bibliography", hint)
     if blocks and pandoc_ast.triple(blocks[-1])[0] == "refs" and not source.line_of("#refs"):
         blocks.pop()  # citeproc's list of what this chapter cites; the book has one list, on a page of its own
-    return quarto_ast.shape(blocks, source, book)
+    shaped = quarto_ast.shape(blocks, source, book)
+    title = next((block for block in shaped if block["t"] == "Header"), None)
+    if title is not None:
+        pandoc_ast.put(title, "description", description)
+    return shaped
 
 
 def markdown(source: Source, outputs: Outputs, home: Path) -> str:

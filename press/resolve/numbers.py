@@ -24,7 +24,15 @@ def pages(book: Book, documents: Mapping[str, list[Node]], sources: Mapping[str,
         draft.title = pandoc_ast.change(draft.title, resolver.rule)
         draft.blocks = pandoc_ast.change(draft.blocks, resolver.rule)
     return tuple(
-        Page(draft.chapter, draft.title, pandoc_ast.words(draft.title), draft.ident, draft.blocks, draft.headings)
+        Page(
+            draft.chapter,
+            draft.title,
+            pandoc_ast.words(draft.title),
+            draft.ident,
+            draft.blocks,
+            draft.headings,
+            draft.description,
+        )
         for draft in drafts.values()
     )
 
@@ -35,7 +43,8 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
     if title is None:
         raise SourceError(source.file, source.title_line, "the chapter's heading is not read as one", "check its line")
     ident = "" if pandoc_ast.triple(title)[0] == NO_IDENT else pandoc_ast.triple(title)[0]
-    draft = Draft(chapter, title["c"][2], ident, [block for block in blocks if block is not title])
+    blocks = [block for block in blocks if block is not title]
+    draft = Draft(chapter, title["c"][2], ident, blocks, description=pandoc_ast.get(title, "description"))
     if ident:
         draft.ids.add(ident)
         if prefix(ident) == "sec" and chapter.number:

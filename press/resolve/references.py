@@ -33,6 +33,7 @@ class Draft:
     blocks: list[Node]
     headings: list[Heading] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    description: str = ""
 
 
 def files(pages: Iterable[Page]) -> set[str]:

@@ -29,17 +29,17 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_result_comes_back_as_it_was_put_there(place: Shared, tmp_path: Path) -> None:
     with pytest.raises(Missing, match=r"/pair/some is missing"):
-        store.read(place, tmp_path)
-    store.write(place, tmp_path, pair("some"))
-    store.write(tmp_path / "results/pair", tmp_path, pair("some"))
-    assert store.read(place, tmp_path) == store.read(tmp_path / "results/pair", tmp_path)
+        store.read_result(place, tmp_path)
+    store.write_result(place, tmp_path, pair("some"))
+    store.write_result(tmp_path / "results/pair", tmp_path, pair("some"))
+    assert store.read_result(place, tmp_path) == store.read_result(tmp_path / "results/pair", tmp_path)
     for file in (tmp_path / "results/pair").iterdir():  # the same format, to the byte
         assert place.read(file.name) == file.read_bytes()
 
 
 @pytest.mark.parametrize("damage", ["cut short", "a bit flipped", "a table gone", "a table emptied"])
 def test_a_damaged_result_counts_as_missing_and_says_why(damage: str, place: Shared, tmp_path: Path) -> None:
-    store.write(place, tmp_path, pair("some"))
+    store.write_result(place, tmp_path, pair("some"))
     fs, path = fsspec.core.url_to_fs(place.url)
     content = bytearray(place.read("result.json"))
     if damage == "cut short":
@@ -52,7 +52,7 @@ def test_a_damaged_result_counts_as_missing_and_says_why(damage: str, place: Sha
     else:
         fs.pipe_file(f"{path}/one.csv", b"")
     with pytest.raises(NoResult, match=r"/pair/some is damaged: (result\.json|one\.csv) "):
-        store.read(place, tmp_path)
+        store.read_result(place, tmp_path)
 
 
 @pytest.mark.parametrize("torn", [1, 2])
@@ -60,7 +60,7 @@ def test_a_write_that_stops_half_way_reads_as_none(
     torn: int, place: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also over an older result: its result.json is gone before its tables are."""
-    store.write(place, tmp_path, pair("old"))
+    store.write_result(place, tmp_path, pair("old"))
     kind = type(fsspec.core.url_to_fs(place.url)[0])
     put, left = kind.pipe_file, iter(range(torn))
 
@@ -71,9 +71,9 @@ def test_a_write_that_stops_half_way_reads_as_none(
 
     monkeypatch.setattr(kind, "pipe_file", some)
     with pytest.raises(LabError, match="ConnectionError: the line is cut"):
-        store.write(place, tmp_path, pair("new"))
+        store.write_result(place, tmp_path, pair("new"))
     with pytest.raises(Missing):
-        store.read(place, tmp_path)
+        store.read_result(place, tmp_path)
 
 
 def test_the_books_results_stay_in_the_book(place: Shared, tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def put(root: Path, name: str, total: float) -> None:
     """Store a result as if computed."""
     of = key.compute(name, root)
     made = {"date": "2026-01-01", "seconds": 1.0, "versions": {}}
-    store.write(
+    store.write_result(
         root / "results" / name, root, store.Stored(name, of.key, of.packed, {"total": total}, {}, of.parts, made)
     )
 

@@ -1,4 +1,4 @@
-"""Pieces on a Dask cluster: a real scheduler and real workers on loopback, one of them killed in the middle."""
+"""Tasks on a Dask cluster: a real scheduler and real workers on loopback, one of them killed in the middle."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 from small_project import ROOT, TABLES, Project
-from test_pieces import PIECES, _wait_for
+from test_tasks import TASKS, _wait_for
 
 from lab.keys.key import Key, compute
 from lab.results import store
-from lab.workers.worker_process import Process
+from lab.workers.messages import Failed, HelpOut, Message
+from lab.workers.worker_process import WorkerProcess
 
 
 class Dask:
@@ -70,12 +71,12 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
 @pytest.fixture
 def walks(project: Project) -> Project:
     (project.root / "experiments/quick.py").unlink()
-    project.write("experiments/walks.py", PIECES)
+    project.write("experiments/walks.py", TASKS)
     return project
 
 
 def test_results_are_those_of_this_machine_to_the_last_bit(dask: Dask, walks: Project) -> None:
-    """With pieces, and without: then an experiment is one piece, computed away from here as well."""
+    """With tasks, and without: then an experiment is one task, computed away from here as well."""
     away = 'import os\n    print("by", os.getppid())\n    ends ='
     walks.write("experiments/tables.py", TABLES.replace("    ends =", f"    {away}", 1))
     walks.shell("run")
@@ -88,7 +89,7 @@ def test_results_are_those_of_this_machine_to_the_last_bit(dask: Dask, walks: Pr
     assert not list((dask.folder / "1").rglob("result.json")), "results are written by the caller"
 
 
-def test_a_worker_killed_in_the_middle_costs_only_its_piece(dask: Dask, walks: Project) -> None:
+def test_a_worker_killed_in_the_middle_costs_only_its_task(dask: Dask, walks: Project) -> None:
     marks = walks.root / "marks"
     marks.mkdir()
     marked = '    os.mkdir(f"{params.die}/{seed}-{os.getpid()}")\n    end = time'
@@ -106,7 +107,7 @@ def test_a_worker_killed_in_the_middle_costs_only_its_piece(dask: Dask, walks: P
     said, _ = running.communicate(timeout=120)
     assert running.returncode == 0 and "walks: done" in said, said
     tries = [mark.name.partition("-")[0] for mark in marks.iterdir()]
-    assert sorted(set(tries)) == list("012345") and len(tries) == 7  # its piece twice, every other once
+    assert sorted(set(tries)) == list("012345") and len(tries) == 7  # its task twice, every other once
     _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in orphans))
 
 
@@ -184,7 +185,7 @@ def test_ctrl_c_leaves_the_workers_idle(dask: Dask, walks: Project) -> None:
     _wait_for(lambda: not any(_helpers(pid) for pid in workers))
 
 
-def test_a_piece_that_raises_reads_as_it_does_here(dask: Dask, walks: Project) -> None:
+def test_a_task_that_raises_reads_as_it_does_here(dask: Dask, walks: Project) -> None:
     typed = ("run", "walks", "--set", "die=raise")
     here = walks.shell(*typed, code=1)
     there = walks.shell(*typed, "--executor", "dask", "--address", dask.address, code=1)
@@ -221,14 +222,13 @@ def test_a_worker_with_other_versions_stops_the_run_before_it_begins(walks: Proj
 
 
 def test_a_helper_whose_code_is_not_the_callers_computes_nothing(walks: Project) -> None:
-    """A worker that joins later was not asked; its helper makes the key before it takes a piece."""
+    """A worker that joins later was not asked; its helper makes the key before it takes a task."""
     wanted: Key = compute("walks", walks.root)
-    heard: list[dict[str, object] | None] = []
+    heard: list[Message | None] = []
     walks.edit("experiments/walks.py", "FACTOR = 1.0", "FACTOR = 2.0")
-    first = {"experiment": "walks", "changes": {}, "key": wanted.key, "root": str(walks.root)}
-    process = Process(walks.root, first, lambda _, event: heard.append(event))
+    process = WorkerProcess(walks.root, HelpOut("walks", {}, wanted.key), lambda _, message: heard.append(message))
     assert process.end() == 1
-    assert heard[0] and "are others here" in str(heard[0]["error"]) and heard[-1] is None
+    assert isinstance(heard[0], Failed) and "are others here" in heard[0].error and heard[-1] is None
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_without_dask_installed_it_says_what_to_type(project: Project, tmp_path:
 
 
 def _results(project: Project) -> dict[str, tuple[object, ...]]:
-    there = {path.name: store.read(path, project.root) for path in project.root.glob("results/*")}
+    there = {path.name: store.read_result(path, project.root) for path in project.root.glob("results/*")}
     return {name: (of.key, of.numbers, of.tables) for name, of in there.items()}
 
 

@@ -70,7 +70,7 @@ def _large(project: Project) -> Project:
 
 
 def _is_old(project: Project) -> None:
-    assert store.read(project.result("large"), project.root).numbers["halves"] == [0.0] * ENOUGH
+    assert store.read_result(project.result("large"), project.root).numbers["halves"] == [0.0] * ENOUGH
     assert not [*project.root.glob(".lab/staged/*"), *project.root.glob(".lab/previous/*")]
     assert sorted(path.name for path in project.result("large").iterdir()) == ["result.json"]
 
@@ -86,7 +86,7 @@ def test_a_full_disk_keeps_the_old_result_and_says_so(tmp_path: Path, mount: Cal
     _is_old(project)
     mount("-o", "remount,size=8m", at=tmp_path)
     assert "large: done" in project.lab("run")
-    assert store.read(project.result("large"), tmp_path).numbers["version"] == 1
+    assert store.read_result(project.result("large"), tmp_path).numbers["version"] == 1
 
 
 def test_a_disk_without_any_room_can_still_be_read_from(tmp_path: Path, mount: Callable[..., None]) -> None:
@@ -112,7 +112,7 @@ def test_a_limit_on_the_size_of_files_keeps_the_old_result_and_says_so(project: 
     _is_old(project)
     assert re.search(r"large +failed .*cannot write", project.lab("status"))
     project.lab("run")
-    assert store.read(project.result("large"), project.root).numbers["version"] == 1
+    assert store.read_result(project.result("large"), project.root).numbers["version"] == 1
 
 
 @pytest.mark.parametrize("fault", range(1, 8))
@@ -121,7 +121,7 @@ def test_whatever_step_the_disk_refuses_the_old_result_stays(
 ) -> None:
     """Each call that changes the disk fails once, the first, the second, ..."""
     place, calls = tmp_path / "results/pair", 0
-    store.write(place, tmp_path, pair("old"))
+    store.write_result(place, tmp_path, pair("old"))
 
     def failing(real: Callable[..., None]) -> Callable[..., None]:
         def call(*given: object) -> None:
@@ -137,15 +137,15 @@ def test_whatever_step_the_disk_refuses_the_old_result_stays(
         monkeypatch.setattr(os, name, failing(getattr(os, name)))
     told = ""
     try:
-        store.write(place, tmp_path, pair("new"))
+        store.write_result(place, tmp_path, pair("new"))
     except LabError as error:
         told = str(error)
     monkeypatch.undo()
-    found = store.read(place, tmp_path)
+    found = store.read_result(place, tmp_path)
     assert {table.csv for table in found.tables.values()} == {f"name\n{found.key}\n".encode()}
     assert ("Input/output error" in told) == (calls >= fault) and (found.key == "old" or not told or calls == 7)
-    store.write(place, tmp_path, pair("newer"))
-    assert store.read(place, tmp_path).key == "newer"
+    store.write_result(place, tmp_path, pair("newer"))
+    assert store.read_result(place, tmp_path).key == "newer"
 
 
 @pytest.mark.parametrize("what", [".", "results"])

@@ -75,10 +75,10 @@ from pairs import pair
 root = pathlib.Path({str(tmp_path)!r})
 for version in range(int(sys.argv[1]), 1_000_000):
     print(version, flush=True)
-    store.write(root / "results" / "pair", root, pair(str(version)))
+    store.write_result(root / "results" / "pair", root, pair(str(version)))
 """
     place, draw, there, between = tmp_path / "results/pair", random.Random(2), 0, 0
-    store.write(place, tmp_path, pair("0"))
+    store.write_result(place, tmp_path, pair("0"))
     for _ in range(WRITERS):
         typed = [sys.executable, "-c", program, str(there + 1)]
         writer = subprocess.Popen(typed, stdout=subprocess.PIPE, text=True)
@@ -89,21 +89,21 @@ for version in range(int(sys.argv[1]), 1_000_000):
         writer.stdout.close()
         writer.wait()
         begun = max([there + 1, *map(int, rest)])
-        found = store.read(place, tmp_path)
+        found = store.read_result(place, tmp_path)
         assert int(found.key) in (begun - 1, begun)
         assert {table.csv for table in found.tables.values()} == {f"name\n{found.key}\n".encode()}
         between += any(tmp_path.glob(".lab/staged/*")) or any(tmp_path.glob(".lab/previous/*"))
         there = int(found.key)
     assert between >= WRITERS // 8, f"only {between} of the kills hit a writer in the middle"
-    store.write(place, tmp_path, pair("last"))
-    assert store.read(place, tmp_path).key == "last"
+    store.write_result(place, tmp_path, pair("last"))
+    assert store.read_result(place, tmp_path).key == "last"
     assert not [*tmp_path.glob(".lab/staged/*"), *tmp_path.glob(".lab/previous/*")]
 
 
 @pytest.mark.parametrize("step", ["wrote one.csv", "wrote two.csv", "staged", "set the old one aside", "published"])
 def test_a_writer_killed_at_a_step_leaves_a_whole_result(step: str, tmp_path: Path) -> None:
     place = tmp_path / "results" / "pair"
-    store.write(place, tmp_path, pair("old"))
+    store.write_result(place, tmp_path, pair("old"))
     program = f"""
 import os, pathlib, signal, sys
 sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
@@ -111,20 +111,20 @@ from lab.results import store
 from pairs import pair
 root = pathlib.Path({str(tmp_path)!r})
 stop = lambda step: os.kill(os.getpid(), signal.SIGKILL) if step == {step!r} else None
-store.write(root / "results" / "pair", root, pair("new"), stop)
+store.write_result(root / "results" / "pair", root, pair("new"), stop)
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
-    found = store.read(place, tmp_path)
+    found = store.read_result(place, tmp_path)
     assert found.key == ("new" if step == "published" else "old")
     assert {table.csv for table in found.tables.values()} == {f"name\n{found.key}\n".encode()}
-    store.write(place, tmp_path, pair("newer"))
-    assert store.read(place, tmp_path).key == "newer"
+    store.write_result(place, tmp_path, pair("newer"))
+    assert store.read_result(place, tmp_path).key == "newer"
 
 
 def _version(project: Project) -> int:
     """Return which version lies in the store, which must be of that version all through."""
-    found = store.read(project.result("large"), project.root).numbers
+    found = store.read_result(project.result("large"), project.root).numbers
     version = found["version"]
     assert found["halves"] == [version / 2] * 60_000
     return int(version)

@@ -52,7 +52,7 @@ def test_the_committed_result_is_read_with_its_types(experiment: ModuleType) -> 
 @given(st.data())
 def test_no_flipped_bit_and_no_cut_gives_a_wrong_number(copy: Path, data: st.DataObject) -> None:
     place = copy / "results" / NAME
-    whole = store.read(place, copy)
+    whole = store.read_result(place, copy)
     file = data.draw(st.sampled_from(sorted(place.iterdir())))
     content = file.read_bytes()
     at = data.draw(st.integers(0, len(content) - 1))
@@ -67,7 +67,7 @@ def test_no_flipped_bit_and_no_cut_gives_a_wrong_number(copy: Path, data: st.Dat
     )
     file.write_bytes(damaged)
     try:
-        there, said = store.read(place, copy), ""
+        there, said = store.read_result(place, copy), ""
     except NoResult as error:
         there, said = None, str(error)
     finally:
@@ -101,7 +101,7 @@ def test_a_field_of_another_kind_is_refused_even_with_a_right_checksum(
     file.write_text(dumps(packed | {"checksum": digest(packed)}))
     try:
         with suppress(LabError):
-            assert isinstance(as_result(experiment, store.read(file.parent, copy)), experiment.Result)
+            assert isinstance(as_result(experiment, store.read_result(file.parent, copy)), experiment.Result)
     finally:
         file.write_bytes(before)
 
@@ -110,28 +110,28 @@ def test_a_field_of_another_kind_is_refused_even_with_a_right_checksum(
 def test_what_a_writer_left_between_its_two_renames_is_read(tmp_path: Path, beside: str) -> None:
     """The old result waits in .lab/previous; if that is damaged too, there is none."""
     place, previous = tmp_path / "results/pair", tmp_path / ".lab/previous/results+pair"
-    store.write(place, tmp_path, pair("old"))
+    store.write_result(place, tmp_path, pair("old"))
     previous.parent.mkdir(exist_ok=True)
     place.rename(previous)
     if beside:
         os.truncate(previous / beside, 5)
         with pytest.raises(NoResult, match="results/pair is missing"):
-            store.read(place, tmp_path)
+            store.read_result(place, tmp_path)
     else:
-        assert store.read(place, tmp_path).key == "old"
-    store.write(place, tmp_path, pair("new"))
-    assert store.read(place, tmp_path).key == "new" and not previous.exists()
+        assert store.read_result(place, tmp_path).key == "old"
+    store.write_result(place, tmp_path, pair("new"))
+    assert store.read_result(place, tmp_path).key == "new" and not previous.exists()
 
 
 @pytest.mark.parametrize("name", ["result.json", "one.csv", "two.csv"])
 def test_files_of_two_versions_are_no_result(tmp_path: Path, name: str) -> None:
     place, older = tmp_path / "results/pair", tmp_path / "older"
-    store.write(place, tmp_path, pair("old"))
+    store.write_result(place, tmp_path, pair("old"))
     shutil.copytree(place, older)
-    store.write(place, tmp_path, pair("new"))
+    store.write_result(place, tmp_path, pair("new"))
     shutil.copy(older / name, place / name)
     with pytest.raises(NoResult, match=r"results/pair is damaged: \S+\.csv does not agree with its checksum"):
-        store.read(place, tmp_path)
+        store.read_result(place, tmp_path)
 
 
 @pytest.mark.parametrize("gone", ["", "result.json", "layers.csv"])
@@ -142,7 +142,7 @@ def test_what_is_missing_is_named(copy: Path, tmp_path: Path, gone: str) -> None
     with pytest.raises(
         NoResult, match="layers.csv is missing" if gone == "layers.csv" else f"results/{NAME} is missing"
     ):
-        store.read(tmp_path / "x/results" / NAME, tmp_path / "x")
+        store.read_result(tmp_path / "x/results" / NAME, tmp_path / "x")
 
 
 @pytest.mark.parametrize(("number", "age"), [(0, "an older"), (2, "a newer")])
@@ -181,4 +181,4 @@ def test_a_result_that_does_not_fit_its_class_says_so(copy: Path) -> None:
     other = ModuleType("experiments.other")
     other.Result = type("Result", (), {"__dataclass_fields__": {}})  # type: ignore[attr-defined]
     with pytest.raises(LabError, match="does not fit its Result: it has the fields"):
-        as_result(other, store.read(copy / "results" / NAME, copy))
+        as_result(other, store.read_result(copy / "results" / NAME, copy))

@@ -17,8 +17,9 @@ from small_project import ENDLESS, TABLES, Project
 from lab.results import store
 from lab.results.lock import is_held, lock_of
 from lab.run import status
-from lab.run.scheduler import Job, run
+from lab.run.scheduler import Job, run_jobs
 from lab.run.status import State
+from lab.workers.messages import Ended, Message, Started
 
 
 def test_two_processes_asked_for_one_stale_result_compute_it_once(project: Project) -> None:
@@ -106,16 +107,16 @@ def test_a_worker_dies_with_the_one_who_asked(project: Project) -> None:
 def test_a_worker_that_is_killed_is_a_failure_that_names_the_signal(project: Project) -> None:
     project.edit("experiments/quick.py", "from random import Random", "import os\nfrom random import Random")
     project.edit("experiments/quick.py", "    walks = []\n", "    walks = []\n    os.kill(os.getpid(), 9)\n")
-    said: list[dict[str, Any]] = []
-    (outcome,) = run([Job("quick")], project.root, 1, lambda job, event: said.append(event))
+    said: list[Message] = []
+    (outcome,) = run_jobs([Job("quick")], project.root, 1, lambda job, message: said.append(message))
     assert outcome.error == "its process ended with signal 9" and not outcome.computed
-    assert said[-1] == {"event": "ended", "error": outcome.error}
+    assert said[-1] == Ended(outcome.error)
     assert status.of("quick", project.root).state is State.MISSING
 
 
 def test_what_an_experiment_prints_is_not_taken_for_an_event(project: Project) -> None:
     project.edit("experiments/quick.py", "    walks = []\n", '    walks = []\n    print(\'{"event": "failed"}\')\n')
-    (outcome,) = run([Job("quick")], project.root, 1)
+    (outcome,) = run_jobs([Job("quick")], project.root, 1)
     assert not outcome.error and outcome.computed and outcome.said == '{"event": "failed"}\n'
 
 
@@ -124,7 +125,12 @@ def test_the_longest_starts_first(project: Project) -> None:
         project.write(f"experiments/{name}.py", (project.root / "experiments/quick.py").read_text())
     begun: list[str] = []
     jobs = [Job("brief", expected=1.0), Job("long", expected=9.0), Job("quick")]
-    run(jobs, project.root, 1, lambda job, event: begun.append(job.experiment) if event["event"] == "started" else None)
+    run_jobs(
+        jobs,
+        project.root,
+        1,
+        lambda job, message: begun.append(job.experiment) if isinstance(message, Started) else None,
+    )
     assert begun == ["quick", "long", "brief"]  # one that has never run may take any time
 
 
@@ -134,12 +140,12 @@ def test_code_that_changes_while_it_runs_gives_no_result(saved: str, project: Pr
     project.edit("experiments/quick.py", "        draw = ", "        sum(range(10_000_000))\n        draw = ")
     changed = place.read_text().replace("SCALE = 1.0", saved)
 
-    def edit(job: Job, event: dict[str, Any]) -> None:
-        if event["event"] == "started":
+    def edit(job: Job, message: Message) -> None:
+        if isinstance(message, Started):
             aside.write_text(changed)
             aside.replace(place)
 
-    (outcome,) = run([Job("quick")], project.root, 1, edit)
+    (outcome,) = run_jobs([Job("quick")], project.root, 1, edit)
     assert "the code or data of quick changed while it ran" in outcome.error and "type: lab run quick" in outcome.error
     assert status.of("quick", project.root).state is (State.MISSING if saved == "SCALE = 3.0" else State.FAILED)
     assert not project.result().exists()

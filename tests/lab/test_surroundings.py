@@ -78,7 +78,7 @@ def _book(project: Project) -> Project:
 
 
 def _distance(project: Project) -> str:
-    return f"{store.read(project.result(), project.root).numbers['distance']:.4f}"
+    return f"{store.read_result(project.result(), project.root).numbers['distance']:.4f}"
 
 
 def _everything(project: Project) -> None:
@@ -121,7 +121,7 @@ def test_a_clock_that_was_set_back_changes_nothing(tmp_path: Path, monkeypatch: 
     old = _distance(project)
     _everything(project)
     assert _distance(project) != old
-    years = [store.read(project.result(), project.root).provenance["date"][:4], str(before)]
+    years = [store.read_result(project.result(), project.root).provenance["date"][:4], str(before)]
     assert years[0] not in years[1], "it was computed by the other clock"
 
 

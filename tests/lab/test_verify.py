@@ -73,16 +73,16 @@ def _keep(request: pytest.FixtureRequest) -> Any:
         return
     project = request.getfixturevalue(changed.pop())
     place = project.result("tables")
-    before = store.read(place, project.root)
+    before = store.read_result(place, project.root)
     yield
-    store.write(place, project.root, before)
+    store.write_result(place, project.root, before)
 
 
 def _change(project: Project, **numbers: Any) -> None:
     """Write other numbers into the book's result, with a right checksum."""
     place = project.result("tables")
-    there = store.read(place, project.root)
-    store.write(place, project.root, dataclasses.replace(there, numbers=there.numbers | numbers))
+    there = store.read_result(place, project.root)
+    store.write_result(place, project.root, dataclasses.replace(there, numbers=there.numbers | numbers))
 
 
 def test_the_same_machine_gives_the_same_bits(tables: Project) -> None:
@@ -95,7 +95,7 @@ def test_the_same_machine_gives_the_same_bits(tables: Project) -> None:
 
 
 def test_a_difference_inside_the_interval_agrees_and_is_reported(tables: Project) -> None:
-    distance = store.read(tables.result("tables"), tables.root).numbers["distance"]
+    distance = store.read_result(tables.result("tables"), tables.root).numbers["distance"]
     _change(tables, distance=distance | {"mean": distance["mean"] + distance["half_width"] / 3})
     said = tables.shell("verify", "tables")
     assert "tables: agrees, 1 of 1 verdicts the same, 1 of 1 estimates in the book's intervals" in said
@@ -148,7 +148,7 @@ def test_a_book_whose_experiment_gives_something_else_by_now_says_so(tables: Pro
 
 
 def test_numbers_that_are_no_estimates_are_listed_with_how_far_off_they_are(tables: Project) -> None:
-    longest = store.read(tables.result("tables"), tables.root).numbers["longest"]
+    longest = store.read_result(tables.result("tables"), tables.root).numbers["longest"]
     _change(tables, longest=longest * 1.25)
     said = tables.shell("verify")
     assert re.search(r"^  relative differences: longest 0\.2$", said, re.M)
@@ -157,11 +157,11 @@ def test_numbers_that_are_no_estimates_are_listed_with_how_far_off_they_are(tabl
 
 def test_the_sign_of_a_zero_is_a_bit_like_any_other(tables: Project) -> None:
     place = tables.result("tables")
-    there = store.read(place, tables.root)
+    there = store.read_result(place, tables.root)
     walks = there.tables["walks"]
     text = walks.csv.replace(b"\n0,", b"\n-0.0,", 1)
     changed = {"walks": Table(text, walks.dtypes | {"seed": "float64"})}
-    store.write(place, tables.root, dataclasses.replace(there, tables=changed))
+    store.write_result(place, tables.root, dataclasses.replace(there, tables=changed))
     said = tables.shell("verify")
     assert "tables: agrees" in said and "largest relative difference 0, of walks.seed" in said
     theirs, ours = _stored("a\n0.0\n", {"a": "float64"}, n=0.0), _stored("a\n-0.0\n", {"a": "float64"}, n=-0.0)
@@ -176,10 +176,12 @@ def test_measured_times_are_told_apart_from_what_should_be_the_same(timed: Proje
 
 def test_beside_times_a_number_or_a_column_that_differs_is_still_reported(timed: Project) -> None:
     place = timed.result("tables")
-    there = store.read(place, timed.root)
+    there = store.read_result(place, timed.root)
     walks = there.tables["walks"]
     seeds = {"walks": Table(walks.csv.replace(b"\n3,", b"\n4,"), walks.dtypes)}
-    store.write(place, timed.root, dataclasses.replace(there, tables=seeds, numbers=there.numbers | {"longest": 1e3}))
+    store.write_result(
+        place, timed.root, dataclasses.replace(there, tables=seeds, numbers=there.numbers | {"longest": 1e3})
+    )
     said = timed.shell("verify")
     assert "the same to the last bit" not in said and "please report this" in said
     assert re.search(r"^  relative differences: longest \S+, walks\.seed 0\.\d+$", said, re.M)
@@ -228,7 +230,7 @@ def test_the_machines_name_says_which_vectors_decide_the_bits(monkeypatch: pytes
     for flags, word in ((wide, " with AVX-512, "), ("fma avx2", " with AVX2, "), ("sse2", "AMD EPYC, ")):
         text = f"model name : AMD EPYC\nflags : fpu {flags} ht\n"
         monkeypatch.setattr(Path, "read_text", lambda *_, text=text, **__: text)
-        assert provenance.name().startswith("AMD EPYC") and word in provenance.name()
+        assert provenance.machine().startswith("AMD EPYC") and word in provenance.machine()
         monkeypatch.undo()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import posixpath
 import re
 import unicodedata
@@ -12,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pypdfium2
+from pypdfium2 import raw as pdfium
 
 VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 INLINE = {"a", "b", "code", "del", "em", "i", "kbd", "q", "small", "span", "strong", "sub", "sup", "u"}
@@ -125,6 +127,20 @@ def pdf(file: Path, titles: list[str]) -> dict[str, set[str]]:
             starts.setdefault(name, mark.get_dest().get_index())
     later = dict(pairwise([*sorted(set(starts.values())), len(document)]))
     return {name: _words(document, start, later[start], name) for name, start in starts.items() if name in titles}
+
+
+def addresses(file: Path) -> set[str]:
+    """Return what the links of a PDF lead to outside it."""
+    document, found = pypdfium2.PdfDocument(file), set()
+    for sheet in document:
+        position, link = ctypes.c_int(0), pdfium.FPDF_LINK()
+        while pdfium.FPDFLink_Enumerate(sheet, ctypes.byref(position), ctypes.byref(link)):
+            action = pdfium.FPDFLink_GetAction(link)
+            if action and pdfium.FPDFAction_GetType(action) == pdfium.PDFACTION_URI:
+                room = ctypes.create_string_buffer(pdfium.FPDFAction_GetURIPath(document, action, None, 0))
+                pdfium.FPDFAction_GetURIPath(document, action, room, len(room))
+                found.add(room.value.decode(errors="replace"))
+    return found
 
 
 def _words(document: pypdfium2.PdfDocument, first: int, last: int, title: str) -> set[str]:

@@ -30,7 +30,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = (root / "_quarto.yml").read_text(encoding="utf-8")
     for old, new in {
         "        - chapters/counting.qmd": "        - chapters/counting.qmd\n        - chapters/looks.qmd",
-        "    - data/*.csv": "    - data/*.csv\n    - theme/fonts/*",
+        "    - /data/*.csv": "    - /data/*.csv\n    - /theme/fonts/*",
         "    html-math-method": "    css: theme/book.css\n    html-math-method",
         "  search: true": "  search: true\n  downloads: [pdf]\n  page-footer: The reader's own risk.",
     }.items():

@@ -15,6 +15,7 @@ from press import pdf
 from press.book import Book, Chapter
 from press.errors import SourceError
 from press.pdf import tables
+from tests.press import reading
 
 Sample = tuple[Book, dict[Path, str]]
 
@@ -101,11 +102,17 @@ def test_references_citations_and_contents_lead_to_their_pages(built: Path) -> N
     assert {(1, zero), (1, ledger), (1, refs)} <= links  # contents
 
 
-def test_links_to_files_are_words(set_chapter: Callable[[str], Path]) -> None:
-    path = set_chapter("Data: [spread.csv](results/x/spread.csv){.file}.")
-    assert "Data: spread.csv." in text(path)
-    assert b"results/x" not in path.read_bytes()
+def test_a_link_to_a_file_is_its_path_or_its_address_on_the_site(set_chapter: Callable[[str], Path]) -> None:
+    words = "Data: [spread.csv (4 rows)](results/x/spread.csv){.file} and [a *test*](tests/t.py){.file}."
+    path = set_chapter(words)
+    assert "Data: results/x/spread.csv (4 rows) and a test (tests/t.py)." in text(path)
+    assert reading.addresses(path) == set()
     assert {page for _, page in _links(path)} == {2}  # from the contents to the chapter
+    (path.parent / "_quarto.yml").write_text("book:\n  site-url: https://example.org/notes\n", encoding="utf-8")
+    path = set_chapter(words)
+    assert "Data: spread.csv (4 rows) and a test." in text(path)
+    site = "https://example.org/notes/"
+    assert reading.addresses(path) == {f"{site}results/x/spread.csv", f"{site}tests/t.py"}
 
 
 def test_footnotes_begin_at_one_in_each_chapter(built: Path) -> None:

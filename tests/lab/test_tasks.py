@@ -1,4 +1,4 @@
-"""Pieces of an experiment: the same bits wherever they are computed, no more at a time than allowed, and no trace when it ends."""
+"""Tasks of an experiment: the same bits wherever they are computed, no more at a time than allowed, and no trace when it ends."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from lab.errors import LabError
 from lab.keys import key
 from lab.keys.experiments import find_root, load, names
 from lab.results import codec, store
-from lab.run.scheduler import Job, run
+from lab.run.scheduler import Job, run_jobs
 from lab.tasks import spread
+from lab.workers.messages import Message
 
 ROOT = find_root()
 
-PIECES = '''\
-"""How far do walks get, each a piece?
+TASKS = '''\
+"""How far do walks get, each a task?
 
 Method  Random steps are added up.
 Cost    Nothing to speak of.
@@ -55,10 +56,10 @@ FACTOR = 1.0
 @dataclass(frozen=True)
 class Params:
     steps: int = 1000  # of one walk
-    walks: int = 6  # pieces
-    rest: float = 0.0  # seconds that a piece takes at least
+    walks: int = 6  # tasks
+    rest: float = 0.0  # seconds that a task takes at least
     meet: str = ""  # "at: " and a folder with three seats: each process takes one, and waits until the last is taken
-    die: str = ""  # in a piece: "raise", "always", or "once: " and a folder to be made by the one who dies
+    die: str = ""  # in a task: "raise", "always", or "once: " and a folder to be made by the one who dies
 
 
 SMOKE = Params(steps=2)
@@ -132,7 +133,7 @@ def _die(how: str) -> None:
 @pytest.fixture
 def walks(project: Project) -> Project:
     (project.root / "experiments/quick.py").unlink()
-    project.write("experiments/walks.py", PIECES)
+    project.write("experiments/walks.py", TASKS)
     return project
 
 
@@ -150,12 +151,12 @@ def _inner(item: int) -> list[int]:
     return spread(partial(pow, item), [1, 2])
 
 
-def test_pieces_inside_a_piece_are_not_spread_further() -> None:
+def test_tasks_inside_a_task_are_not_spread_further() -> None:
     handed: list[str] = []
 
     def hand_out(calls: list[str], what: str) -> list[str]:
         handed.append(what)
-        return [tasks.compute(call) for call in calls]
+        return [tasks.run_task(call) for call in calls]
 
     tasks.through(hand_out)
     try:
@@ -168,28 +169,28 @@ def test_pieces_inside_a_piece_are_not_spread_further() -> None:
 SPREAD = [stem for stem in names(ROOT) if key.compute(stem, ROOT).spreads]
 
 
-@pytest.mark.parametrize("stem", [stem for stem in SPREAD if stem != "loss_log"])  # each of its pieces reads all names
-def test_the_book_s_own_pieces_know_nothing_of_each_other_and_are_handed_little(stem: str) -> None:
+@pytest.mark.parametrize("stem", [stem for stem in SPREAD if stem != "loss_log"])  # each of its tasks reads all names
+def test_the_book_s_own_tasks_know_nothing_of_each_other_and_are_handed_little(stem: str) -> None:
     _assert_independent(load(stem))
 
 
-def test_a_piece_that_depends_on_those_before_it_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_depends_on_those_before_it_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mutant: networks drawn from a counter instead of their own seed."""
     module, turn = load("tanh_gain"), itertools.count()
-    right = module.passage
+    right = module.propagate
     monkeypatch.setattr(
-        module, "passage", lambda *args, seed, **size: right(*args, seed=next(turn) % module.SMOKE.seeds, **size)
+        module, "propagate", lambda *args, seed, **size: right(*args, seed=next(turn) % module.SMOKE.seeds, **size)
     )
     with pytest.raises(AssertionError):
         _assert_independent(module)
 
 
 def _assert_independent(module: Any) -> None:
-    """Compute the pieces last one first, and the first one twice: as bits, the same result as in order."""
+    """Compute the tasks last one first, and the first one twice: as bits, the same result as in order."""
 
     def hand_out(calls: list[str], what: str) -> list[str]:
         assert len(calls) > 1 and max(map(len, calls)) < 10_000, what  # bytes: parameters, a name, a seed
-        last_first = [tasks.compute(call) for call in [*reversed(calls), calls[0]]]
+        last_first = [tasks.run_task(call) for call in [*reversed(calls), calls[0]]]
         return last_first[-2::-1]
 
     plain = codec.encode(module.run(module.SMOKE))
@@ -205,10 +206,10 @@ def test_results_are_the_same_bits_for_any_number_of_workers(walks: Project) -> 
     found, helped = [], []
     for workers in (1, 2, 3):
         job = Job("walks", {"meet": _meeting(walks, workers), "walks": "14"}, force=True)
-        (outcome,) = run([job], walks.root, workers)
+        (outcome,) = run_jobs([job], walks.root, workers)
         assert outcome.computed, outcome
         (place,) = walks.root.glob(".lab/cache/walks/*")
-        there = store.read(place, walks.root)
+        there = store.read_result(place, walks.root)
         found.append((there.numbers, there.tables, there.key))
         helped.append(len(set(re.findall(r"by \d+", outcome.said))))
     assert found[0] == found[1] == found[2]
@@ -222,45 +223,45 @@ def test_helpers_take_what_one_process_leaves_and_no_more_compute_than_are_allow
     most, at = 0, set[int]()
     begun = time.process_time()
 
-    def listen(job: Job, event: dict[str, Any]) -> None:
+    def listen(job: Job, message: Message) -> None:
         nonlocal most
         at.clear()
         at.update(_computing(os.getpid()))
         most = max(most, len(at))
 
-    first, second = sorted(run(jobs, walks.root, 2, listen), key=lambda outcome: outcome.job.experiment)
+    first, second = sorted(run_jobs(jobs, walks.root, 2, listen), key=lambda outcome: outcome.job.experiment)
     assert not first.error and not second.error, (first, second)
     helped = {name: len(set(re.findall(r"by \d+", of.said))) for name, of in (("others", first), ("walks", second))}
     assert sum(helped.values()) == 3, helped  # once the shorter one had ended, and not before, the other had help
-    assert most <= 3  # processes alive: two that compute, and one that waits for its last piece
+    assert most <= 3  # processes alive: two that compute, and one that waits for its last task
     assert time.process_time() - begun < 5
 
 
-def test_cost_is_that_of_all_pieces_on_one_core(walks: Project) -> None:
-    (outcome,) = run([Job("walks", {"rest": "0.4"})], walks.root, 3)
+def test_cost_is_that_of_all_tasks_on_one_core(walks: Project) -> None:
+    (outcome,) = run_jobs([Job("walks", {"rest": "0.4"})], walks.root, 3)
     assert not outcome.error, outcome
     (place,) = walks.root.glob(".lab/cache/walks/*")
-    assert 2.4 <= store.read(place, walks.root).provenance["seconds"] < 4.8
+    assert 2.4 <= store.read_result(place, walks.root).provenance["seconds"] < 4.8
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_in_a_piece_reads_as_if_it_had_happened_in_the_experiment(workers: int, walks: Project) -> None:
-    (outcome,) = run([Job("walks", {"die": "raise", "rest": "0.1"})], walks.root, workers)
+def test_an_error_in_a_task_reads_as_if_it_had_happened_in_the_experiment(workers: int, walks: Project) -> None:
+    (outcome,) = run_jobs([Job("walks", {"die": "raise", "rest": "0.1"})], walks.root, workers)
     assert outcome.error == "FloatingPointError: there is no second walk"
     assert outcome.trace.splitlines()[0] == "Traceback (most recent call last):"
     assert re.findall(r"in (\w+)$", outcome.trace, re.M) == ["run", "_walk", "_die"]
     assert outcome.trace.rstrip().endswith(outcome.error) and "lab/" not in outcome.trace
 
 
-def test_a_helper_that_is_killed_costs_its_piece_which_is_computed_again(walks: Project) -> None:
+def test_a_helper_that_is_killed_costs_its_task_which_is_computed_again(walks: Project) -> None:
     changes = {"die": f"once: {walks.root / 'died'}", "meet": _meeting(walks, 2), "walks": "12"}
-    (outcome,) = run([Job("walks", changes)], walks.root, 3)
+    (outcome,) = run_jobs([Job("walks", changes)], walks.root, 3)
     assert (walks.root / "died").exists()
     assert outcome.computed and not outcome.error, outcome
 
 
-def test_a_piece_that_kills_whoever_computes_it_is_a_failure_that_names_the_signal(walks: Project) -> None:
-    (outcome,) = run([Job("walks", {"die": "always"})], walks.root, 2)
+def test_a_task_that_kills_whoever_computes_it_is_a_failure_that_names_the_signal(walks: Project) -> None:
+    (outcome,) = run_jobs([Job("walks", {"die": "always"})], walks.root, 2)
     assert outcome.error == "its process ended with signal 9"
 
 
@@ -280,23 +281,23 @@ def test_neither_ctrl_c_nor_a_kill_leaves_a_process_behind(how: int, walks: Proj
     [
         ("standard_normal((2", "uniform(size=(2", True),  # handed on through functools.partial
         ("return 2 * value", "return 3 * value", True),  # handed on as it is
-        ("FACTOR = 1.0", "FACTOR = 2.0", True),  # what a piece reaches
+        ("FACTOR = 1.0", "FACTOR = 2.0", True),  # what a task reaches
         ("# Seen from its end", "# From its end", False),
     ],
 )
-def test_the_code_of_a_piece_is_part_of_the_key(old: str, new: str, stale: bool, walks: Project) -> None:
+def test_the_code_of_a_task_is_part_of_the_key(old: str, new: str, stale: bool, walks: Project) -> None:
     before = key.compute("walks", walks.root)
     walks.edit("experiments/walks.py", old, new)
     assert (key.compute("walks", walks.root).key != before.key) == stale
-    assert before.spreads and not any("lab/pieces" in name for name in before.parts["code"])
+    assert before.spreads and not any("lab/tasks" in name for name in before.parts["code"])
 
 
-def test_progress_adds_up_over_pieces() -> None:
+def test_progress_adds_up_over_tasks() -> None:
     at = Position()
     at.note("walks", 0, 4, now=10.0)
-    at.note("steps", 5, 10, now=11.0, piece=0)
+    at.note("steps", 5, 10, now=11.0, task=0)
     assert at.share == pytest.approx(1 / 8) and str(at) == "walks 0 of 4, steps 5 of 10"
-    at.note("steps", 5, 10, now=12.0, piece=1)
+    at.note("steps", 5, 10, now=12.0, task=1)
     assert at.share == pytest.approx(2 / 8) and str(at) == "walks 0 of 4"
     assert at.left(now=12.0) == pytest.approx(6.0)
 
