@@ -6,6 +6,6 @@ until something in it is used.  Experiments therefore write `import torch`, and 
 
 from __future__ import annotations
 
-from lab import lazy_torch
+from lab.lazy_torch import defer_torch
 
-lazy_torch.wait()
+defer_torch()

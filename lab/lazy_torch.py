@@ -1,6 +1,6 @@
 """PyTorch takes two seconds to import, and reading a result, its claims or its parameters takes none of it.
 
-`wait` puts a stand-in for it among the modules, which becomes PyTorch once something in it is used.  Experiments therefore write
+`defer_torch` puts a stand-in for it among the modules, which becomes PyTorch once something in it is used.  Experiments therefore write
 `import torch`, and touch it inside functions only.  Not part of any key: what is used is PyTorch either way.
 """
 
@@ -35,7 +35,7 @@ class _Waiting(ModuleType):
         return getattr(loaded, name)
 
 
-def wait() -> None:
+def defer_torch() -> None:
     """Let PyTorch wait until it is used."""
     if "torch" not in sys.modules and importlib.util.find_spec("torch"):
         sys.modules["torch"] = _Waiting("torch")

@@ -46,8 +46,8 @@ def changes(there: Made, wanted: Key, present: reads.Present | None = None) -> l
     elif present and there.key == wanted.key:
         found.append("it was computed before the lab recorded what a run reads")
     if not found and there.key != wanted.key:
-        same = there.parts.get("code") == wanted.parts["code"]
-        found = ["the order of statements" if same and "form" in there.parts else "the rules by which keys are made"]
+        ordered = there.parts.get("form") != wanted.parts["form"] and there.parts.get("code") == wanted.parts["code"]
+        found = ["the order of statements" if ordered else "the rules by which keys are made"]
     return found
 
 
@@ -83,7 +83,7 @@ def _code(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         if name not in new or name not in old:
             found.append(f"{name} is {'gone' if name in old else 'new'}")
         elif _own(old[name]) != _own(new[name]):
-            both = name in texts and name in others
+            both = name in texts and name in others and texts[name] != others[name]
             found.append(f"{name} changed" + (f": {texts[name]} → {others[name]}" if both else ""))
         elif old[name] != new[name]:
             linked.append(f"{name}: a name in it stands for something else")

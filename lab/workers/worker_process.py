@@ -21,6 +21,7 @@ KEPT = (
 FIXED = {
     "PYTHONHASHSEED": "0",
     "PYTHONUTF8": "1",
+    "PYTHONUNBUFFERED": "1",  # what it prints is there when it is killed
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",

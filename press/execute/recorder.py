@@ -272,6 +272,13 @@ def start(root: Path, around: Mapping[str, str] | None = None, sink: Sink | None
     return _recorder
 
 
+def note(path: Path) -> None:
+    """Take in that a file counts, though a program reads it."""
+    if _recorder is not None:
+        with _quietly():
+            _recorder.touch(READ, path, None)
+
+
 def stop() -> None:
     """Record no more."""
     global _recorder
@@ -467,7 +474,9 @@ def _kind(file: str) -> str:
     full = os.path.realpath(file)
     for folder in ("lab", "press"):
         if _within(full, str(_HERE / folder)):
-            return PASS if full in (str(_HERE / "lab/compiled.py"), __file__, os.path.realpath(__file__)) else MACHINERY
+            return PASS if full == os.path.realpath(__file__) else MACHINERY
+    if os.path.basename(full).startswith("__editable__"):
+        return "importer"
     if "site-packages" in full or "dist-packages" in full:
         return LIBRARY
     for folder in _STDLIB:
