@@ -27,7 +27,16 @@ MAY_IMPORT = {
     "lab": {"lab", "press"},
 }
 # experiments and nets need from lab only what states claims and estimates, and what says how they run, which is no part of a key.
-FROM_LAB = {"lab.claims", "lab.estimate", "lab.progress", "lab.tasks", "lab.compiled", "lab.device", "lab.stopwatch", "lab.lazy_torch"}
+FROM_LAB = {
+    "lab.claims",
+    "lab.estimate",
+    "lab.progress",
+    "lab.tasks",
+    "lab.compiled",
+    "lab.device",
+    "lab.stopwatch",
+    "lab.lazy_torch",
+}
 # Pickles travel between live processes of one run, over their own pipes; the one module that makes them opens no file.
 WIRE = ROOT / "lab/pickling.py"
 

@@ -100,9 +100,10 @@ class Sources:
             return None
         if (self.root / f"{top}.py").is_file() or (self.root / top / "__init__.py").is_file():
             return self.root  # Python looks here first: this shadows a library of the same name
-        if top not in sys.stdlib_module_names and (home := _editable(top)):
-            return None if _is_library(home) else home
-        return self.root if (self.root / top).is_dir() else None  # a folder without __init__.py shadows nothing
+        home = None if top in sys.stdlib_module_names else _editable(top)
+        if home and _is_library(home):
+            return None
+        return self.root if (self.root / top).is_dir() else home  # a folder without __init__.py shadows no library
 
     def _read(self, module: str) -> Outline | None:
         found = self._find(module)
@@ -131,9 +132,10 @@ def _editable(top: str) -> Path | None:
             spec = finder.find_spec(top, None)  # type: ignore[attr-defined]
         except (ImportError, AttributeError, ValueError):
             continue
+        if spec and spec.submodule_search_locations:
+            return Path(next(iter(spec.submodule_search_locations))).parent
         if spec and spec.origin and Path(spec.origin).is_file():
-            file = Path(spec.origin)
-            return file.parents[1] if spec.submodule_search_locations else file.parent
+            return Path(spec.origin).parent
     return None
 
 

@@ -97,14 +97,19 @@ def ended(code: int) -> str:
     return f"its process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
 
 
-def _start(root: Path) -> subprocess.Popen[str]:
+def environment(root: Path) -> dict[str, str]:
+    """Return all the variables that a worker in a project is started with."""
     here = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([str(root), here, *filter(None, [os.environ.get("PYTHONPATH")])])
     kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("LAB_")}
+    return kept | FIXED | {"PYTHONPATH": path}
+
+
+def _start(root: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "lab.workers.worker"],
         cwd=root,
-        env=kept | FIXED | {"PYTHONPATH": path},
+        env=environment(root),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

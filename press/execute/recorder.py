@@ -158,9 +158,14 @@ class Recorder:
         if path is None:
             path = "."
         if isinstance(path, int):
-            if kind == LISTED and _asker(frame, False) == PROJECT:
-                self.refuse("a folder by its number", "list it by its name", frame)
-            return  # a file that was opened by name before, or a pipe
+            if kind != LISTED:
+                return  # a file that was opened by name before, or a pipe
+            try:
+                path = os.readlink(f"/proc/self/fd/{path}")
+            except OSError:
+                if _asker(frame, False) == PROJECT:
+                    self.refuse("a folder by its number", "list it by its name", frame)
+                return
         full = os.path.abspath(os.fsdecode(path))
         inside = self._inside(full)
         who = _asker(frame, kind != READ or full.endswith(_CODE))
@@ -347,7 +352,8 @@ def _connected(recorder: Recorder, event: str, given: tuple[Any, ...], frame: Fr
 
 def _cannot(recorder: Recorder, event: str, given: tuple[Any, ...], frame: FrameType | None) -> None:
     """Refuse what is not seen, unless a library does it on its own account: while it is imported, or to compile."""
-    if event == "ctypes.dlopen" and given[0] and recorder._inside(os.path.abspath(os.fsdecode(given[0]))):
+    library_file = os.fsdecode(given[0] or "") if event == "ctypes.dlopen" else ""
+    if os.sep in library_file and recorder._inside(os.path.abspath(library_file)):
         recorder.touch(READ, given[0], frame)  # machine code in the project, by its content
         return
     library = False
