@@ -35,7 +35,7 @@ class System:
     writer = False  # `run` makes two writers possible
 
     def __post_init__(self) -> None:
-        self.root, self.installed, self.ticks = self.home / "project", self.home / "site-packages", self.home / "ticks"
+        self.root, self.installed, self.ticks = self.home / "project", self.home / "site-packages", self.home / "site-packages/ticks"
         self.variables: dict[str, str] = {}
         self.parameters = dict(PARAMETERS)
         self.formats = ["html"]
@@ -157,11 +157,11 @@ class System:
 
     def saved(self) -> None:
         """Save the project as it is, to be put back for the next row."""
-        for name in ("project", "site-packages", "ticks"):
+        for name in ("project", "site-packages"):
             copy = self.home.with_name(f"{self.home.name}.saved") / name
             copy.parent.mkdir(exist_ok=True)
             there = self.home / name
-            shutil.copytree(there, copy, symlinks=True) if there.is_dir() else shutil.copy2(there, copy)
+            shutil.copytree(there, copy, symlinks=True)
 
     def restored(self) -> None:
         shutil.rmtree(self.home)

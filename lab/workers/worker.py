@@ -20,7 +20,7 @@ from typing import Any
 from filelock import Timeout
 
 from lab import tasks
-from lab.errors import LabError, NoResult
+from lab.errors import LabError, NoResult, Refused
 from lab.keys import key
 from lab.results import store, write_errors
 from lab.results.lock import lock_of
@@ -182,6 +182,8 @@ def compute_result(
             task_runner.prepare(wanted)
             with task_runner.reports(tell):
                 numbers, tables = task_runner.whole((wanted.experiment, wanted.values))
+    except recorder.Unrecordable as error:
+        raise Refused(str(error)) from None
     finally:
         tasks.through(None)
     task_runner.check_reads()
