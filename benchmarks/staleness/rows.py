@@ -134,7 +134,7 @@ def _move_function(system: System) -> None:
     (system.root / "parts/named.py").write_text("from parts.other import chosen as chosen\n")
 
 
-_read = 'def extra():\n    return float(open("data/" + "ex" + "tra.txt").read())'
+_read = 'from pathlib import Path\n\n\ndef extra():\n    return float(Path("data", "ex" + "tra.txt").read_text())'
 _listed = "def extra():\n    return len(load('data/' + 'shelf'))\n\n\ndef load(folder):\n    return os.listdir(folder)"
 _vain = "def extra():\n    return 5 if os.path.exists('data/' + 'more.txt') else 6"
 _set = "lib = abacus\nlib.FACTOR = 2\n\n\ndef extra():\n    return 0"
