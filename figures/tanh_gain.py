@@ -60,6 +60,9 @@ def settling(result: Result) -> Figure:
     return figure
 
 
+README = settling  # shown there, by `python -m figures`
+
+
 def _curves(axis: Axes, layers: pd.DataFrame, quantity: str, *, at: str, result: Result) -> None:
     """Draw one quantity against layer for every gain, and its name where the curve leaves the frame or ends."""
     low, high = axis.get_ylim()

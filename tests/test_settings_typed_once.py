@@ -32,7 +32,7 @@ from press.read.qmd import Cell, Source, Text, parse
 
 ROOT = Path(__file__).resolve().parents[1]
 # Chapters that still type a setting, or cannot be rendered at another one.
-NOT_YET = tuple(names(ROOT))
+NOT_YET = tuple(set(names(ROOT)) - {"batch_average", "cross_entropy", "momentum_ema", "squashing"})
 # Parameters that are bound to each other, and so cannot be varied one by one: for the two settings.
 BOUND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "batch_average": ({"batch": 8}, {"batch": 32}),
@@ -40,10 +40,14 @@ BOUND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"batch": 18, "groups": (18, 9, 3), "drawn": 9},
         {"batch": 20, "groups": (20, 10, 5), "drawn": 10},
     ),
-    "momentum_ema": ({"beta": 0.8}, {"beta": 0.95}),  # one of the betas
 }
 # Numbers that stand in a text for a reason of their own and are a parameter's default by chance: question and number.
-BY_CHANCE: dict[tuple[str, float], str] = {}
+BY_CHANCE: dict[tuple[str, float], str] = {
+    ("batch_average", 16): "the notes' own number, in the question",
+    ("batch_average", 10): "the base of a power",
+    ("cross_entropy", 5): "tensors that a formula keeps",
+    ("momentum_ema", 100): "1 / (1 - 0.99), the window of one of the betas",
+}
 
 NUMBER = re.compile(r"(?<![\w./−-])\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w/]|[.,]\d|\s?%)")  # shares in % are no setting
 SUPERSCRIPT = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pypdfium2
 import pytest
+from IPython.display import Markdown
 from playwright.sync_api import sync_playwright
 
 from lab.book.verdicts import decide
@@ -76,7 +77,7 @@ def printed(chapter: Chapter) -> Iterator[tuple[int, str]]:
             else:
                 for inline in chunk.inlines():
                     value = eval(inline.code, names)
-                    yield inline.line, value if isinstance(value, str) else getattr(value, "data", repr(value))
+                    yield inline.line, value.data if isinstance(value, Markdown) else str(value)
 
 
 def plain(markdown: str) -> str:

@@ -12,11 +12,11 @@ import typer
 
 from lab.cli.result import plain
 from lab.cli.run import Stopped, finish, watched
-from lab.cli.show import table
+from lab.cli.show import print_table
 from lab.errors import LabError
 from lab.keys.experiments import names
 from lab.run import verification
-from lab.run.scheduler import Job, Outcome
+from lab.run.run_state import Job, Outcome
 from lab.run.verification import Comparison
 
 MOST = 5  # numbers that differ and are listed, for each experiment
@@ -31,7 +31,7 @@ def again(chosen: Sequence[str], root: Path, workers: int, address: str | None =
     jobs, amiss = list[Job](), dict[str, str]()
     for name in chosen or names(root):
         try:
-            jobs.append(Job(name, verify=True, expected=verification.book(name, root).provenance["seconds"]))
+            jobs.append(Job(name, verify=True, expected=verification.committed(name, root).provenance["seconds"]))
         except LabError as error:
             amiss[name] = str(error)
     outcomes, stopped = list[Outcome](), False
@@ -65,7 +65,7 @@ def _print(found: list[Comparison], failed: dict[str, str]) -> None:
         for of in found
         for claim in of.claims
     ]
-    table(rows, head=["experiment", "claim", "book", "here", "number in the book", "number here", "same?"])
+    print_table(rows, head=["experiment", "claim", "book", "here", "number in the book", "number here", "same?"])
     print("\nSummary, for a bug report")
     print("-------------------------")
     for of in found:

@@ -92,7 +92,7 @@ class Comparison:
         return f"{self.experiment}: {word}, {verdicts}, {inside}; largest relative difference {most:.1g}, of {name}"
 
 
-def book(name: str, root: Path) -> store.Stored:
+def committed(name: str, root: Path) -> store.Stored:
     """Return the committed result, fresh or not: on another machine its versions may be others.  Raises LabError."""
     try:
         return store.read_result(root / "results" / name, root)
@@ -102,7 +102,7 @@ def book(name: str, root: Path) -> store.Stored:
 
 def compare(name: str, root: Path) -> Comparison:
     """Compare the result recomputed last, in .lab/verify, with the book's."""
-    theirs, ours = book(name, root), store.read_result(verify_folder(root, name), root)
+    theirs, ours = committed(name, root), store.read_result(verify_folder(root, name), root)
     module = experiments.load(name, root)
     results = as_result(module, theirs), as_result(module, ours)
     claims = [

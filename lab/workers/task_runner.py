@@ -117,7 +117,7 @@ def whole(setting: tuple[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str
     module = experiments.load(name, Path.cwd())  # a worker's working directory is the project, wherever that lies
     found = module.run(module.Params(**values))
     if not isinstance(found, module.Result):
-        raise LabError(f"run in experiments/{name}.py returned {type(found).__name__}, not its Result")
+        raise LabError(f"run in experiments.{name} returned {type(found).__name__}, not its Result")
     return codec.encode(found)
 
 
