@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,29 @@ def test_a_changed_file_that_a_chapter_links_to_is_copied_again(make_book: MakeB
     make_book({"one.qmd": "# One {#sec-one}\n\n[data](data/a.csv)\n", "data/a.csv": "2"})
     render(root)
     assert files(root)["_book/data/a.csv"] == b"2"
+
+
+def test_a_chapter_that_is_left_alone_shows_its_newest_outputs(make_book: MakeBook) -> None:
+    root = make_book({"one.qmd": CELL.replace("1 + 1", "len(open('runs').read())")})
+    for number, key in enumerate(("first", "second", "first", "third"), 1):
+        render(root, key=key)
+        outputs = sorted((root / ".press/cells/one").iterdir(), key=lambda file: file.stat().st_mtime_ns)
+        for age, file in enumerate(reversed(outputs)):  # a file's time may be coarse
+            os.utime(file, (file.stat().st_atime, file.stat().st_mtime - age))
+        assert len(outputs) == min(number, 2 if number < 4 else 3)
+    render(root, key="fourth", only=["two.qmd"])
+    assert b"a number: 3" in files(root)["_book/one.html"]
+
+
+def test_a_chapter_with_another_name_keeps_its_outputs(make_book: MakeBook) -> None:
+    figure = "import io\nfrom IPython.display import SVG\nSVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')"
+    root = make_book({"one.qmd": CELL + f"\n```{{python}}\n{figure}\n```\n"})
+    render(root)
+    (root / "one.qmd").rename(root / "three.qmd")
+    (root / "_quarto.yml").write_text(SETTINGS.replace("one.qmd", "three.qmd"))
+    assert not render(root).of("execute")
+    assert (root / "runs").read_text() == "x" and b"a number: 2" in files(root)["_book/three.html"]
+    assert "_book/three_files/cell-2-1.svg" in files(root)
 
 
 def test_only_some_chapters_run_while_the_others_keep_their_outputs(make_book: MakeBook) -> None:
