@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,18 @@ def test_a_changed_file_that_a_chapter_links_to_is_copied_again(make_book: MakeB
     assert files(root)["_book/data/a.csv"] == b"2"
 
 
+def test_a_chapter_moved_into_a_part_is_set_as_in_a_fresh_book(make_book: MakeBook) -> None:
+    root = make_book({"one.qmd": "# One {#sec-one}\n\n## A section\n\nText.\n"})
+    render(root, ("pdf",))
+    moved = SETTINGS.replace("    - one.qmd\n", "    - part: First\n      chapters:\n        - one.qmd\n")
+    (root / "_quarto.yml").write_text(moved)
+    render(root, ("pdf",))
+    found = files(root)["_book/a-book.pdf"]
+    shutil.rmtree(root / ".press")
+    render(root, ("pdf",))
+    assert found == files(root)["_book/a-book.pdf"]
+
+
 def test_a_chapter_that_is_left_alone_shows_its_newest_outputs(make_book: MakeBook) -> None:
     root = make_book({"one.qmd": CELL.replace("1 + 1", "len(open('runs').read())")})
     for number, key in enumerate(("first", "second", "first", "third"), 1):
@@ -184,8 +197,6 @@ def test_the_same_sources_give_the_same_bytes(make_book: MakeBook) -> None:
     root = make_book({"one.qmd": CELL})
     render(root, ("html", "pdf"))
     before = files(root)
-    import shutil
-
     shutil.rmtree(root / "_book")
     shutil.rmtree(root / ".press")
     render(root, ("html", "pdf"))
