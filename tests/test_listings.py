@@ -16,9 +16,7 @@ from press.read.qmd import Cell, parse
 ROOT = Path(__file__).resolve().parents[1]
 # Chapters that still show parts of functions.
 NOT_YET = {
-    *("batchnorm_regularization", "dead_neurons", "forgiving", "hockey_stick"),
-    *("identity_depth", "initial_loss", "kaiming", "loss_log", "saturation", "tanh_gain"),
-    "zero_init",
+    *("batchnorm_regularization", "forgiving", "loss_log"),
 }
 
 
