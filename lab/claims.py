@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 R_contra = TypeVar("R_contra", contravariant=True)
 
@@ -22,16 +22,24 @@ class Verdict(Enum):
         return self.value
 
 
+Text = str | Callable[[Any], str]  # as it stands, or made from the parameters: no setting is typed twice
+
+
 @dataclass(frozen=True)
 class Claim(Generic[R_contra]):
     """One claim, and how its verdict is decided from the experiment's result."""
 
     name: str  # hyphenated, unique within the experiment: its anchor in the book is claim-<stem>-<name>
-    text: str  # the claim in our words (Markdown)
+    text: Text  # the claim in our words (Markdown)
     source: str  # notes file and place, for example "N0, last lines"
-    line: str  # when it holds, and why the line is there; written down before the number was seen (Markdown)
+    line: Text  # when it holds, and why the line is there; written down before the number was seen (Markdown)
     verdict: Callable[[R_contra], Verdict]
     number: Callable[[R_contra], str]  # the number that decided it, as text (Markdown)
+
+    def stated(self, params: Any) -> tuple[str, str]:
+        """Return the claim's text and its line for a setting."""
+        text, line = (part if isinstance(part, str) else part(params) for part in (self.text, self.line))
+        return text, line
 
 
 def side(low: float, high: float, *, above: float) -> Verdict:

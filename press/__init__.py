@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from press.book import Book as Book
-    from press.build import read_sources as read_sources
-    from press.build import render as render
+    from press.build.render import read_sources as read_sources
+    from press.build.render import render as render
     from press.errors import SourceError as SourceError
     from press.execute import reads as reads
     from press.execute import recorder as recorder
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "press.book": ["Book"],
-    "press.build": ["read_sources", "render"],
+    "press.build.render": ["read_sources", "render"],
     "press.errors": ["SourceError"],
     "press.execute.source_imports": ["forget", "from_source"],
     "press.execute": ["reads", "recorder"],

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 Node = dict[str, Any]  # a pandoc block or inline, {"t": ..., "c": ...}
+Progress = Callable[[str, str, str], None]  # event ("execute", "read", "write", ...), chapter or format, detail
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,11 @@ class Chapter:
         """The chapter as links and errors name it: book/tanh_gain.qmd."""
         return self.path.as_posix()
 
+    @property
+    def group(self) -> str:
+        """What it stands under in a list of chapters: its part, "Appendices", or nothing."""
+        return "Appendices" if self.appendix else self.part or ""
+
 
 @dataclass(frozen=True)
 class Book:
@@ -49,12 +57,30 @@ class Book:
     bibliography: Path | None = None  # relative to the root
     csl: Path | None = None  # relative to the root
     filters: tuple[Path, ...] = ()  # in Lua, relative to the root
+    css: tuple[str, ...] = ()  # style sheets, relative to the root
+    favicon: str | None = None  # relative to the root
+    pre_render: tuple[str, ...] = ()  # scripts or commands
+    downloads: tuple[str, ...] = ()  # formats that the site offers
     config: dict[str, Any] = field(default_factory=dict)  # the whole of _quarto.yml, checked
 
     def option(self, fmt: str, name: str, default: Any = None) -> Any:
         """A setting of one format ("html", "typst"): the format's own, else the book's."""
         own = self.config.get("format", {}).get(fmt) or {}
         return own.get(name, self.config.get(name, default))
+
+    @property
+    def references_made_of(self) -> list[Path]:
+        """The files that citations come from and pass through."""
+        return [file for file in (self.bibliography, self.csl, *self.filters) if file]
+
+    @property
+    def published(self) -> str:
+        """The date in words where it is an ISO date, else as written: 31 January 2026."""
+        try:
+            day = date.fromisoformat(self.date)
+        except ValueError:
+            return self.date
+        return f"{day.day} {day:%B %Y}"
 
     def chapter(self, source: str) -> Chapter | None:
         """The chapter with this path, if it is one."""

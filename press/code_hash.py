@@ -10,7 +10,7 @@ _HOME = Path(__file__).parent
 
 
 @cache
-def code(*parts: str) -> str:
+def code_hash(*parts: str) -> str:
     """Return the hash of some of press's files and folders; of all outside the writers, `html` and `pdf`, by default."""
     files = [file for part in parts for file in [_HOME / part, *(_HOME / part).rglob("*")]] or [
         file for file in _HOME.rglob("*") if file.relative_to(_HOME).parts[0] not in ("html", "pdf")

@@ -5,6 +5,7 @@ Whatever press or the lab writes while somebody may read it, or may kill the wri
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 NEWEST = 5  # files of one folder that stay in the cache, so that going back and forth costs nothing
 _SEAL = 64  # characters at the end of a cached file: the hash of what stands before them
@@ -68,23 +70,26 @@ def sync_folder(place: Path) -> None:
 def cached(folder: Path, made_of: Iterable[str], make: Callable[[], bytes], newest: int = NEWEST) -> bytes:
     """Return what is kept in `folder` for `made_of`; make and keep it where there is nothing, or a damaged file."""
     sources = list(made_of)
-    if found := cached_file(folder, sources):
+    path = _path(folder, sources)
+    if (found := unsealed(path)) is not None:
         with suppress(OSError):
-            return found.read_bytes()[:-_SEAL]
+            path.touch()  # the newest stay
+        return found
     made = make()
     with suppress(OSError):  # a folder that cannot be written to: slower, no worse
         keep(folder, sources, made, newest)
     return made
 
 
+def cached_json(folder: Path, made_of: Iterable[str], make: Callable[[], Any]) -> Any:
+    """Return a value as `cached` does, kept as JSON."""
+    return json.loads(cached(folder, made_of, lambda: json.dumps(make()).encode()))
+
+
 def cached_file(folder: Path, made_of: Iterable[str]) -> Path | None:
     """Return the file kept in `folder` for `made_of`, its seal at its end; None where there is none, or a damaged one."""
     path = _path(folder, made_of)
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    if content[-_SEAL:] != _seal(content[:-_SEAL]):
+    if unsealed(path) is None:
         return None
     with suppress(OSError):
         path.touch()  # the newest stay
@@ -93,15 +98,29 @@ def cached_file(folder: Path, made_of: Iterable[str]) -> Path | None:
 
 def keep(folder: Path, made_of: Iterable[str], content: bytes, newest: int = NEWEST) -> Path:
     """Keep what was made, in place of the oldest in that folder.  Raises OSError where that cannot be."""
-    path = _path(folder, made_of)
+    return write_sealed(_path(folder, made_of), content, newest)
+
+
+def write_sealed(path: Path, content: bytes, newest: int = NEWEST) -> Path:
+    """Write a file with its seal, in place of the oldest in its folder.  Raises OSError where that cannot be."""
     write_whole(path, content + _seal(content))
     ages = {}
-    for other in folder.iterdir():
+    for other in path.parent.iterdir():
         with suppress(OSError):  # somebody else has just removed it
-            ages[other] = other.stat().st_mtime_ns
+            if other.is_file():
+                ages[other] = other.stat().st_mtime_ns
     for old in sorted(ages, key=lambda other: ages[other])[:-newest]:
         old.unlink(missing_ok=True)
     return path
+
+
+def unsealed(path: Path) -> bytes | None:
+    """Return the content of a sealed file, None where there is none or it was damaged."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return content[:-_SEAL] if content[-_SEAL:] == _seal(content[:-_SEAL]) else None
 
 
 def _path(folder: Path, made_of: Iterable[str]) -> Path:

@@ -1,4 +1,4 @@
-"""The pandoc program: Markdown and HTML to syntax trees, citations and the bibliography."""
+"""The pandoc program: Markdown and HTML to syntax trees, syntax trees to HTML and Typst, citations and the bibliography."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from press.errors import SourceError
 
 HOME = Path(__file__).parent
 LIMIT = 60  # seconds; a chapter takes one, nested open brackets take for ever
+_API = [1, 23, 1]  # version of pandoc's JSON
 _MISSING = re.compile(r"citation (\S+) not found")
+_UNKNOWN = re.compile(r"Could not convert TeX math (.*?), rendering as TeX", re.DOTALL)
 
 
 @cache
@@ -40,7 +42,7 @@ class Read(NamedTuple):
     description: str  # of the page, in plain text
 
 
-def _run(arguments: list[str], text: str, book: Book, file: str) -> tuple[Node, str]:
+def _read(arguments: list[str], text: str, book: Book, file: str) -> tuple[Node, str]:
     own = [option for name in book.filters for option in ("-L", str(name))]  # before ours, as under Quarto
     command = [program(), *own, *arguments, "-t", "json"]
     try:
@@ -73,24 +75,39 @@ def _citeproc(book: Book) -> list[str]:
     return ["--citeproc", "--bibliography", str(book.bibliography), *style]
 
 
-def markdown(text: str, book: Book, file: str) -> Read:
+def from_markdown(text: str, book: Book, file: str) -> Read:
     """Read a chapter, with its citations written out."""
     filters = [option for name in ("description", "refs") for option in ("-L", str(HOME / f"{name}.lua"))]
     metadata = ["-M", "link-citations=true", "-M", f"lang={book.lang}"]
-    document, log = _run(["-f", "markdown", *filters, *_citeproc(book), *metadata], text, book, file)
+    document, log = _read(["-f", "markdown", *filters, *_citeproc(book), *metadata], text, book, file)
     description = document["meta"].get("description-meta", {"c": ""})["c"]
     return Read(document["blocks"], _MISSING.findall(log), description)
 
 
-def html(text: str, book: Book, file: str) -> list[Node]:
+def from_html(text: str, book: Book, file: str) -> list[Node]:
     """Read a piece of HTML, such as a table."""
-    blocks: list[Node] = _run(["-f", "html"], text, book, file)[0]["blocks"]
+    blocks: list[Node] = _read(["-f", "html"], text, book, file)[0]["blocks"]
     return blocks
 
 
-def bibliography(keys: list[str], book: Book) -> list[Node]:
+def references(keys: list[str], book: Book) -> list[Node]:
     """Return the list of references for these keys: a Div with the id "refs"."""
     cited = ", ".join(f"@{key}" for key in keys)
     text = f"---\nnocite: |\n  {cited}\n---\n"
-    blocks: list[Node] = _run(["-f", "markdown", *_citeproc(book)], text, book, str(book.bibliography))[0]["blocks"]
+    blocks: list[Node] = _read(["-f", "markdown", *_citeproc(book)], text, book, str(book.bibliography))[0]["blocks"]
     return blocks
+
+
+def to_text(blocks: list[Node], form: str, chapter: Path, book: Book, *options: str) -> str:
+    """Write blocks of a chapter as `form` ("html5", "typst-smart"); raise SourceError for a formula pandoc does not know."""
+    document = json.dumps({"pandoc-api-version": _API, "meta": {}, "blocks": blocks})
+    command = [program(), "-f", "json", "-t", form, "--wrap=none", *options]
+    done = subprocess.run(command, input=document.encode(), capture_output=True, cwd=book.root)
+    log = done.stderr.decode(errors="replace").strip()
+    if done.returncode:
+        raise RuntimeError(f"pandoc cannot write {chapter} as {form}: {log}")
+    if failed := _UNKNOWN.search(log):
+        before, found, _ = (book.root / chapter).read_text(encoding="utf-8").partition(failed[1])
+        line = before.count("\n") + 1 if found else 0
+        raise SourceError(chapter, line, f"unknown TeX: {failed[1]}", f"pandoc's words:\n{log}")
+    return done.stdout.decode()

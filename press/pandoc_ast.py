@@ -21,6 +21,11 @@ def text(value: str) -> Node:
     return {"t": "Str", "c": value}
 
 
+def space() -> Node:
+    """Return a space between words."""
+    return {"t": "Space"}
+
+
 def plain(inlines: list[Node]) -> Node:
     """Return a block of inlines that is no paragraph."""
     return {"t": "Plain", "c": inlines}
@@ -87,6 +92,12 @@ def change(value: Any, rule: Callable[[Node], Node | list[Node] | None]) -> Any:
     return value
 
 
+def split(blocks: list[Node], name: str) -> tuple[list[Node], list[Node]]:
+    """Return the blocks without those divs that have the class `name`, and what is in these: a caption, a title."""
+    named = [block for block in blocks if block["t"] == "Div" and name in triple(block)[1]]
+    return [block for block in blocks if block not in named], [inner for block in named for inner in block["c"][1]]
+
+
 def every(value: Any) -> Iterator[Node]:
     """Yield every node of a tree, in the order of the text, outermost first."""
     waiting = [value]  # the next one last; by recursion it would take three times as long
@@ -98,6 +109,26 @@ def every(value: Any) -> Iterator[Node]:
             value = value.get("c")
         if isinstance(value, list):
             waiting += [item for item in reversed(value) if isinstance(item, dict | list)]
+
+
+class Rewriter:
+    """Writes a tree anew from the outside in, for one format: a subclass says what stands for a node."""
+
+    def rewrite(self, nodes: list[Node]) -> list[Node]:
+        """Return what stands for blocks or inlines."""
+        return [new for node in nodes for new in self.node(node)]
+
+    def node(self, node: Node) -> list[Node]:
+        """Return what stands for one block or inline: itself, with its content written anew."""
+        return [{"t": node["t"], "c": self.inside(node["c"])}] if "c" in node else [node]
+
+    def inside(self, value: Any) -> Any:
+        """Return the content of a node with every list of nodes in it written anew."""
+        if not isinstance(value, list):
+            return value
+        if all(isinstance(item, dict) and "t" in item for item in value):
+            return self.rewrite(value)
+        return [self.inside(item) for item in value]
 
 
 def words(value: Any) -> str:

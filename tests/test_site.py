@@ -10,14 +10,14 @@ from typing import Any
 
 import pypdfium2
 import pytest
+from IPython.display import Markdown
 from playwright.sync_api import sync_playwright
 
 from lab.book.verdicts import decide
 from lab.keys.experiments import load, names
 from press.book import Chapter
 from press.read.project import read_project
-from press.read.qmd import Cell
-from press.read.scan import parse
+from press.read.qmd import Cell, parse
 from tests.site_pages import SitePage, dangling, fetched_from_elsewhere, outside_links, read
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,7 +77,7 @@ def printed(chapter: Chapter) -> Iterator[tuple[int, str]]:
             else:
                 for inline in chunk.inlines():
                     value = eval(inline.code, names)
-                    yield inline.line, value if isinstance(value, str) else getattr(value, "data", repr(value))
+                    yield inline.line, value.data if isinstance(value, Markdown) else str(value)
 
 
 def plain(markdown: str) -> str:

@@ -142,7 +142,7 @@ class Ours(System):
                     raise Refused(str(error)) from None
             else:
                 bring_up_to_date(["walk"], self.root, 1)
-            there = status.of("walk", self.root)
+            there = status.status_of("walk", self.root)
         if not there.is_fresh and not dies:
             raise Refused("; ".join(there.why))
         return "" if dies else self.value("")

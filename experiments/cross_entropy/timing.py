@@ -8,7 +8,7 @@ reported is a median over rounds with an interval, and whoever draws a line draw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -26,22 +26,23 @@ class Median(NamedTuple):
     high: float
 
 
-def ratios(tasks: Sequence[Callable[[], object]], rounds: int, calls: int) -> NDArray[np.float64]:
-    """Return each task's processor time over the last task's, round by round: [task, round].
+def time_ratios(
+    tasks: Mapping[str, Callable[[], object]], reference: str, rounds: int, calls: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return each task's processor time over that of the task named `reference`, round by round: [round].
 
     A round times `calls` calls of every task, one task after the other; before the first, each is called once untimed.
     """
-    seconds: NDArray[np.float64] = np.zeros((len(tasks), rounds))
-    for task in tasks:
+    seconds: dict[str, NDArray[np.float64]] = {name: np.zeros(rounds) for name in tasks}
+    for task in tasks.values():
         task()
     for turn in range(rounds):
-        for index, task in enumerate(tasks):
-            begin = processor_seconds()
+        for name, task in tasks.items():
+            start = processor_seconds()
             for _ in range(calls):
                 task()
-            seconds[index, turn] = processor_seconds() - begin
-    last: NDArray[np.float64] = seconds[-1]
-    return seconds / last
+            seconds[name][turn] = processor_seconds() - start
+    return {name: spent / seconds[reference] for name, spent in seconds.items()}
 
 
 def median(values: NDArray[np.float64]) -> Median:

@@ -8,7 +8,7 @@ from typing import Any
 
 from IPython.display import Markdown
 
-from lab.book.markdown_tables import pipes
+from lab.book.markdown_tables import markdown_table
 from lab.claims import Claim, Verdict
 from lab.errors import LabError, unknown
 from lab.estimate import Estimate
@@ -22,6 +22,8 @@ class Entry:
 
     experiment: str
     claim: Claim[Any]
+    text: str  # of the claim, at the book's setting
+    line: str  # drawn for it
     verdict: Verdict
     number: str
 
@@ -40,12 +42,14 @@ def decide(experiment: Any) -> list[Entry]:
     """Return the experiment's claims with the verdicts that its result gives."""
     name, root = home(experiment)
     result = as_result(experiment, book_result(name, root))
+    params = getattr(result, "params", None)
     found = []
     for claim in experiment.CLAIMS:
         verdict = claim.verdict(result)
         if not isinstance(verdict, Verdict):
             raise LabError(f"claim {claim.name!r} of {name}: verdict gave {verdict!r}, wanted a lab.claims.Verdict")
-        found.append(Entry(name, claim, verdict, claim.number(result)))
+        text, line = claim.stated(params)
+        found.append(Entry(name, claim, text, line, verdict, claim.number(result)))
     return found
 
 
@@ -53,10 +57,9 @@ def verdicts(experiment: Any) -> Markdown:
     """Return the chapter's claims as a table: claim, line, verdict, number.  The ledger links to its rows."""
     # The anchor comes after the text: under Quarto, Typst attaches it to what stands before it.
     rows = [
-        [f"{entry.claim.text}[]{{#{entry.anchor}}}", entry.claim.line, entry.word, entry.number]
-        for entry in decide(experiment)
+        [f"{entry.text}[]{{#{entry.anchor}}}", entry.line, entry.word, entry.number] for entry in decide(experiment)
     ]
-    return Markdown(pipes(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
+    return Markdown(markdown_table(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
 
 
 def verdict(experiment: Any, name: str) -> Markdown:
@@ -89,13 +92,13 @@ def ledger() -> Markdown:
                 if first[entry.experiment] == entry.claim.name
                 else ""
             ),
-            entry.claim.text,
+            entry.text,
             f"[{entry.verdict}]({entry.experiment}.qmd#{entry.anchor}){{.verdict-{entry.verdict.name.lower()}}}",
             entry.number,
         ]
         for entry in entries
     ]
-    return Markdown(pipes(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
+    return Markdown(markdown_table(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
 
 
 @dataclass(frozen=True)
@@ -123,10 +126,10 @@ def ledger_counts() -> Counts:
         count = sum(entry.verdict is verdict for entry in entries)
         if count:
             phrases.append(f"{count} {one if count == 1 else several}")
-    summary = " and ".join(filter(None, [", ".join(phrases[:-1]), *phrases[-1:]]))
+    summary = " and ".join(filter(None, [", ".join(phrases[:-1]), *phrases[-1:]])) or "none is decided yet"
     results = [as_result(load(name, root), book_result(name, root)) for name in in_book_order(root)]
     estimates = [value for result in results for value in vars(result).values() if isinstance(value, Estimate)]
-    return Counts(len(entries), len(results), summary, str(estimates[0]) if estimates else "")
+    return Counts(len(entries), len(results), summary, str(estimates[0] if estimates else Estimate.of([1, 2, 3])))
 
 
 def in_book_order(root: Path) -> list[str]:

@@ -11,13 +11,13 @@ import typer
 
 from lab.book.verdicts import decide, in_book_order
 from lab.cli.result import plain
-from lab.cli.show import table
+from lab.cli.show import print_table
 from lab.errors import NoResult
 from lab.keys.experiments import load
 from lab.run import status
 
 
-def ledger(chosen: Sequence[str], root: Path, as_json: bool) -> None:
+def print_ledger(chosen: Sequence[str], root: Path, as_json: bool) -> None:
     """Print every claim, of all experiments or those chosen; exit code 1 if one has no fresh result."""
     entries, without = [], []
     for name in chosen or in_book_order(root):
@@ -25,16 +25,16 @@ def ledger(chosen: Sequence[str], root: Path, as_json: bool) -> None:
             entries += decide(load(name, root))
         except NoResult:
             without.append(
-                f"{name}: no verdicts, its result is {status.of(name, root).state.value}; type: lab run {name}"
+                f"{name}: no verdicts, its result is {status.status_of(name, root).state.value}; type: lab run {name}"
             )
         except Exception as error:  # whatever importing somebody's experiment raises; the others still have verdicts
             without.append(f"{name}: no verdicts: {type(error).__name__}: {error}")
-    rows = [[e.experiment, e.claim.name, str(e.verdict), plain(e.number), plain(e.claim.text)] for e in entries]
+    rows = [[e.experiment, e.claim.name, str(e.verdict), plain(e.number), plain(e.text)] for e in entries]
     head = ["experiment", "claim", "verdict", "number", "text"]
     if as_json:
         print(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=1, ensure_ascii=False))
     else:
-        table(rows, head=[*head[:-1], ""])
+        print_table(rows, head=[*head[:-1], ""])
     for line in without:
         print(line, file=sys.stderr)
     if without:

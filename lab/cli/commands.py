@@ -20,19 +20,20 @@ def status(names: Names = None) -> None:
     Examples:  lab status
                lab status tanh_gain
     """
-    from lab.cli.show import columns, short
+    from lab.cli.show import first_reasons, print_columns
     from lab.duration import duration
-    from lab.run.status import every
+    from lab.run.status import every_status
 
     root = find_root()
-    there = every(root, checked(names, root))
-    rows = [[s.experiment, s.state.value, duration(s.seconds), short(s.why)] for s in there]
-    columns(rows, right=(2,))
+    there = every_status(root, checked(names, root))
+    rows = [[s.experiment, s.state.value, duration(s.seconds), first_reasons(s.why)] for s in there]
+    print_columns(rows, right=(2,))
 
 
 def run(
     names: Names = None,
     changes: Changes = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="with the tests' setting: does it run at all?")] = False,
     seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="the same as --set seeds=N")] = None,
     jobs: Jobs = CORES,
     force: Annotated[bool, typer.Option("--force", help="also what is fresh")] = False,
@@ -48,7 +49,7 @@ def run(
 ) -> None:
     """Compute what is stale or missing: all of it, or the experiments named.
 
-    With --set, --seeds or --device, another setting: kept in .lab/cache, or at --cache URL for a team to share; the book's
+    With --set, --seeds, --smoke or --device, another setting: kept in .lab/cache, or at --cache URL for a team to share; the book's
     results stay as they are.
 
     With --executor dask, the tasks of experiments are computed by a Dask cluster and come back here.  Its workers
@@ -59,6 +60,7 @@ def run(
     Examples:  lab run
                lab run tanh_gain --force
                lab run tanh_gain --set depth=200 --set gains=0.5,1,2 --seeds 64
+               lab run tanh_gain --smoke
                lab run loss_log --seeds 1000 --device cuda
                lab run --executor dask --address tcp://10.0.0.5:8786
     """
@@ -71,8 +73,9 @@ def run(
     if cache is not None:
         if not cache:
             raise typer.BadParameter("it is empty: name a folder or a URL", param_hint="'--cache'")
-        if not typed and device is None:
-            raise typer.BadParameter("it is for other settings: --set, --seeds or --device", param_hint="'--cache'")
+        if not typed and not smoke and device is None:
+            message = "it is for other settings: --set, --seeds, --smoke or --device"
+            raise typer.BadParameter(message, param_hint="'--cache'")
         os.environ["LAB_CACHE"] = (
             cache if "://" in cache else str(Path(cache).expanduser().resolve())
         )  # the workers' as well
@@ -80,10 +83,10 @@ def run(
         from lab.device import choose
 
         choose(device)
-    if typed or device is not None:
-        running.another_setting(chosen, typed, root, jobs, force, at)
+    if typed or smoke or device is not None:
+        running.another_setting(chosen, typed, root, jobs, force, at, smoke)
     else:
-        running.book(chosen, root, jobs, force, at)
+        running.compute_book(chosen, root, jobs, force, at)
 
 
 def why(
@@ -127,10 +130,10 @@ def claims(names: Names = None, as_json: Annotated[bool, typer.Option("--json", 
                lab claims tanh_gain
                lab claims --json
     """
-    from lab.cli.claims import ledger
+    from lab.cli.claims import print_ledger
 
     root = find_root()
-    ledger(checked(names, root), root, as_json)
+    print_ledger(checked(names, root), root, as_json)
 
 
 def new(
@@ -140,16 +143,49 @@ def new(
     part: Annotated[
         str | None, typer.Option(metavar="TITLE", help="of the book; the last one if none is named")
     ] = None,
+    package: Annotated[
+        bool, typer.Option("--package", help="the experiment as a folder, for more code than one file should hold")
+    ] = False,
 ) -> None:
     """A new question: experiment, figures, chapter and test, which run at once and are there to be replaced.
 
     \b
     Examples:  lab new dead_neurons
-               lab new dead_neurons --part "Starting weights"
+               lab new dead_neurons --part "Starting weights" --package
     """
-    from lab.cli.new import start
+    from lab.cli.questions import write_new
 
-    start(name, find_root(), part)
+    write_new(name, find_root(), part, package)
+
+
+def remove(
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="questions")],
+    force: Annotated[bool, typer.Option("--force", help="also what git does not have")] = False,
+) -> None:
+    """Take questions out: experiment, figures, chapter, test, result, and their places in _quarto.yml and the notation.
+
+    Refuses what git could not bring back, unless told --force.
+
+    Example:  lab remove dead_neurons
+    """
+    from lab.cli.questions import remove_all
+
+    root = find_root()
+    remove_all(checked(names, root), root, force)
+
+
+def rename(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="name of the question")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="its name from now on")],
+    force: Annotated[bool, typer.Option("--force", help="also what git does not have")] = False,
+) -> None:
+    """Name a question anew, wherever it is named: files, modules, labels, links; its result moves with it.
+
+    Example:  lab rename dead_neurons dying_units
+    """
+    from lab.cli.questions import rename_one
+
+    rename_one(old, new, find_root(), force)
 
 
 def render(
@@ -167,15 +203,14 @@ def render(
                lab render tanh_gain --to html
                lab render --with press
     """
-    from lab.cli.render import FORMATS, RENDERERS
-    from lab.cli.render import render as rendered
+    from lab.cli.render import FORMATS, RENDERERS, render_book
 
     formats = [word.strip() for word in to.split(",")]
     if not set(formats) <= set(FORMATS):
         raise typer.BadParameter(f"{to!r} is not html, pdf or html,pdf", param_hint="'--to'")
     if renderer not in (None, *RENDERERS):
         raise typer.BadParameter(f"{renderer!r} is not quarto or press", param_hint="'--with'")
-    rendered(chapters or [], find_root(), formats, renderer, jobs)
+    render_book(chapters or [], find_root(), formats, renderer, jobs)
 
 
 def serve(
@@ -185,12 +220,12 @@ def serve(
 
     Example:  lab serve --port 8080
     """
-    from lab.cli.render import serve as served
+    from lab.cli.render import serve_site
 
-    served(find_root(), port)
+    serve_site(find_root(), port)
 
 
-COMMANDS = (status, run, why, verify, claims, new, render, serve)
+COMMANDS = (status, run, why, verify, claims, new, rename, remove, render, serve)
 ALONE = {command.__name__: command for command in (status, run, why, verify, claims, render, serve)}  # need no argument
 
 

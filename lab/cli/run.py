@@ -10,19 +10,22 @@ from pathlib import Path
 import typer
 
 from lab import device
-from lab.cli.show import short
+from lab.cli.show import first_reasons
 from lab.cli.watch import Watch
 from lab.errors import LabError
 from lab.keys import key
 from lab.keys.experiments import load, names
+from lab.keys.params import as_typed
 from lab.results import store
 from lab.results.shared_cache import VARIABLE
 from lab.run import scheduler, status
-from lab.run.scheduler import Job, Outcome
+from lab.run.run_state import Job, Outcome
 from press import reads
 
 
-def book(chosen: Sequence[str], root: Path, workers: int, force: bool = False, address: str | None = None) -> None:
+def compute_book(
+    chosen: Sequence[str], root: Path, workers: int, force: bool = False, address: str | None = None
+) -> None:
     """Compute the book's results that are not fresh (with `force`: all), of all experiments or those chosen."""
     outcomes = bring_up_to_date(chosen or names(root), root, workers, force, address)
     if not outcomes:
@@ -34,7 +37,7 @@ def bring_up_to_date(
     chosen: Sequence[str], root: Path, workers: int, force: bool = False, address: str | None = None
 ) -> list[Outcome]:
     """Compute what is not fresh among some experiments, before the reader's eyes."""
-    there = status.every(root, chosen) if chosen else []
+    there = status.every_status(root, chosen) if chosen else []
     jobs = [Job(of.experiment, force=force, expected=of.seconds) for of in there if force or not of.is_fresh]
     return watched(jobs, root, workers, address) if jobs else []
 
@@ -90,15 +93,19 @@ def finish(outcomes: list[Outcome]) -> None:
 
 
 def another_setting(
-    chosen: Sequence[str], typed: Sequence[str], root: Path, workers: int, force: bool, address: str | None = None
+    chosen: Sequence[str],
+    typed: Sequence[str],
+    root: Path,
+    workers: int,
+    force: bool,
+    address: str | None = None,
+    smoke: bool = False,
 ) -> None:
     """Compute one experiment with other parameters, into the cache, and print what came out."""
     if len(chosen) != 1:
-        raise LabError(
-            "another setting is of one experiment at a time: name it\nas in: lab run tanh_gain --set depth=200"
-        )
+        raise LabError("another setting is of one experiment at a time: name it, as in: lab run NAME --set depth=200")
     (name,) = chosen
-    changes = _changes(name, typed, root)
+    changes = (_smoke(name, root) if smoke else {}) | _changes(name, typed, root)
     wanted = key.compute(name, root, changes)
     if (
         device.training_device() != device.PROCESSOR
@@ -127,6 +134,13 @@ def another_setting(
     describe(load(name, root), there)
 
 
+def _smoke(name: str, root: Path) -> dict[str, str]:
+    """Return the setting that the fast tests run, as it would be typed."""
+    module = load(name, root)
+    small, book = vars(module.SMOKE), vars(module.Params())
+    return {field: as_typed(small[field]) for field in book if small[field] != book[field]}
+
+
 def _changes(name: str, typed: Sequence[str], root: Path) -> dict[str, str]:
     """Return field=value as a dict; data files are looked for from where the command was typed."""
     known = key.fields(name, root)
@@ -148,6 +162,6 @@ def _remember(outcome: Outcome, root: Path) -> None:
     if job.changes or job.verify or device.in_key():
         return
     if outcome.error:
-        status.note_failure(job.experiment, root, short([outcome.error]))
+        status.note_failure(job.experiment, root, first_reasons([outcome.error]))
     else:
         status.forget_failure(job.experiment, root)

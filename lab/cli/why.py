@@ -20,7 +20,7 @@ SAYS = {
 
 def explain(chosen: Sequence[str], root: Path) -> None:
     """Print the state of results, those chosen or all that are not fresh, reason by reason, and what to type."""
-    there = status.every(root, chosen)
+    there = status.every_status(root, chosen)
     shown = [of for of in there if chosen or not of.is_fresh]
     for found in shown:
         _explain(found)

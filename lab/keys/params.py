@@ -70,14 +70,14 @@ class Field:
     @property
     def shown(self) -> str:
         """The book's value, as it would be typed."""
-        packed = pack(self.default)
-        return (
-            ",".join(map(str, packed))
-            if isinstance(packed, list)
-            else str(packed).lower()
-            if packed in (True, False) and isinstance(packed, bool)
-            else str(packed)
-        )
+        return as_typed(self.default)
+
+
+def as_typed(value: Any) -> str:
+    """Return a parameter's value as it would be typed after --set."""
+    if isinstance(value, tuple):
+        return ",".join(map(as_typed, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def fields(tree: ast.Module, file: str) -> dict[str, Field]:

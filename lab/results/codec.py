@@ -11,6 +11,7 @@ from typing import Any
 from lab.errors import LabError
 from lab.keys.canonical_json import pack, unpack
 
+PARAMS = "params"  # the field of a Result that holds the parameters
 TEXT = "str"
 NUMERIC = {"float64", "float32", "int64", "int32", "bool"}
 
@@ -29,10 +30,15 @@ class Table:
 
 
 def encode(result: Any) -> tuple[dict[str, Any], dict[str, Table]]:
-    """Split a Result into numbers and tables.  Raises LabError for a field that is neither."""
+    """Split a Result into numbers and tables.  Raises LabError for a field that is neither.
+
+    Its parameters (the field `params`, where a Result has one) are left out: the store keeps them beside the numbers.
+    """
     pandas = sys.modules.get("pandas")  # if it is not loaded there is no table, and no need to wait for it
     numbers, tables = {}, {}
     for field in dataclasses.fields(result):
+        if field.name == PARAMS:
+            continue
         value = getattr(result, field.name)
         if pandas and isinstance(value, pandas.DataFrame):
             tables[field.name] = _table(value, field.name)
@@ -41,12 +47,14 @@ def encode(result: Any) -> tuple[dict[str, Any], dict[str, Table]]:
     return numbers, tables
 
 
-def decode(numbers: dict[str, Any], tables: dict[str, Table], kind: type) -> Any:
-    """Make the Result again.  Raises ValueError where the fields are not those of `kind`."""
-    names = [field.name for field in dataclasses.fields(kind)]
+def decode(numbers: dict[str, Any], tables: dict[str, Table], kind: type, params: Any = None) -> Any:
+    """Make the Result again, with the parameters it was computed with.  Raises ValueError where its fields are others."""
+    fields = [field.name for field in dataclasses.fields(kind)]
+    names = [name for name in fields if name != PARAMS]
     if sorted(names) != sorted([*numbers, *tables]):
         raise ValueError(f"it has the fields {', '.join([*numbers, *tables])}, and Result has {', '.join(names)}")
-    return kind(**{name: _frame(tables[name]) if name in tables else _unpack(numbers[name]) for name in names})
+    known = {PARAMS: params} if PARAMS in fields else {}
+    return kind(**known, **{name: _frame(tables[name]) if name in tables else _unpack(numbers[name]) for name in names})
 
 
 def frames(tables: dict[str, Table]) -> dict[str, Any]:

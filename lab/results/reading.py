@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from lab.errors import LabError, NoResult
 from lab.keys import key as keys
+from lab.keys.canonical_json import unpack
 from lab.keys.experiments import Experiment
 from lab.keys.key_diff import changes, is_fresh
 from lab.results import store
-from lab.results.codec import decode
+from lab.results.codec import PARAMS, decode
 from press import reads
 
 R = TypeVar("R")
@@ -37,13 +38,28 @@ def book_result(name: str, root: Path) -> store.Stored:
 
 
 def as_result(experiment: Experiment[R], stored: store.Stored) -> R:
-    """Make the experiment's Result from what is stored."""
+    """Make the experiment's Result from what is stored; a Result with a field `params` has its parameters too."""
     name = stored.experiment
     try:
-        found: R = decode(stored.numbers, stored.tables, experiment.Result)
+        params = _params(experiment, stored.params) if PARAMS in experiment.Result.__annotations__ else None
+        found: R = decode(stored.numbers, stored.tables, experiment.Result, params)
     except (ValueError, TypeError, KeyError) as error:
         raise LabError(f"the result of {name} does not fit its Result: {error}\ntype: lab run {name} --force") from None
     return found
+
+
+def _params(experiment: Any, packed: dict[str, Any]) -> Any:
+    """Make the experiment's Params from what is stored, where a path is text and a tuple a list."""
+    hints = get_type_hints(experiment.Params)
+    return experiment.Params(**{name: _value(unpack(value), hints[name]) for name, value in packed.items()})
+
+
+def _value(value: Any, kind: Any) -> Any:
+    if not isinstance(value, tuple):
+        return Path(value) if kind is Path else value
+    first, *others = get_args(kind)
+    kinds = [first] * len(value) if others == [Ellipsis] else [first, *others]
+    return tuple(_value(item, each) for item, each in zip(value, kinds, strict=True))
 
 
 def _message(wanted: keys.Key, there: str) -> str:

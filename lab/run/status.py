@@ -13,7 +13,7 @@ from lab.errors import LabError, Missing, NoResult, OtherFormat
 from lab.keys import key
 from lab.keys.call_graph import Reach
 from lab.keys.canonical_json import dumps, loads
-from lab.keys.experiments import names
+from lab.keys.experiments import names, source
 from lab.keys.key_diff import changes, is_fresh, moved
 from lab.results import store
 from lab.results.lock import is_held
@@ -48,18 +48,17 @@ class Status:
         return self.state is State.FRESH
 
 
-def of(name: str, root: Path, look: Reach | None = None, present: reads.Present | None = None) -> Status:
+def status_of(name: str, root: Path, look: Reach | None = None, present: reads.Present | None = None) -> Status:
     """Return where an experiment's result stands.  Raises LabError for an unknown experiment only.
 
     `look` is one look at the project's code, shared by many experiments, and `present` one at what their runs read.
     """
+    source(name, root)
     present = present or reads.Present(root)
     place = root / "results" / name
     try:
         wanted = key.compute(name, root, look=look)
     except LabError as error:
-        if name not in names(root):
-            raise
         return Status(name, State.FAILED, (str(error),))
     there: Stored | None = None
     state, why = State.FRESH, list[str]()
@@ -83,10 +82,10 @@ def of(name: str, root: Path, look: Reach | None = None, present: reads.Present 
     return Status(name, state, tuple(why), made.get("seconds"), made.get("date", ""))
 
 
-def every(root: Path, chosen: Sequence[str] = ()) -> list[Status]:
+def every_status(root: Path, chosen: Sequence[str] = ()) -> list[Status]:
     """Return where the results of all experiments stand, in alphabetical order, or of those chosen."""
     look, present = Reach(root), reads.Present(root)
-    return [of(name, root, look, present) for name in chosen or names(root)]
+    return [status_of(name, root, look, present) for name in chosen or names(root)]
 
 
 def note_failure(name: str, root: Path, error: str) -> None:
@@ -94,7 +93,7 @@ def note_failure(name: str, root: Path, error: str) -> None:
     try:
         wanted = key.compute(name, root).key
     except LabError:
-        return  # `of` will meet the same error
+        return  # `status_of` will meet the same error
     file = _failures(root) / f"{name}.json"
     note = dumps({"key": wanted, "error": error, "date": datetime.now(UTC).isoformat(timespec="seconds")})
     with suppress(OSError):  # a disk that takes no note: the error itself was printed

@@ -79,6 +79,7 @@ class TaskResult:
     result: str  # pickled
     seconds: float
     machine: str
+    arithmetic: dict[str, Any]  # what decides the last bits there
     reads: dict[str, dict[str, str | None]]  # all that the helper has read since it started (press.execute.reads)
 
 

@@ -19,7 +19,7 @@ from lab.errors import LabError, Refused
 from lab.keys import experiments, key
 from lab.pickling import pickled, unpickled
 from lab.results import codec
-from lab.workers import provenance
+from lab.workers import arithmetic, provenance
 from lab.workers.messages import (
     Failed,
     HandOut,
@@ -49,6 +49,7 @@ class TaskRunner:
         self.away = 0.0  # seconds between handing out and having the last result
         self.cost = 0.0  # seconds that the tasks took, wherever they were computed
         self.machines: set[str] = set()  # that helped
+        self.arithmetic: list[dict[str, Any]] = []  # theirs, each once
 
     def __call__(self, calls: list[str], what: str) -> list[str]:
         """Return the results of all tasks.  An exception in a helper is raised here, as if it had happened here."""
@@ -70,6 +71,8 @@ class TaskRunner:
                     self.cost += message.seconds
                     self.machines.add(message.machine)
                     take_in(message.reads)
+                    if message.arithmetic not in self.arithmetic:
+                        self.arithmetic.append(message.arithmetic)
                 case TaskFailed():
                     raise _exception(message)
                 case Proceed():
@@ -104,7 +107,7 @@ def help_out(job: HelpOut, root: Path, tell: Tell, inbox: queue.Queue[Message]) 
             tell(_failed_task(order.batch, error))
         else:
             # All that was read since it started: what a cache in the code keeps is read once.
-            tell(TaskResult(order.batch, order.number, result, seconds, here, recording.record))
+            tell(TaskResult(order.batch, order.number, result, seconds, here, arithmetic.here(), recording.record))
 
 
 def take_in(record: reads.Record) -> None:
@@ -147,7 +150,7 @@ def whole(setting: tuple[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str
     module = experiments.load(name, Path.cwd())  # a worker's working directory is the project, wherever that lies
     found = module.run(module.Params(**values))
     if not isinstance(found, module.Result):
-        raise LabError(f"run in experiments/{name}.py returned {type(found).__name__}, not its Result")
+        raise LabError(f"run in experiments.{name} returned {type(found).__name__}, not its Result")
     return codec.encode(found)
 
 

@@ -1,7 +1,7 @@
-"""Chapters' cells and inline code, run in real Jupyter kernels: one per chapter, several chapters side by side.
+"""What must run, runs: one kernel a chapter, several chapters side by side.
 
-Outputs are kept in .press/cells/<chapter>/<key>/ as outputs.json and figure files; the same key never runs twice.  Both are
-sealed by a hash: outputs that were damaged since are made again, not printed.
+What a chapter shows is kept in .press/cells/<chapter>/, a sealed file for each of its last keys: the same key never runs twice,
+and what was damaged since is made again, not printed.  Its pictures are put into .press/figures/<chapter>/.
 """
 
 from __future__ import annotations
@@ -9,110 +9,118 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from press.book import Book
-from press.errors import SourceError
-from press.execute import forked_kernels, outputs
-from press.execute.kernel import DEFAULTS, FIGURES, CellFailed, Kernel
+from press.book import Book, Progress
+from press.execute import outputs
+from press.execute.kernel import DEFAULTS, FIGURES, Kernel
+from press.execute.messages import CellFailed, Output
+from press.files import unsealed, write_sealed, write_whole
 from press.read.qmd import Cell, Inline, Source
 
-Progress = Callable[[str, str, str], None]  # event, chapter, detail
-Outputs = dict[str, Any]  # {"cells": [[output, ...], ...], "inlines": [markdown, ...]}
+Outputs = dict[str, Any]  # {"key": ..., "cells": [[output, ...], ...], "inlines": [markdown, ...]}
+UNKEYED = "unkeyed"  # the key of what was run without one
 
 
-def folder(book: Book, file: str, key: str | None) -> Path:
-    """Return where the outputs of a chapter are kept under a key, relative to the root."""
-    return Path(".press/cells") / Path(file).with_suffix("") / (key or "unkeyed")
+def figures(file: str) -> Path:
+    """Return where the pictures that a chapter's cells show lie, relative to the root."""
+    return Path(".press/figures") / Path(file).with_suffix("")
 
 
 def latest(book: Book, source: Source) -> str | None:
     """Return the key of the chapter's newest outputs that fit its cells and inline code, None if there are none."""
-    home = book.root / folder(book, source.file, None).parent
-    newest = sorted(home.glob("*/outputs.json"), key=lambda file: file.stat().st_mtime, reverse=True)
-    return next((file.parent.name for file in newest if _kept(file.parent, source)), None)
+    files = [file for file in _folder(book, source).glob("*") if file.is_file()]
+    newest = sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
+    return next((found["key"] for file in newest if (found := _load(file, source))), None)
 
 
-def _kept(home: Path, source: Source) -> Outputs | None:
-    """Return the outputs kept in a folder, None where there are none, or damaged ones, or those of other cells."""
-    try:
-        outputs: Outputs = json.loads((home / "outputs.json").read_text(encoding="utf-8"))
-        if outputs.pop("seal") != _seal(outputs, home):
-            return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+def _folder(book: Book, source: Source) -> Path:
+    return book.root / ".press/cells" / Path(source.file).with_suffix("")
+
+
+def _kept(book: Book, source: Source, key: str) -> Outputs | None:
+    """Return the outputs kept under a key for this chapter, or for one of another name and with the same cells."""
+    own = _folder(book, source) / key
+    for file in [own, *sorted((book.root / ".press/cells").glob(f"**/{key}"))]:
+        if found := _load(file, source):
+            if file == own:
+                os.utime(file)  # the newest stay
+            else:
+                _keep(book, source, found)
+            return found
+    return None
+
+
+def _load(file: Path, source: Source) -> Outputs | None:
+    """Return the outputs in a file, None where there are none, or damaged ones, or those of other cells."""
+    content = unsealed(file)
+    if content is None:
         return None
+    found: Outputs = json.loads(content)
     cells = sum(isinstance(chunk, Cell) for chunk in source.chunks)
     inlines = sum(len(chunk.inlines()) for chunk in source.chunks if not isinstance(chunk, Cell))
-    return outputs if (len(outputs["cells"]), len(outputs["inlines"])) == (cells, inlines) else None
+    return found if (len(found["cells"]), len(found["inlines"])) == (cells, inlines) else None
 
 
-def _seal(outputs: Outputs, home: Path) -> str:
-    """Return the hash of a chapter's outputs and of the figures that they name."""
-    state = sha256(json.dumps([outputs["cells"], outputs["inlines"]]).encode())
-    for file in [output["file"] for cell in outputs["cells"] for output in cell if "file" in output]:
-        state.update(file.encode() + b"\0" + sha256((home / file).read_bytes()).digest())
-    return state.hexdigest()
-
-
-def _renamed(book: Book, source: Source, key: str, home: Path) -> Outputs | None:
-    """Take over the outputs that a chapter of another name, and of the same cells, has under this key."""
-    for other in sorted((book.root / ".press/cells").glob(f"**/{key}/outputs.json")):
-        if kept := _kept(other.parent, source):
-            shutil.copytree(other.parent, home, dirs_exist_ok=True)
-            return kept
-    return None
+def _keep(book: Book, source: Source, made: Outputs) -> None:
+    write_sealed(_folder(book, source) / made["key"], json.dumps(made, ensure_ascii=False).encode())
 
 
 def run(
     book: Book,
     sources: Mapping[str, Source],
     keys: Mapping[str, str | None],
-    progress: Progress,
+    tell: Progress,
     ready: Callable[[str, Outputs], None],
 ) -> None:
     """Hand the outputs of every chapter to `ready`, executing those that have none under their key (or have no key)."""
+
+    def hand_over(file: str, found: Outputs) -> None:
+        for output in [output for cell in found["cells"] for output in cell if "file" in output]:
+            place, content = book.root / figures(file) / output["file"], outputs.picture(output)
+            if not place.is_file() or place.read_bytes() != content:
+                write_whole(place, content)
+        ready(file, found)
+
     waiting = []
     for file, source in sources.items():
         key = keys[file]
-        home = book.root / folder(book, file, key)
         if not source.runs:
             ready(file, {"cells": [], "inlines": []})
-        elif key is not None and (kept := _kept(home, source) or _renamed(book, source, key, home)):
-            os.utime(home / "outputs.json")
-            ready(file, kept)
+        elif key is not None and (found := _kept(book, source, key)):
+            hand_over(file, found)
         else:
-            waiting.append((source, key))
+            waiting.append(source)
     if waiting:
-        waiting.sort(key=lambda chapter: len(chapter[0].chunks), reverse=True)  # the longest must not begin last
-        asyncio.run(_run_side_by_side(book, waiting, progress, ready))
+        waiting.sort(key=lambda source: len(source.chunks), reverse=True)  # the longest must not begin last
+        asyncio.run(_run_side_by_side(book, waiting, keys, tell, hand_over))
 
 
 async def _run_side_by_side(
     book: Book,
-    waiting: list[tuple[Source, str | None]],
-    progress: Progress,
+    waiting: list[Source],
+    keys: Mapping[str, str | None],
+    tell: Progress,
     ready: Callable[[str, Outputs], None],
 ) -> None:
     environment = DEFAULTS | os.environ | _environment(book.root) | FIGURES
-    cores = os.cpu_count() or 1
-    places = asyncio.Semaphore(cores)
-    worthwhile = forked_kernels.AVAILABLE and len(waiting) > 2 * cores
-    nursery = forked_kernels.Nursery(book.root, environment) if worthwhile else None
+    places = asyncio.Semaphore(os.cpu_count() or 1)
 
-    async def one(source: Source, key: str | None) -> None:
+    async def one(source: Source) -> None:
         async with places:
-            progress("execute", source.file, "starting")
+            tell("execute", source.file, "starting")
             try:
-                async with Kernel(book.root, environment, nursery) as kernel:
-                    ready(source.file, await _run_chapter(book, source, key, kernel, progress))
+                async with Kernel(book.root, environment) as kernel:
+                    made = {"key": keys[source.file] or UNKEYED} | await _run_chapter(source, kernel, tell)
             except CellFailed as failure:  # outside a cell: the kernel itself
-                raise SourceError(source.file, 0, failure.what, failure.traceback) from None
+                raise source.error(0, failure.what, failure.traceback) from None
+            _keep(book, source, made)
+            tell("executed", source.file, "")
+            ready(source.file, made)
 
-    tasks = [asyncio.create_task(one(source, key)) for source, key in waiting]
+    tasks = [asyncio.create_task(one(source)) for source in waiting]
     try:
         await asyncio.gather(*tasks)
     except BaseException:  # also ctrl-C: no kernel goes on running
@@ -120,58 +128,48 @@ async def _run_side_by_side(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
-    finally:
-        if nursery is not None:
-            nursery.close()
 
 
-async def _run_chapter(book: Book, source: Source, key: str | None, kernel: Kernel, progress: Progress) -> Outputs:
-    home = book.root / folder(book, source.file, key)
-    aside = home.with_name(f"{home.name}.{os.getpid()}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
-        result: Outputs = {"cells": [], "inlines": []}
-        cells = sum(isinstance(chunk, Cell) for chunk in source.chunks)
-        for chunk in source.chunks:
-            if isinstance(chunk, Cell):
-                number = len(result["cells"]) + 1
-                progress("execute", source.file, f"cell {number} of {cells}")
-                messages = [] if chunk.options.get("eval") is False else await _run_cell(source, chunk, kernel)
-                name = outputs.file_name(chunk.options.get("label") or f"cell-{number}")
-                shown = enumerate(outputs.shown(messages), 1)
-                result["cells"].append(
-                    [outputs.keep(message, aside, f"{name}-{index}", source, chunk) for index, message in shown]
-                )
-            elif inlines := chunk.inlines():
-                result["inlines"] += await _run_inlines(source, inlines, kernel)
-        sealed = json.dumps(result | {"seal": _seal(result, aside)}, ensure_ascii=False, indent=1)
-        (aside / "outputs.json").write_text(sealed, encoding="utf-8")
-        shutil.rmtree(home, ignore_errors=True)
-        aside.rename(home)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    for old in sorted(home.parent.glob("*/outputs.json"), key=lambda file: file.stat().st_mtime)[:-5]:
-        shutil.rmtree(old.parent)
-    progress("executed", source.file, "")
-    return result
+async def _run_chapter(source: Source, kernel: Kernel, tell: Progress) -> Outputs:
+    cells: list[tuple[Cell, list[Output]]] = []
+    inlines: list[str] = []
+    count = sum(isinstance(chunk, Cell) for chunk in source.chunks)
+    for chunk in source.chunks:
+        if isinstance(chunk, Cell):
+            tell("execute", source.file, f"cell {len(cells) + 1} of {count}")
+            skipped = chunk.options.get("eval") is False
+            cells.append((chunk, [] if skipped else await _run_cell(source, chunk, kernel)))
+        elif found := chunk.inlines():
+            inlines += await _run_inlines(source, found, kernel)
+    kept = [_forms(source, cell, number, shown) for number, (cell, shown) in enumerate(cells, 1)]
+    return {"cells": kept, "inlines": inlines}  # not sooner: a later cell may update what an earlier one shows
 
 
-async def _run_cell(source: Source, cell: Cell, kernel: Kernel) -> list[dict[str, Any]]:
+def _forms(source: Source, cell: Cell, number: int, shown: list[Output]) -> list[dict[str, str]]:
+    name = cell.options.get("label") or f"cell-{number}"
+    worth_showing = enumerate(outputs.without_names(shown), 1)
+    return [outputs.best_form(output, f"{name}-{index}", source, cell) for index, output in worth_showing]
+
+
+async def _run_cell(source: Source, cell: Cell, kernel: Kernel) -> list[Output]:
     try:
         return await kernel.execute(cell.code)
     except CellFailed as failure:
         line = cell.code_line + failure.line - 1 if failure.line else cell.line
-        raise SourceError(source.file, line, f"this cell fails: {failure.what}", failure.traceback) from None
+        raise source.error(line, f"this cell fails: {failure.what}", failure.traceback) from None
 
 
 async def _run_inlines(source: Source, inlines: list[Inline], kernel: Kernel) -> list[str]:
+    try:
+        found = await kernel.evaluate([inline.code for inline in inlines])
+    except CellFailed as failure:
+        raise source.error(inlines[0].line, failure.what, failure.traceback) from None
     values = []
-    for inline, value in zip(inlines, await kernel.evaluate([inline.code for inline in inlines]), strict=True):
+    for inline, value in zip(inlines, found, strict=True):
         if value.get("status") != "ok":
             what = f"inline code `{inline.code}` fails: {value.get('ename')}: {value.get('evalue')}"
-            raise SourceError(source.file, inline.line, what, "inline code can use what the cells above it define")
-        values.append(outputs.inline(value["data"], source, inline))
+            raise source.error(inline.line, what, "inline code can use what the cells above it define")
+        values.append(outputs.inline_markdown(value["data"], source, inline))
     return values
 
 

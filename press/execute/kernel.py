@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from ast import literal_eval
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from queue import Empty
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from press.execute.forked_kernels import Nursery
+from press.execute.messages import CellFailed, Displays, Output, Shown
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -43,32 +40,20 @@ _press()
 del _press
 """
 _LONGEST_SOCKET = 96  # bytes of a socket's path, less its ending: systems take 104 or 108
-_LIBRARIES = "__import__('json').dumps(__import__('press.execute.source_imports').execute.source_imports.libraries())"
 # In the environment: figures are for the page, as ipykernel has it by default, and look as follows.
 DEFAULTS = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 FIGURES = {"MATPLOTLIBRC": str(Path(__file__).with_name("matplotlibrc"))}
 
 
-class CellFailed(Exception):
-    """A cell raised: what, in which line of the cell (0: unknown), and the end of the traceback."""
-
-    def __init__(self, what: str, line: int, traceback: str) -> None:
-        super().__init__(what)
-        self.what, self.line, self.traceback = what, line, traceback
-
-
-def plain(text: str) -> str:
+def without_colours(text: str) -> str:
     """Return text without the colours of a terminal."""
     return _ANSI.sub("", text)
 
 
 class Kernel:
-    """A kernel of this Python, with the project's root as its working directory; use it with `async with`.
+    """A kernel of this Python, with the project's root as its working directory; use it with `async with`."""
 
-    The nursery, if there is one, forks it; or learns from it which libraries to import, if it knows none yet.
-    """
-
-    def __init__(self, root: Path, environment: Mapping[str, str], nursery: Nursery | None = None) -> None:
+    def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
         from jupyter_client.kernelspec import KernelSpec
         from jupyter_client.manager import AsyncKernelManager
 
@@ -79,12 +64,12 @@ class Kernel:
         files = os.name == "posix" and len(os.fsencode(connection)) < _LONGEST_SOCKET
         self._manager = AsyncKernelManager(transport="ipc" if files else "tcp", connection_file=str(connection))
         self._manager._kernel_spec = KernelSpec(argv=argv, display_name="press", language="python")
-        self._root, self._environment, self._nursery = root, dict(environment), nursery
+        self._root, self._environment = root, dict(environment)
         self._client: Any = None
+        self._displays: Displays = {}
+        self._shown: dict[str, Shown] = {}  # by the message that asked for it
 
     async def __aenter__(self) -> Kernel:
-        if self._nursery is not None and await self._nursery.ready():
-            self._manager.provisioner = self._nursery.provisioner(self._manager)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the kernel)
         try:
             await self._manager.start_kernel(
@@ -98,7 +83,7 @@ class Kernel:
             last = self._last_words()
             await self.__aexit__()
             if isinstance(error, RuntimeError):
-                raise CellFailed("the kernel did not start", 0, last) from None
+                raise CellFailed("the kernel did not start", traceback=last) from None
             raise
         return self
 
@@ -116,30 +101,32 @@ class Kernel:
         self._log.close()
         self._files.cleanup()
 
-    async def execute(self, code: str) -> list[dict[str, Any]]:
-        """Run a cell and return its outputs; raise CellFailed if it raises."""
-        messages, reply = await self._run(code)
+    async def execute(self, code: str) -> list[Output]:
+        """Run a cell and return its outputs, which may change until the last cell has run; raise CellFailed if it raises."""
+        outputs, reply = await self._run(code)
         if reply["status"] != "ok":
-            error = next((m for m in reversed(messages) if m["output_type"] == "error"), reply)
-            trace = [plain(line) for line in error.get("traceback", [])]
+            error = next((output for output in reversed(outputs) if output["output_type"] == "error"), reply)
+            trace = [without_colours(line) for line in error.get("traceback", [])]
             places = re.findall(rf"Cell In\[{reply.get('execution_count')}\], line (\d+)", "\n".join(trace))
-            what = f"{error.get('ename', 'stopped')}: {plain(error.get('evalue', ''))}".splitlines()[0]
+            what = f"{error.get('ename', 'stopped')}: {without_colours(error.get('evalue', ''))}".splitlines()[0]
             last = "\n".join(trace).rstrip().splitlines()[-12:]
             raise CellFailed(what, int(places[-1]) if places else 0, "\n".join(last))
-        if self._nursery is not None and not self._nursery.taught:
-            self._nursery.taught = True
-            [libraries] = await self.evaluate([_LIBRARIES])
-            self._nursery.imports(json.loads(literal_eval(libraries["data"]["text/plain"])))
-        return messages
+        if asked := reply.get("payload"):
+            what = f"this cell asks for {asked[0]['source']}, which only a notebook can show"
+            raise CellFailed(what, traceback="print what the page is to show")
+        return outputs
 
     async def evaluate(self, expressions: list[str]) -> list[dict[str, Any]]:
         """Return the value of each expression as Jupyter shows it: its data by kind, or its error."""
-        _, reply = await self._run("", expressions={str(index): text for index, text in enumerate(expressions)})
+        outputs, reply = await self._run("", expressions={str(index): text for index, text in enumerate(expressions)})
+        if outputs:
+            said = outputs[0].get("text") or ", ".join(outputs[0].get("data", {}))
+            raise CellFailed("inline code shows something besides its value", traceback=without_colours(said).strip())
         return [reply["user_expressions"][str(index)] for index in range(len(expressions))]
 
     async def _run(
         self, code: str, silent: bool = False, expressions: dict[str, str] | None = None
-    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    ) -> tuple[list[Output], dict[str, Any]]:
         ident = self._client.execute(
             code,
             silent=silent,
@@ -147,23 +134,17 @@ class Kernel:
             user_expressions=expressions,
             allow_stdin=False,
         )
-        messages: list[dict[str, Any]] = []
+        shown = self._shown[ident] = Shown(self._displays)
         while True:
             message = await self._next(self._client.get_iopub_msg)
-            if message["parent_header"].get("msg_id") != ident:
-                continue
-            kind, content = message["msg_type"], message["content"]
-            if kind == "status" and content["execution_state"] == "idle":
+            kind, content, asked = message["msg_type"], message["content"], message["parent_header"].get("msg_id")
+            if asked in self._shown:  # also an earlier cell, whose threads and children may say something yet
+                self._shown[asked].take(kind, content)
+            if asked == ident and kind == "status" and content["execution_state"] == "idle":
                 break
-            if kind == "clear_output":
-                messages.clear()
-            elif kind == "stream" and messages and messages[-1].get("name") == content["name"]:
-                messages[-1]["text"] += content["text"]
-            elif kind in ("stream", "display_data", "execute_result", "error"):
-                messages.append({"output_type": kind} | content)
         while (reply := await self._next(self._client.get_shell_msg))["parent_header"].get("msg_id") != ident:
             pass
-        return messages, reply["content"]
+        return shown.outputs, reply["content"]
 
     async def _next(self, get: Callable[..., Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         while True:
@@ -171,7 +152,7 @@ class Kernel:
                 return await get(timeout=1)
             except Empty:
                 if not await self._manager.is_alive():
-                    raise CellFailed("the kernel died", 0, self._last_words()) from None
+                    raise CellFailed("the kernel died", traceback=self._last_words()) from None
 
     def _last_words(self) -> str:
         self._log.seek(0)

@@ -1,85 +1,88 @@
-"""What a cell or an inline value shows: choosing among the forms Jupyter offers, as Quarto does, and keeping it."""
+"""What a cell or an inline value shows: choosing among the forms Jupyter offers, as Quarto does."""
 
 from __future__ import annotations
 
 import base64
 import re
-from pathlib import Path
 from typing import Any
 
-from press.errors import SourceError
-from press.execute.kernel import plain
+from press.execute.kernel import without_colours
+from press.execute.messages import Output
 from press.read.qmd import Cell, Inline, Source
 
 _IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()>#+,\-.!])")
+_NUMPY = re.compile(r"\bnp\.\w+\(")  # the name of a type, in the repr of a number or of a list of them
 _WARNING_PLACE = re.compile(r"^\S*ipykernel_\d+/\d+\.py:\d+: ", re.MULTILINE)
 
 
-def file_name(label: str) -> str:
-    """Return a file's name for the outputs of a cell."""
-    return re.sub(r"[^\w-]+", "-", label)
-
-
-def shown(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def without_names(outputs: list[Output]) -> list[Output]:
     """Drop the results that stand beside a figure and only name it: `<Axes: >`, `[<matplotlib...>]`, `Text(0.5, ...)`."""
-    image = any(_IMAGES.keys() & message.get("data", {}).keys() for message in messages)
+    image = any(_IMAGES.keys() & output.get("data", {}).keys() for output in outputs)
 
-    def discarded(message: dict[str, Any]) -> bool:
-        text = message.get("data", {}).get("text/plain", "").strip()
-        if message["output_type"] != "execute_result" or set(message["data"]) != {"text/plain"}:
+    def discarded(output: Output) -> bool:
+        text = output.get("data", {}).get("text/plain", "").strip()
+        if output["output_type"] != "execute_result" or set(output["data"]) != {"text/plain"}:
             return False
         if image and "\n" not in text:
             return bool(re.match(r"[<(\[].*[>)\]]$|Text\([-\d]", text))
         return text.startswith(("[<matplotlib", "<matplotlib")) or (image and "<matplotlib." in text)
 
-    return [message for message in messages if not discarded(message)]
+    return [output for output in outputs if not discarded(output)]
 
 
-def keep(message: dict[str, Any], home: Path, name: str, source: Source, cell: Cell) -> dict[str, str]:
-    """Return an output as it is kept: its stream ("stdout", "stderr", "display"), kind, and text or file in `home`."""
-    if message["output_type"] == "stream":
-        text = plain(message["text"])
-        if message["name"] == "stderr":
+def best_form(output: Output, name: str, source: Source, cell: Cell) -> dict[str, str]:
+    """Return an output as it is kept: its stream ("stdout", "stderr", "display"), kind and text; `file` if it is a picture.
+
+    The text of a picture is SVG, or any other format in base64 (`picture` reads both).
+    """
+    if output["output_type"] == "stream":
+        text = without_colours(output["text"])
+        if output["name"] == "stderr":
             text = _WARNING_PLACE.sub("", text)  # it names the kernel's process, another one each time
-        return {"stream": message["name"], "kind": "text/plain", "text": text}
-    data = message["data"]
+        return {"stream": output["name"], "kind": "text/plain", "text": text}
+    data = output["data"]
     html = data.get("text/html", "")
     if re.search(r"<table", html, re.IGNORECASE):
         return {"stream": "display", "kind": "text/html", "text": html}
-    if markdown := _markdown(data):
+    if markdown := _markdown_form(data):
         return {"stream": "display", "kind": "text/markdown", "text": markdown}
     for kind, suffix in _IMAGES.items():
         if kind in data:
-            file = f"{name}.{suffix}"
-            content = data[kind].encode() if suffix == "svg" else base64.b64decode(data[kind])
-            (home / file).write_bytes(content)
-            return {"stream": "display", "kind": kind, "file": file}
+            return {"stream": "display", "kind": kind, "text": data[kind], "file": f"{name}.{suffix}"}
     if html or "text/plain" not in data:
         what = f"this cell shows {'HTML' if html else ', '.join(data)}, which only one of the formats could print"
-        raise SourceError(source.file, cell.line, what, "return a Figure, a DataFrame, or IPython.display.Markdown")
-    return {"stream": "display", "kind": "text/plain", "text": plain(data["text/plain"])}
+        raise source.error(cell.line, what, "return a Figure, a DataFrame, or IPython.display.Markdown")
+    return {"stream": "display", "kind": "text/plain", "text": without_colours(data["text/plain"])}
 
 
-def _markdown(data: dict[str, Any]) -> str:
+def picture(output: dict[str, str]) -> bytes:
+    """Return the content of a picture's file."""
+    return output["text"].encode() if output["file"].endswith(".svg") else base64.b64decode(output["text"])
+
+
+def _markdown_form(data: dict[str, Any]) -> str:
     latex = data.get("text/latex", "").strip()
     if "text/markdown" not in data and re.match(r"(?s)\$.*\$$|\\begin\{.*\\end\{", latex):
         return str(latex)
     return str(data.get("text/markdown", ""))
 
 
-def inline(data: dict[str, Any], source: Source, code: Inline) -> str:
+def inline_markdown(data: dict[str, Any], source: Source, code: Inline) -> str:
     """Return the Markdown of an inline value: text without its quotes, Markdown as it is, else what repr says."""
     if "text/markdown" in data:
         text = str(data["text/markdown"])
     elif "text/html" in data or not data.get("text/plain"):
         what = f"inline code `{code.code}` gives a {'table' if 'text/html' in data else 'picture'}, not a text"
-        raise SourceError(source.file, code.line, what, "show it with a cell")
+        raise source.error(code.line, what, "show it with a cell")
     else:
         text = str(data["text/plain"])
         if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
             text = _SPECIAL.sub(r"\\\1", text[1:-1].replace("\\", "\\\\"))
+        elif numpy := _NUMPY.search(text):
+            hint = "make it a plain number with float(...) or int(...), or format it in an f-string"
+            raise source.error(code.line, f"inline code `{code.code}` prints {numpy[0]}...", hint)
     if not text:
         hint = "Quarto would print the code instead; give it a value, or leave it out"
-        raise SourceError(source.file, code.line, f"inline code `{code.code}` gives an empty text", hint)
+        raise source.error(code.line, f"inline code `{code.code}` gives an empty text", hint)
     return text

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 _roots: set[str] = set()
-_before: set[str] = set()  # the modules there were when the first root was named
 
 
 class _FromSource(SourceFileLoader):
@@ -26,36 +25,27 @@ def from_source(root: Path | str) -> None:
     base = str(Path(root).resolve())
     if base in _roots:
         return
-    if not _roots:
-        _before.update(sys.modules)
     _roots.add(base)
 
     def finder(path: str) -> FileFinder:
-        if not within(path, base):
+        if not _within(path, base):
             raise ImportError(f"{path} is not the project's")  # and Python asks the next hook
         return FileFinder(path, (ExtensionFileLoader, EXTENSION_SUFFIXES), (_FromSource, [".py"]))
 
     sys.path_hooks.insert(0, finder)
-    for path in [path for path in sys.path_importer_cache if within(path, base)]:
+    for path in [path for path in sys.path_importer_cache if _within(path, base)]:
         del sys.path_importer_cache[path]
-
-
-def libraries() -> dict[str, str]:
-    """Return the files of the modules imported since `from_source`, by their names, that are in none of its roots."""
-    new = [(name, getattr(module, "__dict__", {})) for name, module in sys.modules.items() if name not in _before]
-    files = {name: module["__file__"] for name, module in new if module.get("__file__")}
-    return {name: file for name, file in files.items() if not any(within(file, root) for root in _roots)}
 
 
 def forget(root: Path) -> None:
     """Delete the bytecode kept in a project, for kernels that somebody else starts."""
     tops = [top for top in root.iterdir() if top.is_dir() and not top.name.startswith(".")]  # .venv is large
     for found in [root / "__pycache__", *(found for top in tops for found in top.rglob("__pycache__"))]:
-        if within(str(found), str(root.resolve())):
+        if _within(str(found), str(root.resolve())):
             shutil.rmtree(found, ignore_errors=True)
 
 
-def within(path: str, base: str) -> bool:
+def _within(path: str, base: str) -> bool:
     """Say whether a folder or file is one of the project's own: not hidden, no environment's."""
     inside = Path(path).resolve()
     if not inside.is_relative_to(base):

@@ -5,19 +5,18 @@ from __future__ import annotations
 from press import pandoc_ast
 from press.book import Node
 from press.html.markup import attributes, raw, wrapped
-
-_SPACE: Node = {"t": "Space"}
+from press.pandoc_ast import space
 
 
 def float_(node: Node, content: list[Node]) -> list[Node]:
     """A figure with its caption below, or a table with its caption above."""
     ident, classes, _ = pandoc_ast.triple(node)
     kind, place = ("fig", "bottom") if "figure" in classes else ("tbl", "top")
-    caption, content = _split(content, "caption")
+    content, caption = pandoc_ast.split(content, "caption")
     name = f"{pandoc_ast.get(node, 'label')}\u00a0{pandoc_ast.get(node, 'number')}"
     label = pandoc_ast.span([pandoc_ast.text(f"{name}:" if caption else name)], classes=["float-label"])
     if caption and caption[0]["t"] in ("Para", "Plain"):
-        caption[0] = {"t": caption[0]["t"], "c": [label, _SPACE, *caption[0]["c"]]}
+        caption[0] = {"t": caption[0]["t"], "c": [label, space(), *caption[0]["c"]]}
     else:
         caption = [pandoc_ast.plain([label]), *caption]
     names = f"quarto-float-caption-{place} quarto-float-caption quarto-float-{kind}"
@@ -32,11 +31,11 @@ def float_(node: Node, content: list[Node]) -> list[Node]:
 def theorem(node: Node, content: list[Node]) -> list[Node]:
     """A theorem or exercise: its kind, number and title run into the first paragraph."""
     ident, classes, _ = pandoc_ast.triple(node)
-    title, blocks = _split(content, "title")
-    words = [pandoc_ast.text(pandoc_ast.get(node, "label")), _SPACE, pandoc_ast.text(pandoc_ast.get(node, "number"))]
+    blocks, title = pandoc_ast.split(content, "title")
+    words = [pandoc_ast.text(pandoc_ast.get(node, "label")), space(), pandoc_ast.text(pandoc_ast.get(node, "number"))]
     if title:
-        words += [_SPACE, pandoc_ast.text("("), *_line(title), pandoc_ast.text(")")]
-    start: list[Node] = [pandoc_ast.span([{"t": "Strong", "c": words}], classes=["theorem-title"]), _SPACE]
+        words += [space(), pandoc_ast.text("("), *_line(title), pandoc_ast.text(")")]
+    start: list[Node] = [pandoc_ast.span([{"t": "Strong", "c": words}], classes=["theorem-title"]), space()]
     if blocks and blocks[0]["t"] in ("Para", "Plain"):
         blocks = [{"t": "Para", "c": [*start, *blocks[0]["c"]]}, *blocks[1:]]
     else:
@@ -47,7 +46,7 @@ def theorem(node: Node, content: list[Node]) -> list[Node]:
 def callout(node: Node, content: list[Node]) -> list[Node]:
     """A callout; one that can be collapsed is a `details` element, which needs no script and opens for links into it."""
     ident, classes, _ = pandoc_ast.triple(node)
-    title, content = _split(content, "title")
+    content, title = pandoc_ast.split(content, "title")
     kind = next(name for name in classes if name.startswith("callout-")).removeprefix("callout-").capitalize()
     words = _line(title) or [pandoc_ast.text(kind)]
     if pandoc_ast.words(words) != kind:  # as under Quarto, only a screen reader says it
@@ -82,14 +81,6 @@ def cell(node: Node, content: list[Node]) -> list[Node]:
         else:
             blocks.append(source)
     return [pandoc_ast.div(blocks, ident, classes)]
-
-
-def _split(blocks: list[Node], name: str) -> tuple[list[Node], list[Node]]:
-    """Return the content of the div with class `name`, a caption or a title, and the other blocks."""
-    for index, block in enumerate(blocks):
-        if block["t"] == "Div" and name in pandoc_ast.triple(block)[1]:
-            return list(block["c"][1]), [*blocks[:index], *blocks[index + 1 :]]
-    return [], blocks
 
 
 def _line(blocks: list[Node]) -> list[Node]:

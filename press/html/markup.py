@@ -1,41 +1,12 @@
-"""HTML from pandoc's syntax tree, and raw HTML in it."""
+"""Raw HTML in pandoc's syntax tree."""
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from press import pandoc
 from press.book import Node
-from press.errors import SourceError
-from press.html.maths import spaced
 from press.pandoc_ast import plain
-
-_OPTIONS = ["--from=json", "--to=html5", "--mathml", "--section-divs", "--wrap=none", "--email-obfuscation=none"]
-_API = [1, 23, 1]  # version of pandoc's JSON
-_UNKNOWN = re.compile(r"Could not convert TeX math (.*?), rendering as TeX", re.DOTALL)
-
-
-def html(blocks: list[Node], file: Path, root: Path) -> str:
-    """Return the blocks, which are from a chapter's `file` in the book's `root`, as pandoc writes them.
-
-    Raises SourceError for a formula that pandoc does not understand.
-    """
-    document = json.dumps({"pandoc-api-version": _API, "meta": {}, "blocks": blocks})
-    done = subprocess.run(
-        [pandoc.program(), *_OPTIONS], input=document, capture_output=True, text=True, encoding="utf-8"
-    )
-    if done.returncode:
-        raise RuntimeError(f"pandoc cannot write {file} as HTML: {done.stderr.strip()}")
-    if failed := _UNKNOWN.search(done.stderr):
-        before, found, _ = (root / file).read_text(encoding="utf-8").partition(failed[1])
-        line = before.count("\n") + 1 if found else 0
-        raise SourceError(file, line, f"unknown TeX: {failed[1]}", f"pandoc's words:\n{done.stderr.strip()}")
-    return spaced(done.stdout)
 
 
 def raw(text: str) -> Node:

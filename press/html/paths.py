@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-import re
 
-from press import pandoc_ast
-from press.book import Book, Chapter, Page
-
-_ELSEWHERE = re.compile(r"(?i)[a-z][a-z0-9+.-]*:|//")
+from press.addresses import elsewhere
+from press.book import Book, Chapter
 
 
 def relative(target: str, chapter: Chapter) -> str:
@@ -19,7 +16,7 @@ def relative(target: str, chapter: Chapter) -> str:
 def href(target: str, chapter: Chapter, book: Book) -> str:
     """Return what a link's target, relative to the book's root, is in the chapter's page."""
     path, mark, fragment = target.partition("#")
-    if not path or _ELSEWHERE.match(target):
+    if not path or elsewhere(target):
         return target
     if path == chapter.source and fragment:
         return f"#{fragment}"
@@ -27,14 +24,9 @@ def href(target: str, chapter: Chapter, book: Book) -> str:
     return relative(other.html if other else path, chapter) + mark + fragment
 
 
-def figure(source: str, chapter: Chapter) -> str:
+def figure_path(source: str, chapter: Chapter) -> str:
     """Return the place in the site of an image: computed ones lie beside their page, as under Quarto."""
     if source.startswith(".press/"):
         folder = chapter.path.with_suffix("").as_posix()
         return f"{folder}_files/{posixpath.basename(source)}"
     return source
-
-
-def images(page: Page) -> set[str]:
-    """Return the images of a page, as paths relative to the book's root."""
-    return {node["c"][2][0] for node in pandoc_ast.every(page.blocks) if node["t"] == "Image"}

@@ -8,10 +8,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from press.book import Book, Page
-from press.html.page import HOME
-from press.html.paths import figure, images
-from press.read import globs
+from press.book import Book, Page, Progress
+from press.html.body import chapter_text
+from press.html.page import HOME, whole_page
+from press.html.paths import figure_path
+from press.read.project import site_files
+from press.resolve.references import images, linked
 
 ASSETS = ("site.css", "site.js", "preview.js", "search.js")
 NEEDED = ("pagefind-entry", "pagefind-worker")  # of the files that pagefind adds to its index
@@ -19,22 +21,26 @@ _SECTION = re.compile(r'<section id="([^"]+)"([^>]*)>\s*<h(\d)')
 _UNREAD = re.compile(r'(?s)<annotation .*?</annotation>|<section id="footnotes".*?</section>')
 
 
-def site(book: Book, pages: tuple[Page, ...], out: Path) -> None:
-    """Put beside the pages, written into `out` already, everything else that makes the site."""
-    (out / "site").mkdir(parents=True, exist_ok=True)
-    for name in ASSETS:
-        shutil.copyfile(HOME / "assets" / name, out / "site" / name)
+def write_site(book: Book, pages: tuple[Page, ...], out: Path, tell: Progress) -> None:
+    """Write the site into the folder `out`: the pages and everything they need."""
+    texts = {page.chapter.source: chapter_text(page, book) for page in pages}
     for page in pages:
-        for source in images(page):
-            _copy(book.root / source, out / figure(source, page.chapter))
-    css = book.option("html", "css") or []
-    icon = book.config["book"].get("favicon")
-    for name in [*([css] if isinstance(css, str) else css), *([icon] if icon else [])]:
-        _copy(book.root / name, out / name)
-    for file in globs.files(book.root, book.resources, book.output_dir):
-        _copy(book.root / file, out / file)
+        tell("write", "html", page.chapter.source)
+        file = out / page.chapter.html
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(whole_page(page, book, pages, texts), encoding="utf-8")
+        for source in images([page]):
+            _copy(book.root / source, out / figure_path(source, page.chapter))
+    for name in ASSETS:
+        _copy(HOME / "assets" / name, out / "site" / name)
+    for path in site_files(book):
+        _copy(book.root / path, out / path)
     (out / ".nojekyll").touch()
+    tell("write", "html", "search index")
     _index(book, pages, out)
+    for name in linked(pages):  # a file that a page links to is part of the site, as in Quarto
+        if (book.root / name).is_file() and not (out / name).exists():
+            _copy(book.root / name, out / name)
 
 
 def _copy(file: Path, place: Path) -> None:

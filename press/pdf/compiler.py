@@ -5,44 +5,37 @@ The sources are left in .press/pdf/, one file a chapter, so that an error of Typ
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from calendar import month_name
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 
 import typst
 
 from press.book import Book, Chapter
 from press.errors import SourceError
+from press.files import write_whole
 from press.pdf.markup import literal
 
 WORK = Path(".press/pdf")  # relative to the root
 TEMPLATE = Path(__file__).with_name("book.typ")
 
 
-def compile(book: Book, texts: Mapping[Path, str], out: Path) -> None:
-    """Write the PDF of `book` to `out`; `texts` holds what `write` returned, by the chapter's path.
+def typeset(book: Book, sources: Mapping[Path, str], out: Path) -> None:
+    """Write the PDF of `book` to `out`; `sources` holds what `typst_source` returned, by the chapter's path.
 
-    Chapters without a text are left out.  Raises SourceError, naming the chapter, for what Typst cannot set.
+    Chapters without a source are left out.  Raises SourceError, naming the chapter, for what Typst cannot set.
     """
-    chapters = [chapter for chapter in book.chapters if chapter.path in texts]
-    _put(book.root / WORK / "book.typ", TEMPLATE.read_text(encoding="utf-8"))
+    chapters = [chapter for chapter in book.chapters if chapter.path in sources]
+    write_whole(book.root / WORK / "book.typ", TEMPLATE.read_text(encoding="utf-8"))
     for chapter in chapters:
-        _put(book.root / _file(chapter), f'#import "/{WORK.as_posix()}/book.typ"\n\n{texts[chapter.path]}')
+        write_whole(book.root / _file(chapter), f'#import "/{WORK.as_posix()}/book.typ"\n\n{sources[chapter.path]}')
     main = book.root / WORK / "main.typ"
-    _put(main, _main(book, chapters))
+    write_whole(main, _main(book, chapters))
     try:
         pdf = typst.compile(main, root=book.root, ignore_system_fonts=True, timestamp=0)
     except typst.TypstError as error:
         raise _error(error, chapters) from error
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=out.parent, suffix=".pdf", delete=False) as aside:
-        aside.write(pdf)
-    os.chmod(aside.name, 0o644)
-    os.replace(aside.name, out)
+    write_whole(out, pdf)
 
 
 def _file(chapter: Chapter) -> Path:
@@ -58,30 +51,20 @@ def _main(book: Book, chapters: list[Chapter]) -> str:
     lines = [
         f'#import "/{WORK.as_posix()}/book.typ"',
         f"#show: book.whole.with(title: {literal(book.title)}, subtitle: {literal(book.subtitle)}, authors: ({authors}),",
-        f"  date: {literal(_date(book.date))}, description: {literal(book.description)}, lang: {literal(lang)},",
+        f"  date: {literal(book.published)}, description: {literal(book.description)}, lang: {literal(lang)},",
         f"  region: {literal(region or None)}, paper: {literal(paper)}, depth: {depth})",
     ]
-    part, parts = None, 0
+    part, parts = "", 0
     for chapter in chapters:
-        heading = "Appendices" if chapter.appendix else chapter.part
-        if heading != part and heading is not None:
+        if chapter.group != part and chapter.group:
             number = None
             if not chapter.appendix:
                 parts += 1
                 number = f"Part {_roman(parts)}"
-            lines.append(f"#book.part({literal(number)}, {literal(heading)})")
-        part = heading
+            lines.append(f"#book.part({literal(number)}, {literal(chapter.group)})")
+        part = chapter.group
         lines.append(f"#include {literal('/' + _file(chapter).as_posix())}")
     return "\n".join(lines) + "\n"
-
-
-def _date(text: str) -> str:
-    """2026-01-31 -> 31 January 2026; other dates as they are written."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return text
-    return f"{day.day} {month_name[day.month]} {day.year}"
 
 
 def _roman(number: int) -> str:
@@ -102,10 +85,3 @@ def _error(error: typst.TypstError, chapters: list[Chapter]) -> SourceError:
             return SourceError(chapter.path, 0, f"the PDF could not be set: {error.message}", hint)
     where = f"{WORK.as_posix()}/{place[1]}" if place else TEMPLATE.name
     return SourceError(where, 0, f"the PDF could not be set: {error.message}", hint)
-
-
-def _put(path: Path, text: str) -> None:
-    """Write a file only where it changed."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")

@@ -29,15 +29,9 @@ def raw(code: str) -> Node:
     return {"t": "RawInline", "c": ["typst", code]}
 
 
-def plain(inlines: list[Node]) -> list[Node]:
+def optional_plain(inlines: list[Node]) -> list[Node]:
     """The inlines as a block of text, which is not a paragraph; nothing for none."""
     return [{"t": "Plain", "c": inlines}] if inlines else []
-
-
-def split(blocks: list[Node], name: str) -> tuple[list[Node], list[Node]]:
-    """The blocks apart from the Div of class `name`, and what is in that Div."""
-    named = [block for block in blocks if block["t"] == "Div" and name in block["c"][0][1]]
-    return [block for block in blocks if block not in named], [inner for block in named for inner in block["c"][1]]
 
 
 def length(width: str) -> str:

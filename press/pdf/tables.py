@@ -20,7 +20,7 @@ GLUE = "\u00a0"  # no place to break
 _ALIGN = {"AlignLeft": "left", "AlignRight": "right", "AlignCenter": "center", "AlignDefault": "left"}
 
 
-def table(node: Node, convert: Callable[[list[Node]], list[Node]]) -> list[Node]:
+def table_call(node: Node, convert: Callable[[list[Node]], list[Node]]) -> list[Node]:
     """The blocks that set a Table; `convert` turns the blocks of a cell into what pandoc is to write."""
     _, caption, specs, head, bodies, foot = node["c"]
     header = head[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from press.addresses import elsewhere
 from press.errors import SourceError
 from press.read.qmd import read_text
 
@@ -12,7 +13,7 @@ _TOKEN = re.compile(r"""(?s)/\*.*?(?:\*/|\Z)|"(?:\\.|[^"\\\n])*["\n]?|'(?:\\.|[^
 _TARGET = re.compile(r"""(?:url\(|@import\s)\s*["']?([^"')\s]+)""")
 
 
-def check(root: Path, file: str) -> None:
+def check_css(root: Path, file: str) -> None:
     """Raise SourceError for a comment, a text or a brace without its end, and for what is not in the book."""
     text = read_text(root, file)
     open_braces: list[int] = []  # lines
@@ -37,7 +38,7 @@ def check(root: Path, file: str) -> None:
 def _check_target(root: Path, file: str, line: int, target: str) -> None:
     if target.startswith(("data:", "#")):
         return
-    if re.match(r"[a-z][a-z0-9+.-]*:|//", target):
+    if elsewhere(target):
         raise SourceError(file, line, f"{target} is elsewhere", "put the file into the book; nothing is fetched")
     if not ((root / file).parent / re.sub(r"[?#].*", "", target)).is_file():
         raise SourceError(file, line, f"there is no file {target}", "correct the path; it begins at the style sheet")

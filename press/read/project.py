@@ -11,9 +11,9 @@ from typing import Any
 
 from press.book import Book, Chapter
 from press.errors import SourceError
-from press.read import css, globs, settings, yaml_lines
-from press.read.qmd import read_text
-from press.read.scan import title_line
+from press.read import globs, settings, yaml_lines
+from press.read.css import check_css
+from press.read.qmd import read_text, title_line
 
 FILE = settings.FILE
 _VARIABLES = re.compile(r"(?:\s|//.*|/\*(?:[^*]|\*(?!/))*\*/|\$[\w-]+\s*:[^;{}]+;)*")  # SCSS that does nothing else
@@ -24,20 +24,20 @@ def read_project(root: Path) -> Book:
     root = root.resolve()
     if not (root / FILE).is_file():
         raise SourceError(FILE, 0, f"there is none in {root}", "run from the folder of the book")
-    config, lines = yaml_lines.load(read_text(root, FILE), FILE)
+    config, lines = yaml_lines.load_yaml(read_text(root, FILE), FILE)
     if not isinstance(config, dict):
         raise SourceError(FILE, 1, "there are no settings in it", "see the book project's own _quarto.yml")
-    settings.check(config, lines)
+    settings.check_settings(config, lines)
     book = config.get("book") or {}
     for name in ("title", "chapters"):
         if not book.get(name):
             raise SourceError(FILE, lines.get(("book",), 1), f"book.{name} is missing", "add it")
     project = config.get("project") or {}
-    _check_looks(root, config, lines)
+    _check_theme(root, config, lines)
     output_file = _output_file(str(book.get("output-file", book["title"])), lines)
     output_dir = _output_dir(root, str(project.get("output-dir", "_book")), output_file, lines)
     resources = _texts(project.get("resources"))
-    globs.check(root, resources, output_dir, lines)
+    globs.check_patterns(root, resources, output_dir, lines)
     return Book(
         root=root,
         title=str(book["title"]),
@@ -53,8 +53,18 @@ def read_project(root: Path) -> Book:
         bibliography=_bibliography(root, config, lines),
         csl=_file(root, config.get("csl"), ("csl",), lines),
         filters=tuple(_filters(root, config, lines)),
+        css=_texts(((config.get("format") or {}).get("html") or {}).get("css")),
+        favicon=book.get("favicon"),
+        downloads=_texts(book.get("downloads")),
+        pre_render=_texts(project.get("pre-render")),
         config=config,
     )
+
+
+def site_files(book: Book) -> list[Path]:
+    """Return the files that are part of the site because _quarto.yml names them, relative to the root."""
+    named = [*book.css, *([book.favicon] if book.favicon else [])]
+    return sorted({*map(Path, named), *globs.matching(book.root, book.resources, book.output_dir)})
 
 
 def _output_dir(root: Path, name: str, output_file: str, lines: yaml_lines.Lines) -> Path:
@@ -84,7 +94,7 @@ def _inside(name: str) -> bool:
     return bool(name) and posixpath.normpath(name) == name and not name.startswith(("/", "..")) and "\0" not in name
 
 
-def _check_looks(root: Path, config: dict[str, Any], lines: yaml_lines.Lines) -> None:
+def _check_theme(root: Path, config: dict[str, Any], lines: yaml_lines.Lines) -> None:
     """Refuse rules in files of a theme, which only Quarto compiles, and style sheets that are missing or broken."""
     html = (config.get("format") or {}).get("html") or {}
     theme = html.get("theme")
@@ -101,7 +111,7 @@ def _check_looks(root: Path, config: dict[str, Any], lines: yaml_lines.Lines) ->
     _file(root, (config.get("book") or {}).get("favicon"), ("book", "favicon"), lines)
     for name in _texts(html.get("css")):
         _file(root, name, ("format", "html", "css"), lines)
-        css.check(root, name)
+        check_css(root, name)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

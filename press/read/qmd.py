@@ -1,4 +1,7 @@
-"""A chapter as written: its cells, the text between them, and the inline code in the text, with their line numbers."""
+"""A chapter as written: its cells, the text between them, and the inline code in the text, with their line numbers.
+
+Whatever needs a line number in an error is looked at here, line by line; what the text means is pandoc's business.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from press.errors import SourceError
+from press.read import settings, supported, yaml_lines
 
 _INLINE = re.compile(r"(^|[^`])`\{python\}[ \t]([^`]+)`", re.MULTILINE)  # as Quarto finds it, also in code
+_FENCE = re.compile(r"^(?P<indent>\s*)(?P<marks>`{3,}|~{3,})\s*(?P<info>.*?)\s*$")
+_DIV = re.compile(r"^\s*:{3,}\s*(?P<info>.*?)\s*:*\s*$")
+_OTHER_INLINE = re.compile(r"(?:^|[^`])`\{(?!python\})(\w+)\}[ \t]")
+_ATTRIBUTE = re.compile(
+    r"""\s*(?:\#(?P<id>[^\s}]+)|\.(?P<class>[^\s}]+)|(?P<key>[\w-]+)=(?P<value>"[^"]*"|'[^']*'|\S+))"""
+)
+_HEADING = re.compile(r"^# +\S")
 
 
 def read_text(root: Path, file: str | Path) -> str:
@@ -75,7 +86,7 @@ class Source:
         """Whether reading it takes a kernel."""
         return any(isinstance(chunk, Cell) or bool(chunk.inlines()) for chunk in self.chunks)
 
-    def code(self) -> list[str]:
+    def code_run(self) -> list[str]:
         """Return all that is run, in order."""
         runs: list[str] = []
         for chunk in self.chunks:
@@ -90,3 +101,146 @@ class Source:
         word = re.compile(rf"{re.escape(needle)}(?![\w-])")
         found = [number for number, line in enumerate(self.lines, 1) if word.search(line)]
         return found[min(nth, len(found)) - 1] if found else 0
+
+    def error(self, place: int | str, what: str, hint: str) -> SourceError:
+        """Return an error in this chapter, at a line or where `place` is first written."""
+        return SourceError(self.file, self.line_of(place) if isinstance(place, str) else place, what, hint)
+
+
+def title_line(text: str, file: str) -> tuple[int, str]:
+    """Return line number and text of the chapter's heading."""
+    code = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        fence = _FENCE.match(line)
+        if fence and not code:
+            code = fence["marks"]
+        elif fence and fence["marks"].startswith(code) and not fence["info"]:
+            code = ""
+        elif not code and _HEADING.match(line):
+            return number, line
+    raise SourceError(file, 1, "there is no chapter heading", "begin with a line like: # The question {#sec-name}")
+
+
+def parse(text: str, file: str, defaults: dict[str, Any] | None = None) -> Source:
+    """Read a chapter; `defaults` are the book's `execute` settings."""
+    source = Source(file, text.removesuffix("\n").split("\n"))
+    start = _front_matter(source)
+    own = (source.front.get("execute") or {}) if source.front else {}
+    _scan(source, start, {"echo": True, "warning": True} | (defaults or {}) | own)
+    source.title_line = title_line(text, file)[0]
+    inlines = [inline for chunk in source.chunks if isinstance(chunk, Text) for inline in chunk.inlines()]
+    cells = [chunk for chunk in source.chunks if isinstance(chunk, Cell)]
+    labels: dict[str, int] = {}
+    for cell in cells:
+        if (label := cell.options.get("label")) in labels:
+            raise source.error(cell.line, f"two cells are labelled {label}", f"the other is on line {labels[label]}")
+        labels |= {label: cell.line} if label else {}
+    if inlines and not cells and not {"engine", "jupyter"} & set(source.front):
+        hint = "begin the file with:\n---\nengine: jupyter\n---"
+        raise SourceError(file, inlines[0].line, "inline code on a page without cells", hint)
+    return source
+
+
+def _front_matter(source: Source) -> int:
+    """Read the front matter into `source` and return the index of the line after it."""
+    lines = source.lines
+    if not lines or lines[0].rstrip() != "---":
+        return 0
+    end = next((index for index, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), None)
+    if end is None:
+        raise source.error(1, "the front matter is not closed", "end it with a line of three dashes")
+    front, marks = yaml_lines.load_yaml("\n".join(lines[1:end]), source.file, first_line=2)
+    if front is not None and not isinstance(front, dict):
+        raise source.error(2, "the front matter holds no settings", "write name: value lines")
+    settings.check_settings(front or {}, marks, settings.FRONT_MATTER, source.file)
+    source.front = front or {}
+    return end + 1
+
+
+def _scan(source: Source, start: int, defaults: dict[str, Any]) -> None:
+    """Cut the text into cells and what stands between them, checking fences on the way."""
+    file, lines = source.file, source.lines
+    begin = index = start
+    divs: list[int] = []  # lines of the open divs
+    previous = ""  # the last line, "" where a div may begin
+    while index < len(lines):
+        line, number = lines[index], index + 1
+        if fence := _FENCE.match(line):
+            end = _closing(lines, index, fence["marks"])
+            if end is None:
+                raise SourceError(file, number, "this code block is not closed", f"end it with {fence['marks']}")
+            if supported.is_cell(fence["info"], file, number):
+                if fence["indent"]:
+                    raise SourceError(file, number, "a cell inside a list or indented", "begin it at the line's start")
+                source.chunks += [Text(begin + 1, _join(lines[begin:index])), _parse_cell(source, index, end, defaults)]
+                begin = end + 1
+            index, previous = end + 1, ""
+            continue
+        supported.check_line(line, file, number)
+        if line.rstrip() == "---" and not previous and "".join(lines[number : number + 1]).strip():
+            hint = "front matter stands at the top; a rule has a blank line after it"
+            raise SourceError(file, number, "settings in the middle of a page", hint)
+        if other := _OTHER_INLINE.search(line):
+            raise SourceError(file, number, f"inline code in {other[1]}", "press runs {python} only")
+        if div := _DIV.match(line):
+            if div["info"]:
+                if previous:
+                    raise SourceError(file, number, "a div right after a line of text", "put a blank line before it")
+                ident, classes, rest = _attributes(div["info"], file, number)
+                supported.check_div(ident, classes, rest, file, number)
+                if "title" in rest:
+                    source.titles[number] = rest["title"]
+                divs.append(number)
+            elif divs:
+                divs.pop()
+            else:
+                raise SourceError(file, number, "a closing ::: without an open div", "remove it, or open the div")
+        previous = "" if div or line.startswith("#") else line.strip()
+        index += 1
+    if divs:
+        raise SourceError(file, divs[-1], "this div is not closed", "end it with a line of colons: :::")
+    source.chunks.append(Text(begin + 1, _join(lines[begin:])))
+
+
+def _join(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _closing(lines: list[str], start: int, marks: str) -> int | None:
+    for index in range(start + 1, len(lines)):
+        text = lines[index].strip()
+        if text.startswith(marks) and not text.strip(marks[0]):
+            return index
+    return None
+
+
+def _attributes(info: str, file: str, line: int) -> tuple[str, list[str], dict[str, str]]:
+    """Return id, classes and the rest of `{#id .class key="value"}`, or of a bare class."""
+    if not info.startswith("{"):
+        return "", [info], {}
+    ident, classes, rest, at = "", [], {}, 1
+    body = info.rstrip().removesuffix("}")
+    while match := _ATTRIBUTE.match(body, at):
+        if match["id"]:
+            ident = match["id"]
+        elif match["class"]:
+            classes.append(match["class"])
+        else:
+            value = match["value"]
+            rest[match["key"]] = value[1:-1] if value[0] in "\"'" else value
+        at = match.end()
+    if body[at:].strip() or not info.endswith("}"):
+        raise SourceError(file, line, f"cannot read these attributes: {info}", 'write them as {#id .class key="value"}')
+    return ident, classes, rest
+
+
+def _parse_cell(source: Source, start: int, end: int, defaults: dict[str, Any]) -> Cell:
+    body = source.lines[start + 1 : end]
+    count = next((index for index, line in enumerate(body) if not line.startswith("#|")), len(body))
+    text = "\n".join(line[2:].removeprefix(" ") for line in body[:count])
+    options, marks = yaml_lines.load_yaml(text, source.file, first_line=start + 2)
+    if options is not None and not isinstance(options, dict):
+        raise source.error(start + 2, "these cell options hold no name: value lines", "write #| name: value")
+    supported.check_cell(options or {}, marks, source.file)
+    chosen = {name: defaults[name] for name in ("echo", "warning")} | (options or {})
+    return Cell(start + 1, "\n".join(body[count:]), start + 2 + count, chosen)

@@ -1,4 +1,4 @@
-"""The settings of _quarto.yml that press honours, and the values it can honour them with. Any other is refused."""
+"""The settings of the book and of a page that press honours, and the values it can honour them with. Any other is refused."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ _KINDS: dict[str, Any] = {
 }
 
 
-def check(value: dict[str, Any], lines: Lines, known: dict[str, str | set[Any]] = SETTINGS, file: str = FILE) -> None:
+def check_settings(
+    value: dict[str, Any], lines: Lines, known: dict[str, str | set[Any]] = SETTINGS, file: str = FILE
+) -> None:
     """Refuse the first setting that is not in `known`, or whose value press cannot honour."""
     sections = {name.rsplit(".", depth)[0] for name in known for depth in range(1, name.count(".") + 1)}
 

@@ -5,39 +5,37 @@ The tree is kept in .press/documents/ under a hash of everything it was made of,
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-from press import code_hash, pandoc, pandoc_ast
+from press import pandoc, pandoc_ast
 from press.book import Book, Node
-from press.errors import SourceError
-from press.execute.chapters import Outputs
-from press.read import quarto_ast
+from press.code_hash import code_hash
+from press.execute.chapters import Outputs, figures
+from press.files import cached_json
 from press.read.qmd import Cell, Source, Text, read_text
-from press.text_cache import kept
+from press.resolve import quarto_ast
 
 NO_IDENT = "press-no-ident"  # id of a chapter heading that was written without one
 _TITLE = re.compile(r"""\s*\btitle=("[^"]*"|'[^']*'|\S+?)(?=[\s}])""")
 
 
-def read(book: Book, source: Source, outputs: Outputs, home: Path) -> list[Node]:
-    """Return the chapter's blocks, its heading first; `home` is where the figures of its cells are, from the root."""
-    text = markdown(source, outputs, home)
-    made_of = [text, code_hash.code(), book.lang, str(book.csl), source.file]
-    made_of += [read_text(book.root, file) for file in (book.bibliography, book.csl, *book.filters) if file]
+def read_blocks(book: Book, source: Source, outputs: Outputs) -> list[Node]:
+    """Return the chapter's blocks, its heading first."""
+    text = markdown(source, outputs)
+    made_of = [text, code_hash(), book.lang, str(book.csl), source.file]
+    made_of += [read_text(book.root, file) for file in book.references_made_of]
     folder = book.root / ".press/documents" / Path(source.file).with_suffix("")
-    blocks: list[Node] = json.loads(kept(folder, made_of, lambda: json.dumps(_read(book, source, text))))
+    blocks: list[Node] = cached_json(folder, made_of, lambda: _read_markdown(book, source, text))
     return blocks
 
 
-def _read(book: Book, source: Source, text: str) -> list[Node]:
-    blocks, missing, description = pandoc.markdown(text, book, source.file)
+def _read_markdown(book: Book, source: Source, text: str) -> list[Node]:
+    blocks, missing, description = pandoc.from_markdown(text, book, source.file)
     if missing:
-        line = source.line_of(f"@{missing[0]}")
         hint = f"add it to {book.bibliography}, or correct the key"
-        raise SourceError(source.file, line, f"there is no {missing[0]} in the bibliography", hint)
+        raise source.error(f"@{missing[0]}", f"there is no {missing[0]} in the bibliography", hint)
     if blocks and pandoc_ast.triple(blocks[-1])[0] == "refs" and not source.line_of("#refs"):
         blocks.pop()  # citeproc's list of what this chapter cites; the book has one list, on a page of its own
     shaped = quarto_ast.shape(blocks, source, book)
@@ -47,13 +45,13 @@ def _read(book: Book, source: Source, text: str) -> list[Node]:
     return shaped
 
 
-def markdown(source: Source, outputs: Outputs, home: Path) -> str:
+def markdown(source: Source, outputs: Outputs) -> str:
     """Return the chapter as plain Markdown: cells replaced by their outputs, inline code by its values."""
     cells, values = iter(outputs["cells"]), iter(outputs["inlines"])
     parts = []
     for chunk in source.chunks:
         if isinstance(chunk, Cell):
-            parts.append(_cell(chunk, next(cells), home))
+            parts.append(_cell_markdown(chunk, next(cells), figures(source.file)))
         else:
             text = Text(chunk.line, _with_heading_and_titles(chunk, source))
             parts.append(text.filled([next(values) for _ in chunk.inlines()]))
@@ -76,7 +74,7 @@ def _with_heading_and_titles(chunk: Text, source: Source) -> str:
     return "\n".join(lines)
 
 
-def _cell(cell: Cell, outputs: list[dict[str, str]], home: Path) -> str:
+def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], home: Path) -> str:
     options = cell.options
     if options.get("include") is False:
         return ""
@@ -87,7 +85,7 @@ def _cell(cell: Cell, outputs: list[dict[str, str]], home: Path) -> str:
     for output in outputs if options.get("output") is not False else []:
         if output["stream"] == "stderr" and not options["warning"]:
             continue
-        text = _output(output, home, asis and output["stream"] == "stdout", options.get("fig-alt", ""))
+        text = _output_markdown(output, home, asis and output["stream"] == "stdout", str(options.get("fig-alt", "")))
         parts.append(text if asis else f"::: {{.output .output-{output['stream']}}}\n{text}\n:::")
     if not parts or asis:
         return "\n\n".join(parts)
@@ -103,7 +101,7 @@ def _fold(options: dict[str, Any]) -> dict[str, str]:
     return {"fold": "show" if fold == "show" else "true", "summary": str(options.get("code-summary", "Code"))}
 
 
-def _output(output: dict[str, str], home: Path, asis: bool, alt: str) -> str:
+def _output_markdown(output: dict[str, str], home: Path, asis: bool, alt: str) -> str:
     if "file" in output:
         return f"![](/{(home / output['file']).as_posix()})" + (f"{{fig-alt={_quoted(alt)}}}" if alt else "")
     if asis or output["kind"] == "text/markdown":

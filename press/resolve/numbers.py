@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from press import pandoc_ast
 from press.book import Book, Chapter, Heading, Node, Page
-from press.errors import SourceError
 from press.read.qmd import Source
 from press.read.supported import KINDS, prefix
 from press.resolve.document import NO_IDENT
@@ -20,7 +19,7 @@ def pages(book: Book, documents: Mapping[str, list[Node]], sources: Mapping[str,
     labels: dict[str, Label] = {}
     drafts = {c.source: _number(c, documents[c.source], sources[c.source], labels) for c in book.chapters}
     for file, draft in drafts.items():
-        resolver = Resolver(book, drafts, labels, file, sources[file])
+        resolver = Resolver(book, drafts, labels, sources[file])
         draft.title = pandoc_ast.change(draft.title, resolver.rule)
         draft.blocks = pandoc_ast.change(draft.blocks, resolver.rule)
     return tuple(
@@ -41,7 +40,7 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
     """Number a chapter's sections, figures, tables, equations and theorems, each in the order of the text."""
     title = next((block for block in blocks if block["t"] == "Header" and block["c"][0] == 1), None)
     if title is None:
-        raise SourceError(source.file, source.title_line, "the chapter's heading is not read as one", "check its line")
+        raise source.error(source.title_line, "the chapter's heading is not read as one", "check its line")
     ident = "" if pandoc_ast.triple(title)[0] == NO_IDENT else pandoc_ast.triple(title)[0]
     blocks = [block for block in blocks if block is not title]
     draft = Draft(chapter, title["c"][2], ident, blocks, description=pandoc_ast.get(title, "description"))
@@ -59,7 +58,7 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
         name, classes, _ = pandoc_ast.triple(node)
         if name and name in draft.ids:
             hint = "every label and every id of a page is given once"
-            raise SourceError(source.file, source.line_of(f"#{name}", 2), f"duplicate label {name}", hint)
+            raise source.error(source.line_of(f"#{name}", 2), f"duplicate label {name}", hint)
         draft.ids |= {name} if name else set()
         if node["t"] == "Header":
             number = _section(node, sections, chapter, source)
@@ -82,10 +81,8 @@ def _section(header: Node, sections: list[int], chapter: Chapter, source: Source
     """Return a section's number, also put on its heading; "" where it has none."""
     level = header["c"][0]
     if level == 1:
-        line = source.line_of("# " + pandoc_ast.words(header["c"][2]))
-        raise SourceError(
-            source.file, line, "a second chapter heading", "a file is one chapter; use ## for its sections"
-        )
+        place = "# " + pandoc_ast.words(header["c"][2])
+        raise source.error(place, "a second chapter heading", "a file is one chapter; use ## for its sections")
     if "unnumbered" in pandoc_ast.triple(header)[1] or not chapter.number:
         return ""
     sections[level] += 1
@@ -105,5 +102,5 @@ def _nest(heading: Heading, open_headings: list[Heading], top: list[Heading]) ->
 def _add(labels: dict[str, Label], name: str, label: Label, source: Source) -> None:
     if name in labels:
         hint = f"it is also in {labels[name].page}; labels are unique in the book"
-        raise SourceError(source.file, source.line_of(f"#{name}"), f"duplicate label {name}", hint)
+        raise source.error(f"#{name}", f"duplicate label {name}", hint)
     labels[name] = label

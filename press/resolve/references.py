@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from press import pandoc_ast
+from press.addresses import elsewhere
 from press.book import Book, Chapter, Heading, Node, Page
-from press.errors import SourceError
 from press.read.qmd import Source
 from press.read.supported import prefix
 
@@ -36,46 +36,46 @@ class Draft:
     description: str = ""
 
 
-def files(pages: Iterable[Page]) -> set[str]:
+def page_files(pages: Iterable[Page]) -> set[str]:
     """Return the images and files that the pages show or link to, relative to the root."""
-    nodes = list(_nodes(pages))
-    return _linked(nodes) | {node["c"][2][0] for node in nodes if node["t"] == "Image"}
+    pages = list(pages)
+    return images(pages) | linked(pages)
+
+
+def images(pages: Iterable[Page]) -> set[str]:
+    """Return the images that the pages show, relative to the root."""
+    return {node["c"][2][0] for node in _nodes(pages) if node["t"] == "Image"}
 
 
 def linked(pages: Iterable[Page]) -> set[str]:
     """Return the files that the pages link to, relative to the root."""
-    return _linked(_nodes(pages))
+    links = [node for node in _nodes(pages) if node["t"] == "Link" and "file" in pandoc_ast.triple(node)[1]]
+    return {link["c"][2][0].partition("#")[0] for link in links}
 
 
 def _nodes(pages: Iterable[Page]) -> Iterator[Node]:
     return (node for page in pages for node in pandoc_ast.every([page.title, page.blocks]))
 
 
-def _linked(nodes: Iterable[Node]) -> set[str]:
-    links = [node for node in nodes if node["t"] == "Link" and "file" in pandoc_ast.triple(node)[1]]
-    return {link["c"][2][0].partition("#")[0] for link in links}
-
-
 class Resolver:
     """The rule that resolves one page's references, links and images."""
 
-    def __init__(
-        self, book: Book, drafts: Mapping[str, Draft], labels: Mapping[str, Label], file: str, source: Source
-    ) -> None:
-        self.book, self.drafts, self.labels, self.file, self.source = book, drafts, labels, file, source
+    def __init__(self, book: Book, drafts: Mapping[str, Draft], labels: Mapping[str, Label], source: Source) -> None:
+        self.book, self.drafts, self.labels, self.source = book, drafts, labels, source
+        self.file = source.file
 
     def rule(self, node: Node) -> Node | list[Node] | None:
-        """Resolve one node, as `ast.change` wants it."""
+        """Resolve one node, as `pandoc_ast.change` wants it."""
         if node["t"] == "Span" and "press-references" in pandoc_ast.triple(node)[1]:
             found: list[Node] = []
             for part in node["c"][1]:
-                found += [pandoc_ast.text(","), {"t": "Space"}] if found else []
+                found += [pandoc_ast.text(","), pandoc_ast.space()] if found else []
                 found.append(self._reference(part))
             return found
         if node["t"] == "Link":
-            self._link(node)
+            self._resolve_link(node)
         elif node["t"] == "Image":
-            self._image(node)
+            self._resolve_image(node)
         return None
 
     def _reference(self, part: Node) -> Node:
@@ -83,18 +83,12 @@ class Resolver:
         name = written[:1].lower() + written[1:]
         label, before = self.labels.get(name), part["c"][1]
         if label is None:
-            raise SourceError(
-                self.file, self.source.line_of(f"@{written}"), f"nothing is labelled {name}", self._near(name)
-            )
+            raise self.source.error(f"@{written}", f"nothing is labelled {name}", self._near(name))
         if prefix(name) == "sec" and not self.drafts[self.file].chapter.number:
-            hint = (
-                "there Quarto prints its title on the site and its number in the PDF; write a link: [words](file.qmd)"
-            )
-            raise SourceError(
-                self.file, self.source.line_of(f"@{written}"), f"a reference to {name} on an unnumbered page", hint
-            )
+            hint = "Quarto prints its title on the site and its number in the PDF; write a link: [words](file.qmd)"
+            raise self.source.error(f"@{written}", f"a reference to {name} on an unnumbered page", hint)
         words = before or ([] if pandoc_ast.get(part, "mode") == "SuppressAuthor" else [pandoc_ast.text(label.word)])
-        gap = {"t": "Space"} if prefix(name) == "sec" and not before else pandoc_ast.text("\u00a0")
+        gap = pandoc_ast.space() if prefix(name) == "sec" and not before else pandoc_ast.text("\u00a0")
         whole = prefix(name) == "sec" and self.drafts[label.page].ident == name and label.page != self.file
         target = label.page if whole else f"{label.page}#{name}"
         return pandoc_ast.link([*words, *([gap] if words else []), pandoc_ast.text(label.number)], target, ["xref"])
@@ -105,9 +99,9 @@ class Resolver:
         near = get_close_matches(name, list(self.labels), 3)
         return f"did you mean {' or '.join(near)}?" if near else "label it, or correct the reference"
 
-    def _link(self, node: Node) -> None:
+    def _resolve_link(self, node: Node) -> None:
         target, classes = node["c"][2][0], pandoc_ast.triple(node)[1]
-        if "xref" in classes or re.match(r"[a-z][a-z0-9+.-]*:|//", target):
+        if "xref" in classes or elsewhere(target):
             return
         if target.startswith("#ref-"):
             node["c"][2][0] = self._references_page() + target
@@ -120,30 +114,30 @@ class Resolver:
             node["c"][2][0] = target if path == self.file else f"{path}#{fragment}"
         if path in self.drafts:
             if fragment and fragment not in self.drafts[path].ids:
-                line = self.source.line_of(f"#{fragment}")
-                raise SourceError(self.file, line, f"{path} has no #{fragment}", "correct the link, or label the place")
+                hint = "correct the link, or label the place"
+                raise self.source.error(f"#{fragment}", f"{path} has no #{fragment}", hint)
         elif (self.book.root / path).exists():
             classes.append("file")
         else:
-            line = self.source.line_of(path.rpartition("/")[2])
-            raise SourceError(self.file, line, f"there is no {path} to link to", "correct the path, or make the file")
+            name, hint = path.rpartition("/")[2], "correct the path, or make the file"
+            raise self.source.error(name, f"there is no {path} to link to", hint)
 
     def _references_page(self) -> str:
         page = next((file for file, draft in self.drafts.items() if "refs" in draft.ids), None)
         if page is None:
             hint = "list a references.qmd with a div ::: {#refs} among the chapters"
-            raise SourceError(self.file, 0, "it cites, but no page of the book has the references", hint)
+            raise self.source.error(0, "it cites, but no page of the book has the references", hint)
         return page
 
-    def _image(self, node: Node) -> None:
+    def _resolve_image(self, node: Node) -> None:
         source = node["c"][2][0]
-        if re.match(r"[a-z][a-z0-9+.-]*:|//", source):
+        if elsewhere(source):
             hint = "put the file into the book; nothing is fetched from elsewhere"
-            raise SourceError(self.file, self.source.line_of(source), f"an image from elsewhere: {source}", hint)
+            raise self.source.error(source, f"an image from elsewhere: {source}", hint)
         file = self.book.root / source
         if not file.is_file():
-            line = self.source.line_of(source.rpartition("/")[2])
-            raise SourceError(self.file, line, f"there is no image {source}", "correct the path, or make the file")
+            name, hint = source.rpartition("/")[2], "correct the path, or make the file"
+            raise self.source.error(name, f"there is no image {source}", hint)
         if file.suffix == ".svg" and source.startswith(".press/"):
             head = file.read_text(encoding="utf-8")[:2000]
             for side in ("width", "height"):

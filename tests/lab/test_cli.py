@@ -21,6 +21,7 @@ from lab.cli import show
 from lab.cli.commands import COMMANDS
 from lab.cli.result import plain
 from lab.cli.watch import Position
+from lab.keys.experiments import names
 
 
 @pytest.fixture
@@ -84,6 +85,29 @@ def test_nothing_to_do_is_said_and_force_does_it_anyway(done: Project) -> None:
     assert "quick: done in" in done.lab("run", "quick", "--force")
 
 
+def test_smoke_computes_the_tests_setting_and_leaves_the_book_alone(project: Project) -> None:
+    said = project.shell("run", "quick", "--smoke")
+    assert "quick: done in" in said and "quick with steps=2, " in said and not project.result().exists()
+    said = project.shell("run", "quick", "--smoke", "--set", "widths=3,4")
+    assert "widths=[3.0, 4.0]" in said and "steps=2" in said
+
+
+def test_an_experiment_that_is_a_package_is_one_like_any_other(done: Project) -> None:
+    """Its state, also where it does not parse, its key, its result; and what lies beside its __init__ counts."""
+    text = (done.root / "experiments/quick.py").read_text()
+    (done.root / "experiments/quick.py").unlink()
+    done.write(
+        "experiments/quick/__init__.py", text.replace("SCALE = 1.0", "from experiments.quick.sizes import SCALE")
+    )
+    done.write("experiments/quick/sizes.py", "SCALE = 1.0\n")
+    assert "quick: done in" in done.lab("run") and re.search(r"quick +fresh", done.lab("status"))
+    assert re.search(r"quick +far +", done.shell("claims"))
+    done.write("experiments/quick/sizes.py", "SCALE = 2.0\n")
+    assert re.search(r"quick +stale .*SCALE", done.lab("status"))
+    done.write("experiments/quick/__init__.py", "def run(:\n")
+    assert re.search(r"quick +failed .*experiments/quick/__init__.py:1", done.lab("status"))
+
+
 def test_why_names_what_changed_old_against_new(done: Project) -> None:
     assert "is fresh" in done.lab("why", "quick")
     done.edit("experiments/quick.py", "steps: int = 50", "steps: int = 60")
@@ -129,7 +153,7 @@ def test_wrong_usage_ends_with_exit_code_two(project: Project) -> None:
         (("--jobs", "0"), "greater than or equal to 1"),
         (("--jobs", "100000"), "less than or equal to"),  # each would take its share of the memory
         (("quick", "--seeds", "3", "--cache", ""), "it is empty: name a folder or a URL"),  # not the folder we are in
-        (("quick", "--cache", "elsewhere"), "it is for other settings: --set, --seeds or --device"),
+        (("quick", "--cache", "elsewhere"), "it is for other settings: --set, --seeds, --smoke or --device"),
     ],
 )
 def test_an_option_out_of_range_is_an_error_not_a_surprise(
@@ -220,7 +244,7 @@ def test_a_table_breaks_no_word_where_the_terminal_is_narrow(
     for width, lines in ((100, 2), (50, 3), (30, 4), (22, 5)):
         console = Console(width=width, highlight=False, markup=False)
         monkeypatch.setattr(show, "console", lambda console=console: console)
-        show.table(rows, head)
+        show.print_table(rows, head)
         printed = capsys.readouterr().out
         assert len(printed.splitlines()) == lines and max(map(len, printed.splitlines())) <= width, printed
         assert all(word in printed.split() for cell in rows[0] for word in cell.split())
@@ -264,35 +288,33 @@ def test_help_shows_an_example_of_every_command(project: Project) -> None:
     assert "pip install 'notes-measured[dask]'" in re.sub(r"\s+", " ", said)  # the brackets are no markup
 
 
-@pytest.mark.parametrize("typed", [("status",), ("why", "tanh_gain"), ("claims",)], ids=lambda typed: typed[0])
-def test_looking_at_results_loads_no_network(typed: tuple[str, ...]) -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "lab", *typed]
+@pytest.mark.parametrize("typed", ["status", "why", "claims"])
+def test_looking_at_results_loads_no_network(typed: str) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "lab", typed, *(names(ROOT) if typed == "why" else [])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     loaded = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.M))
-    assert (
-        "tanh_gain" in done.stdout + done.stderr.replace("experiments.tanh_gain", "") and "lab.results.store" in loaded
-    )
+    said = re.sub(r"experiments\.\w+", "", done.stdout + done.stderr)
+    assert all(name in said for name in names(ROOT)) and "lab.results.store" in loaded
     assert not {name for name in loaded if name.split(".")[0] in ("torch", "jax")}
-    if typed != ("claims",):
+    if typed != "claims":
         assert not loaded & {"pandas", "numpy", "IPython"}
 
 
 def test_no_experiment_touches_the_network_library_when_it_is_imported() -> None:
     """Names the line that did: a type alias with a bare torch.Tensor in it, most likely, which wants quotes."""
     program = """
-import importlib, importlib.abc, pathlib, sys, traceback
+import importlib, importlib.abc, sys, traceback
 class Tell(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == "torch._C":
             mine = [f for f in traceback.extract_stack() if f.filename.startswith(sys.argv[1]) and "/.venv/" not in f.filename]
             sys.exit("\\n".join(f"{f.filename}:{f.lineno}: {f.line}" for f in mine[-2:-1]))
 sys.meta_path.insert(0, Tell())
-for path in sorted(pathlib.Path("experiments").glob("*.py")):
-    importlib.import_module(f"experiments.{path.stem}")
+for name in sys.argv[2:]:
+    importlib.import_module(f"experiments.{name}")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(ROOT)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", program, str(ROOT), *names(ROOT)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

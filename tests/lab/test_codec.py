@@ -162,3 +162,10 @@ def test_a_folders_content_is_that_of_its_files_and_their_names(tmp_path: Path) 
     assert content(tmp_path) == before
     (tmp_path / "a").write_text("2")
     assert content(tmp_path) != before
+
+
+def test_parameters_are_left_to_the_store_and_come_back_with_the_rest() -> None:
+    value = result(params=Path("x"), a=1.5)
+    numbers, tables = encode(value)
+    assert numbers == {"a": 1.5} and not tables
+    assert decode(numbers, tables, type(value), Path("x")) == value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from contextlib import suppress
@@ -17,14 +18,17 @@ from pairs import pair
 from lab.errors import LabError, NoResult
 from lab.keys import key
 from lab.keys.canonical_json import digest, dumps, loads, pack
-from lab.keys.experiments import load
+from lab.keys.experiments import load, names
 from lab.read import read
 from lab.results import store
+from lab.results.codec import encode
 from lab.results.reading import as_result, fresh
 from tests.fuzzing import fuzz
 
 ROOT = Path(__file__).resolve().parents[2]
-NAME = "tanh_gain"
+NAMES = names(ROOT)
+NAME = NAMES[0] if NAMES else ""
+pytestmark = pytest.mark.skipif(not NAMES, reason="the book has no question")
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +48,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_committed_result_is_read_with_its_types(experiment: ModuleType) -> None:
     found = read(experiment)
     assert isinstance(found, experiment.Result)
-    assert 1.59 < found.ideal_gain < 1.60
-    assert read(experiment, experiment.Params()).ideal_gain == found.ideal_gain
+    numbers, tables = encode(found)
+    there = store.read_result(ROOT / "results" / NAME, ROOT)
+    assert (numbers, tables) == (there.numbers, there.tables)
+    assert encode(read(experiment, experiment.Params())) == (numbers, tables)
 
 
 @fuzz(150)
@@ -134,15 +140,13 @@ def test_files_of_two_versions_are_no_result(tmp_path: Path, name: str) -> None:
         store.read_result(place, tmp_path)
 
 
-@pytest.mark.parametrize("gone", ["", "result.json", "layers.csv"])
-def test_what_is_missing_is_named(copy: Path, tmp_path: Path, gone: str) -> None:
-    shutil.copytree(copy, tmp_path / "x")
-    target = tmp_path / "x/results" / NAME / gone
-    shutil.rmtree(target) if target.is_dir() else target.unlink()
-    with pytest.raises(
-        NoResult, match="layers.csv is missing" if gone == "layers.csv" else f"results/{NAME} is missing"
-    ):
-        store.read_result(tmp_path / "x/results" / NAME, tmp_path / "x")
+@pytest.mark.parametrize("gone", ["", "result.json", "one.csv"])
+def test_what_is_missing_is_named(tmp_path: Path, gone: str) -> None:
+    place = tmp_path / "results/pair"
+    store.write_result(place, tmp_path, pair("old"))
+    shutil.rmtree(place) if gone == "" else (place / gone).unlink()
+    with pytest.raises(NoResult, match="one.csv is missing" if gone == "one.csv" else "results/pair is missing"):
+        store.read_result(place, tmp_path)
 
 
 @pytest.mark.parametrize(("number", "age"), [(0, "an older"), (2, "a newer")])
@@ -173,8 +177,10 @@ def test_a_stale_result_says_what_is_wanted_what_there_is_and_what_to_type(copy:
 
 
 def test_a_setting_that_was_never_run_says_what_to_type(experiment: ModuleType) -> None:
-    with pytest.raises(NoResult, match="is missing\ntype: lab run tanh_gain --set"):
-        read(experiment, experiment.Params(depth=7, width=11))
+    book = experiment.Params()
+    field = next(name for name, value in vars(book).items() if type(value) is int)
+    with pytest.raises(NoResult, match=f"is missing\ntype: lab run {NAME} --set"):
+        read(experiment, dataclasses.replace(book, **{field: 7919}))
 
 
 def test_a_result_that_does_not_fit_its_class_says_so(copy: Path) -> None:

@@ -17,7 +17,8 @@ from small_project import ENDLESS, TABLES, Project
 from lab.results import store
 from lab.results.lock import is_held, lock_of
 from lab.run import status
-from lab.run.scheduler import Job, run_jobs
+from lab.run.run_state import Job
+from lab.run.scheduler import run_jobs
 from lab.run.status import State
 from lab.workers.messages import Ended, Message, Started
 
@@ -27,25 +28,25 @@ def test_two_processes_asked_for_one_stale_result_compute_it_once(project: Proje
     with lock_of(project.result(), project.root):
         both = [project.start("run", stderr=subprocess.STDOUT) for _ in range(2)]
         said = [_until(process.stdout, "waiting") for process in both]
-        assert status.of("quick", project.root).state is State.RUNNING
+        assert status.status_of("quick", project.root).state is State.RUNNING
     said = [text + process.communicate(timeout=120)[0] for text, process in zip(said, both, strict=True)]
     assert [process.returncode for process in both] == [0, 0]
     assert sorted(bool(re.search("quick: done in", text)) for text in said) == [False, True], said
     assert sorted(bool(re.search("quick: already there", text)) for text in said) == [False, True], said
-    assert status.of("quick", project.root).is_fresh
+    assert status.status_of("quick", project.root).is_fresh
 
 
 def test_eight_processes_asked_for_one_stale_result_compute_it_once(project: Project) -> None:
     """All at once, with nothing to hold them back; the experiment itself notes each time that it is run."""
     project.lab("run")
     project.edit("experiments/quick.py", "    walks = []\n", "    walks = []\n    print('it runs')\n")
-    assert status.of("quick", project.root).state is State.STALE
+    assert status.status_of("quick", project.root).state is State.STALE
     all_eight = [project.start("run", stderr=subprocess.STDOUT) for _ in range(8)]
     said = [process.communicate(timeout=120)[0] for process in all_eight]
     assert [process.returncode for process in all_eight] == [0] * 8, said
     assert sum(text.count("it runs") for text in said) == 1
     assert sum("quick: done in" in text for text in said) == 1
-    assert status.of("quick", project.root).is_fresh
+    assert status.status_of("quick", project.root).is_fresh
 
 
 def test_results_do_not_depend_on_how_many_run_at_a_time(project: Project) -> None:
@@ -66,8 +67,8 @@ def test_ctrl_c_loses_only_the_run_in_hand(project: Project) -> None:
     _, said = running.communicate(timeout=120)
     assert running.returncode == 130
     assert said == "stopped; kept: quick; lost: second; not begun: third\nthe same command goes on from here\n"
-    assert status.of("quick", project.root).is_fresh
-    assert status.of("second", project.root).state is State.MISSING
+    assert status.status_of("quick", project.root).is_fresh
+    assert status.status_of("second", project.root).state is State.MISSING
     assert not is_held(project.result("second"), project.root)  # its worker is gone
 
 
@@ -111,7 +112,7 @@ def test_a_worker_that_is_killed_is_a_failure_that_names_the_signal(project: Pro
     (outcome,) = run_jobs([Job("quick")], project.root, 1, lambda job, message: said.append(message))
     assert outcome.error == "its process ended with signal 9" and not outcome.computed
     assert said[-1] == Ended(outcome.error)
-    assert status.of("quick", project.root).state is State.MISSING
+    assert status.status_of("quick", project.root).state is State.MISSING
 
 
 def test_what_an_experiment_prints_is_not_taken_for_an_event(project: Project) -> None:
@@ -147,7 +148,7 @@ def test_code_that_changes_while_it_runs_gives_no_result(saved: str, project: Pr
 
     (outcome,) = run_jobs([Job("quick")], project.root, 1, edit)
     assert "the code or data of quick changed while it ran" in outcome.error and "type: lab run quick" in outcome.error
-    assert status.of("quick", project.root).state is (State.MISSING if saved == "SCALE = 3.0" else State.FAILED)
+    assert status.status_of("quick", project.root).state is (State.MISSING if saved == "SCALE = 3.0" else State.FAILED)
     assert not project.result().exists()
 
 

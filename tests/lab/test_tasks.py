@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import importlib
 import os
 import re
 import shutil
@@ -21,7 +21,8 @@ from lab.errors import LabError
 from lab.keys import key
 from lab.keys.experiments import find_root, load, names
 from lab.results import codec, store
-from lab.run.scheduler import Job, run_jobs
+from lab.run.run_state import Job
+from lab.run.scheduler import run_jobs
 from lab.tasks import spread
 from lab.workers.messages import Message
 
@@ -121,6 +122,32 @@ def _die(how: str) -> None:
 '''
 
 
+# The least that has tasks.
+SOWN = """\
+from dataclasses import dataclass
+from itertools import count
+from random import Random
+
+from lab.tasks import spread
+
+TURN = count()
+SMOKE = range(4)
+
+
+@dataclass
+class Result:
+    numbers: tuple[float, ...]
+
+
+def run(seeds):
+    return Result(tuple(spread(_draw, seeds, "seeds")))
+
+
+def _draw(seed):
+    return Random(seed).random()
+"""
+
+
 @pytest.fixture
 def walks(project: Project) -> Project:
     (project.root / "experiments/quick.py").unlink()
@@ -157,23 +184,19 @@ def test_tasks_inside_a_task_are_not_spread_further() -> None:
     assert handed == ["outer"]
 
 
-SPREAD = [stem for stem in names(ROOT) if key.compute(stem, ROOT).spreads]
-
-
-@pytest.mark.parametrize("stem", [stem for stem in SPREAD if stem != "loss_log"])  # each of its tasks reads all names
+@pytest.mark.parametrize("stem", [stem for stem in names(ROOT) if key.compute(stem, ROOT).spreads])
 def test_the_book_s_own_tasks_know_nothing_of_each_other_and_are_handed_little(stem: str) -> None:
     _assert_independent(load(stem))
 
 
-def test_a_task_that_depends_on_those_before_it_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mutant: networks drawn from a counter instead of their own seed."""
-    module, turn = load("tanh_gain"), itertools.count()
-    right = module.propagate
-    monkeypatch.setattr(
-        module, "propagate", lambda *args, seed, **size: right(*args, seed=next(turn) % module.SMOKE.seeds, **size)
-    )
+def test_a_task_that_depends_on_those_before_it_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutant: numbers drawn from a counter instead of their own seed."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in (("sown", SOWN), ("counted", SOWN.replace("Random(seed)", "Random(next(TURN) % 4)"))):
+        (tmp_path / f"{name}.py").write_text(text)
+    _assert_independent(importlib.import_module("sown"))
     with pytest.raises(AssertionError):
-        _assert_independent(module)
+        _assert_independent(importlib.import_module("counted"))
 
 
 def _assert_independent(module: Any) -> None:

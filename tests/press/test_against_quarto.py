@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import press
-from press.build import read_sources
+from press.build.render import read_sources
 from press.read import project
 from tests.press import reading
 from tests.press.conftest import FIXTURE_BOOK

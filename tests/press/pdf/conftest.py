@@ -20,8 +20,8 @@ LINE = '<path d="M20 250 L440 30" stroke="#14507a" fill="none" stroke-width="3"/
 def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Book, dict[Path, str]]:
     """The book of sample.md: preface, two parts of one chapter each, references, an appendix; and its Typst sources."""
     root = tmp_path_factory.mktemp("book")
-    (root / ".press/cells").mkdir(parents=True)
-    (root / ".press/cells/spread.svg").write_text(ROOT_SVG.format(LINE))
+    (root / ".press/figures").mkdir(parents=True)
+    (root / ".press/figures/spread.svg").write_text(ROOT_SVG.format(LINE))
     chapters = (
         Chapter(Path("index.qmd")),
         Chapter(Path("book/tanh.qmd"), "Starting weights", "1"),
@@ -33,14 +33,14 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Book, dict[Path, s
     book = Book(root, "Notes, Measured", chapters, "Put to the test", ("Ada Author",), "2026-01-31", "A book.", "en-GB")
     sources = (HERE / "sample.md").read_text().split("\n=====\n")
     pages = [page(*parts) for parts in zip(chapters, titles, sources, strict=True)]
-    return book, {one.chapter.path: pdf.write(one, book) for one in pages}
+    return book, {one.chapter.path: pdf.typst_source(one, book) for one in pages}
 
 
 @pytest.fixture(scope="session")
 def built(sample: tuple[Book, dict[Path, str]]) -> Path:
     """The sample book's PDF."""
     book, texts = sample
-    pdf.compile(book, texts, book.root / "_book/sample.pdf")
+    pdf.typeset(book, texts, book.root / "_book/sample.pdf")
     return book.root / "_book/sample.pdf"
 
 
@@ -51,7 +51,7 @@ def set_chapter(tmp_path: Path) -> Callable[[str], Path]:
     def make(markdown: str) -> Path:
         chapter = Chapter(Path("book/one.qmd"), None, "1")
         book = Book(tmp_path, "Title", (chapter,))
-        pdf.compile(book, {chapter.path: pdf.write(page(chapter, "One", markdown), book)}, tmp_path / "one.pdf")
+        pdf.typeset(book, {chapter.path: pdf.typst_source(page(chapter, "One", markdown), book)}, tmp_path / "one.pdf")
         return tmp_path / "one.pdf"
 
     return make

@@ -76,4 +76,4 @@ def test_tex_that_pandoc_does_not_know_names_file_and_line(tmp_path: Path) -> No
     source = "Fine: $x$.\n\nNot fine: $\\bigm| x$.\n"
     (tmp_path / "one.qmd").write_text(f"# One\n\n{source}")
     with pytest.raises(SourceError, match=r"^one\.qmd:5: unknown TeX: \\bigm\| x"):
-        pdf.write(page(chapter, "One", source), Book(tmp_path, "Title", (chapter,)))
+        pdf.typst_source(page(chapter, "One", source), Book(tmp_path, "Title", (chapter,)))

@@ -170,25 +170,25 @@ def test_only_typsts_own_fonts_are_used(built: Path) -> None:
 
 def test_same_sources_give_the_same_bytes(sample: Sample, built: Path, tmp_path: Path) -> None:
     book, texts = sample
-    pdf.compile(book, texts, tmp_path / "again.pdf")
+    pdf.typeset(book, texts, tmp_path / "again.pdf")
     assert (tmp_path / "again.pdf").read_bytes() == built.read_bytes()
 
 
 def test_chapters_may_be_left_out(sample: Sample, tmp_path: Path) -> None:
     """References to what is not there print, and lead nowhere."""
     book, texts = sample
-    pdf.compile(book, {Path("book/tanh.qmd"): texts[Path("book/tanh.qmd")]}, tmp_path / "one.pdf")
+    pdf.typeset(book, {Path("book/tanh.qmd"): texts[Path("book/tanh.qmd")]}, tmp_path / "one.pdf")
     assert "and Chapter 2 goes on" in text(tmp_path / "one.pdf").replace("\u00a0", " ")
 
 
 def test_a_formula_that_typst_cannot_set_names_the_chapter_and_keeps_the_old_pdf(tmp_path: Path) -> None:
     chapter = Chapter(Path("book/one.qmd"), None, "1")
     book = Book(tmp_path, "Title", (chapter,))
-    source = pdf.write(page(chapter, "One", "Fine.\n\n```{=typst}\n$nonsense$\n```\n"), book)
+    source = pdf.typst_source(page(chapter, "One", "Fine.\n\n```{=typst}\n$nonsense$\n```\n"), book)
     out = tmp_path / "one.pdf"
     out.write_text("old")
     with pytest.raises(SourceError, match=r"^book/one\.qmd: .*unknown variable: nonsense"):
-        pdf.compile(book, {chapter.path: source}, out)
+        pdf.typeset(book, {chapter.path: source}, out)
     assert out.read_text() == "old"
 
 

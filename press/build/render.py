@@ -1,0 +1,191 @@
+"""The whole way from _quarto.yml to the finished site and PDF, doing only what has to be done again.
+
+    render(root)                            both formats, every chapter executed, as `quarto render`
+    render(root, keys=key)                  the same, but chapters whose key is known keep their outputs
+
+Nothing in the output folder changes until all is ready.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+
+from press.book import Book, Node, Page, Progress
+from press.build import prerender
+from press.build.record import Record, digest, intact
+from press.code_hash import code_hash
+from press.errors import SourceError
+from press.files import restore, swap
+from press.read.project import FILE, read_project, site_files
+from press.read.qmd import Source, parse, read_text
+
+FORMATS = ("html", "pdf")
+
+
+def render(
+    root: Path | str,
+    formats: Collection[str] = FORMATS,
+    only: Collection[Path | str] | None = None,
+    keys: Callable[[Path], str] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Path]:
+    """Render the book in `root` and return the file to open for each format; raise SourceError and change nothing.
+
+    `keys` gives the key of a chapter's path: what its cells depend on. A chapter is executed when its key or its code is
+    new; without `keys` every chapter is, after the project's pre-render script. With `only`, chapters other than those
+    named keep the outputs they have, however old.
+    """
+    from filelock import FileLock
+
+    unknown = set(formats) - set(FORMATS)
+    if unknown or not formats:
+        raise ValueError(f"formats are {' and '.join(FORMATS)}, not {', '.join(sorted(unknown)) or 'none'}")
+    tell = (lambda event, what, detail: None) if progress is None else progress
+    book = read_project(Path(root))
+    out = book.root / book.output_dir
+    (book.root / ".press").mkdir(exist_ok=True)
+    with FileLock(book.root / ".press/lock"):
+        restore(out, _previous(out))
+        if keys is None:
+            prerender.run_scripts(book, only)
+        sources = read_sources(book)
+        chosen = _chosen(book, only)
+        known = _keys(sources, keys)
+        record = Record.load(book.root)
+        inputs = _inputs(book, sources, known, record.files)
+        if keys is not None and not _stale(book, record, formats, record.stamps if inputs == record.inputs else {}):
+            tell("fresh", "", "")
+        else:
+            _make(book, sources, known, chosen, formats, record, tell)
+    return {name: out / ("index.html" if name == "html" else f"{book.output_file}.pdf") for name in formats}
+
+
+def read_sources(book: Book) -> dict[str, Source]:
+    """Return the chapters as written, by their path."""
+    defaults = {
+        name: value for name, value in (book.config.get("execute") or {}).items() if name in ("echo", "warning")
+    }
+    texts = {chapter.source: read_text(book.root, chapter.path) for chapter in book.chapters}
+    return {file: parse(text, file, defaults) for file, text in texts.items()}
+
+
+def _previous(out: Path) -> Path:
+    """Return where the last site waits while a new one takes its place."""
+    return out.with_name(f"{out.name}.old")
+
+
+def _chosen(book: Book, only: Collection[Path | str] | None) -> set[str]:
+    everything = {chapter.source for chapter in book.chapters}
+    names = everything if only is None else {os.path.relpath(book.root / name, book.root) for name in only}
+    for name in sorted(names - everything):
+        raise SourceError(name, 0, "not a chapter of the book", f"the chapters are: {', '.join(sorted(everything))}")
+    return names
+
+
+def _keys(sources: Mapping[str, Source], keys: Callable[[Path], str] | None) -> dict[str, str | None]:
+    """Return what identifies each chapter's outputs: the caller's key and the chapter's own code; None without `keys`."""
+    if keys is None:
+        return dict.fromkeys(sources)
+    own = code_hash("execute", "read/qmd.py")
+    made_of = {file: [keys(Path(file)), own, *text.code_run()] for file, text in sources.items()}
+    return {file: sha256("\0".join(parts).encode()).hexdigest()[:24] for file, parts in made_of.items()}
+
+
+def _inputs(book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | None], files: Collection[str]) -> str:
+    """Return the hash of everything a render depends on; `files` are those the chapters linked to last time."""
+    state = sha256(code_hash(".").encode())
+    for file, text in sources.items():
+        state.update(f"{file}\0{keys[file]}\0{len(text.lines)}\0".encode() + "\n".join(text.lines).encode())
+    state.update(_digests(book, {FILE, *files}))
+    return state.hexdigest()
+
+
+def _digests(book: Book, files: Collection[str]) -> bytes:
+    """Return the hashes of these files and of those besides chapters that _quarto.yml names."""
+    named = {path.as_posix() for path in (*site_files(book), *book.references_made_of)}
+    return "".join(f"{name}\0{digest(book.root / name)}\0" for name in sorted(named | set(files))).encode()
+
+
+def _stale(book: Book, record: Record, formats: Collection[str], stamps: Mapping[str, str]) -> list[str]:
+    """Return the formats whose files are not there, or not as `stamps` would have them."""
+    return [
+        name
+        for name in formats
+        if not stamps.get(name)
+        or record.stamps.get(name) != stamps[name]
+        or not intact(book.root / book.output_dir, record.outputs.get(name, {}))
+    ]
+
+
+def _make(
+    book: Book,
+    sources: Mapping[str, Source],
+    keys: dict[str, str | None],
+    chosen: set[str],
+    formats: Collection[str],
+    record: Record,
+    tell: Progress,
+) -> None:
+    from press.build.write import write
+    from press.execute import chapters
+    from press.resolve import references
+
+    keys = keys | {file: chapters.latest(book, sources[file]) or keys[file] for file in sources if file not in chosen}
+    pages = read_pages(book, sources, keys, tell)
+    files = references.page_files(pages)
+    stamps = {name: _stamp(book, pages, files, name) for name in FORMATS}
+    build = _stale(book, record, formats, stamps)
+    keep = [name for name in FORMATS if name not in build and not _stale(book, record, [name], stamps)]
+    if build:
+        out = book.root / book.output_dir
+        aside = out.with_name(f"{out.name}.new")
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            written = write(book, pages, build, aside, tell)
+            for name in keep:
+                for file in record.outputs[name]:
+                    (aside / file).parent.mkdir(parents=True, exist_ok=True)
+                    os.link(out / file, aside / file)
+            swap(aside, out, _previous(out))
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        record.outputs = {name: record.outputs[name] for name in keep} | written
+    record.stamps = {name: stamps[name] for name in [*build, *keep]}
+    record.files, record.inputs = sorted(files), _inputs(book, sources, keys, files)
+    record.save(book.root)
+    tell("done", "", ", ".join(build))
+
+
+def read_pages(
+    book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | None], tell: Progress
+) -> tuple[Page, ...]:
+    """Return the book's pages, ready for the writers: executed, read, cited, numbered and resolved."""
+    from press.execute import chapters
+    from press.resolve import citations, document, numbers
+
+    reading: dict[str, Future[list[Node]]] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # pandoc reads the first chapters while the last are executed
+
+        def read(file: str, outputs: chapters.Outputs) -> None:
+            tell("read", file, "")
+            reading[file] = pool.submit(document.read_blocks, book, sources[file], outputs)
+
+        chapters.run(book, sources, keys, tell, read)
+        documents = {file: reading[file].result() for file in sources}
+    citations.put_references(documents, book)
+    return numbers.pages(book, documents, sources)
+
+
+def _stamp(book: Book, pages: tuple[Page, ...], files: Collection[str], name: str) -> str:
+    """Return the hash of all that one format is made from."""
+    state = sha256((code_hash() + code_hash(name) + json.dumps(book.config)).encode())
+    for page in pages:
+        state.update(f"{page.chapter.source}\0{page.chapter.number}\0{page.text}\0".encode())
+    state.update(_digests(book, files))
+    return state.hexdigest()
