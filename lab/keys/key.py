@@ -61,7 +61,7 @@ def compute(
         "versions": versions.of(key_parts.libraries(reached.outside)),
         "environment": elsewhere,
     }
-    code, text = key_parts.code(look, reached)
+    code, text = key_parts.code_by_name(look, reached)
     key = digest({"params": {field: pack(value) for field, value in chosen.items()}, **made})
     files = {look.sources.label(module): look.sources.file(module) for module in reached.modules}
     files |= {path: root / path for path in params.paths(chosen)}

@@ -69,7 +69,7 @@ def form(reach: Reach, reached: Reached, start: Sequence[Place]) -> str:
     return digest([shown, [numbers[place] for place in trace]])
 
 
-def code(reach: Reach, reached: Reached) -> tuple[dict[str, str], dict[str, str]]:
+def code_by_name(reach: Reach, reached: Reached) -> tuple[dict[str, str], dict[str, str]]:
     """Return what each reached definition is, and the text of short constants, by name ("nets/mlp.py: train").
 
     What it is: the hash of its syntax, and the hash of what the names in it are called where they stand.

@@ -58,7 +58,7 @@ class Outline:
     params: dict[str, Any] = field(default_factory=dict)  # of an experiment, packed, or why not
 
 
-def read(text: str, file: str, module: str, package: bool) -> Outline:
+def read_outline(text: str, file: str, module: str, package: bool) -> Outline:
     """Return the outline of a module's source.  Raises Refused where it is not Python."""
     try:
         tree = syntax.parse(text, file)
@@ -163,6 +163,6 @@ def _unit(node: ast.stmt, reader: Reader, lines: list[str]) -> Unit:
 
 def _params(tree: ast.Module, file: str) -> dict[str, Any]:
     try:
-        return {"fields": [found.packed() for found in params.fields(tree, file).values()]}
+        return {"fields": [found.packed() for found in params.stated_fields(tree, file).values()]}
     except Refused as error:
         return {"refused": str(error)}

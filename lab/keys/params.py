@@ -80,7 +80,7 @@ def as_typed(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def fields(tree: ast.Module, file: str) -> dict[str, Field]:
+def stated_fields(tree: ast.Module, file: str) -> dict[str, Field]:
     """Return the parameters that the class Params states."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == "Params":

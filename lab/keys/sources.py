@@ -117,7 +117,7 @@ class Sources:
     def _cached(self, module: str, content: bytes, file: str, package: bool) -> Outline:
         def make() -> bytes:
             text = content.decode("utf-8", "replace")
-            found = outline.read(text.replace("\r\n", "\n"), file, module, package)
+            found = outline.read_outline(text.replace("\r\n", "\n"), file, module, package)
             return dumps(vars(found) | {"units": [unit.packed() for unit in found.units]}).encode()
 
         made_of = [_rules(), file, sha256(content).hexdigest()]

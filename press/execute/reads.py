@@ -72,7 +72,7 @@ class Present:
         """Return what a file, folder or variable is now."""
         if (kind, name) not in self._seen:
             look = {READ: content, LISTED: listing, FOUND: found}.get(kind)
-            self._seen[kind, name] = look(self._root / name) if look else digest(self._variables.get(name))
+            self._seen[kind, name] = look(self._root / name) if look else hash_of_value(self._variables.get(name))
         return self._seen[kind, name]
 
 
@@ -104,7 +104,7 @@ def found(path: Path | str) -> str:
     return FOLDER if S_ISDIR(there.st_mode) else f"file of {there.st_size} bytes"
 
 
-def digest(value: str | None) -> str | None:
+def hash_of_value(value: str | None) -> str | None:
     """Return a hash of a variable's value, None for one that is not set; results are published, so never the value."""
     return None if value is None else sha256(f"variable\0{value}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
 

@@ -203,7 +203,7 @@ class Recorder:
             return real()  # the same in every run
         if value is not None and self.strict:
             self.refuse(f"environment variable {name}, which is set,", "make it a parameter", frame)
-        self.add(VARIABLES, name, reads.digest(value))
+        self.add(VARIABLES, name, reads.hash_of_value(value))
         if value is None:
             raise KeyError(name)
         return value

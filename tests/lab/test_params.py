@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def known(source: str = SOURCE) -> dict[str, Field]:
-    return params.fields(ast.parse(source), "experiments/x.py")
+    return params.stated_fields(ast.parse(source), "experiments/x.py")
 
 
 def test_defaults_are_read_with_their_types() -> None:

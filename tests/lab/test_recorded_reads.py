@@ -217,23 +217,23 @@ def test_what_is_read_makes_a_result_stale_when_it_changes(root: Path, far: str,
     (root / "data/link").symlink_to("names")
     (root / ".lab").mkdir()
     first = compute(root, far)
-    assert status.of("probe", root).state is State.FRESH
+    assert status.status_of("probe", root).state is State.FRESH
     act(root)
-    there = status.of("probe", root)
+    there = status.status_of("probe", root)
     assert there.state is State.STALE
     assert any(line.startswith((f"{said} ", f"{said}:")) for line in there.why), there.why
     if "cache" not in far:  # the code takes that over as long as it lies there
         assert compute(root).numbers != first.numbers or "exists" in far or "access" in far, "and the number is another"
     else:
         compute(root)
-    assert status.of("probe", root).state is State.FRESH
+    assert status.status_of("probe", root).state is State.FRESH
 
 
 @pytest.mark.parametrize(("far", "act"), FRESH.values(), ids=FRESH)
 def test_what_is_not_read_leaves_a_result_fresh(root: Path, far: str, act: Act) -> None:
     compute(root, far)
     act(root)
-    assert status.of("probe", root).state is State.FRESH, status.of("probe", root).why
+    assert status.status_of("probe", root).state is State.FRESH, status.status_of("probe", root).why
 
 
 @pytest.mark.parametrize(("far", "said"), REFUSED.values(), ids=REFUSED)
@@ -243,7 +243,7 @@ def test_what_cannot_be_recorded_is_refused_while_it_happens(root: Path, far: st
     with pytest.raises(Exception, match="cannot be recorded") as caught:
         compute(root, far.replace("OUTSIDE", str(outside)))
     assert said in str(caught.value) and str(caught.value).startswith("nets/far.py:"), caught.value
-    assert status.of("probe", root).state is State.MISSING
+    assert status.status_of("probe", root).state is State.MISSING
 
 
 # What importing does to a library, under another name for it; and what lies in the package's own file.
@@ -286,7 +286,7 @@ def test_importing_before_or_after_another_module_is_another_order(root: Path) -
 def test_a_variable_that_the_code_sets_itself_is_no_input(root: Path) -> None:
     far = "import os\nos.environ['PROBE_OWN'] = '1'\ndef f(p): return os.environ['PROBE_OWN'], os.environ.pop('PROBE_OWN', 0)"
     assert compute(root, far).parts["reads"]["variables"] == {}
-    assert status.of("probe", root).state is State.FRESH
+    assert status.status_of("probe", root).state is State.FRESH
 
 
 def test_a_variable_that_is_not_set_counts_and_its_value_is_never_written_down(
@@ -294,7 +294,7 @@ def test_a_variable_that_is_not_set_counts_and_its_value_is_never_written_down(
 ) -> None:
     compute(root, "import os\ndef f(p): return len(os.environ.get('PROBE_UNSET', ''))")
     monkeypatch.setenv("PROBE_UNSET", "a secret word")
-    there = status.of("probe", root)
+    there = status.status_of("probe", root)
     assert there.state is State.STALE and there.why == ("environment variable PROBE_UNSET is set now",)
     with pytest.raises(Exception, match="make it a parameter"):
         compute(root)
@@ -390,11 +390,11 @@ def test_code_of_ones_own_outside_the_project_is_code(
         monkeypatch.syspath_prepend(str(home))
     sources._editable.cache_clear()
     compute(root, "from mine import core\ndef f(p): return core.g()")
-    assert status.of("probe", root).state is State.FRESH
+    assert status.status_of("probe", root).state is State.FRESH
     write("mine/core.py", "def g(): return 1\ndef unused(): return 3\n")(home)
-    assert status.of("probe", root).state is State.FRESH
+    assert status.status_of("probe", root).state is State.FRESH
     write("mine/core.py", "def g(): return 5\ndef unused(): return 3\n")(home)
-    there = status.of("probe", root)
+    there = status.status_of("probe", root)
     assert there.state is State.STALE and there.why == ("mine/core.py: g changed",)
 
 
@@ -429,12 +429,12 @@ def test_code_that_moved_is_the_same_code(root: Path, far: str, renames: list[tu
         (root / new).parent.mkdir(exist_ok=True)
         (root / old).rename(root / new)
     write("nets/far.py", after + "\n")(root)
-    there = status.of("probe", root)
+    there = status.status_of("probe", root)
     assert there.state is State.FRESH, there.why
     if renames:
         assert f"nets/one.py: g moved to {renames[0][1]}" in there.why
         write(renames[0][1], one.replace("= 2", "= 3"))(root)
-        there = status.of("probe", root)
+        there = status.status_of("probe", root)
         assert there.state is State.STALE
         assert (
             f"{renames[0][1]}: FACTOR is new" in there.why and f"nets/one.py: g moved to {renames[0][1]}" in there.why
