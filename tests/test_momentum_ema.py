@@ -142,6 +142,14 @@ def test_training_adds_to_the_distance_at_every_beta(result: Result) -> None:
     assert (still < slow).all() and (slow < fast).all()
 
 
+def test_a_seed_does_not_choose_its_own_rival() -> None:
+    """By the other two seeds the first and second choose beta 0.5, and the third beta 0, whatever its own distances."""
+    relative = np.array([[[1.0, 1.0, 1.0], [1.2, 1.2, 0.1], [2.0, 2.0, 2.0]]])  # [lr, beta, seed]
+    row = smoothing.closest_table(relative, np.ones((1, 3)), [0.1], [0.0, 0.5, 0.9]).iloc[0]
+    assert row["ratio"] == pytest.approx((2 / 1.2 + 2 / 1.2 + 2 / 1) / 3)
+    assert row["beta"] == 0.5 and row["distance"] == pytest.approx(2.5 / 3)
+
+
 def test_full_gradient_is_the_mean_of_the_gradients_of_all_examples() -> None:
     x, y = names.contexts(["emma", "olivia", "ava"])
     init = initialisation.well_scaled(mlp.init([3, 4], 5, dtype=torch.float64))
