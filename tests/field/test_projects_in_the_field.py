@@ -7,6 +7,7 @@ import http.client
 import os
 import re
 import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -130,16 +131,17 @@ def test_what_a_result_says_of_its_machine_is_text_in_a_page(make_book: MakeBook
     assert ATTACK.replace("\x1b", "") in pandoc_ast.words(blocks)
 
 
-def test_the_colophon_and_the_costs_print_provenance_as_text(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lab.book import colophon
-    from lab.keys.experiments import load
-
+def test_the_colophon_and_the_costs_print_provenance_as_text(project: Project) -> None:
     project.lab("run")
     stored = store.read_result(project.result(), project.root)
     made = dict.fromkeys(("machine", "python", "date"), ATTACK) | {"versions": {ATTACK: ATTACK, "torch": ATTACK}}
     store.write_result(project.result(), project.root, replace(stored, provenance=stored.provenance | made))
-    monkeypatch.chdir(project.root)
-    said = colophon.colophon(load("quick", project.root)).data + colophon.costs().data
+    program = (
+        "from lab.book.colophon import *\nfrom experiments import quick\nprint(colophon(quick).data, costs().data)"
+    )
+    variables = os.environ | {"PYTHONPATH": f"{project.root}{os.pathsep}{ROOT}"}
+    asked = [sys.executable, "-c", program]
+    said = subprocess.run(asked, cwd=project.root, env=variables, capture_output=True, text=True, check=True).stdout
     assert said.count(as_text(ATTACK)) >= 6 and "<img" not in said and "javascript:" not in said
 
 
