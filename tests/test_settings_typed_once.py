@@ -37,9 +37,10 @@ NOT_YET = tuple(names(ROOT))
 BOUND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "batch_average": ({"batch": 8}, {"batch": 32}),
     "batchnorm_regularization": (
-        {"batch": 18, "groups": (18, 9, 3), "drawn": 9},
-        {"batch": 20, "groups": (20, 10, 5), "drawn": 10},
+        {"batch": 18, "groups": (18, 9, 3), "imitated": 9},
+        {"batch": 20, "groups": (20, 10, 5), "imitated": 10},
     ),
+    "loss_log": ({"late_lr": 0.04}, {"late_lr": 0.03}),  # texts speak of the ratio of the two rates
     "momentum_ema": ({"beta": 0.8}, {"beta": 0.95}),  # one of the betas
 }
 # Numbers that stand in a text for a reason of their own and are a parameter's default by chance: question and number.

@@ -12,11 +12,11 @@ from torch.nn import functional
 from experiments.batchnorm_regularization import batch_coupling
 from lab.device import VARIABLE
 from nets import ghost_norm, mlp, names, normed_mlp
-from nets.ghost_norm import LAYER, NONE, Norm, drawn, ghost
+from nets.ghost_norm import LAYER, NONE, Norm, ghost, imaginary
 from nets.normed_mlp import Weights
 
 SEEDS, BATCH, WIDTH = range(3), 12, 7
-NORMS = [NONE, LAYER, ghost(12), ghost(4), drawn(12, 4)]
+NORMS = [NONE, LAYER, ghost(12), ghost(4), imaginary(12, 4)]
 IDS = ["none", "layer", "whole", "ghost", "drawn"]
 
 
@@ -45,9 +45,9 @@ def _loss(alone: Weights, x: torch.Tensor, y: torch.Tensor, norm: Norm, mates: t
     """Write one seed's loss as one would with PyTorch: weights without a seed axis, x [batch, context]."""
     values = _theirs(alone.embedding[x].flatten(1) @ alone.hidden, norm)
     if mates is not None:  # [2, group, 1, unit]: the mates' mean and their squares about it
-        mean, squares = mates.repeat_interleave(norm.drawn, 1)[:, :, 0]
-        own = (values + (norm.drawn - 1) * mean) / norm.drawn
-        variance = (squares + (norm.drawn - 1) * (mean - own) ** 2 + (values - own) ** 2) / norm.drawn
+        mean, squares = mates.repeat_interleave(norm.imaginary, 1)[:, :, 0]
+        own = (values + (norm.imaginary - 1) * mean) / norm.imaginary
+        variance = (squares + (norm.imaginary - 1) * (mean - own) ** 2 + (values - own) ** 2) / norm.imaginary
         values = (values - own) / variance.sqrt()
     logits = (alone.scale * values + alone.shift).tanh() @ alone.output + alone.output_bias
     return functional.cross_entropy(logits, y)
@@ -58,9 +58,9 @@ def test_gradient_by_hand_equals_autograd(norm: Norm) -> None:
     """Float64: 1e-9 is far above rounding, and any missing term is of the gradient's own size."""
     weights, (x, y) = _weights(), _examples(len(SEEDS), BATCH)
     mates = None
-    if norm.drawn:
-        shape = (len(SEEDS), BATCH // norm.drawn, 1, WIDTH)
-        mates = ghost_norm.imaginary_mates(norm.drawn, shape, np.random.default_rng(5)).double()
+    if norm.imaginary:
+        shape = (len(SEEDS), BATCH // norm.imaginary, 1, WIDTH)
+        mates = ghost_norm.imaginary_mates(norm.imaginary, shape, np.random.default_rng(5)).double()
     found = normed_mlp.gradient(weights, x, y, norm, mates)
     for seed in SEEDS:
         alone = Weights(*(kind[seed].clone().requires_grad_() for kind in weights))
@@ -69,7 +69,7 @@ def test_gradient_by_hand_equals_autograd(norm: Norm) -> None:
             torch.testing.assert_close(ours[seed], expected.view(ours[seed].shape), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("norm", [NONE, LAYER, ghost(256), ghost(4), drawn(256, 16)], ids=IDS)
+@pytest.mark.parametrize("norm", [NONE, LAYER, ghost(256), ghost(4), imaginary(256, 16)], ids=IDS)
 def test_a_network_of_the_book_s_size_is_the_same_bits_whichever_others_train_beside_it(norm: Norm) -> None:
     x, y = _examples(500)
 
@@ -103,7 +103,7 @@ def test_descent_shows_the_steps_that_are_asked_for() -> None:
 def _steps_of(
     weights: Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, looks: list[int] | None
 ) -> Iterator[tuple[int, list[torch.Tensor]]]:
-    for step, now in normed_mlp.checkpoints(weights, x, y, order, 0.25, drawn(12, 4), SEEDS, looks):
+    for step, now in normed_mlp.checkpoints(weights, x, y, order, 0.25, imaginary(12, 4), SEEDS, looks):
         yield step, [kind.clone() for kind in now]
 
 
