@@ -25,7 +25,8 @@ from rich.table import Table
 
 from lab.keys.experiments import find_root
 from lab.results.shared_cache import VARIABLE
-from lab.run.scheduler import Job, run_jobs
+from lab.run.run_state import Job
+from lab.run.scheduler import run_jobs
 from lab.workers.messages import Done, Message, Started
 
 SEEDS, WORKERS, MANY = (16, 64, 256, 1000), (1, 2), 64

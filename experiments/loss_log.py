@@ -59,7 +59,9 @@ class Params:
     steps: int = 200_000  # of plain SGD
     lr: float = 0.1  # of the first half
     late_lr: float = 0.01  # of the second half
-    eval_steps: tuple[int, ...] = (10, 32, 100, 316, 1000, 3162, 10_000, 31_623, 65_000, 100_000, 110_000, 150_000)
+    eval_steps: tuple[int, ...] = (  # steps
+        10, 32, 100, 316, 1000, 3162, 10_000, 31_623, 65_000, 100_000, 110_000, 150_000,
+    )  # fmt: skip
     seeds: int = 6  # independent runs
 
 

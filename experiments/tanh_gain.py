@@ -1,8 +1,8 @@
 """Does tanh need a gain of 5/3?
 
 Method  The gain that keeps a unit-variance signal, 1 / sqrt(E[tanh(Z)^2]), comes from quadrature.  Deep tanh networks
-        with weights of variance gain^2 / width then carry standard normal inputs through 50 layers and a random
-        gradient back, each seed with the same draws at every gain.  Mean-field theory (infinite width) predicts both.
+        with weights of variance gain^2 / width then carry standard normal inputs through many layers and a random
+        gradient back; for each seed the weights before scaling are the same at every gain.  Mean-field theory (infinite width) predicts both.
 Cost    About 10 s on one core.
 Notes   000_10f5d5d0f6910b7a.txt, "calculate means and std" and the last lines.
 """
@@ -24,6 +24,7 @@ from nets.mean_field import fixed_point_variance, gaussian_mean, gradient_factor
 from nets.signal_propagation import propagate, tanh_derivative
 
 FIVE_THIRDS = 5 / 3  # torch.nn.init.calculate_gain("tanh"); the lecture's value
+SATURATED = 0.97  # an activation beyond ±0.97 counts as saturated: tanh's derivative there is below 0.06
 
 
 @dataclass(frozen=True)
@@ -42,18 +43,17 @@ SMOKE = Params(depth=6, width=64, batch=16, seeds=3, gains=(0.8, 3.2))
 
 @dataclass(frozen=True)
 class Result:
-    """What was found.  "Spread" is the root mean square over units and inputs."""
+    """What was found.  RMS is the root mean square over units and inputs; means are zero by construction."""
 
+    params: Params
     ideal_gain: float  # 1 / sqrt(E[tanh(Z)^2]), Z standard normal, by quadrature
-    kept: Estimate  # spread of the last layer's pre-activations at the ideal gain; theory says 1
-    ratio: Estimate  # last-layer activation spread at gain 5/3 over that at the ideal gain, seed by seed
-    faded: Estimate  # log10 of the last layer's activation spread over the first's, at the smallest gain
-    swollen: Estimate  # log10 of the gradient's spread at the first layer over that at the last, at the largest gain
-    layers: pd.DataFrame  # per gain and layer: spread and gradient, measured (mean, low, high) and predicted
-    gains: (
-        pd.DataFrame
-    )  # per gain: what theory says it settles at, what the last layer shows, saturation, gradient growth
-    settling: pd.DataFrame  # the theory's curve: gain, and the spread of activations that it settles at
+    pre_activation_rms: Estimate  # RMS of the last layer's pre-activations at the ideal gain; theory says 1
+    rms_ratio: Estimate  # last-layer activation RMS at gain 5/3 over that at the ideal gain, seed by seed
+    log_signal: Estimate  # log10 of the last layer's activation RMS over the first's, at the smallest gain
+    log_gradient: Estimate  # log10 of the gradient's RMS at the first layer over that at the last, at the largest gain
+    layers: pd.DataFrame  # per gain and layer: RMS of activations and gradient, measured and predicted
+    gains: pd.DataFrame  # per gain: RMS at the fixed point and measured at the last layer, saturation, gradient growth
+    fixed_points: pd.DataFrame  # the theory's curve: gain, and the RMS of activations that it settles at
     activations: pd.DataFrame  # per activation: gain by the formula, gain in PyTorch (nan where it has none)
 
 
@@ -70,27 +70,31 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="unit-variance",
         text="With that gain a layer hands on unit variance.",
         source="N0, last lines",
-        line="Holds if the pre-activations' spread at the last layer lies within 5 % of 1: "
+        line="Holds if the pre-activations' RMS at the last layer lies within 5 % of 1: "
         "5 % a layer, were it to compound, would be a factor of ten over the depth, so less is “kept”.",
-        verdict=lambda r: within(r.kept.low, r.kept.high, lower=0.95, upper=1.05),
-        number=lambda r: f"spread {r.kept}",
+        verdict=lambda r: within(r.pre_activation_rms.low, r.pre_activation_rms.high, lower=0.95, upper=1.05),
+        number=lambda r: f"RMS {r.pre_activation_rms}",
     ),
     Claim(
         name="close",
         text="It is close to the 5/3 that people use.",
         source="N0, last lines",
-        line="Holds if the spread that 5/3 settles at differs by less than 10 % from the ideal gain's: "
-        "the spread over 200 units already varies by 5 % ($1/\\sqrt{2 \\cdot 200}$) from draw to draw, and two of those are invisible.",
-        verdict=lambda r: within(r.ratio.low, r.ratio.high, lower=0.9, upper=1.1),
-        number=lambda r: f"ratio {r.ratio}",
+        line="Holds if the RMS that 5/3 settles at differs by less than 10 % from the ideal gain's: "
+        "the RMS over [200]{.given} units, the lecture's, already varies by 5 % ($1/\\sqrt{2 \\cdot 200}$) from seed to seed, "
+        "and two of those are invisible.",
+        verdict=lambda r: within(r.rms_ratio.low, r.rms_ratio.high, lower=0.9, upper=1.1),
+        number=lambda r: f"ratio {r.rms_ratio}",
     ),
     Claim(
         name="too-small",
         text="The gain must not be too small.",
         source="N0, “Gain shouldn't be too large or too small”",
-        line="Holds if at half the ideal gain the signal loses a factor of 100 or more on its way: that is 10 % a layer, over 50 layers.",
-        verdict=lambda r: side(-r.faded.high, -r.faded.low, above=2),
-        number=lambda r: f"shrinks by 10^{-r.faded.mean:.1f}^",
+        line=lambda params: (
+            "Holds if at half the ideal gain the signal shrinks by a factor of 100 or more: "
+            f"that is {100 * (1 - 100 ** (-1 / params.depth)):.0f} % a layer, over {params.depth} layers."
+        ),
+        verdict=lambda r: side(-r.log_signal.high, -r.log_signal.low, above=2),
+        number=lambda r: f"shrinks by 10^{-r.log_signal.mean:.1f}^",
     ),
     Claim(
         name="too-large",
@@ -98,8 +102,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “Gain shouldn't be too large or too small”",
         line="Holds if at twice the ideal gain the gradient grows by a factor of 100 or more on its way back; "
         "the signal itself cannot explode, since tanh stays below 1.",
-        verdict=lambda r: side(r.swollen.low, r.swollen.high, above=2),
-        number=lambda r: f"gradient grows by 10^{r.swollen.mean:.1f}^",
+        verdict=lambda r: side(r.log_gradient.low, r.log_gradient.high, above=2),
+        number=lambda r: f"gradient grows by 10^{r.log_gradient.mean:.1f}^",
     ),
 )
 
@@ -108,44 +112,55 @@ def run(params: Params) -> Result:
     """Send signals forward and gradients back through random tanh networks, and compare with mean-field theory."""
     ideal = 1 / np.sqrt(gaussian_mean(lambda z: np.tanh(z) ** 2))
     gains = np.array(sorted({*params.gains, FIVE_THIRDS, ideal}))
-    runs = spread(partial(_signal, params, gains), range(params.seeds), "networks")
-    spreads, before, gradient, saturated = (
-        np.stack(arrays) for arrays in zip(*runs, strict=True)
-    )  # [seed, gain, layer]
+    runs = spread(partial(_propagated, params, gains), range(params.seeds), "networks")
+    rms, pre_rms, gradient, saturated = (np.stack(arrays) for arrays in zip(*runs, strict=True))  # [seed, gain, layer]
     at = {gain: index for index, gain in enumerate(gains)}
     small, large = at[min(params.gains)], at[max(params.gains)]
     return Result(
+        params=params,
         ideal_gain=float(ideal),
-        kept=Estimate.of(before[:, at[ideal], -1]),
-        ratio=Estimate.of(spreads[:, at[FIVE_THIRDS], -1] / spreads[:, at[ideal], -1]),
-        faded=Estimate.of(np.log10(spreads[:, small, -1] / spreads[:, small, 0])),
-        swollen=Estimate.of(np.log10(gradient[:, large, 0])),
-        layers=_layers(gains, spreads, gradient),
-        gains=_gains(gains, spreads, gradient, saturated),
-        settling=_settling(np.linspace(0.7, max(params.gains), 61)),
+        pre_activation_rms=Estimate.of(pre_rms[:, at[ideal], -1]),
+        rms_ratio=Estimate.of(rms[:, at[FIVE_THIRDS], -1] / rms[:, at[ideal], -1]),
+        log_signal=Estimate.of(np.log10(rms[:, small, -1] / rms[:, small, 0])),
+        log_gradient=Estimate.of(np.log10(gradient[:, large, 0])),
+        layers=_layers(gains, rms, gradient),
+        gains=_gains(gains, rms, gradient, saturated),
+        fixed_points=_fixed_points(np.linspace(0.7, max(params.gains), 61)),
         activations=_activations(),
     )
 
 
-def _signal(params: Params, gains: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
-    """Measure one network: spreads of activations, pre-activations and gradients, saturated share; each [gain, layer]."""
+def signal_rms(gain: float, depth: int, width: int, inputs: int) -> list[float]:
+    """Pass standard normal inputs through random tanh layers; return the RMS of every layer's activations."""
+    signal = torch.randn(inputs, width)
+    found = []
+    for _ in range(depth):
+        weight = gain / width**0.5 * torch.randn(width, width)
+        signal = torch.tanh(signal @ weight)  # [input, unit]
+        found.append(signal.square().mean().sqrt().item())
+    return found
+
+
+def _propagated(params: Params, gains: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
+    """Measure one network: RMS of activations, pre-activations and gradients, share saturated; each [gain, layer]."""
     size = {"depth": params.depth, "width": params.width, "inputs": params.batch}
     found = propagate(gains, torch.tanh, tanh_derivative, **size, seed=seed)
-    spread, before, gradient = (
-        torch.stack([_spread(layer) for layer in layers], 1).numpy()
+    rms, pre_rms, gradient = (
+        torch.stack([_rms(layer) for layer in layers], 1).numpy()
         for layers in (found.activations, found.pre_activations, found.gradients)
     )
-    saturated = torch.stack([(layer.abs() > 0.97).double().mean((1, 2)) for layer in found.activations], 1)
-    return spread, before, gradient / gradient[:, -1:], saturated.numpy()
+    saturated = torch.stack([(layer.abs() > SATURATED).double().mean((1, 2)) for layer in found.activations], 1)
+    return rms, pre_rms, gradient / gradient[:, -1:], saturated.numpy()
 
 
-def _spread(values: torch.Tensor) -> torch.Tensor:
+def _rms(values: torch.Tensor) -> torch.Tensor:
     return values.square().mean((1, 2)).sqrt()  # [gain]
 
 
-def _layers(gains: np.ndarray, spread: np.ndarray, gradient: np.ndarray) -> pd.DataFrame:
-    rows = []
-    depth = spread.shape[2]
+def _layers(gains: np.ndarray, rms: np.ndarray, gradient: np.ndarray) -> pd.DataFrame:
+    """Table RMS and gradient, [seed, gain, layer] each, beside what theory says."""
+    rows: list[dict[str, float]] = []
+    depth = rms.shape[2]
     for index, gain in enumerate(gains):
         variances = [gain**2]  # the input has unit variance
         while len(variances) < depth:
@@ -153,57 +168,42 @@ def _layers(gains: np.ndarray, spread: np.ndarray, gradient: np.ndarray) -> pd.D
         factors = [gradient_factor(variance, gain) for variance in variances]
         for layer in range(depth):
             # Gradients multiply from layer to layer, so they are averaged as logarithms.
-            growth = (
-                Estimate.of(np.log(gradient[:, index, layer]))
-                if layer < depth - 1
-                else Estimate(0.0, 0.0, len(gradient))
-            )
-            forward = Estimate.of(spread[:, index, layer])
+            growth = Estimate.columns("gradient", np.log(gradient[:, index, layer]))
             rows.append(
                 {
                     "gain": gain,
                     "layer": layer + 1,
-                    "spread": forward.mean,
-                    "spread_low": forward.low,
-                    "spread_high": forward.high,
-                    "spread_predicted": np.sqrt(next_variance(variances[layer], gain)) / gain,
-                    "gradient": np.exp(growth.mean),
-                    "gradient_low": np.exp(growth.low),
-                    "gradient_high": np.exp(growth.high),
+                    **Estimate.columns("rms", rms[:, index, layer]),
+                    "rms_predicted": np.sqrt(next_variance(variances[layer], gain)) / gain,
+                    **{column: np.exp(value) for column, value in growth.items()},
                     "gradient_predicted": np.sqrt(np.prod(factors[layer + 1 :])),
                 }
             )
     return pd.DataFrame(rows)
 
 
-def _gains(gains: np.ndarray, spread: np.ndarray, gradient: np.ndarray, saturated: np.ndarray) -> pd.DataFrame:
-    rows = []
-    steps = spread.shape[2] - 1
+def _gains(gains: np.ndarray, rms: np.ndarray, gradient: np.ndarray, saturated: np.ndarray) -> pd.DataFrame:
+    rows: list[dict[str, float]] = []
+    steps = rms.shape[2] - 1
     for index, gain in enumerate(gains):
         settled = fixed_point_variance(gain)
-        last = Estimate.of(spread[:, index, -1])
-        growth = Estimate.of(np.exp(np.log(gradient[:, index, 0]) / steps))
         rows.append(
             {
                 "gain": gain,
-                "spread_settled": np.sqrt(settled) / gain,  # activations, infinite width and depth
-                "spread": last.mean,
-                "spread_low": last.low,
-                "spread_high": last.high,
-                "saturated": float(saturated[:, index, -1].mean()),  # share of |tanh| > 0.97 in the last layer
-                "growth_settled": np.sqrt(gradient_factor(settled, gain)),  # of the gradient, per layer
-                "growth": growth.mean,
-                "growth_low": growth.low,
-                "growth_high": growth.high,
+                "rms_fixed_point": np.sqrt(settled) / gain,  # activations, infinite width and depth
+                **Estimate.columns("rms", rms[:, index, -1]),
+                "saturated": float(saturated[:, index, -1].mean()),  # share of activations, last layer
+                "growth_fixed_point": np.sqrt(gradient_factor(settled, gain)),  # of the gradient, per layer
+                **Estimate.columns("growth", np.exp(np.log(gradient[:, index, 0]) / steps)),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _settling(gains: np.ndarray) -> pd.DataFrame:
+def _fixed_points(gains: np.ndarray) -> pd.DataFrame:
     dense_above_one = np.concatenate([gains, 1 + np.geomspace(1e-4, 0.3, 24)])  # it rises like a square root there
     return pd.DataFrame(
-        [{"gain": gain, "spread": np.sqrt(fixed_point_variance(gain)) / gain} for gain in np.sort(dense_above_one)]
+        [{"gain": gain, "rms": np.sqrt(fixed_point_variance(gain)) / gain} for gain in np.sort(dense_above_one)]
     )
 
 

@@ -1,4 +1,4 @@
-"""Figures of the chapter on a batch and its copies."""
+"""Figures of the chapter on a batch and its replicas."""
 
 from __future__ import annotations
 
@@ -7,30 +7,35 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.batch_average import Result
+from experiments.batch_average.data_parallel import SYNCHRONISED
 from figures.style import ACCENT, CONTROL, INK, MEASURED, PREDICTED, SERIES, band, canvas, label
 
-_LOOKS = {"float64": (MEASURED, SERIES[0].marker), "float32": (ACCENT, SERIES[1].marker)}
+_BY_PRECISION = {"float64": (MEASURED, SERIES[0].marker), "float32": (ACCENT, SERIES[1].marker)}
 
 
-def walks(result: Result) -> Figure:
-    """Distance of the copies' average from the batch's network against step: together, and alone at three rates."""
+def distances(result: Result) -> Figure:
+    """Distance of the replicas' average from the batch's network against step: synchronised, and independent."""
     figure, axis = canvas(height=4.0)
-    for (rate, rows), look in zip(result.walks.groupby("rate"), SERIES, strict=False):
-        together = rate == 0
-        colour = CONTROL if together else look.colour
+    steps = result.params.steps
+    for (lr, rows), look in zip(result.distances.groupby("lr"), SERIES, strict=False):
+        synchronised = lr == SYNCHRONISED
+        colour = CONTROL if synchronised else look.colour
         axis.plot(rows["step"], rows["distance"], look.marker, linestyle=look.dash, color=colour, linewidth=1.1)
-        band(axis, rows["step"], rows["low"], rows["high"], colour)
-        name = "averaging gradients\nat every step" if together else f"alone, rate {rate:g}"
+        band(axis, rows["step"], rows["distance_low"], rows["distance_high"], colour)
+        name = "averaging gradients\nat every step" if synchronised else f"independent, lr {lr:g}"
         end = rows.iloc[-1]
         label(axis, name, end["step"], end["distance"], colour)
-    axis.set(xscale="log", yscale="log", xlabel="step", xlim=(0.9, 900), ylim=(1e-16, 10))
-    axis.set_xticks([1, 10, 100], ["1", "10", "100"])
-    axis.set_ylabel("distance of the copies' average from\nthe batch's network, over the way gone")
+    axis.set(xscale="log", yscale="log", xlabel="step", xlim=(0.9, steps**1.4), ylim=(1e-16, 10))
+    ticks = [tick for tick in (1, 10, 100, 1000) if tick <= steps]
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.set_ylabel(
+        "distance of the replicas' average from the batch's\nnetwork, over that one's from its initialisation"
+    )
     return figure
 
 
 def differences(result: Result) -> Figure:
-    """Error of central differences against the size of the nudge, in two precisions, with both branches of theory."""
+    """Error of central differences against the perturbation h, in two precisions, with both branches of theory."""
     figure, axis = canvas(height=4.0)
     _by_precision(axis, result, "error")
     label(axis, "rounding", 2e-8, 3e-9, PREDICTED, ha="right", xytext=(0, 0))
@@ -42,29 +47,31 @@ def differences(result: Result) -> Figure:
 
 
 def directions(result: Result) -> Figure:
-    """Share of nudges after which the loss does not go where it should, with theory; open dots where there is none."""
+    """Share of perturbations after which the loss goes the wrong way, with theory; open dots where there is none."""
     figure, axis = canvas(height=3.8)
     floor = 2e-4  # stands for none
     _by_precision(axis, result, "wrong", floor=floor)
     axis.axhline(0.5, color=INK, linewidth=0.8)
-    label(axis, "a coin", 1e-11, 0.5, INK, xytext=(0, -7))
+    label(axis, "a coin", result.params.smallest_h, 0.5, INK, xytext=(0, -7))
     label(axis, "float64", 2e-10, 2.5e-3, MEASURED, xytext=(0, 0))
     label(axis, "float32", 1.2e-3, 0.16, ACCENT, xytext=(0, 0))
-    label(axis, "no nudge of any weight", 3e-7, floor, MEASURED, ha="center", xytext=(0, 10))
-    axis.set(ylim=(1.5e-4, 1.5), ylabel="share of nudges after which the loss\ndoes not go where the derivative says")
+    label(axis, "no perturbation of any weight", 3e-7, floor, MEASURED, ha="center", xytext=(0, 10))
+    axis.set(
+        ylim=(1.5e-4, 1.5), ylabel="share of perturbations after which the loss\ndoes not go where the derivative says"
+    )
     return figure
 
 
 def _by_precision(axis: Axes, result: Result, quantity: str, *, floor: float = 0.0) -> None:
-    """Draw a quantity against the size of the nudge; what is below `floor` stands there as an open dot."""
-    for precision, (colour, marker) in _LOOKS.items():
-        rows = result.nudges[result.nudges["precision"] == precision]
+    """Draw a quantity against the perturbation h; what is below `floor` stands there as an open dot."""
+    for precision, (colour, marker) in _BY_PRECISION.items():
+        rows = result.finite_differences[result.finite_differences["precision"] == precision]
         theory = rows[rows[f"{quantity}_predicted"] > max(floor, 1e-300)]
-        below, above = theory[theory["size"] < 1e-4], theory[theory["size"] >= 1e-4]
+        below, above = theory[theory["h"] < 1e-4], theory[theory["h"] >= 1e-4]
         parts = (below, above) if len(theory) < len(rows) and precision == "float64" else (theory,)
         for part in parts:
             axis.plot(
-                part["size"],
+                part["h"],
                 part[f"{quantity}_predicted"],
                 color=PREDICTED,
                 linestyle=SERIES[1].dash,
@@ -74,7 +81,7 @@ def _by_precision(axis: Axes, result: Result, quantity: str, *, floor: float = 0
         seen = rows[rows[quantity] > floor]
         low = np.maximum(seen[f"{quantity}_low"], seen[quantity] / 30)  # a logarithm knows no interval that reaches 0
         error = [seen[quantity] - low, seen[f"{quantity}_high"] - seen[quantity]]
-        axis.errorbar(seen["size"], seen[quantity], yerr=error, fmt=marker, color=colour, zorder=3, elinewidth=0.9)
+        axis.errorbar(seen["h"], seen[quantity], yerr=error, fmt=marker, color=colour, zorder=3, elinewidth=0.9)
         none = rows[rows[quantity] <= floor]
-        axis.plot(none["size"], np.full(len(none), floor), marker, color=colour, markerfacecolor="none")
-    axis.set(xscale="log", yscale="log", xlabel="size of the nudge")
+        axis.plot(none["h"], np.full(len(none), floor), marker, color=colour, markerfacecolor="none")
+    axis.set(xscale="log", yscale="log", xlabel="perturbation h of a weight")

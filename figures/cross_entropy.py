@@ -8,24 +8,25 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.cross_entropy import BY_HAND, LIBRARY, ROUGHLY, Result
+from experiments.cross_entropy import TOLERANCE, Result
+from experiments.cross_entropy.formulas import FORMULAS, LIBRARY, SOFTMAX_THEN_LOG, THREE_LINES
 from figures.style import ACCENT, INK, MEASURED, PREDICTED, SERIES, band, canvas, label
 
 
 def failures(result: Result) -> Figure:
     """Map two logits: where each formula's gradient is wrong, and where its value is; dashed where theory says."""
     figure, axes = canvas(height=6.2, rows=2, columns=2, sharex=True, sharey=True)
-    line = np.unique(result.map["right"])
+    line = np.unique(result.error_map["target"])
     limit = result.limits[result.limits["precision"] == "float32"]
-    for axis, formula in zip(axes.flat, result.map.columns[2:], strict=True):
-        state = result.map[formula].to_numpy().reshape(len(line), len(line)).T  # [other, right]
+    for axis, formula in zip(axes.flat, FORMULAS, strict=True):
+        state = result.error_map[formula].to_numpy().reshape(len(line), len(line)).T  # [other, target]
         for wrong, colour, hatch, alpha in ((state > 0, PREDICTED, "....", 0.25), (state > 1, MEASURED, "////", 0.3)):
             if wrong.any():
                 _shade(axis, line, wrong, colour, hatch, alpha)
         _boundaries(axis, formula, limit["logit"].item(), limit["gap"].item(), reach=line[-1])
         axis.set_title(formula)
-        axis.set(xlim=(line[0], line[-1]), ylim=(line[0], line[-1]), aspect="equal", xticks=[-100, 0, 100])
-        axis.set(yticks=[-100, 0, 100])
+        axis.set(xlim=(line[0], line[-1]), ylim=(line[0], line[-1]), aspect="equal")
+        axis.set(xticks=[-100, 0, 100], yticks=[-100, 0, 100])
     by_hand, subtracted, softmax, library = axes.flat
     for axis in axes.flat:
         label(axis, "right" if axis is not library else "right everywhere", 30, 0, INK, ha="center", xytext=(0, 0))
@@ -37,9 +38,9 @@ def failures(result: Result) -> Figure:
             "gradient wrong", (-20, 76), (25, 50), color=PREDICTED, fontsize=8.5, arrowprops={"arrowstyle": "-"} | _THIN
         )
     for axis in axes[-1]:
-        axis.set_xlabel("logit of the right letter")
+        axis.set_xlabel("logit of the target class")
     for axis in axes[:, 0]:
-        axis.set_ylabel("logit of another")
+        axis.set_ylabel("logit of another class")
     return figure
 
 
@@ -50,12 +51,13 @@ def shifts(result: Result) -> Figure:
         rows = result.shifts[result.shifts["precision"] == name]
         axis.plot(rows["shift"], rows["predicted"], color=PREDICTED, linestyle=SERIES[1].dash, linewidth=1.1)
         axis.plot(rows["shift"], rows["change"], look.marker, color=MEASURED)
-        at = rows.iloc[3]
-        label(axis, name, at["shift"], at["change"] / 25, MEASURED, ha="center", xytext=(12, 0))
-    axis.axhline(ROUGHLY, color=ACCENT, linewidth=0.9)
-    label(axis, "1 %", 1.0, ROUGHLY * 4, ACCENT, xytext=(0, 0))
-    last = result.shifts.query("precision == 'float32'").iloc[-3]
-    label(axis, "theory: one unit in\nthe last place", last["shift"], last["predicted"] * 30, PREDICTED, ha="right")
+        named = rows.iloc[len(rows) // 3]
+        label(axis, name, named["shift"], named["change"] / 25, MEASURED, ha="center", xytext=(12, 0))
+    axis.axhline(TOLERANCE, color=ACCENT, linewidth=0.9)
+    label(axis, f"{100 * TOLERANCE:g} %", result.shifts["shift"].min(), TOLERANCE * 4, ACCENT, xytext=(0, 0))
+    rows = result.shifts[result.shifts["precision"] == "float32"]
+    named = rows.iloc[2 * len(rows) // 3]
+    label(axis, "theory: one unit in\nthe last place", named["shift"], named["predicted"] * 30, PREDICTED, ha="right")
     axis.set(xscale="log", yscale="log", xlabel="number added to all logits", ylim=(1e-16, 1e5))
     axis.set_ylabel("largest relative change\nof a probability")
     return figure
@@ -64,7 +66,8 @@ def shifts(result: Result) -> Figure:
 def costs(result: Result) -> Figure:
     """Memory kept and time taken, as multiples of the library's, against the size of the vocabulary."""
     figure, (memory, time) = canvas(height=3.4, columns=2, sharex=True)
-    by_hand = [name for name in dict.fromkeys(result.costs["formula"]) if name != LIBRARY]
+    by_hand = [name for name in FORMULAS if name != LIBRARY]
+    smallest, largest = min(result.params.vocabularies), max(result.params.vocabularies)
     for name, look in zip(by_hand, SERIES, strict=False):
         rows = result.costs[result.costs["formula"] == name]
         memory.plot(rows["vocabulary"], rows["memory_predicted"], color=look.colour, linestyle=look.dash, linewidth=1.1)
@@ -75,8 +78,8 @@ def costs(result: Result) -> Figure:
         label(memory, name, first["vocabulary"], first["memory"], look.colour, xytext=(38, 0))
     for axis in (memory, time):
         axis.axhline(1, color=INK, linewidth=0.9)
-        axis.set(xscale="log", xlabel="vocabulary (classes)", xlim=(20, 90_000))
-        label(axis, LIBRARY, 80_000, 1, INK, ha="right", xytext=(0, -8))
+        axis.set(xscale="log", xlabel="vocabulary (classes)", xlim=(0.75 * smallest, 1.8 * largest))
+        label(axis, LIBRARY, 1.6 * largest, 1, INK, ha="right", xytext=(0, -8))
     memory.set(ylabel="memory kept, over the library's", ylim=(0.98, 1.22))
     time.set(ylabel="time, over the library's", ylim=(0, None))
     return figure
@@ -87,7 +90,7 @@ _THIN = {"color": PREDICTED, "linewidth": 0.8}
 
 
 def _shade(axis: Axes, line: np.ndarray, wrong: np.ndarray, colour: str, hatch: str, alpha: float) -> None:
-    """Fill where `wrong` [other, right] is true, with hatching for readers who cannot tell the colours."""
+    """Fill where `wrong` [other, target] is true, with hatching for readers who cannot tell the colours."""
     mask = wrong.astype(float)
     axis.contourf(line, line, mask, levels=[0.5, 1.5], colors=[colour], alpha=alpha)
     hatching = axis.contourf(line, line, mask, levels=[0.5, 1.5], colors="none", hatches=[hatch])
@@ -100,13 +103,13 @@ def _boundaries(axis: Axes, formula: str, logit: float, gap: float, *, reach: fl
     style: dict[str, Any] = {"color": INK, "linestyle": SERIES[1].dash, "linewidth": 0.9}
     if formula == LIBRARY:
         return
-    if formula == BY_HAND:
+    if formula == THREE_LINES:
         axis.plot([-gap, -gap, logit - gap, logit, logit], [-reach, 0, logit, logit, -reach], **style)
         axis.plot([-logit, -logit, 2 * logit - gap], [-reach, (gap - logit) / 2, logit], **style)
         return
     for beyond in (gap, logit):
         axis.plot([-reach, reach - beyond], [beyond - reach, reach], **style)
-    if formula != "largest subtracted":
+    if formula == SOFTMAX_THEN_LOG:
         axis.plot([gap - reach, reach], [-reach, reach - gap], **style)
 
 

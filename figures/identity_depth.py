@@ -5,56 +5,60 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.identity_depth import DRAWN, Result
+from experiments.identity_depth import PLOTTED, Result
 from figures.style import ACCENT, CONTROL, INK, MUTED, SERIES, band, canvas, label
 
-SPREADS = (1.5, 1.1, 1.0, 0.9, 0.5)  # of the seven, those that can be told apart
+GAINS = (1.5, 1.1, 1.0, 0.9, 0.5)  # of all, those that can be told apart
 
 
-def passage(result: Result) -> Figure:
-    """Spread of signal and gradient against layer, one curve a spread of the weights: dots measured, lines predicted."""
+def signal_propagation(result: Result) -> Figure:
+    """RMS of signal and gradient against layer, one curve a gain: dots measured, lines predicted."""
     figure, axes = canvas(height=3.9, columns=2, sharey=True)
+    depth = result.params.depth
     for axis, name in zip(axes, ("signal", "gradient"), strict=True):
-        for spread, look in zip(SPREADS, SERIES, strict=False):
-            rows = result.layers[result.layers["spread"] == spread]
-            root = rows[[name, f"{name}_low", f"{name}_high", f"{name}_predicted"]] ** 0.5  # mean squares to spreads
+        for gain, look in zip(GAINS, SERIES, strict=False):
+            rows = result.layers[result.layers["gain"] == gain]
+            root = rows[[name, f"{name}_low", f"{name}_high", f"{name}_predicted"]] ** 0.5  # mean squares to RMS
             axis.plot(rows["layer"], root[f"{name}_predicted"], color=look.colour, linestyle=look.dash, linewidth=1.1)
-            axis.plot(rows["layer"], root[name], look.marker, color=look.colour, markersize=3.2, markevery=8)
+            axis.plot(
+                rows["layer"], root[name], look.marker, color=look.colour, markersize=3.2, markevery=max(1, depth // 12)
+            )
             band(axis, rows["layer"], root[f"{name}_low"], root[f"{name}_high"], look.colour)
             end, side = (-1, {}) if name == "signal" else (0, {"ha": "right", "xytext": (-5, 0)})
-            near = {1.1: 1.3, 0.9: -1.3}.get(spread, 0.0)  # decades: the middle curves end close together
-            label(axis, f"{spread:g}", rows["layer"].iloc[end], root[name].iloc[end] * 10**near, look.colour, **side)
-        axis.set(yscale="log", title=name, yticks=[1e-30, 1e-20, 1e-10, 1, 1e10, 1e20])
-    axes[0].set(xlabel="layer", ylabel="spread, as a multiple of\nwhere it began", xlim=(0, 117))
-    axes[1].set(xlabel="layer (travels from right to left)", xlim=(-17, 101))
+            near = {1.1: 1.3, 0.9: -1.3}.get(gain, 0.0)  # decades: the middle curves end close together
+            label(axis, f"{gain:g}", rows["layer"].iloc[end], root[name].iloc[end] * 10**near, look.colour, **side)
+        axis.set(yscale="log", title=name)
+    axes[0].set(xlabel="layer", ylabel="RMS, as a multiple of\nwhere it began", xlim=(0, 1.17 * depth))
+    axes[1].set(xlabel="layer (passes from right to left)", xlim=(-0.17 * depth, 1.01 * depth))
     return figure
 
 
 def widths(result: Result) -> Figure:
-    """Exponent against width for spreads near 1: measured, by the exact law, and what the spread alone would say."""
+    """Exponent against width for gains near 1: measured, by the exact law, and what the gain alone would say."""
     figure, axis = canvas(height=3.9)
-    last = float(result.widths["width"].max())
-    axis.plot([3.5, 1.1 * last], [0, 0], color=INK, linewidth=1.0, zorder=1)
-    for (spread, rows), look in zip(result.widths.groupby("spread"), SERIES, strict=False):
-        value = float(str(spread))
+    first, last = float(result.widths["width"].min()), float(result.widths["width"].max())
+    axis.plot([0.875 * first, 1.1 * last], [0, 0], color=INK, linewidth=1.0, zorder=1)
+    for (gain, rows), look in zip(result.widths.groupby("gain"), SERIES, strict=False):
+        value = float(str(gain))
         errors = [rows["exponent"] - rows["exponent_low"], rows["exponent_high"] - rows["exponent"]]
         axis.plot(rows["width"], rows["predicted"], color=look.colour, linestyle=look.dash, linewidth=1.1)
         axis.errorbar(rows["width"], rows["exponent"], yerr=errors, fmt=look.marker, color=look.colour)
         axis.plot([last * 1.25, last * 1.6], [np.log(value)] * 2, color=look.colour, linewidth=2.2)
         lift = {1.01: 7, 0.99: -7}.get(value, 0)
-        label(axis, f"spread {value:g}", last * 1.6, np.log(value), look.colour, xytext=(5, lift))
-    axis.set(xscale="log", xlabel="units in a layer", ylabel="exponent: growth of ln(spread) a layer", xlim=(3.5, 900))
+        label(axis, f"gain {value:g}", last * 1.6, np.log(value), look.colour, xytext=(5, lift))
+    axis.set(xscale="log", xlabel="units in a layer", ylabel="exponent: growth of ln(RMS) a layer")
     ticks = sorted(result.widths["width"].unique())
     axis.set(xticks=ticks, xticklabels=[f"{width:g}" for width in ticks])
+    axis.set_xlim(0.875 * first, 3.5 * last)
     axis.minorticks_off()
-    label(axis, "grows", 9, 0, INK, xytext=(0, 7))
-    label(axis, "shrinks", 9, 0, INK, xytext=(0, -7))
+    label(axis, "grows", 2.2 * first, 0, INK, xytext=(0, 7))
+    label(axis, "shrinks", 2.2 * first, 0, INK, xytext=(0, -7))
     label(axis, "infinite width", last * 1.2, 0.117, CONTROL, xytext=(0, 0))
     axis.set(ylim=(-0.175, 0.13))
     return figure
 
 
-def fates(result: Result) -> Figure:
+def float32_signals(result: Result) -> Figure:
     """The signal in float32 against layer until nothing changes any more, one curve a factor."""
     figure, axis = canvas(height=4.2)
     axis.axhspan(-149, -126, color=MUTED, alpha=0.25, linewidth=0)
@@ -65,17 +69,17 @@ def fates(result: Result) -> Figure:
     label(axis, "smallest number", 1090, -149, INK, ha="right", xytext=(0, -8))
     label(axis, "fewer and fewer digits", 360, -137.5, INK, xytext=(0, 0))
     places = {1.5: (150, 98), 1.1: (620, 98), 0.9: (560, -62), 0.5: (95, -70)}
-    rest = {row.factor: row.rest for row in result.limits.itertuples() if row.numbers == "float32"}
-    for factor, look in zip(DRAWN, SERIES, strict=False):
-        rows = result.fates[result.fates["factor"] == factor]
-        axis.plot(rows["layer"], rows["doublings"], color=look.colour, linestyle=look.dash)
+    fixed_point = {row.factor: row.fixed_point for row in result.float_limits.itertuples() if row.dtype == "float32"}
+    for factor, look in zip(PLOTTED, SERIES, strict=False):
+        rows = result.float32_signals[result.float32_signals["factor"] == factor]
+        axis.plot(rows["layer"], rows["log2"], color=look.colour, linestyle=look.dash)
         end = rows.iloc[-1]
-        lost = factor > 1 or rest[factor] == 0
-        axis.plot(end["layer"], end["doublings"], "x" if lost else "o", color=look.colour, markersize=7)
+        lost = factor > 1 or fixed_point[factor] == 0
+        axis.plot(end["layer"], end["log2"], "x" if lost else "o", color=look.colour, markersize=7)
         side = "right" if places[factor][0] == 150 or factor == 1.1 else "left"
         label(axis, f"{factor:g}", *places[factor], look.colour, ha=side, xytext=(0, 0))
-    stuck = result.fates[result.fates["factor"] == 0.9].iloc[-1]
-    label(axis, "at rest", stuck["layer"], stuck["doublings"], ACCENT, ha="left", xytext=(8, 7))
-    axis.set(xlabel="layer", ylabel="signal in float32, doublings (log2)", xlim=(0, 1100), ylim=(-172, 150))
+    stuck = result.float32_signals[result.float32_signals["factor"] == 0.9].iloc[-1]
+    label(axis, "stays", stuck["layer"], stuck["log2"], ACCENT, ha="left", xytext=(8, 7))
+    axis.set(xlabel="layer", ylabel="signal in float32 (log2)", xlim=(0, 1100), ylim=(-172, 150))
     axis.set(yticks=[-126, -64, 0, 64, 128])
     return figure

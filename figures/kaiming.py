@@ -6,69 +6,84 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.kaiming import STARTS, Result
+from experiments.kaiming import INITS, Result
 from figures.style import ACCENT, CONTROL, INK, MEASURED, MUTED, PREDICTED, SERIES, band, canvas, label
 
-LOOKS = dict(zip(STARTS, (SERIES[0], SERIES[1], SERIES[2]), strict=True))
+LOOKS = dict(zip(INITS, (SERIES[0], SERIES[1], SERIES[2]), strict=True))
 NAMES = {"2/n": "2/n", "1/n": "1/n", "1": "variance 1"}
 
 
-def passage(result: Result) -> Figure:
-    """Mean square of signal and gradient against layer, one curve a start: dots measured, lines predicted."""
+def signal_propagation(result: Result) -> Figure:
+    """Mean square of signal and gradient against layer, one curve an initialisation: dots measured, lines predicted."""
     figure, (left, right) = canvas(height=3.8, columns=2, sharey=True)
     for axis, name in ((left, "signal"), (right, "gradient")):
-        for start, rows in result.layers.groupby("start"):
-            look = LOOKS[str(start)]
+        for init, rows in result.layers.groupby("init"):
+            look = LOOKS[str(init)]
             axis.plot(rows["layer"], rows[f"{name}_predicted"], color=look.colour, linestyle=look.dash, linewidth=1.1)
-            axis.plot(rows["layer"], rows[name], look.marker, color=look.colour, markersize=3.2, markevery=3)
+            axis.plot(
+                rows["layer"],
+                rows[name],
+                look.marker,
+                color=look.colour,
+                markersize=3.2,
+                markevery=max(1, result.params.depth // 16),
+            )
             band(axis, rows["layer"], rows[f"{name}_low"], rows[f"{name}_high"], look.colour)
             place = rows.iloc[len(rows) // 2]
-            side = -11 if start == "1/n" else 9
-            outwards = (name == "signal") == (start == "1")
+            side = -11 if init == "1/n" else 9
+            outwards = (name == "signal") == (init == "1")
             label(
-                axis, NAMES[str(start)], place["layer"], place[name], look.colour,
+                axis, NAMES[str(init)], place["layer"], place[name], look.colour,
                 xytext=(0, side), ha="right" if outwards else "left",
             )  # fmt: skip
-        axis.set(yscale="log", title=name, ylim=(1e-21, 1e109), yticks=[1, 1e25, 1e50, 1e75, 1e100])
+        axis.set(yscale="log", title=name)
     left.set(xlabel="layer", ylabel="mean square, as a multiple of\nwhere it began")
-    right.set(xlabel="layer (travels from right to left)")
+    right.set(xlabel="layer (passes from right to left)")
     return figure
 
 
-def walks(result: Result) -> Figure:
+def networks(result: Result) -> Figure:
     """What becomes of single inputs in single networks with variance 2/n: two widths, a thin line each network."""
     figure, axes = canvas(height=3.7, columns=2, sharey=True)
     laws = result.widths.set_index("width")
-    for axis, (width, rows) in zip(axes, result.walks.groupby("width"), strict=True):
-        for _, walk in rows.groupby("network"):
-            axis.plot(walk["layer"], walk["square"], color=MEASURED, linewidth=0.6, alpha=0.45)
+    for axis, (width, rows) in zip(axes, result.networks.groupby("width"), strict=True):
+        for _, network in rows.groupby("network"):
+            axis.plot(network["layer"], network["mean_square"], color=MEASURED, linewidth=0.6, alpha=0.45)
         layers = np.unique(rows["layer"])
         law = laws.loc[width]
         typical = law["drift_predicted"] * layers
-        reach = 1.96 * law["scatter_predicted"] * np.sqrt(layers / layers[-1])
+        reach = 1.96 * law["std_predicted"] * np.sqrt(layers / layers[-1])
         axis.plot(layers, np.exp(typical), color=PREDICTED, linestyle=SERIES[1].dash)
         for side in (-1, 1):
             axis.plot(layers, np.exp(typical + side * reach), color=PREDICTED, linestyle=SERIES[2].dash, linewidth=1.2)
         axis.axhline(1, color=INK, linewidth=1.0)
         axis.set(yscale="log", xlabel="layer", title=f"{width} units", xlim=(0, 1.01 * layers[-1]))
     axes[0].set(ylabel="mean square of one input's signal,\nas a multiple of the input's")
-    first = axes[0]
-    label(first, "mean over networks", 4, 30, INK, xytext=(0, 0))
-    first.annotate("", (8, 1.15), (8, 22), arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.7})
-    label(
-        first, "typical", 44, float(np.exp(laws.iloc[1]["drift_predicted"] * 44)), PREDICTED, xytext=(0, -9), ha="right"
+    first, depth, law = axes[0], result.params.depth, laws.loc[result.networks["width"].min()]
+    top = float(np.exp(1.5 * law["std_predicted"]))
+    label(first, "mean over networks", 0.08 * depth, top, INK, xytext=(0, 0))
+    first.annotate(
+        "",
+        (0.16 * depth, 1.15),
+        (0.16 * depth, 0.75 * top),
+        arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.7},
     )
-    label(first, "19 in 20", 2, 2.5e-3, PREDICTED, xytext=(0, 0))
+    late = 0.88 * depth
+    label(first, "typical", late, float(np.exp(law["drift_predicted"] * late)), PREDICTED, xytext=(0, -9), ha="right")
+    label(first, "95 %", 0.06 * depth, float(np.exp(-1.9 * law["std_predicted"])), PREDICTED, xytext=(0, 0))
     return figure
 
 
 def training(result: Result) -> Figure:
-    """Loss after a fixed number of steps against depth: each start at its best rate, the other rates faint."""
+    """Loss after a fixed number of steps against depth: each initialisation at its best learning rate, the others faint."""
     figure, axis = canvas(height=3.9)
     depths = sorted(result.training["depth"].unique())
-    top = 3.16
-    for start, rows in result.training.groupby("start"):
-        look = LOOKS[str(start)]
+    finite = result.training[result.training["finite"] == 1]["loss"]
+    bottom, top = (float(np.interp(place, (0, 1), (finite.min(), finite.max()))) for place in (0, 1))
+    margin = 0.08 * (top - bottom)
+    top += margin
+    for init, rows in result.training.groupby("init"):
+        look = LOOKS[str(init)]
         whole = rows[rows["finite"] == 1]
         best = whole.loc[whole.groupby("depth")["loss"].idxmin()]
         axis.plot(whole["depth"], whole["loss"], look.marker, color=look.colour, alpha=0.3, markersize=3.5)
@@ -78,23 +93,31 @@ def training(result: Result) -> Figure:
         )
         lost = sorted(set(depths) - set(best["depth"]))
         axis.plot(lost, [top] * len(lost), "x", color=look.colour, markersize=7, clip_on=False)
-        _name(axis, str(start), best["depth"].iloc[-1], best["loss"].iloc[-1], lost[-1] if lost else None, top)
+        _name(axis, str(init), best["depth"].iloc[-1], best["loss"].iloc[-1], lost[-1] if lost else None, top)
     axis.axhline(result.entropy, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
     label(
-        axis, "entropy of the letters: the input is ignored", depths[0], result.entropy, INK, xytext=(0, 6), ha="left"
+        axis,
+        "entropy of the characters: the input is ignored",
+        depths[0],
+        result.entropy,
+        INK,
+        xytext=(0, 6),
+        ha="left",
     )
     axis.axhline(np.log(27), color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-    axis.set(xlabel="hidden layers", ylabel="loss after the same steps (nats)", xscale="log", ylim=(2.42, top))
-    axis.set(xlim=(0.9, 31), xticks=depths, xticklabels=[str(depth) for depth in depths])
+    axis.set(
+        xlabel="hidden layers", ylabel="loss after the same steps (nats)", xscale="log", ylim=(bottom - margin, top)
+    )
+    axis.set(xlim=(0.9 * depths[0], 1.55 * depths[-1]), xticks=depths, xticklabels=[str(depth) for depth in depths])
     axis.minorticks_off()
     return figure
 
 
-def _name(axis: Axes, start: str, depth: float, loss: float, lost: float | None, top: float) -> None:
+def _name(axis: Axes, init: str, depth: float, loss: float, lost: float | None, top: float) -> None:
     if lost is None:
-        label(axis, NAMES[start], depth, loss, LOOKS[start].colour, xytext=(8, 0))
+        label(axis, NAMES[init], depth, loss, LOOKS[init].colour, xytext=(8, 0))
     else:
-        label(axis, f"{NAMES[start]}:\nno number left", lost, top, LOOKS[start].colour, xytext=(8, -4))
+        label(axis, f"{NAMES[init]}:\ndiverged", lost, top, LOOKS[init].colour, xytext=(8, -4))
 
 
 def cosines(result: Result) -> Figure:
@@ -106,7 +129,7 @@ def cosines(result: Result) -> Figure:
     band(axis, rows["layer"], rows["cosine_low"], rows["cosine_high"], MEASURED)
     axis.axhline(1, color=CONTROL, linewidth=0.9)
     label(axis, "all inputs look alike", rows["layer"].iloc[-1], 1, CONTROL, xytext=(0, 7), ha="right")
-    middle = rows.iloc[6]
+    middle = rows.iloc[len(rows) // 8]
     label(
         axis, "measured (dots) and predicted (dashed)", middle["layer"], middle["cosine"] - 0.06, ACCENT, xytext=(6, 0)
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,37 +12,40 @@ from experiments.tanh_gain import FIVE_THIRDS, Result
 from figures.style import ACCENT, INK, MEASURED, MUTED, PREDICTED, SERIES, band, canvas, label
 
 
-def spread(result: Result) -> Figure:
-    """Spread of the activations against layer, one curve a gain: dots measured, lines predicted."""
+def signal(result: Result) -> Figure:
+    """RMS of the activations against layer, one curve a gain: dots measured, lines predicted."""
     figure, axis = canvas(height=4.2)
-    axis.set(
-        xlabel="layer", ylabel="spread of activations (root mean square)", yscale="log", xlim=(0, 57), ylim=(0.03, 1.1)
-    )
-    _curves(axis, result.layers, "spread", at="right", result=result)
+    depth = result.params.depth
+    axis.set(xlabel="layer", ylabel="activations (RMS)", yscale="log", xlim=(0, 1.14 * depth))
+    axis.set(ylim=(0.03, 1.1))  # what sinks below is lost anyway
+    _curves(axis, result, "rms", at="right")
     return figure
 
 
 def gradient(result: Result) -> Figure:
-    """Spread of the gradient against layer, one curve a gain: dots measured, lines predicted."""
+    """RMS of the gradient against layer, one curve a gain: dots measured, lines predicted."""
     figure, axis = canvas(height=4.2)
+    depth, layers = result.params.depth, result.layers
     axis.set(
-        xlabel="layer (the gradient travels from right to left)", ylabel="gradient, as a multiple of the last layer's"
+        xlabel="layer (the gradient passes from right to left)",
+        ylabel="gradient (RMS) over that at the last layer",
     )
-    axis.set(yscale="log", xlim=(-9, 51), ylim=(1e-6, 1e8))
-    _curves(axis, result.layers, "gradient", at="left", result=result)
+    axis.set(yscale="log", xlim=(-0.18 * depth, 1.02 * depth))
+    axis.set(ylim=(layers["gradient_low"].min() / 5, 5 * layers["gradient_high"].max()))
+    _curves(axis, result, "gradient", at="left")
     return figure
 
 
-def settling(result: Result) -> Figure:
-    """Where the spread settles against gain: the theory's curve, the measured networks, and the three famous gains."""
+def fixed_points(result: Result) -> Figure:
+    """Where the RMS settles against gain: the theory's curve, the measured networks, and the three famous gains."""
     figure, axis = canvas(height=3.8)
     measured = result.gains
-    theory = result.settling
-    axis.plot(theory["gain"], theory["spread"], color=PREDICTED, linestyle=SERIES[1].dash, zorder=2)
+    theory = result.fixed_points
+    axis.plot(theory["gain"], theory["rms"], color=PREDICTED, linestyle=SERIES[1].dash, zorder=2)
     axis.errorbar(
         measured["gain"],
-        measured["spread"],
-        yerr=[measured["spread"] - measured["spread_low"], measured["spread_high"] - measured["spread"]],
+        measured["rms"],
+        yerr=[measured["rms"] - measured["rms_low"], measured["rms_high"] - measured["rms"]],
         fmt="o",
         color=MEASURED,
         zorder=3,
@@ -53,21 +55,21 @@ def settling(result: Result) -> Figure:
         axis.axvline(gain, color=ACCENT if name != "1" else MUTED, linewidth=0.9, zorder=1)
         label(axis, name, gain, 0.06, ACCENT if name != "1" else INK, **beside)
     end = theory.iloc[-1]
-    label(axis, "settles here,\ninfinite depth\nand width", end["gain"] - 0.42, end["spread"] - 0.14, PREDICTED)
+    label(axis, "settles here,\ninfinite depth\nand width", end["gain"] - 0.42, end["rms"] - 0.14, PREDICTED)
     near = measured.iloc[-2]
-    label(axis, "measured, last layer", near["gain"], near["spread"] - 0.04, MEASURED)
-    axis.set(xlabel="gain", ylabel="spread of activations", ylim=(-0.02, 1))
+    label(axis, "measured, last layer", near["gain"], near["rms"] - 0.04, MEASURED)
+    axis.set(xlabel="gain", ylabel="activations (RMS)", ylim=(-0.02, 1))
     return figure
 
 
-README = settling  # shown there, by `python -m figures`
+README = fixed_points  # shown there, by `python -m figures`
 
 
-def _curves(axis: Axes, layers: pd.DataFrame, quantity: str, *, at: str, result: Result) -> None:
+def _curves(axis: Axes, result: Result, quantity: str, *, at: str) -> None:
     """Draw one quantity against layer for every gain, and its name where the curve leaves the frame or ends."""
     low, high = axis.get_ylim()
     names: list[tuple[float, float, str, str]] = []  # layer, height in decades, name, colour
-    for (gain, rows), look in zip(layers.groupby("gain"), SERIES, strict=False):
+    for (gain, rows), look in zip(result.layers.groupby("gain"), SERIES, strict=False):
         axis.plot(rows["layer"], rows[f"{quantity}_predicted"], color=look.colour, linestyle=look.dash, linewidth=1.1)
         axis.plot(
             rows["layer"], rows[quantity], look.marker, color=look.colour, markersize=3.2, markevery=3, linestyle=""

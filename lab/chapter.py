@@ -14,7 +14,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from lab.book.colophon import colophon, costs, total_cost
-from lab.book.markdown_tables import pipes
+from lab.book.markdown_tables import markdown_table
 from lab.book.verdicts import ledger, ledger_counts, verdict, verdicts
 from lab.errors import LabError
 from lab.read import read
@@ -60,7 +60,7 @@ def table(
         pd.api.types.is_numeric_dtype(frame[column].dtype) or _all_numbers(cells, missing)
         for column, cells in zip(columns, shown, strict=True)
     ]
-    return Markdown(pipes(heads, list(zip(*shown, strict=True)), right=right))
+    return Markdown(markdown_table(heads, list(zip(*shown, strict=True)), right=right))
 
 
 def code(*functions: Callable[..., Any], first: str | None = None, last: str | None = None) -> Markdown:

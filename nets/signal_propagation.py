@@ -92,14 +92,14 @@ def log_mean_squares(found: Propagation) -> tuple[Array, Array]:
 
 
 def layer_factor(ends: Array, layers: int) -> Estimate:
-    """Return what one layer multiplies a length by, from what `layers` of them did: ends [seed, input], logarithms."""
+    """Return what one layer multiplies a mean square by, from what `layers` of them did: ends [seed, input], logarithms."""
     return Estimate.of(np.exp(ends.mean(1) / layers))
 
 
 def by_layer(up: Array, down: Array, growth: float, law: LogFactor) -> pd.DataFrame:
-    """Return lengths against layer, typical over seeds (geometric mean) with interval, and by theory.
+    """Return mean squares against layer, typical over seeds (geometric mean) with interval, and by theory.
 
-    `up` and `down` are [seed, layer, input]; a layer multiplies lengths by exp(growth) times a factor of the given law.
+    `up` and `down` are [seed, layer, input]; a layer multiplies mean squares by exp(growth) times a factor of the given law.
     """
     depth = up.shape[1]
     rows = []
@@ -114,16 +114,14 @@ def by_layer(up: Array, down: Array, growth: float, law: LogFactor) -> pd.DataFr
 
 
 def layer_factors(up: Array, down: Array, growth: float, law: LogFactor) -> pd.DataFrame:
-    """Return a layer's factor on lengths, forward and backward: its mean and its typical value by theory, and measured.
+    """Return a layer's factor on mean squares, forward and backward: its mean and its typical value by theory, and measured.
 
     The arguments are those of `by_layer`.
     """
     depth, rows = up.shape[1], []
     for direction, ends, layers in (("signal", up[:, -1], depth), ("gradient", down[:, 0], depth - 1)):
-        measured = layer_factor(ends, layers)
         theory = {"mean": np.exp(growth), "typical": np.exp(growth + law.mean)}
-        found = {"factor": measured.mean, "low": measured.low, "high": measured.high}
-        rows.append({"direction": direction, **theory, **found})
+        rows.append({"direction": direction, **theory, **Estimate.columns("factor", np.exp(ends.mean(1) / layers))})
     return pd.DataFrame(rows)
 
 
@@ -134,6 +132,6 @@ def compare_with_law(ends: Array, layers: int, law: LogFactor) -> dict[str, floa
         "lost": len(ends) - len(left),  # networks in which a layer had all units inactive
         "drift_predicted": law.mean,  # of the logarithm, a layer
         **Estimate.columns("drift", left / layers),
-        "scatter_predicted": float(np.sqrt(layers * law.variance)),  # standard deviation of the logarithm at the end
-        "scatter": float(left.std(ddof=1)),
+        "std_predicted": float(np.sqrt(layers * law.variance)),  # standard deviation of the logarithm at the end
+        "std": float(left.std(ddof=1)),
     }

@@ -1,4 +1,4 @@
--- A page's description, for search engines and previews: how its first paragraph begins, as plain text.
+-- A page's description, for search engines and previews: how its first paragraph begins (else its heading), as plain text.
 -- The home page has the book's own, from _quarto.yml.  Under Quarto this filter stands there, too; press runs it when it reads.
 local LONGEST = 200 -- characters
 
@@ -21,6 +21,7 @@ function Pandoc(doc)
   local reading = FORMAT:match("html") or FORMAT == "json"
   if not reading or quarto and pandoc.path.filename(quarto.doc.input_file) == "index.qmd" then return nil end
   local first = doc.blocks:find_if(function(block) return block.t == "Para" end)
+    or doc.blocks:find_if(function(block) return block.t == "Header" end)
   if not first then return nil end
   local words = first:walk({
     Math = plain,

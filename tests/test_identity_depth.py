@@ -73,7 +73,7 @@ def test_linear_gradients_on_their_way_down_equal_autograd() -> None:
 
 
 def test_exponents_follow_the_exact_law_at_every_width(result: Result) -> None:
-    """Seven widths with the same draws at all spreads: two intervals pass, and at 4 units -1/2n for the law is 1 off."""
+    """Seven widths with the same draws at all gains: two intervals pass, and at 4 units -1/2n for the law is 1 off."""
     _agree(result)
 
 
@@ -81,25 +81,29 @@ def _agree(result: Result) -> None:
     rows = result.widths
     half = (rows["exponent_high"] - rows["exponent_low"]) / 2
     assert ((rows["exponent"] - rows["predicted"]).abs() < 2 * half).all()
-    factors = result.exponents
-    reach = (factors["high"] - factors["low"]) / 2
+    factors = result.factors
+    reach = (factors["factor_high"] - factors["factor_low"]) / 2
     assert ((factors["factor"] - factors["typical"]).abs() < 2 * reach + 1e-3 * factors["typical"]).all()
-    assert result.excess.low - result.excess.half_width < result.excess_predicted < result.excess.high
-    noisy = result.noisy
+    assert (
+        result.exponent_offset.low - result.exponent_offset.half_width
+        < result.exponent_offset_predicted
+        < result.exponent_offset.high
+    )
+    noisy = result.noisy_identity
     slack = noisy["exponent_high"] - noisy["exponent_low"]
     assert ((noisy["exponent"] - noisy["predicted"]).abs() < slack).all()
 
 
-def test_spreads_differ_by_a_power_and_nothing_else(result: Result) -> None:
-    assert result.homogeneity < 1e-11  # a hundred layers of rounding, in logarithms
+def test_gains_differ_by_a_power_and_nothing_else(result: Result) -> None:
+    assert result.scaling_error < 1e-11  # a hundred layers of rounding, in logarithms
 
 
 def test_first_layers_of_signal_and_gradient_are_near_their_mean_factor(result: Result) -> None:
     """One layer has scatter sqrt(2/64) / sqrt(64 networks) = 2 %: the drift cannot show, a missing square would."""
-    rows = result.layers.set_index(["spread", "layer"])
-    for spread in Params().spreads:
-        assert rows.loc[(spread, 1), "signal"] == pytest.approx(spread**2, rel=0.08)
-        assert rows.loc[(spread, Params().depth - 1), "gradient"] == pytest.approx(spread**2, rel=0.08)
+    rows = result.layers.set_index(["gain", "layer"])
+    for gain in Params().gains:
+        assert rows.loc[(gain, 1), "signal"] == pytest.approx(gain**2, rel=0.08)
+        assert rows.loc[(gain, Params().depth - 1), "gradient"] == pytest.approx(gain**2, rel=0.08)
 
 
 def test_noise_on_the_identity_is_predicted_to_first_order() -> None:
@@ -119,7 +123,7 @@ def test_noise_on_the_identity_is_predicted_to_first_order() -> None:
 def test_powers_of_two_end_where_the_exponent_does(factor: float, dtype: torch.dtype) -> None:
     """Exponents are whole numbers here, so the right layer can be counted on the fingers."""
     top, bottom = math.frexp(torch.finfo(dtype).max)[1], round(math.log2(float_range.smallest(dtype)))
-    found = float_range.fate(factor, dtype)
+    found = float_range.events(factor, dtype)
     doublings = abs(math.log2(factor))
     if factor > 1:
         assert found["overflow"] == found["overflow_predicted"] == top / doublings
@@ -133,17 +137,17 @@ def test_smallest_numbers_are_those_of_the_format() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.51, 0.6, 0.75, 0.9, 0.95, 0.99])
-def test_resting_place_agrees_with_exact_rounding_to_even(factor: float) -> None:
+def test_fixed_point_agrees_with_exact_rounding_to_even(factor: float) -> None:
     """Python rounds fractions half to even too: iterate k -> round(k w) from far above, in exact arithmetic."""
     stored = Fraction(torch.tensor(factor, dtype=torch.float32).item())
     k, before = 10_000, 0
     while k != before:
         k, before = round(k * stored), k
-    assert float_range.resting_place(factor, torch.float32) == k > 0
+    assert float_range.fixed_point(factor, torch.float32) == k > 0
 
 
 def test_float32_does_what_was_predicted_to_the_layer(result: Result) -> None:
-    rows = result.limits[result.limits["numbers"] == "float32"]
+    rows = result.float_limits[result.float_limits["dtype"] == "float32"]
     for event in EVENTS:
         assert rows[event].equals(rows[f"{event}_predicted"]), event
     assert rows.set_index("factor").loc[1.5, "overflow"] == 219  # 1.5^218 = 2.4e38, and 3.4e38 is the end
@@ -151,7 +155,7 @@ def test_float32_does_what_was_predicted_to_the_layer(result: Result) -> None:
 
 
 def test_bfloat16_does_not(result: Result) -> None:
-    rows = result.limits[result.limits["numbers"] == "bfloat16"].set_index("factor")
+    rows = result.float_limits[result.float_limits["dtype"] == "bfloat16"].set_index("factor")
     assert rows.loc[1.5, "overflow"] != rows.loc[1.5, "overflow_predicted"]  # "the predictions fail"
     assert rows.loc[0.9, "subnormal"] != rows.loc[0.9, "subnormal_predicted"]
 
@@ -162,7 +166,7 @@ def test_wrong_predictions_of_floating_point_are_caught(mutant: str, monkeypatch
     if mutant == "one layer late":
         monkeypatch.setattr(float_range, "overflow_layer", lambda factor, dtype: over(factor, dtype) + 1)
     elif mutant == "never at rest":
-        monkeypatch.setattr(float_range, "resting_place", lambda factor, dtype: 0)
+        monkeypatch.setattr(float_range, "fixed_point", lambda factor, dtype: 0)
     else:
         monkeypatch.setattr(float_range, "zero_layer", lambda factor, dtype: math.nan if factor > 0.5 else 127.0)
     found = identity_depth.run(dataclasses.replace(SMOKE, seeds=2))
@@ -181,20 +185,22 @@ def test_every_verdict_is_what_the_chapter_on_depth_says(result: Result) -> None
         "slightly": Verdict.CAVEAT,
         "limits": Verdict.HOLDS,
     }
-    assert (result.exact, result.halved) == (33, 0)
+    assert (result.exact_layers, result.halving_error) == (33, 0)
 
 
 def test_claim_about_random_matrices_can_hold_and_fail(result: Result) -> None:
     claim = next(claim for claim in CLAIMS if claim.name == "random")
-    for excess, verdict in ((0.0, Verdict.HOLDS), (0.05, Verdict.FAILS)):
-        found = Estimate(excess, 0.01, 64)
-        assert claim.verdict(dataclasses.replace(result, excess=found, excess_gradient=found)) is verdict
+    for offset, verdict in ((0.0, Verdict.HOLDS), (0.05, Verdict.FAILS)):
+        found = Estimate(offset, 0.01, 64)
+        assert (
+            claim.verdict(dataclasses.replace(result, exponent_offset=found, exponent_offset_gradient=found)) is verdict
+        )
 
 
 def test_some_deep_linear_networks_come_out_the_same_again(result: Result) -> None:
     """Float64 throughout: another processor's sums may differ in the last digits, 1e-9 is far above them."""
-    noises = result.noisy.set_index("noise")
-    book = dataclasses.replace(Params(), widths=(4,), noises=(0.1,), spreads=(1.0,))
+    noises = result.noisy_identity.set_index("noise")
+    book = dataclasses.replace(Params(), widths=(4,), noises=(0.1,), gains=(1.0,))
     again = [identity_depth._network(book, np.ones(1), seed) for seed in range(book.seeds)]
     _, _, narrow, noisy = (np.stack(kind) for kind in zip(*again, strict=True))
     assert noisy.mean() == pytest.approx(noises.loc[0.1, "exponent"], rel=1e-9)
@@ -203,13 +209,15 @@ def test_some_deep_linear_networks_come_out_the_same_again(result: Result) -> No
 
 
 def test_smoke_run_explodes_and_vanishes(smoke: Result) -> None:
-    ends = smoke.layers.query(f"layer == {SMOKE.depth}").set_index("spread")["signal"]
+    ends = smoke.layers.query(f"layer == {SMOKE.depth}").set_index("gain")["signal"]
     assert ends[1.5] > 10 * ends[1.0] > 1000 * ends[0.5] / 10
-    assert not any(table.isna().any().any() for table in (smoke.layers, smoke.exponents, smoke.widths, smoke.noisy))
-    assert set(smoke.limits["numbers"]) == {"float16", "bfloat16", "float32", "float64"}
+    assert not any(
+        table.isna().any().any() for table in (smoke.layers, smoke.factors, smoke.widths, smoke.noisy_identity)
+    )
+    assert set(smoke.float_limits["dtype"]) == {"float16", "bfloat16", "float32", "float64"}
 
 
-SIZE = dataclasses.replace(SMOKE, depth=40, width=8, seeds=64, inputs=4, spreads=(1.0,), factors=(0.5,))
+SIZE = dataclasses.replace(SMOKE, depth=40, width=8, seeds=64, inputs=4, gains=(1.0,), factors=(0.5,))
 
 
 def test_networks_of_other_sizes_follow_the_exact_law_too() -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import re
 import subprocess
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from press.read.project import read_project
 
 ROOT = Path(__file__).resolve().parents[1]
 STEMS = names(ROOT)
-# What each layer may import: book -> figures -> experiments -> nets; press stands alone.
+# The packages, and what each may import: book -> figures -> experiments -> nets; press stands alone.
 MAY_IMPORT = {
     "nets": {"nets", "lab"},
     "experiments": {"experiments", "nets", "lab"},
@@ -27,9 +28,21 @@ MAY_IMPORT = {
     "lab": {"lab", "press"},
 }
 # experiments and nets need from lab only what states claims and estimates, and what says how they run, which is no part of a key.
-FROM_LAB = {"lab.claims", "lab.estimate", "lab.progress", "lab.tasks", "lab.compiled", "lab.device"}
+FROM_LAB = {f"lab.{name}" for name in ("claims", "estimate", "progress", "tasks", "compiled", "device")}
+# The rooms of a package, the lowest first: each imports itself and those before it; rooms side by side don't import each other.
+# The modules that lie in no room are the lowest, but for the facades: what chapters and other packages import.
+TOP, FACADES = "top", "facades"
+ROOMS = {
+    "lab": [[TOP], ["keys"], ["results"], ["workers"], ["dask"], ["run"], ["book"], [FACADES], ["cli"]],
+    "press": [[TOP], ["read"], ["execute"], ["resolve"], ["html", "pdf"], ["build"], [FACADES]],
+}
+IN_FACADES = {"lab.read", "lab.chapter", "press"}
+ENTRANCES = {"lab.__main__": "cli"}
+# Its circle and its shared names go with the work on recorded reads.
+NOT_YET = "lab.keys."
+
 # Pickles travel between live processes of one run, over their own pipes; the one module that makes them opens no file.
-WIRE = ROOT / "lab/pickling.py"
+PICKLING = ROOT / "lab/pickling.py"
 
 
 def _modules(folder: str) -> list[Path]:
@@ -37,13 +50,54 @@ def _modules(folder: str) -> list[Path]:
 
 
 def _imports(path: Path) -> set[str]:
+    """Return the modules that a file imports: the project's own by the module's full name, wherever in the file it does so."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in names}
     return found
+
+
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {_name(path): path for package in MAY_IMPORT for path in _modules(package)}
+
+
+def _room(module: str) -> str:
+    """Return the room that a module of lab or press lies in."""
+    if module in IN_FACADES:
+        return FACADES
+    second = [*module.split("."), ""][1]
+    rooms = [room for level in ROOMS[module.partition(".")[0]] for room in level]
+    return ENTRANCES.get(module) or (second if second in rooms else TOP)
+
+
+def wrong_way(module: str, imported: str) -> str:
+    """Say why a module must not import another; "" if it may."""
+    package, other = module.partition(".")[0], imported.partition(".")[0]
+    if other in ("tests", "benchmarks", "book") or (other in MAY_IMPORT and other not in MAY_IMPORT[package]):
+        readme = module == "figures.__main__" and other == "lab"  # the README's figure: reads as a chapter does
+        return "" if readme else f"{package} must not know {other}"
+    if package in ("experiments", "nets") and other == "lab" and imported not in FROM_LAB:
+        return f"{package} may import of the lab {', '.join(sorted(FROM_LAB))}"
+    if package == other == "experiments" and module.split(".")[:2] != imported.split(".")[:2]:
+        return "what two experiments share lives in nets"
+    if package == "lab" and other == "press" and imported != "press":
+        return "the lab imports of press what press/__init__ lists"
+    if package != other or package not in ROOMS:
+        return ""
+    mine, its = _room(module), _room(imported)
+    levels = {room: level for level, rooms in enumerate(ROOMS[package]) for room in rooms}
+    if its == "dask" and mine not in ("dask", "run"):
+        return "dask is reached from run only"
+    if mine != its and levels[its] >= levels[mine]:
+        return f"the room {its} is not below {mine}"
+    return ""
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -79,33 +133,102 @@ def test_every_parameter_says_its_unit_or_symbol(stem: str) -> None:
         assert re.search(rf"^\s+{field.name}: .*#", source, re.M), f"experiments/{stem}.py: {field.name} has no comment"
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_one_way(module: str) -> None:
+    reasons = {imported: wrong_way(module, imported) for imported in sorted(_imports(MODULES[module]))}
+    wrong = [f"{module} imports {imported}: {reason}" for imported, reason in reasons.items() if reason]
+    if module.startswith(NOT_YET):
+        return
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {
+        module: (_imports(path) & MODULES.keys()) - {module}
+        for module, path in MODULES.items()
+        if not module.startswith(NOT_YET)
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" is imported by ".join(error.args[1]))
+
+
 @pytest.mark.parametrize(
-    "path", [p for folder in MAY_IMPORT for p in _modules(folder)], ids=lambda p: str(p.relative_to(ROOT))
+    ("module", "imported", "reason"),
+    [
+        ("lab.results.store", "lab.run.status", "the room run is not below results"),
+        ("lab.keys.key", "lab.results.store", "the room results is not below keys"),
+        ("lab.estimate", "lab.keys.key", "the room keys is not below top"),
+        ("lab.book.verdicts", "lab.read", "the room facades is not below book"),
+        ("lab.cli.run", "lab.dask.client", "dask is reached from run only"),
+        ("lab.keys.sources", "press.files", "the lab imports of press what press/__init__ lists"),
+        ("press.pdf.writer", "press.html.page", "the room html is not below pdf"),
+        ("press.read.qmd", "press", "the room facades is not below read"),
+        ("press.build.render", "lab.errors", "press must not know lab"),
+        ("nets.mlp", "experiments.kaiming", "nets must not know experiments"),
+        ("nets.mlp", "lab.read", "nets may import of the lab lab.claims"),
+        ("figures.kaiming", "nets.mlp", "figures must not know nets"),
+        ("experiments.kaiming", "experiments.tanh_gain", "what two experiments share lives in nets"),
+        ("lab.run.scheduler", "tests.fuzzing", "lab must not know tests"),
+        ("lab.run.scheduler", "lab.dask.client", ""),
+        ("press.build.render", "press.pdf", ""),
+        ("experiments.zero_init", "experiments.zero_init.escape_time", ""),
+    ],
 )
-def test_imports_run_one_way(path: Path) -> None:
-    folder = path.relative_to(ROOT).parts[0]
-    own = {name for name in _imports(path) if name.split(".")[0] in {*MAY_IMPORT, "book", "tests", "benchmarks"}}
-    drawing = {"lab"} if path == ROOT / "figures/__main__.py" else set()  # the README's figure: reads as a chapter does
-    assert {name.split(".")[0] for name in own} <= MAY_IMPORT[folder] | drawing
-    if folder in ("experiments", "nets"):
-        assert {name for name in own if name.startswith("lab")} <= FROM_LAB
-    if folder == "experiments":
-        mine = f"experiments.{path.relative_to(ROOT).parts[1].removesuffix('.py')}"
-        others = {name for name in own if name.startswith("experiments") and not f"{name}.".startswith(f"{mine}.")}
-        assert not others, f"what two experiments share lives in nets, not in {others}"
+def test_an_import_that_breaks_the_rule_is_named(module: str, imported: str, reason: str) -> None:
+    assert wrong_way(module, imported).startswith(reason) and bool(wrong_way(module, imported)) == bool(reason)
+
+
+FOLDERS = [
+    *("lab", "press", "nets", "experiments", "figures", "benchmarks"),
+    *(f"{package}/{room}" for package, levels in ROOMS.items() for level in levels for room in level if room != "keys"),
+]
+
+
+@pytest.mark.parametrize("folder", [folder for folder in FOLDERS if not folder.endswith((TOP, FACADES))])
+def test_every_room_opens_with_what_a_newcomer_needs(folder: str) -> None:
+    text = ast.get_docstring(ast.parse((ROOT / folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert len(text.split()) >= 40, f"{folder}/__init__.py: what is here, in which order to read it, what it never does"
+    named = set(re.findall(r"`([a-z_]+)`", text))
+    there = {path.stem for path in (ROOT / folder).iterdir()} | {folder}
+    assert named <= there, f"{folder}/__init__.py names {named - there}"
+
+
+@pytest.mark.parametrize("package", ["lab", "press"])
+def test_no_two_functions_of_a_package_share_a_name(package: str) -> None:
+    """But for `main`, for the commands, which are named for what is typed, and for what two rooms side by side do alike."""
+    homes: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        if module.partition(".")[0] != package or module == "lab.cli.commands" or module.startswith(NOT_YET):
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith(
+                "_"
+            ):
+                homes.setdefault(node.name, []).append(module)
+    alike = [{f"{package}.{room}" for room in level} for level in ROOMS[package] if len(level) > 1]
+    shared = {
+        name: modules
+        for name, modules in homes.items()
+        if len(modules) > 1 and name != "main" and {module.rpartition(".")[0] for module in modules} not in alike
+    }
+    assert not shared
 
 
 @pytest.mark.parametrize("path", [p for f in MAY_IMPORT for p in _modules(f)], ids=lambda p: str(p.relative_to(ROOT)))
 def test_nothing_pickles_and_no_pyplot(path: Path) -> None:
-    pickling = {"pickle"} if path == WIRE else set()
+    pickling = {"pickle"} if path == PICKLING else set()
     assert _imports(path) & {"pickle", "cloudpickle", "dill", "shelve", "joblib", "matplotlib.pyplot"} == pickling
     calls = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
     assert not {ast.unparse(call) for call in calls} & {"torch.load", "np.load", "numpy.load", "pd.read_pickle"}
 
 
 def test_what_is_pickled_never_meets_a_file() -> None:
-    assert _imports(WIRE) == {"__future__", "base64", "pickle", "typing"}
-    called = {ast.unparse(node.func) for node in ast.walk(ast.parse(WIRE.read_text())) if isinstance(node, ast.Call)}
+    assert _imports(PICKLING) == {"__future__", "base64", "pickle", "typing"}
+    called = {
+        ast.unparse(node.func) for node in ast.walk(ast.parse(PICKLING.read_text())) if isinstance(node, ast.Call)
+    }
     assert called == {"b64encode(pickle.dumps(value, protocol=5)).decode", "b64encode", "pickle.dumps"} | {
         "pickle.loads",
         "b64decode",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.polynomial.hermite_e import hermegauss
@@ -45,7 +46,7 @@ def test_relu_gain_is_the_square_root_of_two(result: Result) -> None:
     assert gains["leaky_relu"] == pytest.approx(np.sqrt(2 / (1 + 0.01**2)), rel=1e-14)
 
 
-def test_unit_variance_is_the_resting_point_of_the_ideal_gain(result: Result) -> None:
+def test_unit_variance_is_the_fixed_point_of_the_ideal_gain(result: Result) -> None:
     assert mean_field.fixed_point_variance(result.ideal_gain) == pytest.approx(1, abs=1e-12)
 
 
@@ -54,25 +55,25 @@ def test_gain_one_settles_nowhere_above_zero() -> None:
     assert mean_field.next_variance(1e-4, 1.0) == pytest.approx(1e-4 - 2e-8, rel=1e-6)  # q - 2 q^2, the exercise
 
 
-def test_measured_spread_follows_mean_field_theory(result: Result) -> None:
+def test_measured_rms_follows_mean_field_theory(result: Result) -> None:
     """Finite width shifts the mean by O(1/256) and each layer's deviation feeds the next, so 1 % above the interval passes;
 
     a gain without its square, or weights of variance gain^2 instead of gain^2 / width, would be off by far more.
     """
     rows = result.layers[result.layers["gain"] > 1.2]
-    slack = (rows["spread_high"] - rows["spread_low"]) / 2 + 0.01 * rows["spread_predicted"]
-    assert ((rows["spread"] - rows["spread_predicted"]).abs() <= slack).all()
+    slack = (rows["rms_high"] - rows["rms_low"]) / 2 + 0.01 * rows["rms_predicted"]
+    assert ((rows["rms"] - rows["rms_predicted"]).abs() <= slack).all()
 
 
 def test_measured_gradient_growth_follows_mean_field_theory(result: Result) -> None:
-    """Per layer within 1 %; forgetting the slope of tanh would give the gain itself, 60 % off at the ideal gain."""
+    """Per layer within 1 %; forgetting the derivative of tanh would give the gain itself, 60 % off at the ideal gain."""
     rows = result.gains[result.gains["gain"] > 1.5]
-    assert rows["growth"].to_numpy() == pytest.approx(rows["growth_settled"].to_numpy(), rel=0.01)
+    assert rows["growth"].to_numpy() == pytest.approx(rows["growth_fixed_point"].to_numpy(), rel=0.01)
 
 
 def test_gradients_by_hand_equal_autograd() -> None:
     params = Params(depth=4, width=8, batch=5, seeds=2, gains=(1.3,))
-    _, _, by_hand, _ = tanh_gain._signal(params, np.array([1.3]), seed=7)
+    _, _, by_hand, _ = tanh_gain._propagated(params, np.array([1.3]), seed=7)
     generator = torch.Generator().manual_seed(7)
     signal = torch.randn(5, 8, generator=generator, dtype=torch.float64)
     signals = []
@@ -82,17 +83,40 @@ def test_gradients_by_hand_equal_autograd() -> None:
         signals.append(signal)
     top = torch.randn(5, 8, generator=generator, dtype=torch.float64)
     gradients = torch.autograd.grad(signals[-1], signals, top)
-    spread = [gradient.square().mean().sqrt().item() for gradient in gradients]
-    assert by_hand[0] == pytest.approx(np.array(spread) / spread[-1], rel=1e-12)
+    rms = [gradient.square().mean().sqrt().item() for gradient in gradients]
+    assert by_hand[0] == pytest.approx(np.array(rms) / rms[-1], rel=1e-12)
 
 
-def test_adding_seeds_leaves_the_earlier_networks_alone() -> None:
-    one, other = (tanh_gain._signal(SMOKE, np.array([1.0, 2.0]), seed=1)[0] for _ in range(2))
-    assert np.array_equal(one, other)
+def test_the_plain_forward_pass_of_the_chapter_is_the_experiments() -> None:
+    """The same draws in the same order, float64: rounding alone, 1e-12; a gain forgotten would be off by a factor."""
+    rms, _, _, _ = tanh_gain._propagated(Params(depth=4, width=8, batch=5), np.array([1.0, 1.3]), seed=7)
+    torch.manual_seed(7)
+    torch.set_default_dtype(torch.float64)
+    try:
+        plain = tanh_gain.signal_rms(1.3, depth=4, width=8, inputs=5)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert rms[1] == pytest.approx(np.array(plain), rel=1e-12)
+
+
+def test_adding_seeds_leaves_the_earlier_networks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run stores are means over seeds, so the networks are caught on their way there."""
+    seen: list[np.ndarray] = []
+    layers = tanh_gain._layers
+
+    def caught(gains: np.ndarray, rms: np.ndarray, gradient: np.ndarray) -> pd.DataFrame:
+        seen.append(rms)
+        return layers(gains, rms, gradient)
+
+    monkeypatch.setattr(tanh_gain, "_layers", caught)
+    for seeds in (2, 3):
+        tanh_gain.run(dataclasses.replace(SMOKE, seeds=seeds))
+    few, more = seen
+    assert np.array_equal(few, more[:2]) and not np.array_equal(more[2], more[1])
 
 
 def test_smoke_run_shrinks_at_the_small_gain_and_swells_at_the_large_one(smoke: Result) -> None:
-    assert smoke.faded.high < 0 < smoke.swollen.low
+    assert smoke.log_signal.high < 0 < smoke.log_gradient.low
     assert len(smoke.layers) == 4 * SMOKE.depth and not smoke.layers.isna().any().any()
 
 
@@ -105,9 +129,10 @@ def test_every_verdict_is_what_the_chapter_says(result: Result) -> None:
 def test_full_run_equals_the_committed_result(result: Result) -> None:
     """Float64 throughout and no training: another processor's sums may differ in the last digits, 1e-9 is far above them."""
     again = tanh_gain.run(Params())
-    for field in dataclasses.fields(Result):
+    assert again.params == result.params
+    for field in dataclasses.fields(Result)[1:]:
         ours, theirs = getattr(again, field.name), getattr(result, field.name)
-        if field.name in ("layers", "gains", "settling", "activations"):
+        if field.name in ("layers", "gains", "fixed_points", "activations"):
             numbers = ours.select_dtypes("number").to_numpy(), theirs.select_dtypes("number").to_numpy()
             assert np.allclose(*numbers, rtol=1e-9, atol=1e-15, equal_nan=True), field.name
         elif field.name == "ideal_gain":
@@ -118,7 +143,7 @@ def test_full_run_equals_the_committed_result(result: Result) -> None:
             )
 
 
-@pytest.mark.parametrize("mutant", ["gain_not_squared", "variance_times_width", "slope_forgotten"])
+@pytest.mark.parametrize("mutant", ["gain_not_squared", "variance_times_width", "derivative_forgotten"])
 def test_named_mutants_are_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each wrong formula must break the agreement of theory and measurement that the tests above demand."""
     size = dataclasses.replace(SMOKE, depth=12, width=256, seeds=4)
@@ -135,5 +160,5 @@ def test_named_mutants_are_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def _agree(result: Result) -> None:
-    test_measured_spread_follows_mean_field_theory(result)
+    test_measured_rms_follows_mean_field_theory(result)
     test_measured_gradient_growth_follows_mean_field_theory(result)

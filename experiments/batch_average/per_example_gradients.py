@@ -11,9 +11,9 @@ from nets.mlp import Weights
 
 
 def loss(weights: Weights, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return minus the log probability of letter `y` [] after the letters `x` [context]; weights without [seed]."""
+    """Return minus the log probability of character `y` [] after the characters `x` [context]; weights without [seed]."""
     hidden = (weights.embedding[x].flatten() @ weights.hidden + weights.hidden_bias[0]).tanh()  # [unit]
-    logits = hidden @ weights.output + weights.output_bias[0]  # [letter]
+    logits = hidden @ weights.output + weights.output_bias[0]  # [character]
     return torch.nn.functional.cross_entropy(logits, y)
 
 
@@ -24,7 +24,6 @@ def batch_loss(weights: Weights, x: torch.Tensor, y: torch.Tensor) -> torch.Tens
 
 
 def gradients(weights: Weights, x: torch.Tensor, y: torch.Tensor) -> Weights:
-    """Return each example's own gradient, every kind of weight with a leading [example]."""
-    every = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))
-    found: Weights = every(weights, x, y)
+    """Return each example's own gradient, every tensor with a leading [example]."""
+    found: Weights = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(weights, x, y)
     return found

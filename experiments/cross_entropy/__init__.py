@@ -2,10 +2,10 @@
 
 Method  Cross-entropy is written in four ways: the printed formula in three lines, the same with the largest logit
         subtracted, softmax followed by a logarithm, and the library's.  A search finds the last logit at which each
-        still gives a number, in four precisions; hooks count what each keeps for the backward pass; and they take
+        still gives a finite number, in four precisions; hooks count what each keeps for the backward pass; and they take
         turns against the clock.  Everything but the times is exact.  The ratios of times differ from run to run (see
-        experiments/cross_entropy/timing.py), and `Result` says which they are, so that `lab verify` does not hold them against the book's:
-        what must come out the same is the verdict.
+        `timing`), and `Result` says which they are, so that `lab verify` does not hold them against the book's: what
+        must come out the same is the verdict.
 Cost    About 5 s on one core, nearly all of it for the times.
 Notes   000_10f5d5d0f6910b7a.txt, question 1; 003_0e3f15bdf12e2faf.txt, "Backpropagating Losses".
 """
@@ -18,38 +18,38 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from experiments.cross_entropy import cost, limits, one_hot
-from experiments.cross_entropy.formulas import FORMULAS
+from experiments.cross_entropy.formulas import FORMULAS, LARGEST_SUBTRACTED, LIBRARY, THREE_LINES
 from lab.claims import Claim, Verdict, side
 from lab.estimate import Estimate
 
-BY_HAND, SUBTRACTED, _, LIBRARY = FORMULAS
-ROUGHLY = 0.01  # error, in nats or in probability, above which a value or a gradient is called wrong
+TOLERANCE = 0.01  # error, in nats or in probability, above which a value or a gradient is called wrong
+MODEST_SHIFT = 1000.0  # beyond any logit that a training run should meet
 
 
 @dataclass(frozen=True)
 class Params:
     """The logits that are tried."""
 
-    letters: int = 27  # of the names; classes
+    classes: int = 27  # the letters of the names and the end of a name
     batch: int = 32  # examples
     precisions: tuple[str, ...] = ("float16", "bfloat16", "float32", "float64")  # formats that are searched
-    seeds: int = 16  # independent draws of logits
-    reach: float = 150.0  # of the map of two logits, to either side of 0
-    spacing: float = 5.0  # of the points on the map
+    seeds: int = 16  # independent sets of random logits
+    map_limit: float = 150.0  # largest logit on the map of two logits; the smallest is its negative
+    map_step: float = 5.0  # from one logit on the map to the next
     shifts: tuple[float, ...] = (1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8)  # added to all logits
-    spreads: tuple[float, ...] = (1.0, 10.0, 20.0, 30.0, 50.0, 100.0)  # standard deviations of the logits
-    examples: int = 1000  # a seed, for each spread
+    stds: tuple[float, ...] = (1.0, 10.0, 20.0, 30.0, 50.0, 100.0)  # standard deviations of the logits
+    examples: int = 1000  # a seed, for each standard deviation
     vocabularies: tuple[int, ...] = (27, 100, 1000, 10_000, 50_257)  # classes; names, ..., GPT-2
     calls: tuple[int, ...] = (50, 50, 20, 3, 1)  # timed together, for each vocabulary
     rounds: int = 31  # in which the formulas take turns against the clock
 
 
 SMOKE = Params(
-    precisions=("float32",),
+    precisions=("float16", "float32"),
     seeds=2,
-    spacing=50.0,
+    map_step=50.0,
     shifts=(1.0, 1e8),
-    spreads=(1.0, 100.0),
+    stds=(1.0, 100.0),
     examples=20,
     vocabularies=(27,),
     calls=(2,),
@@ -59,36 +59,41 @@ SMOKE = Params(
 
 @dataclass(frozen=True)
 class Result:
-    """What was found.  A gap is how far the right letter's logit lies below the largest; thresholds are in float32."""
+    """What was found.  A gap is how far the target's logit lies below the largest; thresholds are in float32."""
 
+    params: Params
     overflow: float  # the last logit at which the three lines give a loss
     overflow_gradient: float  # ... and at which they give a gradient
     underflow: float  # the last gap at which the three lines give a loss
     underflow_gradient: float  # ... and at which they give a gradient
-    forgotten: float  # the last logit of a wrong letter, the right one's at 0, at which they still lower it at all
-    subtracted_overflow: float  # the last logit at which they do with the largest subtracted; nan: there is none
+    zero_gradient: float  # the last logit of a wrong class, the target's at 0, at which its gradient is not 0
+    subtracted_overflow: float  # the last logit with a finite gradient, the largest subtracted; NaN: there is none
     subtracted_underflow: float  # ... and the last gap
     library_error: float  # largest of the library, with logits up to 1e38: relative, or in nats below one nat
-    silent: float  # the last lead of the right letter's logit at which the library's loss is not yet 0
-    one_hot_apart: float  # largest relative difference of sum and one term, and of the library given either target
-    one_hot_rough: float  # largest relative difference of the one term from the library, where it is a number
-    one_hot_lost: (
-        Estimate  # share of examples in which the sum over letters is no number and the one term is: worst spread
-    )
-    thresholds: pd.DataFrame  # per precision and formula: last logits and gaps that work; nan where all do
+    zero_loss: float  # the last lead of the target's logit at which the library's loss is not yet 0
+    one_hot_difference: float  # largest, relative, of sum and one term, and of the library given either target
+    one_term_error: float  # largest relative difference of the one term from the library, where it is finite
+    nan_share: Estimate  # of examples in which the sum over classes is NaN and the one term is finite: worst std
+    thresholds: pd.DataFrame  # per precision and formula: last logits and gaps that work; NaN where all do
     limits: pd.DataFrame  # per precision: the thresholds that its largest and smallest numbers predict
-    map: pd.DataFrame  # per pair of logits: 0 right, 1 gradient wrong, 2 value wrong; a column for each formula
+    error_map: pd.DataFrame  # per pair of logits: 0 correct, 1 gradient wrong, 2 value wrong; a column for each formula
     shifts: pd.DataFrame  # per precision and shift: largest relative change of a probability, and the one predicted
-    one_hot: pd.DataFrame  # per spread of the logits: share of examples lost (mean, low, high), and the one predicted
+    one_hot: pd.DataFrame  # per standard deviation of the logits: nan_share with low and high, and the one predicted
     # per vocabulary and formula: what is kept for the backward pass, and time over the library's
     costs: pd.DataFrame = field(metadata={"times": ("time", "time_low", "time_high")})
 
 
 def _shift(r: Result) -> Verdict:
     rows = r.shifts[r.shifts["precision"] == "float32"]
-    if (rows["change"] <= ROUGHLY).all():
+    if (rows["change"] <= TOLERANCE).all():
         return Verdict.HOLDS
-    return Verdict.CAVEAT if (rows["change"][rows["shift"] <= 1000] <= ROUGHLY).all() else Verdict.FAILS
+    return Verdict.CAVEAT if modest_change(r) <= TOLERANCE else Verdict.FAILS
+
+
+def modest_change(r: Result) -> float:
+    """Return the largest relative change of a float32 probability at shifts up to MODEST_SHIFT."""
+    rows = r.shifts[(r.shifts["precision"] == "float32") & (r.shifts["shift"] <= MODEST_SHIFT)]
+    return float(rows["change"].max())
 
 
 def _subtract(r: Result) -> Verdict:
@@ -103,25 +108,25 @@ def costs_of(r: Result, formula: str) -> pd.DataFrame:
 
 
 def _fewer(r: Result) -> Verdict:
-    fewer = costs_of(r, LIBRARY)[["nodes", "tensors"]] < costs_of(r, BY_HAND)[["nodes", "tensors"]]
+    fewer = costs_of(r, LIBRARY)[["nodes", "tensors"]] < costs_of(r, THREE_LINES)[["nodes", "tensors"]]
     return Verdict.HOLDS if fewer.all(axis=None) else Verdict.CAVEAT if fewer.any(axis=None) else Verdict.FAILS
 
 
 def _memory(r: Result) -> Verdict:
-    more = costs_of(r, BY_HAND)["memory"] >= 1.1
+    more = costs_of(r, THREE_LINES)["memory"] >= 1.1
     return Verdict.HOLDS if more.all() else Verdict.CAVEAT if more.any() else Verdict.FAILS
 
 
 def _faster(r: Result) -> Verdict:
-    rows = costs_of(r, BY_HAND)
+    rows = costs_of(r, THREE_LINES)
     each = {side(low, high, above=1) for low, high in zip(rows["time_low"], rows["time_high"], strict=True)}
     return each.pop() if len(each) == 1 else Verdict.CAVEAT if Verdict.HOLDS in each else Verdict.UNDECIDED
 
 
 def _one_hot(r: Result) -> Verdict:
-    if r.one_hot_apart > 1e-6:
+    if r.one_hot_difference > 1e-6:
         return Verdict.FAILS
-    return Verdict.HOLDS if (r.one_hot["lost"] == 0).all() else Verdict.CAVEAT
+    return Verdict.HOLDS if (r.one_hot["nan_share"] == 0).all() else Verdict.CAVEAT
 
 
 CLAIMS: tuple[Claim[Result], ...] = (
@@ -129,16 +134,17 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="shift",
         text="Softmax stays the same if any number is added to all logits.",
         source="N0, question 1",
-        line="In exact arithmetic it is an identity.  Holds if in float32 no probability changes by more than 1 % at any "
-        "shift up to $10^8$; with a caveat if only at shifts up to 1000, beyond any logit that a training run should meet.",
+        line="In exact arithmetic it is an identity.  Holds if in float32 no probability changes by more than "
+        f"{100 * TOLERANCE:g} % at any shift tried; with a caveat if only at shifts up to {MODEST_SHIFT:,.0f}, beyond any "
+        "logit that a training run should meet.",
         verdict=_shift,
-        number=lambda r: f"changes by {100 * r.shifts['change'][r.shifts['shift'] <= 1000].max():.2g} % up to 1000",
+        number=lambda r: f"changes by {100 * modest_change(r):.2g} % up to {MODEST_SHIFT:,.0f}",
     ),
     Claim(
         name="overflow",
         text="Written by hand, the loss overflows above a logit of $\\ln(3.4\\cdot 10^{38})$, [88.7]{.given}, in float32.",
         source="N0, question 1, “numerically stable”",
-        line="Holds if the last logit at which value and gradient are numbers, found by search, is within [0.05]{.given} "
+        line="Holds if the last logit at which value and gradient are finite, found by search, is within [0.05]{.given} "
         "of it: the claim gives one decimal.",
         verdict=lambda r: (
             Verdict.HOLDS if max(abs(r.overflow - 88.7), abs(r.overflow_gradient - 88.7)) <= 0.05 else Verdict.FAILS
@@ -149,8 +155,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="underflow",
         text="Far enough below, it underflows to $\\log 0$, in value and in gradient.",
         source="N0, question 1, “numerically stable”",
-        line="Holds if the search finds a gap between the right letter's logit and the largest beyond which the loss is no "
-        "finite number, and one for the gradient: the true loss there is the gap itself, an ordinary number.",
+        line="Holds if the search finds a gap between the target's logit and the largest beyond which the loss is not "
+        "finite, and one for the gradient: the true loss there is the gap itself, an ordinary number.",
         verdict=lambda r: (
             Verdict.HOLDS if math.isfinite(r.underflow) and math.isfinite(r.underflow_gradient) else Verdict.FAILS
         ),
@@ -169,8 +175,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="subtract",
         text="It is stable because it subtracts the largest logit.",
         source="N0, question 1, “Thus pytorch internally subtracts the max-value”",
-        line="Holds if the three lines with the largest logit subtracted give numbers wherever the library does; with a "
-        "caveat if that cures the overflow and not the underflow.",
+        line="Holds if the three lines with the largest logit subtracted give finite numbers wherever the library does; "
+        "with a caveat if that cures the overflow and not the underflow.",
         verdict=_subtract,
         number=lambda r: f"no overflow, but no gradient beyond a gap of {r.subtracted_underflow:.3f}",
     ),
@@ -182,17 +188,17 @@ CLAIMS: tuple[Claim[Result], ...] = (
         "three lines, at every vocabulary: both are counts, so one fewer is fewer.",
         verdict=_fewer,
         number=lambda r: "{} nodes and {} tensors against {} and {}".format(
-            *(costs_of(r, formula)[what][0] for formula in (LIBRARY, BY_HAND) for what in ("nodes", "tensors"))
+            *(costs_of(r, formula)[what][0] for formula in (LIBRARY, THREE_LINES) for what in ("nodes", "tensors"))
         ),
     ),
     Claim(
         name="memory",
         text="They take more memory.",
         source="N0, question 1, “more intermediate memory(nodes)”",
-        line="Holds if the three lines keep at least a tenth more bytes than the library at every vocabulary from 27 to "
-        "50,257, with a caveat if at some: less than a tenth seldom decides whether a batch fits.",
+        line="Holds if the three lines keep at least a tenth more bytes than the library at every vocabulary tried, "
+        "with a caveat if at some: less than a tenth seldom decides whether a batch fits.",
         verdict=_memory,
-        number=lambda r: "{:.2f} to {:.4f} times as much".format(*costs_of(r, BY_HAND)["memory"].iloc[[0, -1]]),
+        number=lambda r: "{:.2f} to {:.4f} times as much".format(*costs_of(r, THREE_LINES)["memory"].iloc[[0, -1]]),
     ),
     Claim(
         name="faster",
@@ -202,19 +208,19 @@ CLAIMS: tuple[Claim[Result], ...] = (
         "whole interval of the median ratio above 1, at every vocabulary; with a caveat if at some.",
         verdict=_faster,
         number=lambda r: "the three lines take {:.1f} to {:.1f} times as long".format(
-            *costs_of(r, BY_HAND)["time"].agg(["min", "max"])
+            *costs_of(r, THREE_LINES)["time"].agg(["min", "max"])
         ),
     ),
     Claim(
         name="one-hot",
         text="With a one-hot target, cross-entropy is minus the logarithm of one probability.",
         source="N3, “Backpropagating Losses”",
-        line="Holds if the notes' sum over all letters agrees with their one term, and the library given a one-hot target "
-        "with the library given an index, to $10^{-6}$ at every spread of the logits; with a caveat if there are logits "
-        "at which the sum is no number and the one term is.",
+        line="Holds if the notes' sum over all classes agrees with their one term, and the library given a one-hot target "
+        "with the library given an index, to $10^{-6}$ at every standard deviation of the logits; with a caveat if "
+        "there are logits at which the sum is NaN and the one term is finite.",
         verdict=_one_hot,
         number=lambda r: (
-            f"apart by {r.one_hot_apart:g}; sum lost in up to {100 * r.one_hot_lost.mean:.0f} % of examples"
+            f"differ by {r.one_hot_difference:g}; sum NaN in up to {100 * r.nan_share.mean:.0f} % of examples"
         ),
     ),
 )
@@ -222,29 +228,30 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 def run(params: Params) -> Result:
     """Search for where each formula stops working, and count and time what it costs."""
-    thresholds = limits.thresholds(params.letters, params.precisions)
-    by_hand, subtracted = (
+    thresholds = limits.thresholds(params.classes, params.precisions)
+    three_lines, subtracted = (
         thresholds[(thresholds["precision"] == "float32") & (thresholds["formula"] == formula)].iloc[0]
-        for formula in (BY_HAND, SUBTRACTED)
+        for formula in (THREE_LINES, LARGEST_SUBTRACTED)
     )
-    hot = one_hot.compare(params.letters, params.examples, params.spreads, params.seeds)
+    hot = one_hot.compare(params.classes, params.examples, params.stds, params.seeds)
     return Result(
-        overflow=float(by_hand["logit"]),
-        overflow_gradient=float(by_hand["logit_gradient"]),
-        underflow=float(by_hand["gap"]),
-        underflow_gradient=float(by_hand["gap_gradient"]),
-        forgotten=limits.forgotten(FORMULAS[BY_HAND]),
+        params=params,
+        overflow=float(three_lines["logit"]),
+        overflow_gradient=float(three_lines["logit_gradient"]),
+        underflow=float(three_lines["gap"]),
+        underflow_gradient=float(three_lines["gap_gradient"]),
+        zero_gradient=limits.zero_gradient(FORMULAS[THREE_LINES]),
         subtracted_overflow=float(subtracted["logit_gradient"]),
         subtracted_underflow=float(subtracted["gap_gradient"]),
         library_error=limits.largest_error(FORMULAS[LIBRARY]),
-        silent=limits.silent(FORMULAS[LIBRARY]),
-        one_hot_apart=hot.apart,
-        one_hot_rough=hot.rough,
-        one_hot_lost=hot.lost,
+        zero_loss=limits.zero_loss(FORMULAS[LIBRARY]),
+        one_hot_difference=hot.difference,
+        one_term_error=hot.one_term_error,
+        nan_share=hot.nan_share,
         thresholds=thresholds,
-        limits=limits.limits(params.letters, params.precisions),
-        map=limits.states(params.reach, params.spacing, ROUGHLY),
-        shifts=limits.shifts(params.letters, params.shifts, params.seeds),
+        limits=limits.limits(params.classes, params.precisions),
+        error_map=limits.error_map(params.map_limit, params.map_step, TOLERANCE),
+        shifts=limits.shifts(params.classes, params.shifts, params.seeds),
         one_hot=hot.table,
         costs=cost.costs(params.batch, params.vocabularies, params.calls, params.rounds),
     )

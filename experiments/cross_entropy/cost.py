@@ -9,16 +9,23 @@ import pandas as pd
 import torch
 
 from experiments.cross_entropy import timing
-from experiments.cross_entropy.formulas import FORMULAS, Loss
-from experiments.cross_entropy.saved_tensors import count
+from experiments.cross_entropy.formulas import (
+    FORMULAS,
+    LARGEST_SUBTRACTED,
+    LIBRARY,
+    SOFTMAX_THEN_LOG,
+    THREE_LINES,
+    Loss,
+)
+from experiments.cross_entropy.saved_tensors import count_saved
 from lab.progress import track
 
-# What is kept beside one float32 for each letter: bytes an example, and a batch.  A float takes 4, an index 8.
-BESIDE = {
-    "three lines": (4 + 4 + 8 + 8, 0),  # the sum, the probability picked, and the two indices that picked it
-    "largest subtracted": (4 + 4 + 8 + 8 + 8, 0),  # and where the largest stood
-    "softmax, then log": (8 + 8, 0),  # the two indices
-    "library": (8, 4),  # the right letter; the number of examples
+# What is kept beside one float32 for each class: bytes an example, and bytes a batch.  A float takes 4, an index 8.
+EXTRA_BYTES = {
+    THREE_LINES: (4 + 4 + 8 + 8, 0),  # the sum, the target's probability, and the two indices that picked it
+    LARGEST_SUBTRACTED: (4 + 4 + 8 + 8 + 8, 0),  # and the index of the largest
+    SOFTMAX_THEN_LOG: (8 + 8, 0),  # the two indices
+    LIBRARY: (8, 4),  # the target; the number of examples
 }
 
 
@@ -29,30 +36,38 @@ def costs(batch: int, vocabularies: Sequence[int], calls: Sequence[int], rounds:
     time over the library's, with time_low and time_high (`experiments.cross_entropy.timing`).
     """
     rows = []
-    for letters, often in track(list(zip(vocabularies, calls, strict=True)), "vocabularies"):
-        logits, y = _examples(batch, letters)
-        saved = [count(partial(formula, logits, y)) for formula in FORMULAS.values()]
-        tasks = [partial(_both_ways, formula, logits, y) for formula in FORMULAS.values()]
-        ratios = timing.ratios(tasks, rounds, often)
-        for name, kept, ratio in zip(FORMULAS, saved, ratios, strict=True):
-            time = timing.median(ratio)
-            rows.append({"vocabulary": letters, "formula": name, **kept._asdict()})
-            rows[-1]["memory"] = kept.bytes / saved[-1].bytes  # the library comes last
-            rows[-1]["memory_predicted"] = _bytes(name, batch, letters) / _bytes("library", batch, letters)
-            rows[-1] |= {"time": time.median, "time_low": time.low, "time_high": time.high}
+    for classes, repeats in track(list(zip(vocabularies, calls, strict=True)), "vocabularies"):
+        logits, y = _examples(batch, classes)
+        saved = {name: count_saved(partial(formula, logits, y)) for name, formula in FORMULAS.items()}
+        tasks = {name: partial(_forward_and_backward, formula, logits, y) for name, formula in FORMULAS.items()}
+        ratios = timing.time_ratios(tasks, LIBRARY, rounds, repeats)
+        for name in FORMULAS:
+            time = timing.median(ratios[name])
+            rows.append(
+                {
+                    "vocabulary": classes,
+                    "formula": name,
+                    **saved[name]._asdict(),
+                    "memory": saved[name].bytes / saved[LIBRARY].bytes,
+                    "memory_predicted": _bytes(name, batch, classes) / _bytes(LIBRARY, batch, classes),
+                    "time": time.median,
+                    "time_low": time.low,
+                    "time_high": time.high,
+                }
+            )
     return pd.DataFrame(rows)
 
 
-def _bytes(formula: str, batch: int, letters: int) -> int:
-    an_example, a_batch = BESIDE[formula]
-    return batch * (4 * letters + an_example) + a_batch
+def _bytes(formula: str, batch: int, classes: int) -> int:
+    per_example, per_batch = EXTRA_BYTES[formula]
+    return batch * (4 * classes + per_example) + per_batch
 
 
-def _examples(batch: int, letters: int) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(letters)
-    logits = torch.randn(batch, letters, generator=generator).requires_grad_()
-    return logits, torch.randint(letters, (batch,), generator=generator)
+def _examples(batch: int, classes: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(classes)
+    logits = torch.randn(batch, classes, generator=generator).requires_grad_()
+    return logits, torch.randint(classes, (batch,), generator=generator)
 
 
-def _both_ways(formula: Loss, logits: torch.Tensor, y: torch.Tensor) -> None:
+def _forward_and_backward(formula: Loss, logits: torch.Tensor, y: torch.Tensor) -> None:
     torch.autograd.grad(formula(logits, y), logits)

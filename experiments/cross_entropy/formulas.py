@@ -1,7 +1,7 @@
 """Cross-entropy of logits, written in four ways: three by hand, as a learner would, and the library's.
 
-Each takes logits [example, letter] and the right letters y [example], and returns the mean loss, or each example's
-[example] with average=False.  In exact arithmetic all four are one function.
+Each takes logits [example, class] and the target classes y [example], and returns the mean loss, or each example's
+[example] with reduction="none".  In exact arithmetic all four are one function.
 """
 
 from __future__ import annotations
@@ -13,33 +13,35 @@ import torch
 Loss = Callable[..., "torch.Tensor"]  # in quotes: reading a result must not load PyTorch
 
 
-def three_lines(logits: torch.Tensor, y: torch.Tensor, *, average: bool = True) -> torch.Tensor:
+def three_lines(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = "mean") -> torch.Tensor:
     """Exponentiate, divide by the sum, take the logarithm: the formula as it is printed."""
     counts = logits.exp()
     probabilities = counts / counts.sum(1, keepdim=True)
     losses = -probabilities[torch.arange(len(y)), y].log()
-    return losses.mean() if average else losses
+    return losses.mean() if reduction == "mean" else losses
 
 
-def shifted_lines(logits: torch.Tensor, y: torch.Tensor, *, average: bool = True) -> torch.Tensor:
+def largest_subtracted(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = "mean") -> torch.Tensor:
     """Subtract each example's largest logit, then go on as in `three_lines`."""
-    return three_lines(logits - logits.max(1, keepdim=True).values, y, average=average)
+    return three_lines(logits - logits.max(1, keepdim=True).values, y, reduction=reduction)
 
 
-def softmax_then_log(logits: torch.Tensor, y: torch.Tensor, *, average: bool = True) -> torch.Tensor:
+def softmax_then_log(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = "mean") -> torch.Tensor:
     """Take the library's softmax, then its logarithm."""
     losses = -torch.softmax(logits, 1).log()[torch.arange(len(y)), y]
-    return losses.mean() if average else losses
+    return losses.mean() if reduction == "mean" else losses
 
 
-def library(logits: torch.Tensor, y: torch.Tensor, *, average: bool = True) -> torch.Tensor:
+def library(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = "mean") -> torch.Tensor:
     """Leave it to PyTorch, which never forms a probability: it takes largest and log of the sum off the logits."""
-    return torch.nn.functional.cross_entropy(logits, y, reduction="mean" if average else "none")
+    return torch.nn.functional.cross_entropy(logits, y, reduction=reduction)
 
 
+THREE_LINES, LARGEST_SUBTRACTED = "three lines", "largest subtracted"
+SOFTMAX_THEN_LOG, LIBRARY = "softmax, then log", "library"
 FORMULAS: dict[str, Loss] = {
-    "three lines": three_lines,
-    "largest subtracted": shifted_lines,
-    "softmax, then log": softmax_then_log,
-    "library": library,
+    THREE_LINES: three_lines,
+    LARGEST_SUBTRACTED: largest_subtracted,
+    SOFTMAX_THEN_LOG: softmax_then_log,
+    LIBRARY: library,
 }

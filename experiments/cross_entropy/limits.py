@@ -13,7 +13,7 @@ from scipy.special import expit
 from experiments.cross_entropy.formulas import FORMULAS, Loss
 from nets.bisection import largest_passing
 
-RIGHT, GRADIENT_WRONG, VALUE_WRONG = 0, 1, 2
+CORRECT, GRADIENT_WRONG, VALUE_WRONG = 0, 1, 2
 
 
 def precisions() -> dict[str, torch.dtype]:
@@ -26,75 +26,75 @@ def precisions() -> dict[str, torch.dtype]:
     }
 
 
-def limits(letters: int, names: Sequence[str]) -> pd.DataFrame:
-    """Return what each format predicts: precision, logit, gap, gap_gradient, crowd (as in `thresholds`), silent."""
+def limits(classes: int, names: Sequence[str]) -> pd.DataFrame:
+    """Return what each format predicts: precision, logit, gap, gap_gradient, equal_logits (as in `thresholds`), and zero_loss."""
     rows = []
     for name in names:
         dtype = precisions()[name]
-        format_ = torch.finfo(dtype)
-        largest = math.log(format_.max)
+        numbers = torch.finfo(dtype)
+        largest = math.log(numbers.max)
         rows.append(
             {
                 "precision": name,
                 "logit": largest,  # e^z is infinite above
-                "gap": -math.log(format_.smallest_normal) - math.log(format_.eps / 2),  # p is stored as 0 below
+                "gap": -math.log(numbers.smallest_normal) - math.log(numbers.eps / 2),  # p is stored as 0 below
                 "gap_gradient": largest,  # 1 / p is infinite below
-                "crowd": largest - math.log(letters),  # the sum of `letters` equal e^z is infinite above
-                "silent": -math.log(format_.eps / 2),  # 1 + e^-gap is stored as 1
+                "equal_logits": largest - math.log(classes),  # the sum of as many equal e^z is infinite above
+                "zero_loss": -math.log(numbers.eps / 2),  # 1 + e^-gap is stored as 1
             }
         )
     return pd.DataFrame(rows)
 
 
-def thresholds(letters: int, names: Sequence[str]) -> pd.DataFrame:
+def thresholds(classes: int, names: Sequence[str]) -> pd.DataFrame:
     """Search for the last logits at which each formula gives numbers: precision, formula, and five thresholds.
 
-    `logit`: of the right letter, with 0 for another; `gap`: by which the right letter's lies below the other's, which is
-    0; each for the value and for the gradient; `crowd`: of `letters` letters alike, for the value.  nan: there is none.
+    `logit`: of the target, with 0 for another class; `gap`: by which the target's logit lies below the other's, which is
+    0; each for the value and for the gradient; `equal_logits`: of `classes` classes, for the value.  NaN: there is none.
     """
     return pd.DataFrame(
         [
-            {"precision": name, "formula": title, **_search(formula, precisions()[name], letters)}
+            {"precision": name, "formula": title, **_search(formula, precisions()[name], classes)}
             for name in names
             for title, formula in FORMULAS.items()
         ]
     )
 
 
-def silent(formula: Loss) -> float:
-    """Return the last lead of the right letter's logit at which the loss is not yet 0, in float32."""
+def zero_loss(formula: Loss) -> float:
+    """Return the last lead of the target's logit at which the loss is not yet 0, in float32."""
 
-    def heard(lead: float) -> bool:
+    def positive(lead: float) -> bool:
         return bool(formula(torch.tensor([[lead, 0.0]]), torch.tensor([0])) > 0)
 
-    return largest_passing(heard, torch.finfo(torch.float32).max, torch.float32)
+    return largest_passing(positive, torch.finfo(torch.float32).max, torch.float32)
 
 
-def forgotten(formula: Loss) -> float:
-    """Return the last logit of a wrong letter, with 0 for the right one, at which its gradient is not 0, in float32.
+def zero_gradient(formula: Loss) -> float:
+    """Return the last logit of a wrong class, with 0 for the target, at which its gradient is not 0, in float32.
 
-    It should be its probability, all but 1.
+    The gradient should be the wrong class's probability, all but 1.
     """
 
-    def pushed(logit: float) -> bool:
+    def positive(logit: float) -> bool:
         given = torch.tensor([[0.0, logit]], requires_grad=True)
-        (slope,) = torch.autograd.grad(formula(given, torch.tensor([0])), given)
-        return bool(slope[0, 1] > 0)  # not if it is nan, as where the loss has overflown
+        (gradient,) = torch.autograd.grad(formula(given, torch.tensor([0])), given)
+        return bool(gradient[0, 1] > 0)  # not if it is NaN, as where the loss has overflowed
 
-    return largest_passing(pushed, torch.finfo(torch.float32).max, torch.float32)
+    return largest_passing(positive, torch.finfo(torch.float32).max, torch.float32)
 
 
-def states(reach: float, spacing: float, tolerance: float) -> pd.DataFrame:
-    """Map the logits of the right letter and of one other: columns right, other, and the state of each formula.
+def error_map(limit: float, step: float, tolerance: float) -> pd.DataFrame:
+    """Map the logits of the target and of one other class: columns target, other, and the state of each formula.
 
     A value is wrong if it is off by more than `tolerance` (nats; relative above one), a gradient likewise.
     """
-    line = torch.arange(-reach, reach + spacing / 2, spacing)
-    logits = torch.cartesian_prod(line, line)  # [pair, letter]: right, other
-    table = {"right": logits[:, 0].double().numpy(), "other": logits[:, 1].double().numpy()}
+    line = torch.arange(-limit, limit + step / 2, step)
+    logits = torch.cartesian_prod(line, line)  # [pair, class]: target, other
+    table = {"target": logits[:, 0].double().numpy(), "other": logits[:, 1].double().numpy()}
     for name, formula in FORMULAS.items():
         value, gradient = _errors(formula, logits)
-        state = np.where(gradient <= tolerance, RIGHT, GRADIENT_WRONG)  # nan is not <= anything
+        state = np.where(gradient <= tolerance, CORRECT, GRADIENT_WRONG)  # NaN is not <= anything
         table[name] = np.where(value <= tolerance, state, VALUE_WRONG)
     return pd.DataFrame(table)
 
@@ -106,19 +106,19 @@ def largest_error(formula: Loss) -> float:
     return float(max(errors.max() for errors in _errors(formula, torch.cartesian_prod(line, line))))
 
 
-def shifts(letters: int, added: Sequence[float], seeds: int) -> pd.DataFrame:
+def shifts(classes: int, added: Sequence[float], seeds: int) -> pd.DataFrame:
     """Add a number to standard normal logits: precision, shift, change, predicted.
 
     `change` is the largest relative change of a probability by the library's softmax.  Rounding moves each shifted logit
     by at most half a unit in its last place, so a probability changes by at most a factor of e to one such unit.
     """
-    draws = [
-        torch.randn(letters, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    random = [
+        torch.randn(classes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         for seed in range(seeds)
     ]
     rows = []
     for name in ("float32", "float64"):
-        logits = torch.stack(draws).to(precisions()[name])  # [seed, letter]
+        logits = torch.stack(random).to(precisions()[name])  # [seed, class]
         before = torch.softmax(logits, 1)
         for shift in added:
             after = torch.softmax(logits + shift, 1)
@@ -129,28 +129,29 @@ def shifts(letters: int, added: Sequence[float], seeds: int) -> pd.DataFrame:
 
 
 def _errors(formula: Loss, logits: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Return errors of value and gradient for logits [pair, 2], the right letter's first: two arrays [pair].
+    """Return errors of value and gradient for logits [pair, 2], the target's first: two arrays [pair].
 
-    The truth for two letters is ln(1 + e^gap), and its slope by the right one's logit -1 / (1 + e^-gap), in float64.
+    The truth for two classes is ln(1 + e^gap), and its derivative with respect to the target's logit is
+    -1 / (1 + e^-gap), both in float64.
     """
     given = logits.clone().requires_grad_()
-    losses = formula(given, torch.zeros(len(given), dtype=torch.int64), average=False)
-    (slopes,) = torch.autograd.grad(losses.sum(), given)
+    losses = formula(given, torch.zeros(len(given), dtype=torch.int64), reduction="none")
+    (gradients,) = torch.autograd.grad(losses.sum(), given)
     gap = (logits[:, 1].double() - logits[:, 0].double()).numpy()
     truth = np.logaddexp(0, gap)
     value = np.abs(losses.detach().double().numpy() - truth) / np.maximum(truth, 1)
     expected = np.stack([-expit(gap), expit(gap)], 1)
-    gradient = np.abs(slopes.double().numpy() - expected).max(1)
+    gradient = np.abs(gradients.double().numpy() - expected).max(1)
     return value, gradient
 
 
-def _search(formula: Loss, dtype: torch.dtype, letters: int) -> dict[str, float]:
+def _search(formula: Loss, dtype: torch.dtype, classes: int) -> dict[str, float]:
     def until(logits: Callable[[float], list[float]], *, gradient: bool) -> float:
         def works(size: float) -> bool:
             given = torch.tensor([logits(size)], dtype=dtype, requires_grad=True)
             loss = formula(given, torch.tensor([0]))
-            (slope,) = torch.autograd.grad(loss, given)
-            return bool((slope if gradient else loss).isfinite().all())
+            (derivative,) = torch.autograd.grad(loss, given)
+            return bool((derivative if gradient else loss).isfinite().all())
 
         found = largest_passing(works, torch.finfo(dtype).max, dtype)
         return math.nan if math.isinf(found) else found
@@ -160,5 +161,5 @@ def _search(formula: Loss, dtype: torch.dtype, letters: int) -> dict[str, float]
         "gap": until(lambda size: [-size, 0.0], gradient=False),
         "logit_gradient": until(lambda size: [size, 0.0], gradient=True),
         "gap_gradient": until(lambda size: [-size, 0.0], gradient=True),
-        "crowd": until(lambda size: [size] * letters, gradient=False),
+        "equal_logits": until(lambda size: [size] * classes, gradient=False),
     }

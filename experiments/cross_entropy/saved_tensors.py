@@ -16,7 +16,7 @@ class Saved(NamedTuple):
     bytes: int  # that they occupy
 
 
-def count(compute: Callable[[], torch.Tensor]) -> Saved:
+def count_saved(compute: Callable[[], torch.Tensor]) -> Saved:
     """Run a forward pass that returns a scalar, and count what autograd keeps of it."""
     kept: list[torch.Tensor] = []
 
@@ -28,10 +28,10 @@ def count(compute: Callable[[], torch.Tensor]) -> Saved:
         loss = compute()
     # All tensors are still alive, so equal addresses mean the same memory.
     sizes = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in kept}
-    return Saved(_nodes(loss), len(sizes), sum(sizes.values()))
+    return Saved(_count_nodes(loss), len(sizes), sum(sizes.values()))
 
 
-def _nodes(loss: torch.Tensor) -> int:
+def _count_nodes(loss: torch.Tensor) -> int:
     seen = set()
     todo = [loss.grad_fn]
     while todo:

@@ -9,7 +9,7 @@ reported is a median over rounds with an interval, and whoever draws a line draw
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -25,22 +25,23 @@ class Median(NamedTuple):
     high: float
 
 
-def ratios(tasks: Sequence[Callable[[], object]], rounds: int, calls: int) -> NDArray[np.float64]:
-    """Return each task's processor time over the last task's, round by round: [task, round].
+def time_ratios(
+    tasks: Mapping[str, Callable[[], object]], reference: str, rounds: int, calls: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return each task's processor time over that of the task named `reference`, round by round: [round].
 
     A round times `calls` calls of every task, one task after the other; before the first, each is called once untimed.
     """
-    seconds: NDArray[np.float64] = np.zeros((len(tasks), rounds))
-    for task in tasks:
+    seconds: dict[str, NDArray[np.float64]] = {name: np.zeros(rounds) for name in tasks}
+    for task in tasks.values():
         task()
     for turn in range(rounds):
-        for index, task in enumerate(tasks):
-            begin = time.process_time()
+        for name, task in tasks.items():
+            start = time.process_time()
             for _ in range(calls):
                 task()
-            seconds[index, turn] = time.process_time() - begin
-    last: NDArray[np.float64] = seconds[-1]
-    return seconds / last
+            seconds[name][turn] = time.process_time() - start
+    return {name: spent / seconds[reference] for name, spent in seconds.items()}
 
 
 def median(values: NDArray[np.float64]) -> Median:

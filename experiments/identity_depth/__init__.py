@@ -1,7 +1,7 @@
 """Why do deep networks explode or vanish?
 
 Method  Linear networks whose weights are a multiple of the identity are compared with powers of that multiple, computed
-        as fractions.  Networks of normal weights, of a spread near 1, carry signals up and gradients down, at several
+        as fractions.  Networks of normal weights, at gains near 1, pass signals forward and gradients back, at several
         widths; theory gives their exponent exactly.  Chains of equal layers run until floating point has no number left.
 Cost    About 15 s on one core.
 Notes   003_0e3f15bdf12e2faf.txt, "weights very similar to identity matrices".
@@ -31,56 +31,59 @@ class Params:
 
     depth: int = 100  # layers
     width: int = 64  # units per layer
-    widths: tuple[int, ...] = (4, 8, 16, 32, 128, 256)  # units; also tried, at the spreads near 1
+    widths: tuple[int, ...] = (4, 8, 16, 32, 128, 256)  # units; also tried, at the gains near 1
     inputs: int = 8  # per network
     seeds: int = 64  # independent networks
-    spreads: tuple[float, ...] = (0.5, 0.9, 1.0, 1.1, 1.5)  # of the weights, times the root of the width
-    near: tuple[float, ...] = (0.99, 1.0, 1.01, 1.1)  # spreads near 1, for all widths
-    noises: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0)  # spread of normal weights added to the identity
+    gains: tuple[float, ...] = (0.5, 0.9, 1.0, 1.1, 1.5)  # standard deviation of the weights times sqrt(width)
+    gains_near_one: tuple[float, ...] = (0.99, 1.0, 1.01, 1.1)  # for all widths
+    noises: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0)  # gain of normal weights added to the identity
     factors: tuple[float, ...] = (3.0, 1.5, 1.1, 1.01, 0.99, 0.9, 0.75, 0.5, 0.25)  # times the identity, in float32
 
 
 SMOKE = Params(
-    depth=6, width=8, widths=(4,), inputs=2, seeds=4, spreads=(0.5, 1.5), noises=(0.5,), factors=(1.5, 0.75, 0.5)
+    depth=6, width=8, widths=(4,), inputs=2, seeds=4, gains=(0.5, 1.5), noises=(0.5,), factors=(1.5, 0.75, 0.5)
 )
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was found.  "Exponent" is the growth of the logarithm of the spread, a layer."""
+    """What was found.  The exponent is the growth of the logarithm of the RMS, a layer."""
 
-    grown: (
-        float  # largest relative error of 1.5 to the power of the layer, signal and gradient of 1.5 times the identity
+    params: Params
+    growth_error: (
+        float  # largest relative error of signal and gradient against 1.5^layers, weights 1.5 times the identity
     )
-    halved: float  # the same for 0.5
-    exact: int  # layers at which 1.5 times the identity makes no rounding error at all
-    excess: Estimate  # exponent of the signal less the logarithm of the weights' spread, the same at all spreads
-    excess_gradient: Estimate  # the same of the gradient
-    excess_predicted: float  # by theory, for this width
-    homogeneity: float  # largest difference, in ln, between signals at any spread and spread^layer times those at 1
-    layers: pd.DataFrame  # per spread and layer: mean squares of signal and gradient, typical and by theory
-    exponents: pd.DataFrame  # per spread and direction: factor on the mean square, by theory and measured
-    widths: pd.DataFrame  # per width and spread near 1: exponent, by theory and measured; growth of the mean square
-    noisy: pd.DataFrame  # per noise on the identity: exponent, by theory and measured
-    limits: pd.DataFrame  # per kind of number and factor: layer of overflow, of lost precision, of zero, resting place
-    fates: pd.DataFrame  # per factor and layer, float32: log2 of the signal
+    halving_error: float  # the same for 0.5
+    exact_layers: int  # layers at which 1.5 times the identity makes no rounding error at all
+    exponent_offset: Estimate  # exponent of the signal less the logarithm of the gain, the same at all gains
+    exponent_offset_gradient: Estimate  # the same of the gradient
+    exponent_offset_predicted: float  # by theory, for this width
+    scaling_error: float  # largest difference, in ln, between signals at any gain and gain^layer times those at gain 1
+    layers: pd.DataFrame  # per gain and layer: mean squares of signal and gradient, typical and by theory
+    factors: pd.DataFrame  # per gain and direction: factor on the mean square, by theory and measured
+    widths: pd.DataFrame  # per width and gain near 1: exponent, by theory and measured
+    noisy_identity: pd.DataFrame  # per noise on the identity: exponent, by theory and measured
+    float_limits: pd.DataFrame  # per dtype and factor: layer of overflow, of the first subnormal, of zero, fixed point
+    float32_signals: pd.DataFrame  # per factor and layer, float32: log2 of the signal
 
 
-EVENTS = ("overflow", "subnormal", "zero", "rest")  # what can become of a signal in floating point
-DRAWN = (1.5, 1.1, 0.9, 0.5)  # factors of which the whole course is kept, and tried in other kinds of number
+EVENTS = ("overflow", "subnormal", "zero", "fixed_point")  # what can become of a signal in floating point
+PLOTTED = (1.5, 1.1, 0.9, 0.5)  # factors whose signals are kept layer by layer, and tried in other dtypes
+SLIGHTLY = 1.01  # a gain "slightly above 1"
 
 
 def _random_verdict(r: Result) -> Verdict:
     if any(
-        found.low > r.excess_predicted or found.high < r.excess_predicted for found in (r.excess, r.excess_gradient)
+        found.low > r.exponent_offset_predicted or found.high < r.exponent_offset_predicted
+        for found in (r.exponent_offset, r.exponent_offset_gradient)
     ):
         return Verdict.FAILS
-    plain = all(found.low <= 0 <= found.high for found in (r.excess, r.excess_gradient))
+    plain = all(found.low <= 0 <= found.high for found in (r.exponent_offset, r.exponent_offset_gradient))
     return Verdict.HOLDS if plain else Verdict.CAVEAT
 
 
 def _slightly_verdict(r: Result) -> Verdict:
-    above = r.widths[r.widths["spread"] == 1.01]
+    above = r.widths[r.widths["gain"] == SLIGHTLY]
     grows, shrinks = above["exponent_low"] > 0, above["exponent_high"] < 0
     if grows.any() and shrinks.any():
         return Verdict.CAVEAT
@@ -88,7 +91,7 @@ def _slightly_verdict(r: Result) -> Verdict:
 
 
 def _as_predicted(r: Result) -> pd.Series:
-    rows = r.limits[r.limits["numbers"] == "float32"]
+    rows = r.float_limits[r.float_limits["dtype"] == "float32"]
     pairs = [rows[event].fillna(-1) == rows[f"{event}_predicted"].fillna(-1) for event in EVENTS]
     return pairs[0] & pairs[1] & pairs[2] & pairs[3]
 
@@ -105,39 +108,39 @@ CLAIMS: tuple[Claim[Result], ...] = (
         "gradient too.",
         source="N3, “since w is 1.5 the values will explode”",
         line=EXACT_LINE,
-        verdict=lambda r: Verdict.HOLDS if r.grown <= 100 * 2**-53 else Verdict.FAILS,
-        number=lambda r: f"{r.grown * 2**53:.1f} roundings at worst",
+        verdict=lambda r: Verdict.HOLDS if r.growth_error <= r.params.depth * 2**-53 else Verdict.FAILS,
+        number=lambda r: f"{r.growth_error * 2**53:.1f} roundings at worst",
     ),
     Claim(
         name="halve",
         text="Weights of [0.5]{.given} times the identity halve both in every layer.",
         source="N3, “if w is slightly less than 1 … the gradients will exponentially vanish”",
         line="The same line.",
-        verdict=lambda r: Verdict.HOLDS if r.halved <= 100 * 2**-53 else Verdict.FAILS,
-        number=lambda r: f"{r.halved * 2**53:g} roundings at worst",
+        verdict=lambda r: Verdict.HOLDS if r.halving_error <= r.params.depth * 2**-53 else Verdict.FAILS,
+        number=lambda r: f"{r.halving_error * 2**53:g} roundings at worst",
     ),
     Claim(
         name="random",
-        text="Random matrices follow the same law: weights of spread $s$ change the signal by $s$ a layer.",
+        text="Random matrices follow the same law: weights of gain $s$ change the signal by $s$ a layer.",
         source="N3, “weights very similar to identity matrices”",
-        line="Holds if the intervals of the exponents, up and down, contain $\\ln s$; with a caveat if they do not but "
+        line="Holds if the intervals of the exponents, forward and backward, contain $\\ln s$; with a caveat if they do not but "
         "contain the exponent of the exact law at this width; else it fails, as theory would have no excuse.",
         verdict=_random_verdict,
-        number=lambda r: f"off by {r.excess} where theory says {_signed(r.excess_predicted)}",
+        number=lambda r: f"off by {r.exponent_offset} where theory says {_signed(r.exponent_offset_predicted)}",
     ),
     Claim(
         name="slightly",
         text="Weights slightly above 1 are enough for values to explode.",
         source="N3, “Suppose, they are just slightly above 1”",
-        line="Holds if random networks of spread [1.01]{.given} grow at every width tried, fails if they shrink at "
+        line="Holds if random networks of gain [1.01]{.given} grow at every width tried, fails if they shrink at "
         "every width, each by its interval; with a caveat if some grow and some shrink.",
         verdict=_slightly_verdict,
         number=lambda r: (
             "; ".join(
                 f"{word} at {', '.join(str(width) for width in rows['width'])}"
                 for word, rows in (
-                    ("shrinks", r.widths.query("spread == 1.01 and exponent_high < 0")),
-                    ("grows", r.widths.query("spread == 1.01 and exponent_low > 0")),
+                    ("shrinks", r.widths.query("gain == @SLIGHTLY and exponent_high < 0")),
+                    ("grows", r.widths.query("gain == @SLIGHTLY and exponent_low > 0")),
                 )
             )
             + " units"
@@ -158,46 +161,48 @@ CLAIMS: tuple[Claim[Result], ...] = (
 def run(params: Params) -> Result:
     """Multiply by the identity, by random matrices, and until no number is left; compare each with theory."""
     law = finite_width.linear(params.width)
-    spreads = np.array(sorted({*params.spreads, *params.near}))
-    runs = spread(partial(_network, params, spreads), range(params.seeds), "networks")
-    up, down, narrow, noisy = (np.stack(kind) for kind in zip(*runs, strict=True))  # [seed, ...]
-    one = list(spreads).index(1.0)
-    growth = 2 * np.log(spreads)
+    gains = np.array(sorted({*params.gains, *params.gains_near_one}))
+    runs = spread(partial(_network, params, gains), range(params.seeds), "networks")
+    up, down, narrow, noisy = (np.stack(arrays) for arrays in zip(*runs, strict=True))  # [seed, ...]
+    one = list(gains).index(1.0)
+    growth = 2 * np.log(gains)
     layers = np.arange(1, params.depth + 1)[:, None]
     every = {width: narrow[:, place] for place, width in enumerate(params.widths)}
-    every[params.width] = up[:, np.isin(spreads, params.near), -1]
-    grown, halved = identity_chain.errors(1.5, params.depth), identity_chain.errors(0.5, params.depth)
+    every[params.width] = up[:, np.isin(gains, params.gains_near_one), -1]
+    growth_error, halving_error = identity_chain.errors(1.5, params.depth), identity_chain.errors(0.5, params.depth)
 
-    tables: dict[str, list[pd.DataFrame]] = {"course": [], "factors": []}
-    for index, size in enumerate(spreads):
+    tables: dict[str, list[pd.DataFrame]] = {"layers": [], "factors": []}
+    for index, gain in enumerate(gains):
         arguments = (up[:, index], down[:, index], float(growth[index]), law)
-        tables["course"].append(signal_propagation.by_layer(*arguments).assign(spread=size))
-        tables["factors"].append(signal_propagation.layer_factors(*arguments).assign(spread=size))
+        tables["layers"].append(signal_propagation.by_layer(*arguments).assign(gain=gain))
+        tables["factors"].append(signal_propagation.layer_factors(*arguments).assign(gain=gain))
     return Result(
-        grown=float(grown.max()),
-        halved=float(halved.max()),
-        exact=int((grown.max(0) == 0).sum()),
-        excess=Estimate.of(up[:, one, -1].mean(1) / 2 / params.depth),
-        excess_gradient=Estimate.of(down[:, one, 0].mean(1) / 2 / (params.depth - 1)),
-        excess_predicted=law.mean / 2,
-        homogeneity=float(np.abs(up - up[:, one : one + 1] - growth[:, None, None] * layers).max()),
-        layers=pd.concat(tables["course"], ignore_index=True),
-        exponents=pd.concat(tables["factors"], ignore_index=True),
+        params=params,
+        growth_error=float(growth_error.max()),
+        halving_error=float(halving_error.max()),
+        exact_layers=int((growth_error.max(0) == 0).sum()),
+        exponent_offset=Estimate.of(up[:, one, -1].mean(1) / 2 / params.depth),
+        exponent_offset_gradient=Estimate.of(down[:, one, 0].mean(1) / 2 / (params.depth - 1)),
+        exponent_offset_predicted=law.mean / 2,
+        scaling_error=float(np.abs(up - up[:, one : one + 1] - growth[:, None, None] * layers).max()),
+        layers=pd.concat(tables["layers"], ignore_index=True),
+        factors=pd.concat(tables["factors"], ignore_index=True),
         widths=pd.DataFrame([row for width in sorted(every) for row in _width(params, width, every[width])]),
-        noisy=pd.DataFrame([_noisy(params, *pair) for pair in zip(params.noises, noisy.T, strict=True)]),
-        limits=_limits(params),
-        fates=_fates(),
+        noisy_identity=pd.DataFrame([_noisy(params, *pair) for pair in zip(params.noises, noisy.T, strict=True)]),
+        float_limits=_float_limits(params),
+        float32_signals=_float32_signals(),
     )
 
 
-def _network(params: Params, spreads: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
-    """Measure one linear network: logarithms of lengths up and down, at other widths in the end, exponents with noise.
+def _network(params: Params, gains: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
+    """Measure one linear network: logarithms of mean squares forward and backward, of the last layer at other widths,
+    and exponents with noise.
 
-    [spread, layer, input], the same, [width, spread, input] for the spreads near 1, [noise].
+    [gain, layer, input], the same, [width, gain, input] for the gains near 1, [noise].
     """
-    near, size = np.array(params.near), {"depth": params.depth, "inputs": params.inputs, "seed": seed}
+    near, size = np.array(params.gains_near_one), {"depth": params.depth, "inputs": params.inputs, "seed": seed}
     up, down = signal_propagation.log_mean_squares(
-        propagate(spreads, identity, torch.ones_like, width=params.width, **size)
+        propagate(gains, identity, torch.ones_like, width=params.width, **size)
     )
     narrow = [
         signal_propagation.log_mean_squares(propagate(near, identity, torch.ones_like, width=w, **size))[0]
@@ -208,16 +213,16 @@ def _network(params: Params, spreads: np.ndarray, seed: int) -> tuple[np.ndarray
 
 
 def _width(params: Params, width: int, ends: np.ndarray) -> list[dict[str, float]]:
-    """Return the exponents at the spreads near 1, from [seed, spread, input] in logarithms of mean squares."""
+    """Return the exponents at the gains near 1, from [seed, gain, input] in logarithms of mean squares."""
     law = finite_width.linear(width)
     return [
         {
             "width": width,
-            "spread": spread,
-            "predicted": np.log(spread) + law.mean / 2,
+            "gain": gain,
+            "predicted": np.log(gain) + law.mean / 2,
             **Estimate.columns("exponent", ends[:, index].mean(1) / 2 / params.depth),
         }
-        for index, spread in enumerate(params.near)
+        for index, gain in enumerate(params.gains_near_one)
     ]
 
 
@@ -226,25 +231,25 @@ def _noisy(params: Params, noise: float, exponents: np.ndarray) -> dict[str, flo
     return {"noise": noise, "predicted": predicted, **Estimate.columns("exponent", exponents)}
 
 
-def _limits(params: Params) -> pd.DataFrame:
-    kinds = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
+def _float_limits(params: Params) -> pd.DataFrame:
+    dtypes = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32, "float64": torch.float64}
     rows = [("float32", factor) for factor in params.factors]
-    rows += [(numbers, factor) for numbers in kinds if numbers != "float32" for factor in DRAWN]
+    rows += [(dtype, factor) for dtype in dtypes if dtype != "float32" for factor in PLOTTED]
     return pd.DataFrame(
         [
-            {"numbers": numbers, "factor": factor, **float_range.fate(factor, kinds[numbers])}
-            for numbers, factor in track(rows, "limits")
+            {"dtype": dtype, "factor": factor, **float_range.events(factor, dtypes[dtype])}
+            for dtype, factor in track(rows, "limits")
         ]
     )
 
 
-def _fates() -> pd.DataFrame:
+def _float32_signals() -> pd.DataFrame:
     """Return log2 of the signal in float32 at every layer, for the factors of which a picture is wanted."""
     rows = []
-    for factor in DRAWN:
+    for factor in PLOTTED:
         values = float_range.powers(factor, torch.float32)
         rows += [
-            {"factor": factor, "layer": layer, "doublings": np.log2(value)}
+            {"factor": factor, "layer": layer, "log2": np.log2(value)}
             for layer, value in enumerate(values)
             if 0 < value < np.inf
         ]

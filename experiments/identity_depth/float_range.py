@@ -8,13 +8,10 @@ from fractions import Fraction
 import torch
 
 
-def powers(factor: float, dtype: torch.dtype, unit: int = 2) -> list[float]:
-    """Send 1 through layers of `factor` times the identity until nothing changes any more; the value after each layer.
-
-    The last value is inf, 0, or one that a layer returns unchanged.  `unit` is the width.
-    """
-    weights = factor * torch.eye(unit, dtype=dtype)
-    signal = torch.ones(1, unit, dtype=dtype)
+def powers(factor: float, dtype: torch.dtype, width: int = 2) -> list[float]:
+    """Send 1 through layers of `factor` times the identity until nothing changes; the value after each layer."""
+    weights = factor * torch.eye(width, dtype=dtype)
+    signal = torch.ones(1, width, dtype=dtype)
     values = [1.0]
     while True:
         signal = signal @ weights
@@ -52,8 +49,8 @@ def zero_layer(factor: float, dtype: torch.dtype) -> float:
     return float(math.ceil((math.log2(smallest(dtype)) - 1) / _doublings(factor, dtype)))
 
 
-def resting_place(factor: float, dtype: torch.dtype) -> int:
-    """Predict where a shrinking signal comes to rest, in units of the smallest positive number.
+def fixed_point(factor: float, dtype: torch.dtype) -> int:
+    """Predict at which value a shrinking signal stays, in units of the smallest positive number.
 
     k units times the factor are rounded back to k if less than half a unit is lost, or just half and k is even.
     """
@@ -70,10 +67,10 @@ def _as_stored(factor: float, dtype: torch.dtype) -> float:
     return torch.tensor(factor, dtype=dtype).item()
 
 
-def fate(factor: float, dtype: torch.dtype) -> dict[str, float]:
+def events(factor: float, dtype: torch.dtype) -> dict[str, float]:
     """Compare what becomes of 1 in a chain of layers with what was predicted; nan for what does not happen.
 
-    Layers of overflow, of the first subnormal number and of zero, and the resting place in units of the smallest number.
+    Layers of overflow, of the first subnormal number and of zero, and the fixed point in units of the smallest number.
     """
     values = powers(factor, dtype)
     growing = factor > 1
@@ -84,6 +81,6 @@ def fate(factor: float, dtype: torch.dtype) -> dict[str, float]:
         "subnormal": first(values, below=torch.finfo(dtype).tiny),
         "zero_predicted": math.nan if growing else zero_layer(factor, dtype),
         "zero": first(values, below=smallest(dtype)),
-        "rest_predicted": math.nan if growing else float(resting_place(factor, dtype)),
-        "rest": math.nan if growing else values[-1] / smallest(dtype),
+        "fixed_point_predicted": math.nan if growing else float(fixed_point(factor, dtype)),
+        "fixed_point": math.nan if growing else values[-1] / smallest(dtype),
     }

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 
 
 def exponents(noise: float, *, depth: int, width: int, inputs: int, seed: int) -> NDArray[np.float64]:
-    """Send normal inputs through weights I + noise G / sqrt(width), G standard normal; ln of the spread's growth a layer.
+    """Send normal inputs through weights I + noise G / sqrt(width), G standard normal; the growth of ln(RMS) a layer.
 
     One number for each input.
     """
     generator = torch.Generator().manual_seed(seed)
-    began = torch.randn(inputs, width, generator=generator, dtype=torch.float64)
-    signal = began
+    x = torch.randn(inputs, width, generator=generator, dtype=torch.float64)
+    signal = x
     for _ in range(depth):
-        drawn = torch.randn(width, width, generator=generator, dtype=torch.float64)
-        signal = signal + noise / width**0.5 * (signal @ drawn)  # [input, unit]
-    growth: NDArray[np.float64] = (signal.norm(dim=1) / began.norm(dim=1)).log().div(depth).numpy()
+        perturbation = torch.randn(width, width, generator=generator, dtype=torch.float64)
+        signal = signal + noise / width**0.5 * (signal @ perturbation)  # [input, unit]
+    growth: NDArray[np.float64] = (signal.norm(dim=1) / x.norm(dim=1)).log().div(depth).numpy()
     return growth
 
 

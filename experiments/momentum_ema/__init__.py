@@ -1,8 +1,9 @@
 """Is momentum an exponentially weighted average?
 
 Method  The notes' update is fed a single gradient of 1, which shows the weight it gives to every age.  Then it is fed
-        the gradients of a small names network, at rest and in training, and its averages are held against the gradient
-        over all examples.  Last, the notes' two lines and torch.optim.SGD train one network on the same batches.
+        the gradients of a small names network, standing still and in training, and its averages are compared with the
+        gradient over all examples, the full gradient.  Last, the notes' two lines and torch.optim.SGD train one network
+        on the same batches.
 Cost    About 8 s on one core.
 Notes   003_0e3f15bdf12e2faf.txt, "The momentum formula is the exact formula", "Gradient Descent with Momentum".
 """
@@ -16,20 +17,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from experiments.momentum_ema.ema import UNIT, against_pytorch, unrolled_error
-from experiments.momentum_ema.ema_weights import ages, beginnings
-from experiments.momentum_ema.optimiser_paths import Setting, ends, paths, walk
-from experiments.momentum_ema.smoothing import distances, overdone, watch
+from experiments.momentum_ema.ema import ROUNDING_UNIT, compare_with_pytorch, unrolled_error
+from experiments.momentum_ema.ema_weights import first_steps, weights_by_age
+from experiments.momentum_ema.optimiser_paths import Setting, end_table, path_table, train_side_by_side
+from experiments.momentum_ema.smoothing import closest_table, distance_table, monitor
 from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate
 from lab.progress import track
 from nets import initialisation, mlp, names
 
-EARLY = 60  # ages and first steps that are kept in the tables
-NOTES, SAME, SCALED, DAMPENED, ZEROED = (
+WINDOWS_KEPT = 6  # times 1 / (1 - beta): youngest ages and first steps that are kept in the tables
+NOTES, SAME_LR, SCALED_LR, DAMPENED, ZERO_BUFFER = (
     "the notes’ two lines",
     "SGD",
-    "SGD, rate (1 − β)α",
+    "SGD, lr = (1 − β)α",
     "SGD, dampening = β",
     "SGD, dampening = β, buffer set to 0",
 )
@@ -40,81 +41,92 @@ class Params:
     """The averages, and the network whose gradients they average."""
 
     data: Path = Path("data/names.txt")  # one name a line
-    names: int = 1000  # names to learn, the first of the training split: few, so that the whole gradient is cheap
+    names: int = 1000  # names to learn, the first of the training split: few, so that the full gradient is cheap
     width: int = 30  # hidden units
     batch: int = 32  # examples
-    seeds: int = 16  # independent networks: draws and batches
-    steps: int = 400  # for which the averages are watched
-    every: int = 40  # steps from one look at the whole gradient to the next
-    rates: tuple[float, ...] = (0.0, 0.01, 0.1)  # learning rates of the watched networks; the first stands still
-    betas: tuple[float, ...] = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)  # ascending; 0 averages nothing
+    seeds: int = 16  # independent networks: initialisations and batches
+    steps: int = 400  # for which the averages are monitored
+    eval_every: int = 40  # steps from one comparison with the full gradient to the next
+    lrs: tuple[float, ...] = (0.01, 0.1)  # learning rates of the monitored networks; one more stands still
+    betas: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)  # besides 0, which averages nothing
     beta: float = 0.9  # "the most common value", for everything but the sweep
     alpha: float = 0.1  # learning rate of the notes' two lines
-    walk: int = 100  # steps trained by them and by PyTorch
+    path_steps: int = 100  # trained by them and by PyTorch
 
 
-SMOKE = Params(names=50, width=5, batch=4, seeds=3, steps=40, every=10, betas=(0.0, 0.5, 0.9), walk=10)
+SMOKE = Params(names=50, width=5, batch=4, seeds=3, steps=40, eval_every=10, betas=(0.5, 0.9), path_steps=10)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was found.  A squared distance is that from the gradient over all examples, in all weights together."""
+    """What was found.  A squared distance is that from the full gradient, in all weights together."""
 
-    unrolled: float  # largest difference of update and weighted sum, in rounding units of the sum's size
-    multiple: float  # PyTorch's buffer over the notes' average, on the same gradients
-    multiple_error: float  # largest departure from 1 / (1 - beta) times, in rounding units of the average's size
+    params: Params
+    unrolled_error: float  # largest difference of update and weighted sum, in rounding units of the sum's size
+    buffer_ratio: float  # PyTorch's buffer over the notes' average, on the same gradients
+    buffer_error: float  # its largest departure from 1 / (1 - beta) times, in rounding units of the average's size
     dampened_error: float  # of the dampened buffer from the average plus beta^t times the first gradient, in the same
-    converted: float  # largest distance of PyTorch at rate (1 - beta) alpha from the notes' path, in rounding units
-    zeroed: float  # the same with dampening and a buffer of zeros
-    values: Estimate  # that a plain mean needs for the squared distance which the average has at beta, standing still
-    smoother: Estimate  # squared distance at one beta over that at the beta below, standing still: largest of the sweep
-    weights: pd.DataFrame  # per beta and age: the weight that the update gives, and the formula's
-    windows: pd.DataFrame  # per beta: share of the last 1 / (1 - beta), mean age, equal number of values; and formulas
-    starts: pd.DataFrame  # per step, at beta: sum of the weights, share of the first, equal number of values, per start
-    distances: pd.DataFrame  # per rate and beta: squared distance, as a share of a single batch's, and the formula's
-    overdone: pd.DataFrame  # per rate: closest beta, its squared distance and zero's; the highest beta's over its
-    path: pd.DataFrame  # per optimiser and step: distance from the notes' path, in alpha times the first gradient
+    scaled_lr_error: float  # largest distance of PyTorch at lr (1 - beta) alpha from the notes' path, in rounding units
+    zero_buffer_error: float  # the same with dampening and a buffer of zeros
+    effective_size: Estimate  # values of a plain mean with the squared distance that the average has at beta, lr 0
+    smoothing_ratio: Estimate  # squared distance at one beta over that at the beta below, lr 0: largest of the sweep
+    ema_weights: pd.DataFrame  # per beta and age: the weight that the update gives, and the formula's
+    windows: pd.DataFrame  # per beta: weight of the last 1 / (1 - beta), mean age, effective sample size; and formulas
+    first_steps: pd.DataFrame  # per step, at beta: sum of the weights, weight of the first gradient, effective size
+    distances: pd.DataFrame  # per lr and beta: squared distance, as a share of a single batch's, and the formula's
+    closest: pd.DataFrame  # per lr: closest beta, its squared distance and zero's; the highest beta's over its
+    paths: pd.DataFrame  # per optimiser and step: distance from the notes' path, in alpha times the first gradient
     optimisers: pd.DataFrame  # per optimiser: first step, distance from the notes' end, loss at the end (nats)
 
 
 def _average(result: Result) -> Verdict:
-    total = result.starts["sum_notes"].to_numpy()
+    total = result.first_steps["sum_notes"].to_numpy()
     if abs(total[0] - 1) <= 0.01:
         return Verdict.HOLDS
     return Verdict.CAVEAT if abs(total[-1] - 1) <= 0.01 else Verdict.FAILS
 
 
-def _settled(result: Result) -> int:
+def first_full_sum(result: Result) -> int:
     """Return the first step from which on the weights of the notes' average sum to 1 within 1 %."""
-    return int(result.starts.query("sum_notes >= 0.99")["step"].min())
+    return int(result.first_steps.query("sum_notes >= 0.99")["step"].min())
 
 
 def _window(result: Result) -> Verdict:
-    window = 1 / (1 - Params.beta)
-    carried = bool((result.windows["carried"] > 0.5).all())
-    near = within(result.values.low, result.values.high, lower=window / 2**0.5, upper=window * 2**0.5)
+    window = 1 / (1 - result.params.beta)
+    most_of_the_weight = bool((result.windows["window_weight"] > 0.5).all())
+    size = result.effective_size
+    near = within(size.low, size.high, lower=window / 2**0.5, upper=window * 2**0.5)
     if near is Verdict.UNDECIDED:
         return near
-    readings = carried + (near is Verdict.HOLDS)
+    readings = most_of_the_weight + (near is Verdict.HOLDS)
     return (Verdict.FAILS, Verdict.CAVEAT, Verdict.HOLDS)[readings]
 
 
-def _overdone(result: Result) -> Verdict:
-    moving = result.overdone.query("rate > 0")
+def _too_smooth(result: Result) -> Verdict:
+    moving = result.closest.query("lr > 0")
     each = {side(low, high, above=1) for low, high in zip(moving["ratio_low"], moving["ratio_high"], strict=True)}
     return each.pop() if len(each) == 1 else Verdict.CAVEAT if Verdict.HOLDS in each else Verdict.UNDECIDED
 
 
-def _multiple(result: Result) -> Verdict:
-    if result.multiple_error > Params.steps:
+def _buffer(result: Result) -> Verdict:
+    if result.buffer_error > result.params.steps:
         return Verdict.FAILS
-    return Verdict.HOLDS if abs(result.multiple - 1) < 1e-9 else Verdict.CAVEAT
+    return Verdict.HOLDS if abs(result.buffer_ratio - 1) < 1e-9 else Verdict.CAVEAT
 
 
 def _path(result: Result) -> Verdict:
-    if result.optimisers.set_index("optimiser")["apart_high"][SAME] < 1e-9:
+    if result.optimisers.set_index("optimiser")["distance_high"][SAME_LR] < 1e-9:
         return Verdict.HOLDS
-    return Verdict.CAVEAT if result.converted <= Params.walk else Verdict.FAILS
+    return Verdict.CAVEAT if result.scaled_lr_error <= result.params.path_steps else Verdict.FAILS
+
+
+def _window_line(params: Params) -> str:
+    window = round(1 / (1 - params.beta))
+    return (
+        "Two readings.  The last $1/(1-\\beta)$ values carry more than half of the weight, at every β tried; and a "
+        f"plain mean that is as smooth, at β = {params.beta:g}, is one of nearer to {window} values than to half or "
+        "twice as many.  Holds if both are so, with a caveat if one is."
+    )
 
 
 CLAIMS: tuple[Claim[Result], ...] = (
@@ -122,10 +134,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="exact",
         text="The momentum formula is the exact formula of an exponentially weighted moving average.",
         source="N3, “Food for thoughts”",
-        line="Holds if the update and the weighted sum that it stands for differ by less than one rounding unit for "
-        "each step summed: rounding can do that and no more, while a wrong power of β differs by 10 %.",
-        verdict=lambda r: Verdict.HOLDS if r.unrolled <= Params.steps else Verdict.FAILS,
-        number=lambda r: f"{r.unrolled:.1f} rounding units",
+        line=lambda p: (
+            "Holds if the update and the weighted sum that it stands for differ by less than one rounding unit for each "
+            f"step summed: rounding can do that and no more, while a wrong power of β differs by {100 * (1 - p.beta):.0f} %."
+        ),
+        verdict=lambda r: Verdict.HOLDS if r.unrolled_error <= r.params.steps else Verdict.FAILS,
+        number=lambda r: f"{r.unrolled_error:.1f} rounding units",
     ),
     Claim(
         name="average",
@@ -134,38 +148,40 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="The weights of an average add up to 1.  Holds if they do so within 1 % from the first step on; "
         "with a caveat if they do so only later.",
         verdict=_average,
-        number=lambda r: f"sum {r.starts['sum_notes'].iloc[0]:.2f} at step 1, above 0.99 from step {_settled(r)} on",
+        number=lambda r: (
+            f"sum {r.first_steps['sum_notes'].iloc[0]:.2f} at step 1, above 0.99 from step {first_full_sum(r)} on"
+        ),
     ),
     Claim(
         name="window",
         text="It averages over about $1/(1-\\beta)$ of them.",
         source="N3, “over 1 / (1 - beta) previous values”",
-        line="Two readings.  The last $1/(1-\\beta)$ values carry more than half of the weight, at every β tried; and a "
-        "plain mean that is as smooth, at β = [0.9]{.given}, is one of nearer to 10 values than to 5 or 20.  "
-        "Holds if both are so, with a caveat if one is.",
+        line=_window_line,
         verdict=_window,
-        number=lambda r: f"carry {100 * r.windows['carried'].min():.0f} % or more; as smooth as {r.values} values",
+        number=lambda r: (
+            f"carry {100 * r.windows['window_weight'].min():.0f} % or more; as smooth as {r.effective_size} values"
+        ),
     ),
     Claim(
         name="smoother",
         text="Averaging over more values is smoother.",
         source="N3, “we average over a larger number of points and get smoother representations”",
-        line="Holds if, standing still, every β of the sweep comes closer to the whole gradient than the β below it: "
+        line="Holds if, standing still, every β of the sweep comes closer to the full gradient than the β below it: "
         "the ratio of the squared distances lies below 1.",
-        verdict=lambda r: side(-r.smoother.high, -r.smoother.low, above=-1),
-        number=lambda r: f"ratio at most {r.smoother}",
+        verdict=lambda r: side(-r.smoothing_ratio.high, -r.smoothing_ratio.low, above=-1),
+        number=lambda r: f"ratio at most {r.smoothing_ratio}",
     ),
     Claim(
         name="not-always",
         text="Smoother is not always desired.",
         source="N3, “(not always desired)”",
-        line="Holds if in training, at every learning rate tried, the highest β is farther from the whole gradient "
-        "than a lower one; with a caveat if at some rates only.",
-        verdict=_overdone,
+        line="Holds if in training, at every learning rate tried, the highest β is farther from the full gradient "
+        "than a lower one; with a caveat if at some learning rates only.",
+        verdict=_too_smooth,
         number=lambda r: "; ".join(
-            f"{row['ratio']:.2f} times the best β’s at rate {row['rate']:g}"
-            for row in r.overdone.to_dict("records")
-            if row["rate"] > 0
+            f"{row['ratio']:.2f} times the best β’s at a learning rate of {row['lr']:g}"
+            for row in r.closest.to_dict("records")
+            if row["lr"] > 0
         ),
     ),
     Claim(
@@ -174,63 +190,67 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “The momentum formula”",
         line="Holds if the buffer of `SGD(momentum=β)` equals the average within one rounding unit a step; "
         "with a caveat if a fixed multiple of it does.",
-        verdict=_multiple,
-        number=lambda r: f"{r.multiple:.6g} times, to {r.multiple_error:.1f} rounding units",
+        verdict=_buffer,
+        number=lambda r: f"{r.buffer_ratio:.6g} times, to {r.buffer_error:.1f} rounding units",
     ),
     Claim(
         name="same-steps",
         text="`new_weight = old_weight - alpha*momentum` is the step that PyTorch takes.",
         source="N3, “Gradient Descent with Momentum”",
-        line="Holds if `SGD(lr=α, momentum=β)` walks the notes’ path within one rounding unit a step; "
-        "with a caveat if it does so at another rate.",
+        line="Holds if `SGD(lr=α, momentum=β)` takes the notes’ path within one rounding unit a step; "
+        "with a caveat if it does so at another learning rate.",
         verdict=_path,
-        number=lambda r: f"{r.converted:.1f} rounding units apart at the rate (1 − β)α",
+        number=lambda r: f"{r.scaled_lr_error:.1f} rounding units apart at a learning rate of (1 − β)α",
     ),
 )
 
 
 def run(params: Params) -> Result:
-    """Weigh the ages, watch averages of gradients at rest and in training, and walk with PyTorch beside the notes."""
+    """Weigh the ages, average gradients standing still and in training, and train with PyTorch beside the notes."""
     x, y = names.contexts(names.split(names.load(params.data)).train[: params.names])
     data = names.counts(x, y)
     seeds = range(params.seeds)
-    start = initialisation.well_scaled(mlp.init(seeds, params.width, dtype=torch.float64))
-    order = mlp.batches(seeds, len(x), params.batch, max(params.steps, params.walk))  # [step, seed, batch]
-    shown, walked = order[: params.steps], order[: params.walk]
-    watched = [
-        watch(start, (x[shown], y[shown]), data, rate, params.betas, params.every)
-        for rate in track(params.rates, "learning rates")
+    lrs, betas = (0.0, *params.lrs), sorted({0.0, *params.betas, params.beta})
+    init = initialisation.well_scaled(mlp.init(seeds, params.width, dtype=torch.float64))
+    order = mlp.batches(seeds, len(x), params.batch, max(params.steps, params.path_steps))  # [step, seed, batch]
+    monitored_order, path_order = order[: params.steps], order[: params.path_steps]
+    monitored = [
+        monitor(init, (x[monitored_order], y[monitored_order]), data, lr, betas, params.eval_every)
+        for lr in track(lrs, "learning rates")
     ]
-    relative = np.stack([(each.squared / each.squared[0]).numpy() for each in watched])  # [rate, beta, seed]
-    sizes = np.stack([(each.size / each.squared[0]).numpy() for each in watched])  # [rate, seed]
+    # In units of a single batch's squared distance, which is that at beta 0.
+    relative = np.stack([(each.squared_distance / each.squared_distance[0]).numpy() for each in monitored])
+    norms = np.stack([(each.squared_norm / each.squared_distance[0]).numpy() for each in monitored])  # [lr, seed]
     ratios = relative[0, 1:] / relative[0, :-1]  # of each beta to the one below, [beta, seed]
-    gradients = watched[-1].gradients.flatten(1)  # [step, value]
-    weights, windows = ages(params.betas, EARLY)
+    gradients = monitored[-1].gradients.flatten(1)  # [step, value]
+    kept = round(WINDOWS_KEPT / (1 - params.beta))
+    ema_weights, windows = weights_by_age(betas, kept)
     settings = _settings(params)
-    walks = walk(start, (x[walked], y[walked]), params.alpha, params.beta, list(settings.values()))
-    units = dict(zip(settings, (walks.units / UNIT).tolist(), strict=True))
+    paths = train_side_by_side(init, (x[path_order], y[path_order]), params.alpha, params.beta, list(settings.values()))
+    errors = dict(zip(settings, (paths.relative_distance / ROUNDING_UNIT).tolist(), strict=True))
     return Result(
-        unrolled=max(unrolled_error(gradients, beta) for beta in params.betas),
-        **against_pytorch(gradients, params.beta),
-        converted=units[SCALED],
-        zeroed=units[ZEROED],
-        values=Estimate.of(1 / relative[0, params.betas.index(params.beta)]),
-        smoother=Estimate.of(ratios[ratios.mean(1).argmax()]),
-        weights=weights,
+        params=params,
+        unrolled_error=max(unrolled_error(gradients, beta) for beta in betas),
+        **compare_with_pytorch(gradients, params.beta),
+        scaled_lr_error=errors[SCALED_LR],
+        zero_buffer_error=errors[ZERO_BUFFER],
+        effective_size=Estimate.of(1 / relative[0, betas.index(params.beta)]),
+        smoothing_ratio=Estimate.of(ratios[ratios.mean(1).argmax()]),
+        ema_weights=ema_weights,
         windows=windows,
-        starts=beginnings(params.beta, EARLY),
-        distances=distances(relative, params.rates, params.betas, range(params.every, params.steps + 1, params.every)),
-        overdone=overdone(relative, sizes, params.rates, params.betas),
-        path=paths(walks, list(settings), params.alpha),
-        optimisers=ends(walks, [NOTES, *settings], params.alpha, data),
+        first_steps=first_steps(params.beta, kept),
+        distances=distance_table(relative, lrs, betas, range(params.eval_every, params.steps + 1, params.eval_every)),
+        closest=closest_table(relative, norms, lrs, betas),
+        paths=path_table(paths, list(settings), params.alpha),
+        optimisers=end_table(paths, [NOTES, *settings], params.alpha, data),
     )
 
 
 def _settings(params: Params) -> dict[str, Setting]:
     alpha, beta = params.alpha, params.beta
     return {
-        SAME: Setting(alpha, beta),
-        SCALED: Setting((1 - beta) * alpha, beta),
+        SAME_LR: Setting(alpha, beta),
+        SCALED_LR: Setting((1 - beta) * alpha, beta),
         DAMPENED: Setting(alpha, beta, dampening=beta),
-        ZEROED: Setting(alpha, beta, dampening=beta, zeroed=True),
+        ZERO_BUFFER: Setting(alpha, beta, dampening=beta, zero_buffer=True),
     }

@@ -1,10 +1,10 @@
-"""Exponentially weighted averages of gradients: the notes' update, the sum it stands for, and PyTorch's momentum."""
+"""Exponential moving averages (EMA) of gradients: the notes' update, the sum it stands for, and PyTorch's momentum."""
 
 from __future__ import annotations
 
 import torch
 
-UNIT = 2.0**-52  # rounding unit of float64
+ROUNDING_UNIT = 2.0**-52  # of float64
 
 
 def update(average: torch.Tensor, gradient: torch.Tensor, beta: float | torch.Tensor) -> torch.Tensor:
@@ -13,13 +13,11 @@ def update(average: torch.Tensor, gradient: torch.Tensor, beta: float | torch.Te
 
 
 def averages(gradients: torch.Tensor, beta: float | torch.Tensor) -> torch.Tensor:
-    """Return the average after each of the gradients [step, ...], begun at zero: [step, ...]."""
-    average = torch.zeros_like(gradients[0])
-    found = []
+    """Return the average after each of the gradients [step, ...], starting at zero: [step, ...]."""
+    found = [torch.zeros_like(gradients[0])]
     for gradient in gradients:
-        average = update(average, gradient, beta)
-        found.append(average)
-    return torch.stack(found)
+        found.append(update(found[-1], gradient, beta))
+    return torch.stack(found[1:])
 
 
 def weighted_sums(gradients: torch.Tensor, beta: float) -> torch.Tensor:
@@ -32,18 +30,18 @@ def weighted_sums(gradients: torch.Tensor, beta: float) -> torch.Tensor:
 
 def buffers(gradients: torch.Tensor, beta: float, dampening: float = 0.0) -> torch.Tensor:
     """Return PyTorch's momentum buffer after each of the gradients [step, ...], from `torch.optim.SGD` itself."""
-    still = torch.zeros_like(gradients[0])
-    optimiser = torch.optim.SGD([still], lr=0.0, momentum=beta, dampening=dampening)
+    parameter = torch.zeros_like(gradients[0])
+    optimiser = torch.optim.SGD([parameter], lr=0.0, momentum=beta, dampening=dampening)
     found = []
     for gradient in gradients:
-        still.grad = gradient
+        parameter.grad = gradient
         optimiser.step()
-        found.append(optimiser.state[still]["momentum_buffer"].clone())
+        found.append(optimiser.state[parameter]["momentum_buffer"].clone())
     return torch.stack(found)
 
 
-def equal_values(weights: torch.Tensor, axis: int) -> torch.Tensor:
-    """Return how many values a plain mean needs to be as steady as a weighted sum is for its size.
+def effective_size(weights: torch.Tensor, axis: int) -> torch.Tensor:
+    """Return the effective sample size of a weighted sum: of how many values a plain mean is as steady for its size.
 
     Independent noise of variance 1 leaves a plain mean of n values a variance of 1 / n, and a weighted sum, divided by
     the sum of its weights w, one of sum w^2 / (sum w)^2.
@@ -54,11 +52,11 @@ def equal_values(weights: torch.Tensor, axis: int) -> torch.Tensor:
 def unrolled_error(gradients: torch.Tensor, beta: float) -> float:
     """Return the largest difference of `averages` and `weighted_sums`, in rounding units of the sum of sizes."""
     difference = (averages(gradients, beta) - weighted_sums(gradients, beta)).abs()
-    return float((difference / weighted_sums(gradients.abs(), beta)).max()) / UNIT
+    return float((difference / weighted_sums(gradients.abs(), beta)).max()) / ROUNDING_UNIT
 
 
-def against_pytorch(gradients: torch.Tensor, beta: float) -> dict[str, float]:
-    """Hold PyTorch's buffers against the notes' averages of the same gradients, [step, value].
+def compare_with_pytorch(gradients: torch.Tensor, beta: float) -> dict[str, float]:
+    """Compare PyTorch's buffers with the notes' averages of the same gradients, [step, value].
 
     Returns how many times the average the buffer is; its largest departure from 1 / (1 - beta) times; and the largest
     departure of the dampened buffer from the average plus beta^t times the first gradient.  Both in rounding units.
@@ -68,7 +66,7 @@ def against_pytorch(gradients: torch.Tensor, beta: float) -> dict[str, float]:
     extra = beta ** torch.arange(1, len(gradients) + 1, dtype=gradients.dtype)[:, None] * gradients[0]
     departure = buffers(gradients, beta, dampening=beta) - (ours + extra)
     return {
-        "multiple": float((theirs * ours).sum() / ours.square().sum()),
-        "multiple_error": float((((1 - beta) * theirs - ours).abs() / size).max()) / UNIT,
-        "dampened_error": float((departure.abs() / (size + extra.abs())).max()) / UNIT,
+        "buffer_ratio": float((theirs * ours).sum() / ours.square().sum()),
+        "buffer_error": float((((1 - beta) * theirs - ours).abs() / size).max()) / ROUNDING_UNIT,
+        "dampened_error": float((departure.abs() / (size + extra.abs())).max()) / ROUNDING_UNIT,
     }

@@ -1,4 +1,4 @@
-"""Gradients of the names network, smoothed with many betas at once and held against the gradient over all examples."""
+"""Gradients of the names network, averaged with many betas at once and compared with the gradient over all examples."""
 
 from __future__ import annotations
 
@@ -19,88 +19,92 @@ from nets.names import Counts
 Array = NDArray[np.float64]
 
 
-class Smoothed(NamedTuple):
+class Monitored(NamedTuple):
     """What one learning rate gives."""
 
-    squared: torch.Tensor  # squared distance from the whole gradient, in all weights, mean over the looks: [beta, seed]
-    size: torch.Tensor  # squared length of the whole gradient: how far zero is from it, mean over the looks: [seed]
-    gradients: torch.Tensor  # of the batches, by the last biases: [step, seed, letter]
+    squared_distance: torch.Tensor  # from the full gradient, in all weights, mean over evaluations: [beta, seed]
+    squared_norm: torch.Tensor  # of the full gradient: the distance of zero from it, mean over evaluations: [seed]
+    gradients: torch.Tensor  # of the batches, with respect to the last bias: [step, seed, character]
 
 
-def watch(
+def monitor(
     weights: Weights,
     batches: tuple[torch.Tensor, torch.Tensor],
     data: Counts,
-    rate: float,
+    lr: float,
     betas: Sequence[float],
-    every: int,
-) -> Smoothed:
-    """Train a copy by plain descent and average its gradients with every beta, corrected for the start.
+    eval_every: int,
+) -> Monitored:
+    """Train a copy by plain SGD and average its gradients with every beta, each average divided by 1 - beta^t.
 
-    `batches` are x [step, seed, batch, context] and y [step, seed, batch]; the whole gradient, over `data`, is
-    computed every `every` steps.
+    `batches` are x [step, seed, batch, context] and y [step, seed, batch]; the full gradient, over `data`, is
+    computed every `eval_every` steps.
     """
-    weights = Weights(*(kind.clone() for kind in weights))
+    weights = Weights(*(tensor.clone() for tensor in weights))
     beta = torch.tensor(betas, dtype=torch.float64)[:, None, None]  # [beta, seed, weight]
-    average = torch.zeros(len(betas), *flat(weights).shape, dtype=torch.float64)
-    squared, sizes, last = [], [], []
+    average = torch.zeros(len(betas), *flatten(weights).shape, dtype=torch.float64)
+    squared_distances, squared_norms, bias_gradients = [], [], []
     for step, (x, y) in enumerate(zip(*batches, strict=True), 1):
         gradient = mlp.gradient(weights, x, y)
-        average = update(average, flat(gradient), beta)
-        if step % every == 0:
-            true = whole(weights, data)
-            error = average / (1 - beta**step) - true
-            squared.append(error.square().sum(2))
-            sizes.append(true.square().sum(1))
-        last.append(gradient.output_bias[:, 0])
-        for kind, slope in zip(weights, gradient, strict=True):
-            kind.sub_(slope, alpha=rate)
-    return Smoothed(torch.stack(squared).mean(0), torch.stack(sizes).mean(0), torch.stack(last))
+        average = update(average, flatten(gradient), beta)
+        if step % eval_every == 0:
+            full = full_gradient(weights, data)
+            error = average / (1 - beta**step) - full
+            squared_distances.append(error.square().sum(2))
+            squared_norms.append(full.square().sum(1))
+        bias_gradients.append(gradient.output_bias[:, 0])
+        for tensor, change in zip(weights, gradient, strict=True):
+            tensor.sub_(change, alpha=lr)
+    return Monitored(
+        torch.stack(squared_distances).mean(0), torch.stack(squared_norms).mean(0), torch.stack(bias_gradients)
+    )
 
 
-def distances(relative: Array, rates: Sequence[float], betas: Sequence[float], looks: Sequence[int]) -> pd.DataFrame:
-    """Table squared distances [rate, beta, seed] beside what independent noise about a gradient at rest leaves.
+def distance_table(
+    relative: Array, lrs: Sequence[float], betas: Sequence[float], eval_steps: Sequence[int]
+) -> pd.DataFrame:
+    """Table squared distances [lr, beta, seed] beside what independent noise about a constant gradient leaves.
 
-    That is sum w^2 / (sum w)^2 for the weights w at each look: (1 - beta) / (1 + beta) times a factor that tends to 1.
+    That is sum w^2 / (sum w)^2 for the weights w at each evaluation: (1 - beta) / (1 + beta) times a factor that tends
+    to 1.
     """
-    step = np.asarray(looks)
+    step = np.asarray(eval_steps)
     rows = []
-    for rate, by_beta in zip(rates, relative, strict=True):
+    for lr, by_beta in zip(lrs, relative, strict=True):
         for beta, seeds in zip(betas, by_beta, strict=True):
             noise = (1 - beta) / (1 + beta) * np.mean((1 + beta**step) / (1 - beta**step))
-            rows.append({"rate": rate, "beta": beta, **Estimate.columns("distance", seeds), "predicted": noise})
+            rows.append({"lr": lr, "beta": beta, **Estimate.columns("distance", seeds), "predicted": noise})
     return pd.DataFrame(rows)
 
 
-def overdone(relative: Array, sizes: Array, rates: Sequence[float], betas: Sequence[float]) -> pd.DataFrame:
-    """Compare the highest beta with the closest of the others, by squared distances [rate, beta, seed].
+def closest_table(relative: Array, norms: Array, lrs: Sequence[float], betas: Sequence[float]) -> pd.DataFrame:
+    """Compare the highest beta with the closest of the others, by squared distances [lr, beta, seed].
 
-    Beside them stands the distance of zero from the whole gradient, [rate, seed].
+    Beside them stands the squared distance of zero from the full gradient, [lr, seed].
     """
     rows = []
-    for rate, by_beta, size in zip(rates, relative, sizes, strict=True):
+    for lr, by_beta, norm in zip(lrs, relative, norms, strict=True):
         lower = by_beta[:-1]
-        rival = (lower.sum(1, keepdims=True) - lower).argmin(
-            0
-        )  # chosen for each seed by the others: no luck of the draw
+        # The rival of a seed is the closest on average over the other seeds, so that no luck of its own chooses it.
+        rival = (lower.sum(1, keepdims=True) - lower).argmin(0)
         best = int(lower.mean(1).argmin())
         ratio = by_beta[-1] / lower[rival, np.arange(len(rival))]
-        found = (
-            Estimate.columns("distance", lower[best])
+        rows.append(
+            {"lr": lr, "beta": betas[best]}
+            | Estimate.columns("distance", lower[best])
             | Estimate.columns("ratio", ratio)
-            | Estimate.columns("zero", size)
+            | Estimate.columns("zero_distance", norm)
         )
-        rows.append({"rate": rate, "beta": betas[best], **found})
     return pd.DataFrame(rows)
 
 
-def flat(weights: Weights) -> torch.Tensor:
+def flatten(weights: Weights) -> torch.Tensor:
     """Return all weights of each seed in one row, [seed, weight]."""
-    return torch.cat([kind.flatten(1) for kind in weights], 1)
+    return torch.cat([tensor.flatten(1) for tensor in weights], 1)
 
 
-def whole(weights: Weights, data: Counts) -> torch.Tensor:
+def full_gradient(weights: Weights, data: Counts) -> torch.Tensor:
     """Return the gradient of the mean loss over all examples by autograd, [seed, weight]."""
-    leaves = Weights(*(kind.clone().requires_grad_() for kind in weights))
+    leaves = Weights(*(tensor.clone().requires_grad_() for tensor in weights))
     loss = mlp.losses(leaves, data.contexts, data.next_counts).sum()  # seeds share no weight, so a sum keeps them apart
-    return flat(Weights(*torch.autograd.grad(loss, list(leaves))))
+    return flatten(Weights(*torch.autograd.grad(loss, list(leaves))))

@@ -1,10 +1,10 @@
 """What do sigmoid and tanh do to a signal?
 
-Method  Range, slope and rounding of the two functions are read off on a grid, from autograd and by bisection.  A normal
-        signal of given spread is squashed and rounded to one of 256 levels; the entropy of the levels, counted over
-        samples, is set against the exact probabilities.  The gradients of a layer's weights are checked for units whose
-        gradients all have one sign: for one example and for batches, in random layers and in a names network with
-        two hidden layers, with sigmoid, with the same sigmoid less 1/2, and with tanh.
+Method  Range, derivative and rounding of the two functions are read off on a grid, from autograd and by bisection.  A
+        normal signal of a given standard deviation is squashed and rounded to one of a few levels; the entropy of the
+        levels, counted over samples, is set against the exact probabilities.  The gradients of a layer's weights are
+        checked for units whose gradients all have one sign: for one example and for batches, in random layers and in a
+        names network with two hidden layers, with sigmoid, with the same sigmoid less 1/2, and with tanh.
 Cost    About 6 s on one core.
 Notes   003_0e3f15bdf12e2faf.txt, "the problem with tanh" and "sigmoid"; 000_10f5d5d0f6910b7a.txt, question 6.
 """
@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from experiments.squashing import gradient_signs, quantisation, ranges
@@ -25,84 +24,86 @@ from lab.estimate import Estimate
 from lab.progress import track
 from nets import names
 
-Array = NDArray[np.float64]
-
-SATURATED = 0.97  # an activation beyond it has a slope under 6 % of full
-TAIL = 4.0  # spreads on either side of 0 that the unsquashed code covers; 6 in 100,000 lie beyond
-ORDINARY, WIDE = 1.0, 10.0  # spreads of the signal, before squashing, that decide the claim on information
+SATURATED = 0.97  # tanh of an input beyond it has a derivative under 6 % of full
+LINEAR_RANGE = 4.0  # standard deviations on either side of 0 that the unsquashed code covers; 6 in 100,000 lie beyond
 FIVE_THIRDS = 5 / 3  # the gain that people use before tanh
-START = 0.75  # the notes' value, to be squashed again and again
-PROBE = 32  # batch that decides the claim on signs: the names network's
+NOTES_VALUE = 0.75  # to be squashed again and again
 
 
 @dataclass(frozen=True)
 class Params:
-    """Spreads, sizes and repetitions."""
+    """The signals, and the networks whose gradients are looked at."""
 
     data: Path = Path("data/names.txt")  # one name a line
     levels: int = 256  # of an eight-bit output
-    spreads: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the signal, before squashing
+    stds: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the signal, before squashing
+    usual_std: float = 1.0  # of a signal after a good initialisation; decides the claim on information
+    wide_std: float = 10.0  # of a signal far too wide; decides it too
     samples: int = 100_000  # of the signal, per seed
-    gains: tuple[float, ...] = (1.0, 3.0)  # factors before each of repeated squashings, besides 5/3
+    gains: tuple[float, ...] = (3.0,)  # factors before each of repeated squashings, besides 1 and 5/3
     repeats: int = 30  # squashings, one after the other
     seeds: int = 16  # independent signals
     width: int = 200  # weights into a unit, and units
     batches: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # examples that a gradient is averaged over
+    usual_batch: int = 32  # decides the claim on signs: the batch with which the names network is trained
     pool: int = 1024  # examples that the mean error is taken over, where it is removed; the batches are among them
     networks: int = 64  # independent ones, each with its own examples
 
 
-SMOKE = Params(spreads=(0.3,), samples=4000, repeats=4, seeds=2, width=20, batches=(2,), pool=64, networks=2)
+SMOKE = Params(stds=(0.3,), samples=4000, repeats=4, seeds=2, width=20, batches=(2,), pool=64, networks=2)
 
 
 @dataclass(frozen=True)
 class Result:
     """What was found."""
 
-    lowest: float  # sigmoid over the grid, float64
-    highest: float
+    params: Params
+    sigmoid_lowest: float  # over the grid, float64
+    sigmoid_highest: float
     sigmoid_one: float  # largest input at which float32 sigmoid is still below 1
     sigmoid_zero: float  # largest x at which float32 sigmoid of -x is still above 0
     tanh_one: float  # largest input at which float32 tanh is still below 1
-    steepest: float  # largest slope of the sigmoid over the grid
-    literal: float  # tanh(0.75)
-    factor: float  # that 0.75 must be multiplied by to be pushed to 0.97
+    sigmoid_steepest: float  # largest derivative of the sigmoid over the grid
+    tanh_of_notes_value: float
+    saturating_factor: float  # that the notes' value must be multiplied by for tanh to saturate
     stretch: float  # largest distance of two neighbouring grid points after tanh, over that before
-    slope_zero: float  # of float32 tanh, where its output is exactly 0
-    slope_one: float  # the largest of float32 tanh where its output is exactly 1 or -1
-    linear: float  # bits that the same levels keep of an unsquashed signal, spread over four of its spreads either side
-    best_spread: float  # of the signal, at which tanh keeps the most bits
+    derivative_at_zero: float  # of float32 tanh, where its output is exactly 0
+    derivative_at_one: float  # the largest of float32 tanh where its output is exactly 1 or -1
+    linear_bits: float  # that the same levels keep of an unsquashed signal, laid evenly over its LINEAR_RANGE
+    best_std: float  # of the signal, at which tanh keeps the most bits
     best_bits: float  # there
-    ordinary: Estimate  # bits that tanh keeps at spread 1, less those of the unsquashed code
-    wide: Estimate  # the same at spread 10
-    tied_one: float  # smallest share of tied units, over seeds: sigmoid in the names network, one example
-    untied_one: float  # largest share of tied units, over seeds: tanh in the names network, one example
-    tied_batch: Estimate  # share of tied units: sigmoid in the names network, batch of 32
-    tied_expected: float  # by theory, for errors that know nothing of the inputs, large batch
-    functions: pd.DataFrame  # per input: sigmoid and tanh, and their slopes
-    bits: pd.DataFrame  # per squash and spread: bits, measured (mean, low, high) and predicted
-    curve: pd.DataFrame  # per spread: bits that each squash keeps by theory, and tanh in the limit of many levels
-    repeated: pd.DataFrame  # per gain and number of squashings: where 0.75 has got to, bits of a standard normal signal
-    ties: pd.DataFrame  # per errors, squash and batch: share of tied units (mean, low, high)
+    bits_gained_usual: Estimate  # bits that tanh keeps at the usual std, less those of the unsquashed code
+    bits_gained_wide: Estimate  # the same at the wide std
+    same_sign_sigmoid: float  # smallest share of same-sign units, over seeds: sigmoid, names network, one example
+    same_sign_tanh: float  # largest share of same-sign units, over seeds: tanh, names network, one example
+    same_sign_batch: Estimate  # share of same-sign units: sigmoid, names network, the usual batch
+    same_sign_predicted: float  # for errors that are independent of the inputs, large batch
+    functions: pd.DataFrame  # per input: sigmoid and tanh, and their derivatives
+    bits: pd.DataFrame  # per activation function and std: bits, with low and high, and predicted
+    curve: pd.DataFrame  # per std: bits that each function keeps by theory, and tanh in the limit of many levels
+    repeated: (
+        pd.DataFrame
+    )  # per gain and number of squashings: where the notes' value has got to, bits of a standard normal signal
+    same_sign: pd.DataFrame  # per errors, activation function and batch: share of same-sign units, with low and high
 
 
 def _range(r: Result) -> Verdict:
-    if not 0 < r.lowest < r.highest < 1:
+    if not 0 < r.sigmoid_lowest < r.sigmoid_highest < 1:
         return Verdict.FAILS
     return Verdict.CAVEAT if min(r.sigmoid_one, r.sigmoid_zero) < np.inf else Verdict.HOLDS
 
 
 def _information(r: Result) -> Verdict:
-    found = [side(-kept.high, -kept.low, above=1) for kept in (r.ordinary, r.wide)]
+    found = [side(-kept.high, -kept.low, above=1) for kept in (r.bits_gained_usual, r.bits_gained_wide)]
     if found[0] is found[1]:
         return found[0]
     return Verdict.UNDECIDED if Verdict.UNDECIDED in found else Verdict.CAVEAT
 
 
 def _signs(r: Result) -> Verdict:
-    if r.tied_one < 1 or r.untied_one > 0.5:
+    if r.same_sign_sigmoid < 1 or r.same_sign_tanh > 0.5:
         return Verdict.FAILS
-    most = side(r.tied_batch.low, r.tied_batch.high, above=0.5)
+    most = side(r.same_sign_batch.low, r.same_sign_batch.high, above=0.5)
     return Verdict.CAVEAT if most is Verdict.FAILS else most
 
 
@@ -112,33 +113,33 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Sigmoid maps every number to one between 0 and 1.",
         source="N3, “sigmoid”",
         line="In exact arithmetic it cannot fail, since $e^{-x}$ is positive and finite; fails if a float64 value on "
-        "the grid from −30 to 30 is 0, 1 or beyond. Holds with a caveat if float32 rounds it to 0 or 1 somewhere.",
+        f"the grid from −{-ranges.GRID[0]:g} to {ranges.GRID[-1]:g} is 0, 1 or beyond. Holds with a caveat if float32 rounds it to 0 or 1 somewhere.",
         verdict=_range,
         number=lambda r: f"1 above {r.sigmoid_one:.1f}, 0 below −{r.sigmoid_zero:.1f}",
     ),
     Claim(
-        name="slope",
-        text="The slope of the sigmoid never exceeds 1/4.",
+        name="derivative",
+        text="The derivative of the sigmoid never exceeds 1/4.",
         source="N3, “sigmoid”",
-        line="Holds if no slope on the grid exceeds 1/4 at all: 1/4 is a floating-point number and the bound is exact, "
+        line="Holds if no derivative on the grid exceeds 1/4 at all: 1/4 is a floating-point number and the bound is exact, "
         "so there is no tolerance to grant.",
-        verdict=lambda r: Verdict.HOLDS if r.steepest <= 0.25 else Verdict.FAILS,
-        number=lambda r: f"{r.steepest:g}",
+        verdict=lambda r: Verdict.HOLDS if r.sigmoid_steepest <= 0.25 else Verdict.FAILS,
+        number=lambda r: f"{r.sigmoid_steepest:g}",
     ),
     Claim(
         name="literal",
         text="Tanh pushes [0.75]{.given} to 1.",
         source="N3, “the problem with tanh”",
-        line="Holds if tanh of it is beyond [0.97]{.given}, where the slope is under 6 % of full: "
+        line="Holds if tanh of it is beyond [0.97]{.given}, where the derivative is under 6 % of full: "
         "to a network that is as good as 1.",
-        verdict=lambda r: Verdict.HOLDS if r.literal > SATURATED else Verdict.FAILS,
-        number=lambda r: f"{r.literal:.3f}",
+        verdict=lambda r: Verdict.HOLDS if r.tanh_of_notes_value > SATURATED else Verdict.FAILS,
+        number=lambda r: f"{r.tanh_of_notes_value:.3f}",
     ),
     Claim(
         name="apart",
         text="Tanh pushes values far apart.",
         source="N3, “the problem with tanh”",
-        line="Holds if any two neighbours on the grid are farther apart after tanh than before; the slope of tanh is "
+        line="Holds if any two neighbours on the grid are farther apart after tanh than before; the derivative of tanh is "
         "at most 1, so a single pair would refute the algebra.",
         verdict=lambda r: Verdict.HOLDS if r.stretch > 1 else Verdict.FAILS,
         number=lambda r: f"at most {r.stretch:.5f} of the distance",
@@ -147,83 +148,94 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="information",
         text="Squashing loses information.",
         source="N3, “the problem with tanh”",
-        line="Never in exact arithmetic, where tanh can be undone. With 256 levels it loses if it keeps 1 bit less "
-        "(half of the levels gone) than the same levels laid evenly over four spreads either side of the unsquashed "
-        "signal. Holds if it loses at spread 1, which a good start gives, and at 10; with a caveat if at one of them.",
+        line=lambda p: (
+            f"Never in exact arithmetic, where tanh can be undone. With {p.levels} levels it loses if it keeps 1 bit less "
+            f"(half of the levels gone) than the same levels laid evenly over {LINEAR_RANGE:g} standard deviations either "
+            f"side of the unsquashed signal. Holds if it loses at a standard deviation of {p.usual_std:g}, which a good "
+            f"initialisation gives, and at {p.wide_std:g}; with a caveat if at one of them."
+        ),
         verdict=_information,
-        number=lambda r: f"{r.ordinary.mean:+.2f} bits at spread 1, {r.wide.mean:+.2f} at 10".replace("-", "−"),
+        number=lambda r: (
+            f"{r.bits_gained_usual.mean:+.2f} bits at a standard deviation of {r.params.usual_std:g}, "
+            f"{r.bits_gained_wide.mean:+.2f} at {r.params.wide_std:g}".replace("-", "−")
+        ),
     ),
     Claim(
         name="passes",
         text="Where tanh puts out 0, the gradient passes unchanged.",
         source="N0, question 6",
-        line="Holds if the slope that autograd gives there is 1 exactly.",
-        verdict=lambda r: Verdict.HOLDS if r.slope_zero == 1 else Verdict.FAILS,
-        number=lambda r: f"slope {r.slope_zero:g}",
+        line="Holds if the derivative that autograd gives there is 1 exactly.",
+        verdict=lambda r: Verdict.HOLDS if r.derivative_at_zero == 1 else Verdict.FAILS,
+        number=lambda r: f"derivative {r.derivative_at_zero:g}",
     ),
     Claim(
         name="vanishes",
         text="Where tanh puts out 1 or −1, the gradient vanishes.",
         source="N0, question 6",
-        line="Holds if the slope that autograd gives is 0 exactly wherever float32 rounds the output to 1 or −1; "
+        line="Holds if the derivative that autograd gives is 0 exactly wherever float32 rounds the output to 1 or −1; "
         "exact arithmetic never gets there.",
-        verdict=lambda r: Verdict.HOLDS if r.slope_one == 0 else Verdict.FAILS,
-        number=lambda r: f"slope {r.slope_one:g}, from inputs of {r.tanh_one:.2f}",
+        verdict=lambda r: Verdict.HOLDS if r.derivative_at_one == 0 else Verdict.FAILS,
+        number=lambda r: f"derivative {r.derivative_at_one:g}, from inputs of {r.tanh_one:.2f}",
     ),
     Claim(
         name="signs",
-        text="All-positive activations tie the signs of the next layer's weight gradients together.",
+        text="All-positive activations give the weights into a unit of the next layer gradients of one sign.",
         source="N3, “sigmoid”: “a positive facing act. func.”",
-        line="For one example it is algebra: fails unless every unit is tied with sigmoid, and most are not with tanh. "
-        "Training averages over batches: holds if in a batch of 32 more than half of the units are tied still, "
-        "with a caveat if fewer.",
+        line=lambda p: (
+            "For one example it is algebra: fails unless it is so for every unit with sigmoid, and not for most with tanh. "
+            f"Training averages over batches: holds if in a batch of {p.usual_batch} it is so for more than half of the "
+            "units, with a caveat if for fewer."
+        ),
         verdict=_signs,
         number=lambda r: (
-            f"{100 * r.tied_one:g} % of units for one example; in a batch of 32, a share of {r.tied_batch}"
+            f"{100 * r.same_sign_sigmoid:g} % of units for one example; in a batch of {r.params.usual_batch}, a share of "
+            f"{r.same_sign_batch}"
         ),
     ),
 )
 
 
 def run(params: Params) -> Result:
-    """Read off what is exact, count the bits that survive, and look for tied signs."""
-    spreads, batches = sorted({*params.spreads, ORDINARY, WIDE}), sorted({*params.batches, 1, PROBE})
+    """Read off what is exact, count the bits that are left, and look for gradients of one sign."""
+    stds = sorted({*params.stds, params.usual_std, params.wide_std})
+    batches = sorted({*params.batches, 1, params.usual_batch})
     signals = track(range(params.seeds), "signals")
-    bits = quantisation.measure(spreads, params.levels, params.samples, signals)
+    bits = quantisation.measure_bits(stds, params.levels, params.samples, signals)
     x, y = names.contexts(names.split(names.load(params.data)).train)
     networks = track(range(params.networks), "networks")
-    shares = gradient_signs.measure(x, y, params.width, batches, max(params.pool, *batches), networks)
-    linear = quantisation.bits(lambda y: TAIL * y, 1.0, params.levels)
-    best = quantisation.best_spread()
+    shares = gradient_signs.measure_same_sign(x, y, params.width, batches, max(params.pool, *batches), networks)
+    linear = quantisation.bits(lambda y: LINEAR_RANGE * y, 1.0, params.levels)
+    best = quantisation.best_std()
     sigmoid, tanh = shares["names", "sigmoid"], shares["names", "tanh"]
-    one, probe = batches.index(1), batches.index(PROBE)
+    one, usual = batches.index(1), batches.index(params.usual_batch)
     return Result(
+        params=params,
         functions=ranges.functions(np.linspace(-6, 6, 121)),
         **ranges.read_off()._asdict(),
-        literal=float(np.tanh(START)),
-        factor=float(np.arctanh(SATURATED) / START),
-        linear=linear,
-        best_spread=best,
+        tanh_of_notes_value=float(np.tanh(NOTES_VALUE)),
+        saturating_factor=float(np.arctanh(SATURATED) / NOTES_VALUE),
+        linear_bits=linear,
+        best_std=best,
         best_bits=quantisation.bits(np.arctanh, best, params.levels),
-        ordinary=Estimate.of(bits["tanh", ORDINARY] - linear),
-        wide=Estimate.of(bits["tanh", WIDE] - linear),
-        tied_one=float(sigmoid[:, one].min()),
-        untied_one=float(tanh[:, one].max()),
-        tied_batch=Estimate.of(sigmoid[:, probe]),
-        tied_expected=gradient_signs.expected(expit, params.width),
+        bits_gained_usual=Estimate.of(bits["tanh", params.usual_std] - linear),
+        bits_gained_wide=Estimate.of(bits["tanh", params.wide_std] - linear),
+        same_sign_sigmoid=float(sigmoid[:, one].min()),
+        same_sign_tanh=float(tanh[:, one].max()),
+        same_sign_batch=Estimate.of(sigmoid[:, usual]),
+        same_sign_predicted=gradient_signs.predicted_same_sign(expit, params.width),
         bits=pd.DataFrame(
             [
-                {"squash": squash, "spread": spread, **_interval("bits", found)}
-                | {"predicted": quantisation.bits(quantisation.SQUASHES[squash].inverse, spread, params.levels)}
-                for (squash, spread), found in bits.items()
+                {"activation": name, "std": std, **Estimate.columns("bits", found)}
+                | {"predicted": quantisation.bits(quantisation.ACTIVATIONS[name].inverse, std, params.levels)}
+                for (name, std), found in bits.items()
             ]
         ),
-        curve=quantisation.curve(np.geomspace(spreads[0], spreads[-1], 81), params.levels),
+        curve=quantisation.curve(np.geomspace(stds[0], stds[-1], 81), params.levels),
         repeated=_repeated(params),
-        ties=pd.DataFrame(
+        same_sign=pd.DataFrame(
             [
-                {"errors": errors, "squash": squash, "batch": batch, **_interval("tied", share)}
-                for (errors, squash), found in shares.items()
+                {"errors": errors, "activation": name, "batch": batch, **Estimate.columns("same_sign", share)}
+                for (errors, name), found in shares.items()
                 for batch, share in zip(batches, found.T, strict=True)
             ]
         ),
@@ -232,15 +244,10 @@ def run(params: Params) -> Result:
 
 def _repeated(params: Params) -> pd.DataFrame:
     rows = []
-    for gain in sorted({*params.gains, FIVE_THIRDS}):
-        value = START
+    for gain in sorted({1.0, FIVE_THIRDS, *params.gains}):
+        value = NOTES_VALUE
         for squashings in range(params.repeats + 1):
             kept = quantisation.repeated_bits(gain, squashings, params.levels)
             rows.append({"gain": gain, "squashings": squashings, "value": value, "bits": kept})
             value = float(np.tanh(gain * value))
     return pd.DataFrame(rows)
-
-
-def _interval(name: str, values: Array) -> dict[str, float]:
-    estimate = Estimate.of(values)
-    return {name: estimate.mean, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

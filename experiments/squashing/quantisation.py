@@ -1,7 +1,7 @@
-"""How many bits of a normal signal survive when it is squashed and then written down with few levels.
+"""How many bits of a normal signal are left when an activation function is applied and its output has few levels.
 
-A squash is monotone, so the signal that lands in one level is the signal between the two inputs that map to the level's
-edges: every probability is a difference of two values of the normal distribution, and no sampling is needed.
+The functions are monotone, so the signal that lands in one level is the signal between the two inputs that map to the
+level's edges: every probability is a difference of two values of the normal distribution, and no sampling is needed.
 Quantised output is a function of the signal, so its entropy is the information that it keeps about the signal.
 """
 
@@ -21,17 +21,17 @@ from nets.mean_field import gaussian_mean
 Array = NDArray[np.float64]
 
 
-class Squash(NamedTuple):
-    """A squash onto (-1, 1), so that all share one set of levels, and what undoes it."""
+class Squashing(NamedTuple):
+    """An activation function onto (-1, 1), so that all share one set of levels, and its inverse."""
 
     forward: Callable[[Array], Array]
     inverse: Callable[[Array], Array]
 
 
-SQUASHES = {
-    "tanh": Squash(np.tanh, np.arctanh),
-    "sigmoid": Squash(lambda x: 2 * expit(x) - 1, lambda y: 2 * np.arctanh(y)),
-    "clip": Squash(lambda x: np.clip(x, -1, 1), lambda y: y),
+ACTIVATIONS = {
+    "tanh": Squashing(np.tanh, np.arctanh),
+    "sigmoid": Squashing(lambda x: 2 * expit(x) - 1, lambda y: 2 * np.arctanh(y)),
+    "clip": Squashing(lambda x: np.clip(x, -1, 1), lambda y: y),
 }
 
 
@@ -41,13 +41,13 @@ def entropy(probabilities: Array) -> float:
     return float(-np.sum(seen * np.log2(seen)))
 
 
-def bits(inverse: Callable[[Array], Array], spread: float, levels: int) -> float:
-    """Return the entropy, in bits, of a squashed normal signal in `levels` equal cells over (-1, 1).
+def bits(inverse: Callable[[Array], Array], std: float, levels: int) -> float:
+    """Return the entropy, in bits, of an activation of a normal signal in `levels` equal cells over (-1, 1).
 
-    `inverse` gives the input that the squash maps to an output; the signal has mean 0 and the given `spread`.
+    `inverse` gives the input that the function maps to an output; the signal has mean 0 and standard deviation `std`.
     Outputs beyond -1 or 1 count with the outermost cells.
     """
-    inside = np.concatenate([[-np.inf], inverse(_edges(levels)) / spread, [np.inf]])
+    inside = np.concatenate([[-np.inf], inverse(_edges(levels)) / std, [np.inf]])
     # From the nearer tail: above 0, ndtr is close to 1 and its differences would be rounding.
     left, right = inside[:-1], inside[1:]
     return entropy(np.where(left > 0, ndtr(-left) - ndtr(-right), ndtr(right) - ndtr(left)))
@@ -62,18 +62,18 @@ def counted_bits(outputs: Array, levels: int) -> float:
     return entropy(np.bincount(cells, minlength=levels) / len(outputs))
 
 
-def measure(
-    spreads: Sequence[float], levels: int, samples: int, seeds: Iterable[int]
+def measure_bits(
+    stds: Sequence[float], levels: int, samples: int, seeds: Iterable[int]
 ) -> dict[tuple[str, float], Array]:
-    """Count the bits that each squash keeps of a sampled normal signal, by squash and spread: [seed]."""
+    """Count the bits that each function keeps of a sampled normal signal, by function and standard deviation: [seed]."""
     found: dict[tuple[str, float], list[float]] = {}
     for seed in seeds:
         generator = torch.Generator().manual_seed(seed)
         signal = torch.randn(samples, generator=generator, dtype=torch.float64).numpy()
-        for name, squash in SQUASHES.items():
-            for spread in spreads:
-                kept = counted_bits(squash.forward(spread * signal), levels)
-                found.setdefault((name, spread), []).append(kept)
+        for name, function in ACTIVATIONS.items():
+            for std in stds:
+                kept = counted_bits(function.forward(std * signal), levels)
+                found.setdefault((name, std), []).append(kept)
     return {key: np.array(kept) for key, kept in found.items()}
 
 
@@ -89,31 +89,31 @@ def repeated_bits(gain: float, squashings: int, levels: int) -> float:
     return bits(inverse, 1.0, levels)
 
 
-def smooth_bits(spread: float, levels: int) -> float:
-    """Return the bits of a tanh-squashed normal signal in the limit of many levels.
+def many_levels_bits(std: float, levels: int) -> float:
+    """Return the bits of tanh of a normal signal in the limit of many levels.
 
-    Entropy of the signal, plus the mean logarithm of the slope, minus the logarithm of a cell's width.
+    Entropy of the signal, plus the mean logarithm of the derivative, minus the logarithm of a cell's width.
     """
     return float(
         np.log2(levels / 2)
-        + np.log2(spread * np.sqrt(2 * np.pi * np.e))
-        - 2 * gaussian_mean(lambda z: _log_cosh(spread * z)) / np.log(2)
+        + np.log2(std * np.sqrt(2 * np.pi * np.e))
+        - 2 * gaussian_mean(lambda z: _log_cosh(std * z)) / np.log(2)
     )
 
 
-def curve(spreads: Array, levels: int) -> pd.DataFrame:
-    """Tabulate the bits that each squash keeps, and tanh in the limit of many levels: a row a spread."""
-    kept = {name: [bits(squash.inverse, spread, levels) for spread in spreads] for name, squash in SQUASHES.items()}
-    return pd.DataFrame({"spread": spreads, **kept, "smooth": [smooth_bits(spread, levels) for spread in spreads]})
+def curve(stds: Array, levels: int) -> pd.DataFrame:
+    """Tabulate the bits that each function keeps, and tanh in the limit of many levels: a row a standard deviation."""
+    kept = {name: [bits(function.inverse, std, levels) for std in stds] for name, function in ACTIVATIONS.items()}
+    return pd.DataFrame({"std": stds, **kept, "many_levels": [many_levels_bits(std, levels) for std in stds]})
 
 
-def best_spread() -> float:
-    """Return the spread at which `smooth_bits` is largest: the solution of 2 spread^2 E[tanh'(spread Z)] = 1."""
-    low, high = 0.1, 10.0  # the left side grows with the spread
+def best_std() -> float:
+    """Return the standard deviation s at which `many_levels_bits` is largest: the solution of 2 s^2 E[tanh'(s Z)] = 1."""
+    low, high = 0.1, 10.0  # the left side grows with s
     for _ in range(60):
         middle = (low + high) / 2
-        slope = gaussian_mean(lambda z, spread=middle: np.cosh(spread * z) ** -2.0)  # type: ignore[misc]
-        low, high = (middle, high) if 2 * middle**2 * slope < 1 else (low, middle)
+        derivative = gaussian_mean(lambda z, std=middle: np.cosh(std * z) ** -2.0)  # type: ignore[misc]
+        low, high = (middle, high) if 2 * middle**2 * derivative < 1 else (low, middle)
     return (low + high) / 2
 
 

@@ -1,4 +1,4 @@
-"""What sigmoid and tanh do, read off without chance: their range, their slopes, and where float32 rounds them off."""
+"""What sigmoid and tanh do, read off without chance: their range, their derivatives, and where float32 rounds them off."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from numpy.typing import NDArray
 
 from nets import bisection
 
-GRID = np.linspace(-30, 30, 6001)  # inputs at which range and slopes are read off; 0 is one of them
+GRID = np.linspace(-30, 30, 6001)  # inputs at which range and derivatives are read off; 0 is one of them
 
 
 class Readings(NamedTuple):
-    """All that is read off; slopes are autograd's."""
+    """All that is read off; derivatives are autograd's."""
 
-    lowest: float  # sigmoid over the grid, float64
-    highest: float
-    steepest: float  # largest slope of the sigmoid over the grid, float64
+    sigmoid_lowest: float  # over the grid, float64
+    sigmoid_highest: float
+    sigmoid_steepest: float  # largest derivative of the sigmoid over the grid, float64
     stretch: float  # largest distance of two neighbouring grid points after tanh, over that before
-    slope_zero: float  # of float32 tanh, where its output is exactly 0
-    slope_one: float  # the largest of float32 tanh where its output is exactly 1 or -1
+    derivative_at_zero: float  # of float32 tanh, where its output is exactly 0
+    derivative_at_one: float  # the largest of float32 tanh where its output is exactly 1 or -1
     sigmoid_one: float  # largest input at which float32 sigmoid is still below 1
     sigmoid_zero: float  # largest x at which float32 sigmoid of -x is still above 0
     tanh_one: float  # largest input at which float32 tanh is still below 1
 
 
 def read_off() -> Readings:
-    """Read off range, slopes and thresholds."""
-    wide, single = torch.tensor(GRID), torch.tensor(GRID, dtype=torch.float32)
-    sigmoid, slope = _with_slope(torch.sigmoid, wide)
-    tanh, gradient = _with_slope(torch.tanh, single)
+    """Read off range, derivatives and thresholds."""
+    double, single = torch.tensor(GRID), torch.tensor(GRID, dtype=torch.float32)
+    sigmoid, sigmoid_derivative = _differentiated(torch.sigmoid, double)
+    tanh, tanh_derivative = _differentiated(torch.tanh, single)
     return Readings(
-        lowest=float(sigmoid.min()),
-        highest=float(sigmoid.max()),
-        steepest=float(slope.max()),
+        sigmoid_lowest=float(sigmoid.min()),
+        sigmoid_highest=float(sigmoid.max()),
+        sigmoid_steepest=float(sigmoid_derivative.max()),
         stretch=float((np.diff(np.tanh(GRID)) / np.diff(GRID)).max()),
-        slope_zero=float(gradient[tanh == 0].min()),
-        slope_one=float(gradient[tanh.abs() == 1].max()),
+        derivative_at_zero=float(tanh_derivative[tanh == 0].min()),
+        derivative_at_one=float(tanh_derivative[tanh.abs() == 1].max()),
         sigmoid_one=_last(lambda x: bool(torch.sigmoid(x) < 1)),
         sigmoid_zero=_last(lambda x: bool(torch.sigmoid(-x) > 0)),
         tanh_one=_last(lambda x: bool(torch.tanh(x) < 1)),
@@ -48,19 +48,22 @@ def read_off() -> Readings:
 
 
 def functions(x: NDArray[np.float64]) -> pd.DataFrame:
-    """Tabulate sigmoid and tanh, and their slopes: a row an input."""
+    """Tabulate sigmoid and tanh, and their derivatives: a row an input."""
     columns = {"input": x}
     for name, function in (("sigmoid", torch.sigmoid), ("tanh", torch.tanh)):
-        output, slope = _with_slope(function, torch.tensor(x))
-        columns |= {name: output.numpy(), f"{name}_slope": slope.numpy()}
+        output, derivative = _differentiated(function, torch.tensor(x))
+        columns |= {name: output.numpy(), f"{name}_derivative": derivative.numpy()}
     return pd.DataFrame(columns)
 
 
-def _with_slope(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _differentiated(
+    function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the function's value and its derivative at each of x."""
     x.requires_grad_()
     output = function(x)
-    (slope,) = torch.autograd.grad(output.sum(), x)
-    return output.detach(), slope
+    (derivative,) = torch.autograd.grad(output.sum(), x)
+    return output.detach(), derivative
 
 
 def _last(works: Callable[[torch.Tensor], bool]) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from IPython.display import Markdown
 
-from lab.book.markdown_tables import pipes
+from lab.book.markdown_tables import markdown_table
 from lab.book.verdicts import in_book_order
 from lab.duration import duration
 from lab.keys import experiments
@@ -44,7 +44,7 @@ def colophon(experiment: Any) -> Markdown:
     other = _example(stored.params)
     if other:
         command += f"# another setting; the book's result stays as it is\nlab run {name} --set {other}\n"
-    return Markdown(f"```bash\n{command}```\n\n{pipes(['', ''], rows, widths=[12, 88])}")
+    return Markdown(f"```bash\n{command}```\n\n{markdown_table(['', ''], rows, widths=[12, 88])}")
 
 
 def costs() -> Markdown:
@@ -65,7 +65,9 @@ def costs() -> Markdown:
             ]
         )
     return Markdown(
-        pipes(["Chapter", "Cost", "Computed", "With", "On"], rows, right=[False, True], widths=[12, 16, 14, 25, 33])
+        markdown_table(
+            ["Chapter", "Cost", "Computed", "With", "On"], rows, right=[False, True], widths=[12, 16, 14, 25, 33]
+        )
     )
 
 

@@ -1,4 +1,4 @@
-"""Tables as Markdown, in the form that both Quarto and press read: pipes."""
+"""Tables as Markdown, in the form that both Quarto and press read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 GAP = 3  # characters that the room around a cell takes
 
 
-def pipes(
+def markdown_table(
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
     widths: Sequence[int] | None = None,

@@ -40,9 +40,9 @@ def main() -> int:
             book = Chapters(root)
         except SourceError:  # Quarto understands more than press does: what cannot be told apart is all made again
             shutil.rmtree(root / "_freeze", ignore_errors=True)
-            return bring_up_to_date(names(root), root)
+            return compute_stale(names(root), root)
         chosen = inputs(book.paths, root)
-        code = bring_up_to_date(sorted({name for path in chosen for name in book.experiments(path)}), root)
+        code = compute_stale(sorted({name for path in chosen for name in book.experiments(path)}), root)
         if code == 0:
             drop_stale(Chapters(root), chosen, root)  # another look: the results are new
     except LabError as error:
@@ -60,7 +60,7 @@ def inputs(chapters: list[Path], root: Path) -> list[Path]:
     return [path for path in chapters if path in there]
 
 
-def bring_up_to_date(experiments: list[str], root: Path) -> int:
+def compute_stale(experiments: list[str], root: Path) -> int:
     """Compute what is stale among these experiments, with progress on stderr; return the exit code."""
     from lab.run import status
 

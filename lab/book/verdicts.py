@@ -8,7 +8,7 @@ from typing import Any
 
 from IPython.display import Markdown
 
-from lab.book.markdown_tables import pipes
+from lab.book.markdown_tables import markdown_table
 from lab.claims import Claim, Verdict
 from lab.errors import LabError, unknown
 from lab.estimate import Estimate
@@ -59,7 +59,7 @@ def verdicts(experiment: Any) -> Markdown:
     rows = [
         [f"{entry.text}[]{{#{entry.anchor}}}", entry.line, entry.word, entry.number] for entry in decide(experiment)
     ]
-    return Markdown(pipes(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
+    return Markdown(markdown_table(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
 
 
 def verdict(experiment: Any, name: str) -> Markdown:
@@ -98,7 +98,7 @@ def ledger() -> Markdown:
         ]
         for entry in entries
     ]
-    return Markdown(pipes(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
+    return Markdown(markdown_table(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import typer
 
 from lab.book.verdicts import decide, in_book_order
 from lab.cli.result import plain
-from lab.cli.show import table
+from lab.cli.show import print_table
 from lab.errors import NoResult
 from lab.keys.experiments import load
 from lab.run import status
 
 
-def ledger(chosen: Sequence[str], root: Path, as_json: bool) -> None:
+def print_ledger(chosen: Sequence[str], root: Path, as_json: bool) -> None:
     """Print every claim, of all experiments or those chosen; exit code 1 if one has no fresh result."""
     entries, without = [], []
     for name in chosen or in_book_order(root):
@@ -34,7 +34,7 @@ def ledger(chosen: Sequence[str], root: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=1, ensure_ascii=False))
     else:
-        table(rows, head=[*head[:-1], ""])
+        print_table(rows, head=[*head[:-1], ""])
     for line in without:
         print(line, file=sys.stderr)
     if without:

@@ -20,14 +20,14 @@ def status(names: Names = None) -> None:
     Examples:  lab status
                lab status tanh_gain
     """
-    from lab.cli.show import columns, short
+    from lab.cli.show import first_reasons, print_columns
     from lab.duration import duration
     from lab.run.status import every_status
 
     root = find_root()
     there = every_status(root, checked(names, root))
-    rows = [[s.experiment, s.state.value, duration(s.seconds), short(s.why)] for s in there]
-    columns(rows, right=(2,))
+    rows = [[s.experiment, s.state.value, duration(s.seconds), first_reasons(s.why)] for s in there]
+    print_columns(rows, right=(2,))
 
 
 def run(
@@ -130,10 +130,10 @@ def claims(names: Names = None, as_json: Annotated[bool, typer.Option("--json", 
                lab claims tanh_gain
                lab claims --json
     """
-    from lab.cli.claims import ledger
+    from lab.cli.claims import print_ledger
 
     root = find_root()
-    ledger(checked(names, root), root, as_json)
+    print_ledger(checked(names, root), root, as_json)
 
 
 def new(
@@ -203,15 +203,14 @@ def render(
                lab render tanh_gain --to html
                lab render --with press
     """
-    from lab.cli.render import FORMATS, RENDERERS
-    from lab.cli.render import render as rendered
+    from lab.cli.render import FORMATS, RENDERERS, render_book
 
     formats = [word.strip() for word in to.split(",")]
     if not set(formats) <= set(FORMATS):
         raise typer.BadParameter(f"{to!r} is not html, pdf or html,pdf", param_hint="'--to'")
     if renderer not in (None, *RENDERERS):
         raise typer.BadParameter(f"{renderer!r} is not quarto or press", param_hint="'--with'")
-    rendered(chapters or [], find_root(), formats, renderer, jobs)
+    render_book(chapters or [], find_root(), formats, renderer, jobs)
 
 
 def serve(
@@ -221,9 +220,9 @@ def serve(
 
     Example:  lab serve --port 8080
     """
-    from lab.cli.render import serve as served
+    from lab.cli.render import serve_site
 
-    served(find_root(), port)
+    serve_site(find_root(), port)
 
 
 COMMANDS = (status, run, why, verify, claims, new, rename, remove, render, serve)

@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.book import questions
 from lab.cli.run import finish, watched
 from lab.keys.experiments import files
-from lab.run.scheduler import Job
+from lab.run.run_state import Job
 from lab.run.status import status_of
 
 MOST = 10  # places named

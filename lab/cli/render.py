@@ -23,7 +23,9 @@ RENDERERS = ("quarto", "press")
 QUARTO = (1, 9)  # the first version that makes books with Typst
 
 
-def render(chapters: Sequence[str], root: Path, formats: Sequence[str], renderer: str | None, workers: int) -> None:
+def render_book(
+    chapters: Sequence[str], root: Path, formats: Sequence[str], renderer: str | None, workers: int
+) -> None:
     """Bring the experiments up to date, render, and say where the book is and what made it."""
     only = [_chapter(name, root) for name in chapters]
     quarto = _quarto() if renderer != "press" else None
@@ -95,7 +97,7 @@ def _chapter(name: str, root: Path) -> Path:
     raise unknown("chapter", name, [Path(path).stem for path in known])
 
 
-def serve(root: Path, port: int) -> None:
+def serve_site(root: Path, port: int) -> None:
     """Serve the site until ctrl-C."""
     from lab.book.serve import server
 

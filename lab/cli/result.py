@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from lab.cli.show import table
+from lab.cli.show import print_table
 from lab.duration import duration
 from lab.results.reading import as_result
 from lab.results.store import Stored
@@ -19,10 +19,10 @@ def describe(experiment: Any, stored: Stored) -> None:
     print(f"{stored.experiment} with {_settings(changed)}, {duration(made['seconds'])} on {made['machine']}\n")
     rows = [[name, plain(str(getattr(found, name)))] for name in stored.numbers]
     rows += [[name, f"{name}.csv, {of.rows} rows: {', '.join(of.dtypes)}"] for name, of in stored.tables.items()]
-    table(rows)
+    print_table(rows)
     print()
     verdicts = [[c.name, str(c.verdict(found)), plain(c.number(found)), plain(c.text)] for c in experiment.CLAIMS]
-    table(verdicts, head=["claim", "verdict", "number", ""])
+    print_table(verdicts, head=["claim", "verdict", "number", ""])
 
 
 def plain(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from lab import device
-from lab.cli.show import short
+from lab.cli.show import first_reasons
 from lab.cli.watch import Watch
 from lab.errors import LabError
 from lab.keys import key
@@ -19,7 +19,7 @@ from lab.keys.params import as_typed
 from lab.results import store
 from lab.results.shared_cache import VARIABLE
 from lab.run import scheduler, status
-from lab.run.scheduler import Job, Outcome
+from lab.run.run_state import Job, Outcome
 
 
 def compute_book(
@@ -161,6 +161,6 @@ def _remember(outcome: Outcome, root: Path) -> None:
     if job.changes or job.verify or device.in_key():
         return
     if outcome.error:
-        status.note_failure(job.experiment, root, short([outcome.error]))
+        status.note_failure(job.experiment, root, first_reasons([outcome.error]))
     else:
         status.forget_failure(job.experiment, root)

@@ -31,7 +31,7 @@ LEGIBLE = 24  # characters of a column; one that is narrower and has more to sho
 _ANSI = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
 
 
-def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+def print_columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
     """Print short cells in columns, one row a line, without rich, which takes longer to load than `lab status` may take."""
     terminal = sys.stdout.isatty()
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
@@ -77,7 +77,7 @@ def console(stderr: bool = False) -> Console:
     return found if found.is_terminal else Console(stderr=stderr, highlight=False, markup=False, width=100_000)
 
 
-def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> None:
+def print_table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> None:
     """Print rows in columns that wrap where the terminal ends; words of state and verdict in their colour.
 
     Where it is too narrow for that, each row is a paragraph: two cells, and the others below them, one a line.
@@ -108,7 +108,7 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> None:
     print("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
-def short(reasons: Sequence[str], most: int = 2) -> str:
+def first_reasons(reasons: Sequence[str], most: int = 2) -> str:
     """Return the first lines of the first few reasons, and how many there are more."""
     shown = "; ".join(reason.splitlines()[0] for reason in reasons[:most])
     return shown + (f"; and {len(reasons) - most} more" if len(reasons) > most else "")

@@ -12,11 +12,11 @@ import typer
 
 from lab.cli.result import plain
 from lab.cli.run import Stopped, finish, watched
-from lab.cli.show import table
+from lab.cli.show import print_table
 from lab.errors import LabError
 from lab.keys.experiments import names
 from lab.run import verification
-from lab.run.scheduler import Job, Outcome
+from lab.run.run_state import Job, Outcome
 from lab.run.verification import Comparison
 
 MOST = 5  # numbers that differ and are listed, for each experiment
@@ -31,7 +31,7 @@ def again(chosen: Sequence[str], root: Path, workers: int, address: str | None =
     jobs, amiss = list[Job](), dict[str, str]()
     for name in chosen or names(root):
         try:
-            jobs.append(Job(name, verify=True, expected=verification.book(name, root).provenance["seconds"]))
+            jobs.append(Job(name, verify=True, expected=verification.committed(name, root).provenance["seconds"]))
         except LabError as error:
             amiss[name] = str(error)
     outcomes, stopped = list[Outcome](), False
@@ -65,7 +65,7 @@ def _print(found: list[Comparison], failed: dict[str, str]) -> None:
         for of in found
         for claim in of.claims
     ]
-    table(rows, head=["experiment", "claim", "book", "here", "number in the book", "number here", "same?"])
+    print_table(rows, head=["experiment", "claim", "book", "here", "number in the book", "number here", "same?"])
     print("\nSummary, for a bug report")
     print("-------------------------")
     for of in found:
@@ -81,7 +81,9 @@ def _print(found: list[Comparison], failed: dict[str, str]) -> None:
         if of.times:
             print(f"  measured times never repeat; relative differences: {_farthest(of.times)}")
         if of.odd:
-            print("  same machine, code and versions, so every bit should be the same: please report this")
+            print("  the same arithmetic, code and versions, so every bit should be the same: please report this")
+        elif of.differences and not of.changed:
+            print(f"  {_explained(of)}")
         for line in of.changed:
             print(f"  changed since the book's: {line.splitlines()[0]}")
     for name, why in failed.items():
@@ -91,6 +93,14 @@ def _print(found: list[Comparison], failed: dict[str, str]) -> None:
     for where, made in (("here", [of.here for of in found]), ("book", [of.book for of in found])):
         for line in dict.fromkeys(_made(stored.provenance) for stored in made):  # each once, in order
             print(f"{where}: {line}")
+
+
+def _explained(of: Comparison) -> str:
+    """Say why bits may differ that code, data and versions do not explain: the machines' arithmetic."""
+    if "arithmetic" not in of.book.provenance:
+        return "the book's result does not say what its last bits were decided by"
+    why = f"another {' and another '.join(of.decided_by)}" if of.decided_by else "the same kind of machine"
+    return f"{why} here; other bits come from {', '.join(of.calls) or 'none of the calls that were tried'}"
 
 
 def _farthest(differences: dict[str, float]) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
     from rich.text import Text
 
-    from lab.run.scheduler import Job
+    from lab.run.run_state import Job
 
 QUIET = 30.0  # seconds between two plain lines on one experiment
 

@@ -1,19 +1,44 @@
-"""Who takes part in a run: the process of each experiment, the helpers beside it, and the tasks that a cluster has."""
+"""What is to be computed in a run and who takes part: the process of each experiment, the helpers beside it, and the tasks that a cluster has."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lab.workers.messages import HandOut, HelpOut, Message, Proceed, TaskFailed, TaskOrder
+from lab.workers.messages import ComputeResult, HandOut, HelpOut, Message, Proceed, TaskFailed, TaskOrder
 from lab.workers.worker_process import WorkerProcess
 
-if TYPE_CHECKING:
-    from lab.run.scheduler import Outcome
-
 Hear = Callable[[WorkerProcess, Message | None], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One result to compute."""
+
+    experiment: str
+    changes: dict[str, str] = field(default_factory=dict)  # to the book's parameters, as typed
+    verify: bool = False  # compute beside the committed result, which stays as it is
+    force: bool = False  # also if the result is fresh
+    expected: float | None = None  # seconds, from the last time
+
+    def message(self, away: bool) -> ComputeResult:
+        """Return what its process is told; `away`: tasks are computed elsewhere."""
+        return ComputeResult(self.experiment, self.changes, self.verify, self.force, away)
+
+
+@dataclass
+class Outcome:
+    """What became of a job."""
+
+    job: Job
+    computed: bool = False  # False with no error: somebody else had just computed it
+    seconds: float = 0.0
+    error: str = ""
+    trace: str = ""
+    said: str = ""  # on stderr, warnings for example
 
 
 class ExperimentProcess(WorkerProcess):

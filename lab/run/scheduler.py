@@ -10,13 +10,11 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.run.run_state import ClusterTask, ExperimentProcess, HelperProcess
+from lab.run.run_state import ClusterTask, ExperimentProcess, HelperProcess, Job, Outcome
 from lab.workers.messages import (
-    ComputeResult,
     Done,
     Ended,
     Failed,
@@ -36,33 +34,6 @@ if TYPE_CHECKING:
     from lab.dask.client import Cluster
 
 DEATHS = 3  # of processes, by a signal, in one task: then it is the task's fault
-
-
-@dataclass(frozen=True)
-class Job:
-    """One result to compute."""
-
-    experiment: str
-    changes: dict[str, str] = field(default_factory=dict)  # to the book's parameters, as typed
-    verify: bool = False  # compute beside the committed result, which stays as it is
-    force: bool = False  # also if the result is fresh
-    expected: float | None = None  # seconds, from the last time
-
-    def message(self, away: bool) -> ComputeResult:
-        """Return what its process is told; `away`: tasks are computed elsewhere."""
-        return ComputeResult(self.experiment, self.changes, self.verify, self.force, away)
-
-
-@dataclass
-class Outcome:
-    """What became of a job."""
-
-    job: Job
-    computed: bool = False  # False with no error: somebody else had just computed it
-    seconds: float = 0.0
-    error: str = ""
-    trace: str = ""
-    said: str = ""  # on stderr, warnings for example
 
 
 Listener = Callable[[Job, Message], None]

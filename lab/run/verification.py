@@ -17,6 +17,7 @@ from lab.keys.key_diff import changes
 from lab.results import codec, store
 from lab.results.codec import Table
 from lab.results.reading import as_result
+from lab.workers import arithmetic
 from lab.workers.worker import verify_folder
 
 ROUNDING = 1e-6  # relative; an interval without width still allows this much, which no digit printed in the book shows
@@ -77,9 +78,25 @@ class Comparison:
 
     @property
     def odd(self) -> bool:
-        """Whether the bits differ where nothing explains it: same machine by name, same code, data and versions."""
-        same = self.book.provenance["machine"] == self.here.provenance["machine"]
-        return not self.identical and same and not self.changed
+        """Whether the bits differ where nothing explains it: the same arithmetic, code, data and versions."""
+        known = "arithmetic" in self.book.provenance
+        return not (self.identical or self.changed) and known and not (self.decided_by or self.calls)
+
+    @property
+    def decided_by(self) -> list[str]:
+        """What decides the bits and is another here than where the book's result was computed."""
+        return self._arithmetic("decided by")
+
+    @property
+    def calls(self) -> list[str]:
+        """The calls that give other bits here than where the book's result was computed."""
+        return self._arithmetic("calls")
+
+    def _arithmetic(self, of: str) -> list[str]:
+        book, here = (made.provenance.get("arithmetic", []) for made in (self.book, self.here))
+        if all(one in here for one in book) and all(one in book for one in here):
+            return []
+        return sorted({name for one in book for other in here for name in arithmetic.differing(one, other, of)})
 
     def __str__(self) -> str:
         """Print the outcome on one line."""
@@ -92,7 +109,7 @@ class Comparison:
         return f"{self.experiment}: {word}, {verdicts}, {inside}; largest relative difference {most:.1g}, of {name}"
 
 
-def book(name: str, root: Path) -> store.Stored:
+def committed(name: str, root: Path) -> store.Stored:
     """Return the committed result, fresh or not: on another machine its versions may be others.  Raises LabError."""
     try:
         return store.read_result(root / "results" / name, root)
@@ -102,7 +119,7 @@ def book(name: str, root: Path) -> store.Stored:
 
 def compare(name: str, root: Path) -> Comparison:
     """Compare the result recomputed last, in .lab/verify, with the book's."""
-    theirs, ours = book(name, root), store.read_result(verify_folder(root, name), root)
+    theirs, ours = committed(name, root), store.read_result(verify_folder(root, name), root)
     module = experiments.load(name, root)
     results = as_result(module, theirs), as_result(module, ours)
     claims = [

@@ -72,6 +72,7 @@ class TaskResult:
     result: str  # pickled
     seconds: float
     machine: str
+    arithmetic: dict[str, Any]  # what decides the last bits there
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from lab.errors import LabError
 from lab.keys import experiments, key
 from lab.pickling import pickled, unpickled
 from lab.results import codec
-from lab.workers import provenance
+from lab.workers import arithmetic, provenance
 from lab.workers.messages import (
     Failed,
     HandOut,
@@ -48,6 +48,7 @@ class TaskRunner:
         self.away = 0.0  # seconds between handing out and having the last result
         self.cost = 0.0  # seconds that the tasks took, wherever they were computed
         self.machines: set[str] = set()  # that helped
+        self.arithmetic: list[dict[str, Any]] = []  # theirs, each once
 
     def __call__(self, calls: list[str], what: str) -> list[str]:
         """Return the results of all tasks.  An exception in a helper is raised here, as if it had happened here."""
@@ -68,6 +69,8 @@ class TaskRunner:
                     found[number] = message.result
                     self.cost += message.seconds
                     self.machines.add(message.machine)
+                    if message.arithmetic not in self.arithmetic:
+                        self.arithmetic.append(message.arithmetic)
                 case TaskFailed():
                     raise _exception(message)
                 case Proceed():
@@ -98,7 +101,7 @@ def help_out(job: HelpOut, root: Path, tell: Tell, inbox: queue.Queue[Message]) 
         except Exception as error:
             tell(_failed_task(order.batch, error))
         else:
-            tell(TaskResult(order.batch, order.number, result, seconds, here))
+            tell(TaskResult(order.batch, order.number, result, seconds, here, arithmetic.here()))
 
 
 def prepare(wanted: key.Key) -> None:

@@ -24,7 +24,7 @@ from lab.keys import key
 from lab.results import store, write_errors
 from lab.results.lock import lock_of
 from lab.results.shared_cache import Shared
-from lab.workers import provenance, task_runner
+from lab.workers import arithmetic, provenance, task_runner
 from lab.workers.messages import (
     ComputeResult,
     Done,
@@ -153,10 +153,11 @@ def compute_result(
     With `away`, one that does not cut its work into tasks is handed out whole: then this process only waits for it.
     """
     runner = task_runner.TaskRunner(tell, inbox)
+    waited = away and not wanted.spreads  # for others, who compute all of it
     begin = time.perf_counter()
     tasks.through(runner)
     try:
-        if away and not wanted.spreads:
+        if waited:
             ((numbers, tables),) = tasks.spread(task_runner.whole, [(wanted.experiment, wanted.values)], "runs")
         else:
             task_runner.prepare(wanted)
@@ -164,12 +165,12 @@ def compute_result(
                 numbers, tables = task_runner.whole((wanted.experiment, wanted.values))
     finally:
         tasks.through(None)
+    mine = [] if waited else [arithmetic.here()]
     made = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - begin - runner.away + runner.cost, 2),  # all of it, on one core
-        "machine": "; ".join(
-            sorted({*([] if away and not wanted.spreads else [provenance.machine()]), *runner.machines})
-        ),
+        "machine": "; ".join(sorted(runner.machines | (set() if waited else {provenance.machine()}))),
+        "arithmetic": [*runner.arithmetic, *(one for one in mine if one not in runner.arithmetic)],
         "python": sys.version.split()[0],
         "versions": wanted.parts["versions"],
         "commit": provenance.commit(root),

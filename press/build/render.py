@@ -138,7 +138,7 @@ def _make(
 
     keys = keys | {file: chapters.latest(book, sources[file]) or keys[file] for file in sources if file not in chosen}
     pages = read_pages(book, sources, keys, tell)
-    files = references.files(pages)
+    files = references.page_files(pages)
     stamps = {name: _stamp(book, pages, files, name) for name in FORMATS}
     build = _stale(book, record, formats, stamps)
     keep = [name for name in FORMATS if name not in build and not _stale(book, record, [name], stamps)]

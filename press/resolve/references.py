@@ -36,7 +36,7 @@ class Draft:
     description: str = ""
 
 
-def files(pages: Iterable[Page]) -> set[str]:
+def page_files(pages: Iterable[Page]) -> set[str]:
     """Return the images and files that the pages show or link to, relative to the root."""
     pages = list(pages)
     return images(pages) | linked(pages)

@@ -244,7 +244,7 @@ def test_a_table_breaks_no_word_where_the_terminal_is_narrow(
     for width, lines in ((100, 2), (50, 3), (30, 4), (22, 5)):
         console = Console(width=width, highlight=False, markup=False)
         monkeypatch.setattr(show, "console", lambda console=console: console)
-        show.table(rows, head)
+        show.print_table(rows, head)
         printed = capsys.readouterr().out
         assert len(printed.splitlines()) == lines and max(map(len, printed.splitlines())) <= width, printed
         assert all(word in printed.split() for cell in rows[0] for word in cell.split())

@@ -17,7 +17,8 @@ from small_project import ENDLESS, TABLES, Project
 from lab.results import store
 from lab.results.lock import is_held, lock_of
 from lab.run import status
-from lab.run.scheduler import Job, run_jobs
+from lab.run.run_state import Job
+from lab.run.scheduler import run_jobs
 from lab.run.status import State
 from lab.workers.messages import Ended, Message, Started
 

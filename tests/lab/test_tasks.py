@@ -21,7 +21,8 @@ from lab.errors import LabError
 from lab.keys import key
 from lab.keys.experiments import find_root, load, names
 from lab.results import codec, store
-from lab.run.scheduler import Job, run_jobs
+from lab.run.run_state import Job
+from lab.run.scheduler import run_jobs
 from lab.tasks import spread
 from lab.workers.messages import Message
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import json
 import math
 import os
 import re
 import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +23,7 @@ from lab.results import store
 from lab.results.codec import Table
 from lab.results.store import Stored
 from lab.run.verification import NumberPair, _differences
-from lab.workers import provenance
+from lab.workers import arithmetic, provenance
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +157,51 @@ def test_numbers_that_are_no_estimates_are_listed_with_how_far_off_they_are(tabl
     _change(tables, longest=longest * 1.25)
     said = tables.shell("verify")
     assert re.search(r"^  relative differences: longest 0\.2$", said, re.M)
-    assert "same machine, code and versions, so every bit should be the same: please report this" in said
+    assert "the same arithmetic, code and versions, so every bit should be the same: please report this" in said
+
+
+def _elsewhere(project: Project, change: Callable[[dict[str, Any]], object]) -> str:
+    """Let the book's result come from a machine of the same name but other arithmetic; return what `verify` says."""
+    longest = store.read_result(project.result("tables"), project.root).numbers["longest"]
+    _change(project, longest=longest * 1.25)
+    there = store.read_result(project.result("tables"), project.root)
+    made = copy.deepcopy(there.provenance)
+    change(made)
+    store.write_result(project.result("tables"), project.root, dataclasses.replace(there, provenance=made))
+    return project.shell("verify")
+
+
+def test_a_machine_of_the_same_name_promises_no_bits_and_the_calls_that_differ_are_named(tables: Project) -> None:
+    def other_kernels(made: dict[str, Any]) -> None:
+        [one] = made["arithmetic"]
+        one["decided by"]["NumPy"] = "baseline"
+        one["calls"] |= {"numpy.exp": "another", "numpy.log": "another"}
+
+    said = _elsewhere(tables, other_kernels)
+    assert "another NumPy here; other bits come from numpy.exp, numpy.log\n" in said and "report this" not in said
+
+
+def test_a_result_that_does_not_say_how_it_was_computed_promises_no_bits(tables: Project) -> None:
+    said = _elsewhere(tables, lambda made: made.pop("arithmetic"))
+    assert "does not say what its last bits were decided by" in said and "report this" not in said
+
+
+def test_arithmetic_is_told_apart_by_its_bits_where_a_library_takes_another_version_of_a_function() -> None:
+    ask = "import numpy, json; from lab.workers import arithmetic; print(json.dumps(arithmetic.here()))"
+
+    def asked(**variables: str) -> dict[str, Any]:
+        done = subprocess.run([sys.executable, "-c", ask], env=os.environ | variables, capture_output=True, check=True)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    usual, again = asked(), asked()
+    assert usual == again and arithmetic.differing(usual, again, "calls") == []
+    best = usual["decided by"]["NumPy"]
+    if best == "baseline":
+        pytest.skip("NumPy has one version of each function for this processor")
+    plain = asked(NPY_DISABLE_CPU_FEATURES=best)
+    assert {"NumPy", "variables"} == set(arithmetic.differing(usual, plain, "decided by"))
+    assert "numpy.exp" in arithmetic.differing(usual, plain, "calls")
 
 
 def test_the_sign_of_a_zero_is_a_bit_like_any_other(tables: Project) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from experiments.batchnorm_regularization import batch_coupling
+from experiments import batchnorm_regularization
 from lab.device import VARIABLE
 from nets import ghost_norm, mlp, names, normed_mlp
 from nets.ghost_norm import LAYER, NONE, Norm, ghost, imaginary
@@ -17,7 +17,7 @@ from nets.normed_mlp import Weights
 
 SEEDS, BATCH, WIDTH = range(3), 12, 7
 NORMS = [NONE, LAYER, ghost(12), ghost(4), imaginary(12, 4)]
-IDS = ["none", "layer", "whole", "ghost", "drawn"]
+IDS = ["none", "layer", "whole", "ghost", "imaginary"]
 
 
 def _weights(seeds: range | list[int] = SEEDS) -> Weights:
@@ -165,9 +165,9 @@ def test_named_mutants_of_the_evaluation_are_caught(mutant: str, monkeypatch: py
 
 def test_jitter_is_the_standard_deviation_over_mates() -> None:
     weights, (x, _) = _weights(), _examples(40)
-    found = batch_coupling.jitter(weights, x, ghost(4), SEEDS, probes=5, draws=6)
+    found = batchnorm_regularization.jitter(weights, x, ghost(4), SEEDS, probes=5, mate_sets=6)
     for seed in SEEDS:
-        generator = torch.Generator().manual_seed(batch_coupling.MATES + seed)
+        generator = torch.Generator().manual_seed(batchnorm_regularization.MATES + seed)
         probes, mates = (torch.randint(40, shape, generator=generator) for shape in ((5,), (6, 3)))
         values = weights.embedding[seed][x].flatten(1) @ weights.hidden[seed]
         variances = []
@@ -185,14 +185,14 @@ def test_jitter_of_normal_values_follows_its_law() -> None:
     """
     weights = normed_mlp.init(range(8), 100, 100)
     x, _ = _examples(1000)
-    measured = batch_coupling.jitter(weights, x, ghost(8), range(8), probes=32, draws=32).mean().item()
+    measured = batchnorm_regularization.jitter(weights, x, ghost(8), range(8), probes=32, mate_sets=32).mean().item()
     assert measured == pytest.approx(ghost_norm.jitter_law(8), rel=0.05)
 
 
 @pytest.mark.parametrize("norm", NORMS[:4], ids=IDS[:4])
 def test_mates_matter_to_batch_norm_and_to_nothing_else(norm: Norm) -> None:
     weights, (x, _) = _weights(), _examples(2, len(SEEDS), BATCH)
-    change = batch_coupling.change(weights, norm, x[0], x[1])
+    change = batchnorm_regularization.change(weights, norm, x[0], x[1])
     if norm in (NONE, LAYER):
         assert torch.equal(change, torch.zeros(3, dtype=torch.float64))  # not one bit
     else:
@@ -201,7 +201,7 @@ def test_mates_matter_to_batch_norm_and_to_nothing_else(norm: Norm) -> None:
 
 def test_loss_as_training_sees_it_is_the_loss_with_the_batch_s_own_statistics() -> None:
     weights, (x, y) = _weights(), _examples(2, len(SEEDS), BATCH)
-    found = batch_coupling.loss_seen(weights, ghost(4), x, y)
+    found = batchnorm_regularization.loss_with_mates(weights, ghost(4), x, y)
     for seed in SEEDS:
         alone = Weights(*(kind[seed] for kind in weights))
         losses = [

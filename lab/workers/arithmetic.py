@@ -1,0 +1,163 @@
+"""What decides the last bits of a number on this machine, and which calls give other bits on another.
+
+Processors of one name do not compute the same.  NumPy, OpenBLAS, MKL, oneDNN, PyTorch and the C library each choose among
+several versions of a function by the processor's instructions, and cut matrices into blocks by the size of its caches; the
+versions add in different orders.  So the bits of a result are promised only where all of that is the same.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+VECTORS = ("fma", "avx", "amx", "asimd", "sve", "neon")  # instructions that numerical libraries choose by
+CHOICES = ("NPY_", "OPENBLAS_", "ATEN_", "MKL_", "ONEDNN_", "DNNL_", "GLIBC_")  # variables that overrule their choice
+
+
+@cache
+def here() -> dict[str, Any]:
+    """Return what decides the bits in this process, by name, and the bits that calls of the libraries it has loaded give."""
+    return {"decided by": dict(_deciding()), "calls": dict(_calls())}
+
+
+def differing(one: dict[str, Any], other: dict[str, Any], of: str) -> list[str]:
+    """Return what differs between two machines, by name: of what is "decided by", or of the "calls"."""
+    names = one[of].keys() | other[of].keys()
+    return sorted(name for name in names if one[of].get(name) != other[of].get(name))
+
+
+def _deciding() -> Iterator[tuple[str, str]]:
+    info = _cpuinfo()
+    numbers = [
+        f"{name} {info[key]}"
+        for name, key in (("family", "cpu family"), ("model", "model"), ("stepping", "stepping"))
+        if key in info
+    ]
+    yield "processor", " ".join([info.get("vendor_id", "") or platform.machine(), *numbers])
+    flags = info.get("flags", info.get("Features", "")).split()
+    yield "vectors", " ".join(sorted(flag for flag in flags if flag.startswith(VECTORS)))
+    yield "caches", " ".join(_caches())
+    yield "C library", " ".join(platform.libc_ver())
+    yield (
+        "variables",
+        " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(CHOICES) and "THREADS" not in k),
+    )
+    if core := sys.modules.get("numpy._core._multiarray_umath"):
+        yield "NumPy", " ".join(name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)) or "baseline"
+    for file in _loaded("openblas"):
+        yield f"OpenBLAS of {Path(file).parent.name.partition('.')[0]}", _openblas(file)
+    if torch := sys.modules.get("torch"):
+        yield "PyTorch", torch.backends.cpu.get_cpu_capability()
+        built = [line.strip(" -") for line in torch.__config__.show().splitlines()]
+        yield "MKL, oneDNN", "; ".join(line.partition(" for ")[0] for line in built if line.startswith("Intel(R)"))
+
+
+def _calls() -> Iterator[tuple[str, str]]:
+    """Yield a hash of what each call gives for the same numbers."""
+    if "numpy" not in sys.modules:
+        return
+    import numpy as np
+
+    large = (np.arange(1, 65537) * 40503 % 65537 / 65537 * 4 - 2).reshape(256, 256)  # no pattern; the same everywhere
+    made = _numpy(np, large)
+    if "scipy.special" in sys.modules:
+        from scipy import special
+
+        made |= {"scipy.special.ndtr": special.ndtr(large), "scipy.special.erfinv": special.erfinv(large / 4)}
+    if torch := sys.modules.get("torch"):
+        made |= _torch(torch, large, "float32") | _torch(torch, large, "float64")
+    for name, value in made.items():
+        yield name, sha256(np.asarray(value).tobytes()).hexdigest()[:12]
+
+
+def _numpy(np: Any, large: Any) -> dict[str, Any]:
+    a = large[:64, :64]
+    x, positive, narrow = a.ravel(), np.abs(a) + 0.1, a.astype(np.float32)
+    return {
+        "numpy.sin": np.sin(x),
+        "numpy.exp": np.exp(x),
+        "numpy.log": np.log(positive),
+        "numpy.tanh": np.tanh(x),
+        "numpy.log1p": np.log1p(positive),
+        "numpy.power": positive**0.3,
+        "numpy.exp float32": np.exp(narrow),
+        "numpy.log float32": np.log(positive.astype(np.float32)),
+        "numpy.tanh float32": np.tanh(narrow),
+        "numpy.sum": np.exp(x[:4001]).sum(),
+        "numpy.std": a.std(axis=0),
+        "numpy.einsum": np.einsum("ij,kj->ik", a, a),
+        "numpy.dot": x @ x,
+        "numpy.matmul": a @ a,
+        "numpy.matmul by a vector": a @ x[:64],
+        "numpy.matmul large": large @ large,
+        "numpy.matmul float32": narrow @ narrow,
+        "numpy.linalg.eigvalsh": np.linalg.eigvalsh(a + a.T),
+    }
+
+
+def _torch(torch: Any, large: Any, kind: str) -> dict[str, Any]:
+    wide = torch.tensor(large, dtype=getattr(torch, kind))
+    m, batch = wide[:64, :64], wide[:64, :64].reshape(8, 32, 16)
+    functional = torch.nn.functional
+    made = {
+        "exp": m.exp(),
+        "log": (m.abs() + 0.1).log(),
+        "tanh": m.tanh(),
+        "sum": m.exp().flatten()[:4001].sum(),
+        "std": m.std(0),
+        "log_softmax": m.log_softmax(1),
+        "matmul": m @ m,
+        "matmul large": wide @ wide,
+        "bmm": torch.bmm(batch, batch.mT),
+        "nn.functional.linear": functional.linear(m[:, :30], m[:, 30:60], m[0]),
+        "nn.functional.cross_entropy": functional.cross_entropy(m[:, :27], torch.arange(64) % 27),
+    }
+    return {f"torch.{name} {kind}": value.numpy() for name, value in made.items()}
+
+
+@cache
+def _cpuinfo() -> dict[str, str]:
+    """Return what Linux says of the first processor; elsewhere nothing."""
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _caches() -> Iterator[str]:
+    for place in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        try:
+            level, kind, size = ((place / name).read_text().strip() for name in ("level", "type", "size"))
+        except OSError:
+            continue
+        if kind != "Instruction":
+            yield f"L{level} {size}"
+
+
+def _loaded(word: str) -> list[str]:
+    """Return the shared libraries of this process with a word in their names."""
+    try:
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    return sorted({line.split(maxsplit=5)[-1] for line in lines if word in line and ".so" in line})
+
+
+def _openblas(file: str) -> str:
+    library = ctypes.CDLL(file)
+    for name in ("scipy_openblas_get_config64_", "scipy_openblas_get_config", "openblas_get_config"):
+        if hasattr(library, name):
+            asked = getattr(library, name)
+            asked.restype = ctypes.c_char_p
+            said = asked().decode().split()
+            return f"{said[1]} {said[-2]}"  # its version, and the processor it takes this one for
+    return "unknown"
