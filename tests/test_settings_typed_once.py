@@ -37,6 +37,7 @@ NOT_YET = tuple(
     - {"batch_average", "cross_entropy", "momentum_ema", "squashing"}
     - {"identity_depth", "initial_loss", "kaiming", "tanh_gain"}
     - {"batchnorm_regularization", "loss_log"}
+    - {"dead_neurons", "hockey_stick", "saturation", "zero_init"}
 )
 # Parameters that are bound to each other, and so cannot be varied one by one: for the two settings.
 BOUND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -57,6 +58,8 @@ BY_CHANCE = {
     ("initial_loss", 100.0, "shrink"): "the lecture's factor on the last layer, 1/100",
     ("initial_loss", 0.01, "figures.loss"): "the same",
     ("momentum_ema", 100.0, ""): "1 / (1 - 0.99), the window of one of the betas",
+    ("zero_init", 10.0, ""): "a factor of ten, and powers of ten",
+    ("zero_init", 100.0, "verdicts"): "per cent: all units are distinct",
 }
 
 NUMBER = re.compile(r"(?<![\w./−-])\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w/]|[.,]\d|\s?%)")  # shares in % are no setting
@@ -289,7 +292,9 @@ def test_numbers_are_found_in_texts_as_digits_and_as_words_but_not_where_they_me
 
 
 def test_other_settings_share_no_number_with_the_book_but_what_tuples_keep(tmp_path: Path) -> None:
-    module = load("kaiming", ROOT)
+    if not names(ROOT):
+        pytest.skip("the book has no question")
+    module = load(names(ROOT)[-1], ROOT)
     one, other = other_settings(module, tmp_path)
     book = vars(module.Params())
     for params in (one, other):
