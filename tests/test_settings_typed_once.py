@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib as mpl
@@ -152,7 +153,8 @@ def rendered(source: Source, results: dict[str, Any], monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(lab.chapter, "read", read)
     monkeypatch.setattr(lab.book.verdicts, "as_result", read)
-    monkeypatch.setattr(lab.book.verdicts, "book_result", lambda *_: None)
+    stored = SimpleNamespace(provenance={"seconds": 0.0})  # of no registration: the rules are looked at elsewhere
+    monkeypatch.setattr(lab.book.verdicts, "book_result", lambda *_: stored)
     monkeypatch.setattr(lab.chapter, "colophon", lambda *_: Markdown(""))  # of the book's run, which this is not
     found, variables = Rendering(), {"__name__": "__main__"}
     for chunk in source.chunks:

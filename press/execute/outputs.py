@@ -16,11 +16,6 @@ _NUMPY = re.compile(r"\bnp\.\w+\(")  # the name of a type, in the repr of a numb
 _WARNING_PLACE = re.compile(r"^\S*ipykernel_\d+/\d+\.py:\d+: ", re.MULTILINE)
 
 
-def file_name(label: str) -> str:
-    """Return a file's name for the outputs of a cell."""
-    return re.sub(r"[^\w-]+", "-", label)
-
-
 def without_names(outputs: list[Output]) -> list[Output]:
     """Drop the results that stand beside a figure and only name it: `<Axes: >`, `[<matplotlib...>]`, `Text(0.5, ...)`."""
     image = any(_IMAGES.keys() & output.get("data", {}).keys() for output in outputs)

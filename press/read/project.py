@@ -24,7 +24,7 @@ def read_project(root: Path) -> Book:
     root = root.resolve()
     if not (root / FILE).is_file():
         raise SourceError(FILE, 0, f"there is none in {root}", "run from the folder of the book")
-    config, lines = yaml_lines.load(read_text(root, FILE), FILE)
+    config, lines = yaml_lines.load_yaml(read_text(root, FILE), FILE)
     if not isinstance(config, dict):
         raise SourceError(FILE, 1, "there are no settings in it", "see the book project's own _quarto.yml")
     settings.check_settings(config, lines)
@@ -64,7 +64,7 @@ def read_project(root: Path) -> Book:
 def site_files(book: Book) -> list[Path]:
     """Return the files that are part of the site because _quarto.yml names them, relative to the root."""
     named = [*book.css, *([book.favicon] if book.favicon else [])]
-    return sorted({*map(Path, named), *globs.files(book.root, book.resources, book.output_dir)})
+    return sorted({*map(Path, named), *globs.matching(book.root, book.resources, book.output_dir)})
 
 
 def _output_dir(root: Path, name: str, output_file: str, lines: yaml_lines.Lines) -> Path:
