@@ -37,15 +37,17 @@ NOT_YET = tuple(
     set(names(ROOT))
     - {"batch_average", "cross_entropy", "momentum_ema", "squashing"}
     - {"identity_depth", "initial_loss", "kaiming", "tanh_gain"}
+    - {"batchnorm_regularization", "loss_log"}
     - {"dead_neurons", "hockey_stick", "saturation", "zero_init"}
 )
 # Parameters that are bound to each other, and so cannot be varied one by one: for the two settings.
 BOUND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "batch_average": ({"batch": 8}, {"batch": 32}),
     "batchnorm_regularization": (
-        {"batch": 18, "groups": (18, 9, 3), "drawn": 9},
-        {"batch": 20, "groups": (20, 10, 5), "drawn": 10},
+        {"batch": 18, "groups": (18, 9, 3), "imitated": 9},
+        {"batch": 20, "groups": (20, 10, 5), "imitated": 10},
     ),
+    "loss_log": ({"late_lr": 0.04}, {"late_lr": 0.03}),  # texts speak of the ratio of the two rates
 }
 # Numbers that stand in a text for a reason of their own and are a parameter's default by chance: question, number, and a
 # part of the place (nothing: wherever it stands).
