@@ -160,6 +160,17 @@ def test_a_chapter_moved_into_a_part_is_set_as_in_a_fresh_book(make_book: MakeBo
     assert found == files(root)["_book/a-book.pdf"]
 
 
+def test_a_heading_stands_in_the_contents_without_its_links_and_notes(make_book: MakeBook) -> None:
+    heading = "## See [*two*](two.qmd), `x`{.python}^[A note.] and [there]{#there} {#sec-a}"
+    root = make_book({"one.qmd": f"# One {{#sec-one}}\n\n{heading}\n\nText.\n"})
+    render(root)
+    page = files(root)["_book/one.html"].decode()
+    contents = page.partition('<nav id="TOC"')[2].partition("</nav>")[0]
+    entry = '<span class="header-section-number">1.1</span> See <em>two</em>, <code>x</code> and there</a>'
+    assert f'<a href="#sec-a">{entry}' in contents
+    assert 'href="two.html"><em>two</em></a>' in page and page.count('id="there"') == 1
+
+
 def test_a_chapter_that_is_left_alone_shows_its_newest_outputs(make_book: MakeBook) -> None:
     root = make_book({"one.qmd": CELL.replace("1 + 1", "len(open('runs').read())")})
     for number, key in enumerate(("first", "second", "first", "third"), 1):
