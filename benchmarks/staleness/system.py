@@ -35,7 +35,11 @@ class System:
     writer = False  # `run` makes two writers possible
 
     def __post_init__(self) -> None:
-        self.root, self.installed, self.ticks = self.home / "project", self.home / "site-packages", self.home / "site-packages/ticks"
+        self.root, self.installed, self.ticks = (
+            self.home / "project",
+            self.home / "site-packages",
+            self.home / "site-packages/ticks",
+        )
         self.variables: dict[str, str] = {}
         self.parameters = dict(PARAMETERS)
         self.formats = ["html"]
