@@ -16,7 +16,7 @@ from press.read.qmd import Cell, parse
 ROOT = Path(__file__).resolve().parents[1]
 # Chapters that still show parts of functions.
 NOT_YET = {
-    *("batchnorm_regularization", "forgiving", "loss_log"),
+    "forgiving",
 }
 
 

@@ -84,6 +84,11 @@ def test_corrected_and_dampened_averages_are_the_two_that_pandas_knows(gradients
     assert dampened == pytest.approx(frame.ewm(alpha=1 - beta, adjust=False).mean().to_numpy(), rel=TIGHT, abs=TIGHT)
 
 
+def test_effective_size_counts_equal_weights_whatever_their_sum() -> None:
+    weights = torch.tensor([[0.5, 3.0, 0.0], [0.5, 3.0, 2.0], [0.0, 3.0, 0.0]])  # [value, average]
+    assert ema.effective_size(weights, 0).tolist() == pytest.approx([2, 3, 1])
+
+
 def test_average_of_a_ramp_lags_by_the_mean_age() -> None:
     """The chapter's rule for the lag: in the end, the average of t is t - beta / (1 - beta)."""
     ramp = torch.arange(2000.0, dtype=torch.float64)[:, None]
