@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOT_YET = tuple(
     set(names(ROOT))
     - {"batch_average", "cross_entropy", "momentum_ema", "squashing"}
-    - {"identity_depth", "initial_loss", "kaiming", "tanh_gain"}
+    - {"forgiving", "identity_depth", "initial_loss", "kaiming", "tanh_gain"}
 )
 # Parameters that are bound to each other, and so cannot be varied one by one: for the two settings.
 BOUND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -51,6 +51,8 @@ BY_CHANCE = {
     ("batch_average", 16.0, ""): "the notes' own number, in the question",
     ("batch_average", 10.0, ""): "the base of a power",
     ("cross_entropy", 5.0, ""): "tensors that a formula keeps",
+    ("forgiving", 5.0, "len("): "how many kinds of network there are",
+    ("forgiving", 6.0, "len("): "how many learning rates there are",
     ("identity_depth", 64.0, "table(shown"): "the layer at which powers of 1/4 become subnormal in float32",
     ("initial_loss", 100.0, "shrink"): "the lecture's factor on the last layer, 1/100",
     ("initial_loss", 0.01, "figures.loss"): "the same",
