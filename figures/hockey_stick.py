@@ -1,4 +1,4 @@
-"""Figures of the chapter on the easy gains of a bad start."""
+"""Figures of the chapter on the easy gains of a bad initialisation."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.hockey_stick import UNIFORM, Result
-from figures.style import ACCENT, CONTROL, INK, MEASURED, PREDICTED, SERIES, band, canvas, label
+from experiments.hockey_stick import UNIFORM, VOCABULARY, Result
+from figures.style import ACCENT, CONTROL, INK, MEASURED, PREDICTED, SERIES, band, canvas, label, log_ticks
 
 DOTTED = (0, (1, 2))
-NAMED = (1, 10, 100, 1000, 8000)  # steps that are written beside the bad run's path
+LN = f"ln {VOCABULARY}"
 
 
 def loss(result: Result) -> Figure:
-    """Loss against step: the whole fall on plain axes, and its end on logarithmic ones."""
+    """Loss against step: the whole fall on plain axes; its end with steps on a logarithmic one, and the steps behind."""
     figure, (left, right) = canvas(height=3.7, columns=2)
-    bad, fixed = (_rows(result, start) for start in ("bad", "fixed"))
+    bad, fixed = (_rows(result, init) for init in ("bad", "fixed"))
     last = int(bad["step"].max())
     _curve(left, bad, SERIES[0].marker, MEASURED)
     _curve(left, fixed, SERIES[2].marker, ACCENT, SERIES[2].dash)
     left.axhline(UNIFORM, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
-    left.set(xlabel="step", ylabel="loss on the training set (nats)", ylim=(0, 28), xlim=(-0.03 * last, last))
-    label(left, "bad start", 500, float(bad["loss"].iloc[2]), MEASURED, xytext=(0, 0))
-    label(left, "ln 27", last, UNIFORM, INK, ha="right", va="bottom", xytext=(0, 2))
-    label(left, "fixed start", last, float(fixed["loss"].iloc[-1]), ACCENT, ha="right", va="top", xytext=(0, -4))
+    left.set(xlabel="step", ylabel="loss on the training set (nats)", xlim=(-0.03 * last, last))
+    left.set(ylim=(0, 1.07 * bad["loss"].max()))
+    label(left, "bad initialisation", last / 16, 0.85 * float(bad["loss"].iloc[0]), MEASURED, xytext=(0, 0))
+    label(left, LN, last, UNIFORM, INK, ha="right", va="bottom", xytext=(0, 2))
+    label(
+        left, "fixed initialisation", last, float(fixed["loss"].iloc[-1]), ACCENT, ha="right", va="top", xytext=(0, -4)
+    )
 
     for rows, marker, colour, dash in (
         (bad, SERIES[0].marker, MEASURED, "-"),
@@ -32,40 +35,44 @@ def loss(result: Result) -> Figure:
     ):
         _curve(right, rows[rows["step"] > 0], marker, colour, dash)
     right.axhline(UNIFORM, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
-    end = float(bad["loss"].iloc[-1])
-    reached = last - result.behind.mean
+    end, lowest = float(bad["loss"].iloc[-1]), float(fixed["loss"].min())
+    reached = last - result.steps_behind.mean
     right.annotate(
         "", (reached, end), (last, end), arrowprops={"arrowstyle": "->", "color": INK, "linewidth": 0.9}, zorder=1
     )
-    behind = f"{result.behind.mean:,.0f} steps\nbehind"
+    behind = f"{result.steps_behind.mean:,.0f} steps\nbehind"
     label(right, behind, 0.1 * last, end, INK, ha="center", va="bottom", xytext=(2, 2))
-    label(right, "ln 27", 1, UNIFORM, INK, va="bottom", xytext=(0, 2))
-    right.set(xlabel="step", xscale="log", ylim=(2.2, 4.0), xlim=(0.8, 1.25 * last))
+    label(right, LN, 1, UNIFORM, INK, va="bottom", xytext=(0, 2))
+    right.set(xlabel="step", xscale="log", ylim=(lowest - 0.05, UNIFORM + 0.7), xlim=(0.8, 1.25 * last))
     return figure
 
 
 def plane(result: Result) -> Figure:
-    """Loss against spread of the logits: the way of pure shrinking, and the ways that training takes."""
+    """Loss against standard deviation of the logits: pure shrinking, and the paths that training takes."""
     figure, axis = canvas(height=4.4)
-    path = result.path
-    axis.plot(path["spread"], path["loss"], color=PREDICTED, linestyle=SERIES[1].dash, zorder=1)
-    bad, fixed = (_rows(result, start) for start in ("bad", "fixed"))
-    axis.plot(bad["spread"], bad["loss"], marker=SERIES[0].marker, color=MEASURED)
-    axis.plot(fixed["spread"], fixed["loss"], marker=SERIES[2].marker, color=ACCENT, linestyle=SERIES[2].dash)
+    uninformed = result.uninformed
+    axis.plot(uninformed["std"], uninformed["loss"], color=PREDICTED, linestyle=SERIES[1].dash, zorder=1)
+    bad, fixed = (_rows(result, init) for init in ("bad", "fixed"))
+    axis.plot(bad["std"], bad["loss"], marker=SERIES[0].marker, color=MEASURED)
+    axis.plot(fixed["std"], fixed["loss"], marker=SERIES[2].marker, color=ACCENT, linestyle=SERIES[2].dash)
     axis.axhline(UNIFORM, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
-    for step, rows in bad[bad["step"].isin(NAMED)].groupby("step"):
-        text = f"{step:,}" + (" step" if step == 1 else "")
-        beside = (7, -3) if step != NAMED[-1] else (-2, -10)
-        label(axis, text, rows["spread"].iloc[0], rows["loss"].iloc[0], MEASURED, xytext=beside)
-    label(axis, "pure shrinking", 2.2, 6.4, PREDICTED, ha="right", xytext=(0, 0))
-    label(axis, "bad start", bad["spread"].iloc[0], bad["loss"].iloc[0], MEASURED, ha="right", xytext=(-8, 5))
-    label(axis, "fixed start", fixed["spread"].iloc[0], fixed["loss"].iloc[0], ACCENT, va="top", xytext=(-8, -8))
-    label(axis, "ln 27", 0.06, UNIFORM, INK, va="bottom", xytext=(0, 3))
-    axis.set(xlabel="spread of the logits", ylabel="loss on the training set (nats)", xscale="log", yscale="log")
-    axis.set(xlim=(0.055, 24), ylim=(2.1, 34), yticks=[2.5, 3, 5, 10, 20, 30])
-    axis.set_yticklabels(["2.5", "3", "5", "10", "20", "30"])
-    axis.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
-    axis.tick_params(axis="y", which="minor", labelleft=False)
+    for place, row in enumerate(_named(bad)):
+        text = f"{row['step']:,}" + (" step" if row["step"] == 1 else " steps" if place == 0 else "")
+        beside = (7, -3) if row["step"] != bad["step"].iloc[-1] else (-2, -10)
+        label(axis, text, row["std"], row["loss"], MEASURED, xytext=beside)
+    shrinking = uninformed.iloc[(uninformed["std"] > 2.2).argmax()]
+    label(
+        axis, "pure shrinking", shrinking["std"], shrinking["loss"], PREDICTED, ha="right", va="bottom", xytext=(-4, 6)
+    )
+    label(axis, "bad initialisation", bad["std"].iloc[0], bad["loss"].iloc[0], MEASURED, ha="right", xytext=(-8, 5))
+    label(axis, "fixed initialisation", fixed["std"].iloc[0], fixed["loss"].iloc[0], ACCENT, va="top", xytext=(-8, -8))
+    left = float(uninformed["std"].min())
+    label(axis, LN, 1.1 * left, UNIFORM, INK, va="bottom", xytext=(0, 3))
+    axis.set(xlabel="standard deviation of the logits", ylabel="loss on the training set (nats)")
+    axis.set(xscale="log", yscale="log", xlim=(left, 1.2 * float(uninformed["std"].max())))
+    axis.set(ylim=(0.9 * float(fixed["loss"].min()), 1.2 * float(bad["loss"].max())))
+    log_ticks(axis.xaxis)
+    log_ticks(axis.yaxis, (1, 2, 3, 5))
     return figure
 
 
@@ -75,8 +82,15 @@ def parts(result: Result) -> Figure:
     rows = _rows(result, "bad")
     rows = rows[rows["step"] > 0]
     for column, look, colour, name, at, placement in (
-        ("shrunk", SERIES[1], PREDICTED, "first logits, shrunk\nto the same spread", 7, {"xytext": (2, 17)}),
-        ("forgotten", SERIES[3], CONTROL, "what is left of\nthe first logits", 5, {"xytext": (6, 17)}),
+        (
+            "shrunk",
+            SERIES[1],
+            PREDICTED,
+            "first logits, shrunk to the\nsame standard deviation",
+            7,
+            {"xytext": (2, 17)},
+        ),
+        ("forgotten", SERIES[3], CONTROL, "what remains of\nthe first logits", 5, {"xytext": (6, 17)}),
         ("loss", SERIES[0], MEASURED, "the bad run", 4, {"ha": "right", "xytext": (-6, -8)}),
     ):
         axis.plot(rows["step"], rows[column], marker=look.marker, color=colour, linestyle=look.dash)
@@ -84,15 +98,22 @@ def parts(result: Result) -> Figure:
         place = rows.iloc[min(at, len(rows) - 1)]
         label(axis, name, place["step"], place[column], colour, **placement)
     axis.axhline(UNIFORM, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
-    label(axis, "ln 27", 1, UNIFORM, INK, va="bottom", xytext=(0, 2))
-    axis.set(xlabel="step", ylabel="loss (nats)", xscale="log", yscale="log", ylim=(2.2, 32))
-    axis.set(yticks=[3, 5, 10, 20, 30], yticklabels=["3", "5", "10", "20", "30"])
-    axis.tick_params(axis="y", which="minor", labelleft=False)
+    label(axis, LN, rows["step"].iloc[0], UNIFORM, INK, va="bottom", xytext=(0, 2))
+    axis.set(xlabel="step", ylabel="loss (nats)", xscale="log", yscale="log")
+    axis.set(ylim=(0.9 * float(rows["loss"].min()), 1.3 * float(rows["shrunk"].max())))
+    log_ticks(axis.yaxis, (1, 2, 3, 5))
     return figure
 
 
-def _rows(result: Result, start: str) -> pd.DataFrame:
-    return result.curves[result.curves["start"] == start]
+def _named(rows: pd.DataFrame) -> list[pd.Series]:
+    """Return the evaluations that are named in the plane: the last one, and the first in each decade of steps."""
+    steps = rows["step"]
+    decades = [steps[steps >= 10**power].index[0] for power in range(6) if (steps >= 10**power).any()]
+    return [rows.loc[index] for index in dict.fromkeys([*decades, steps.index[-1]])]
+
+
+def _rows(result: Result, init: str) -> pd.DataFrame:
+    return result.curves[result.curves["init"] == init]
 
 
 def _curve(

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
 
 # Okabe and Ito's colours: told apart with every common form of colour blindness, on paper and on screen.
@@ -114,6 +116,13 @@ def _luminance(colour: str) -> float:
     """Relative luminance of an sRGB colour (IEC 61966-2-1), 0 to 1."""
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour))
     return float(0.2126 * red + 0.7152 * green + 0.0722 * blue)
+
+
+def log_ticks(axis: Axis, multiples: tuple[float, ...] = (1,)) -> None:
+    """Write plain numbers along a logarithmic axis: these multiples of powers of ten."""
+    axis.set_major_locator(LogLocator(subs=multiples))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
 
 
 def band(axis: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str) -> None:

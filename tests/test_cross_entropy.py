@@ -237,6 +237,19 @@ def test_smoke_run_finds_the_thresholds_of_float32(smoke: Result) -> None:
     _assert_limits(smoke.thresholds, smoke.limits, ["float32"])
     _assert_map(smoke.error_map, SMOKE.map_step)
     assert smoke.library_error < 1e-6 and math.isnan(smoke.subtracted_overflow)
+    assert smoke.zero_loss == pytest.approx(24 * math.log(2), abs=1e-5)
+    assert smoke.zero_gradient == pytest.approx(150 / 2 * math.log(2), abs=1e-4)
+
+
+def test_errors_are_relative_above_one_nat_and_absolute_below() -> None:
+    """A loss that is 2 % too large, at a gap of 50 either way: the true losses are 50 and 2e-22."""
+
+    def too_large(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = "mean") -> torch.Tensor:
+        return 1.02 * formulas.library(logits, y, reduction=reduction)
+
+    value, gradient = limits._errors(too_large, torch.tensor([[0.0, 50.0], [50.0, 0.0]]))
+    assert value.tolist() == pytest.approx([0.02, 0], abs=1e-6)
+    assert gradient.tolist() == pytest.approx([0.02, 0], abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ import pytest
 import torch
 
 from experiments import hockey_stick
-from experiments.hockey_stick import CLAIMS, SMOKE, UNIFORM, Params, Result, logit_scale
+from experiments.hockey_stick import CLAIMS, SMOKE, UNIFORM, Params, Result
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
 from nets import initialisation, logit_statistics, mlp, names, sgd
 from nets.mlp import Weights
 
-LETTERS = 27
+VOCABULARY = 27
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +41,21 @@ def smoke(size: Params) -> Result:
     return hockey_stick.run(size)
 
 
-def _normal(spread: float, letters: int = LETTERS) -> tuple[torch.Tensor, names.Counts]:
-    """Return logits of no network, centred, where every letter is right once after each context."""
-    logits = spread * logit_statistics.normal_logits(4000, letters, seed=3)
+def _normal(std: float, vocabulary: int = VOCABULARY) -> tuple[torch.Tensor, names.Counts]:
+    """Return logits of no network, centred, where every character is correct once after each context."""
+    logits = std * logit_statistics.normal_logits(4000, vocabulary, seed=3)
     return logits - logits.mean(1, keepdim=True), names.Counts(torch.zeros(4000, 3), torch.ones_like(logits))
 
 
 # The algebra
 
 
-@pytest.mark.parametrize("letters", [2, 3, 27])
-def test_cosine_of_large_normal_logits_is_the_chapters_formula(letters: int) -> None:
-    """At a spread of 3000 softmax is a maximum; 4,000 contexts leave about 1 % of noise."""
-    expected = logit_statistics.expected_maximum(letters) / (letters - 1) * math.sqrt(letters / 2)
-    assert logit_scale.aim(*_normal(3000.0, letters)) == pytest.approx(expected, rel=0.02)
+@pytest.mark.parametrize("vocabulary", [2, 3, 27])
+def test_cosine_of_large_normal_logits_is_the_chapters_formula(vocabulary: int) -> None:
+    """At a standard deviation of 3000 softmax is a maximum; 4,000 contexts leave about 1 % of noise."""
+    expected = logit_statistics.expected_maximum(vocabulary) / (vocabulary - 1) * math.sqrt(vocabulary / 2)
+    assert hockey_stick.expected_cosine(vocabulary) == pytest.approx(expected, rel=1e-12)
+    assert hockey_stick.cosine(*_normal(3000.0, vocabulary)) == pytest.approx(expected, rel=0.02)
 
 
 def test_cosine_is_that_of_autograds_gradient() -> None:
@@ -65,13 +66,15 @@ def test_cosine_is_that_of_autograds_gradient() -> None:
     logits = (logits - logits.mean(1, keepdim=True)).requires_grad_()
     (gradient,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, y), logits)
     expected = torch.nn.functional.cosine_similarity(gradient.flatten(), logits.flatten(), dim=0).item()
-    assert logit_scale.aim(logit_scale.centred(weights, 0, data), data) == pytest.approx(expected, rel=1e-12)
+    assert hockey_stick.cosine(hockey_stick.centred_logits(weights, 0, data), data) == pytest.approx(
+        expected, rel=1e-12
+    )
 
 
 def test_logits_that_only_shrank_are_shrunk_and_forgotten_by_as_much() -> None:
     first, data = _normal(5.0)
-    found = logit_scale.fall(0.3 * first, first, data)
-    assert found.left == pytest.approx(0.3, rel=1e-12)
+    found = hockey_stick.fall(0.3 * first, first, data)
+    assert found.remaining == pytest.approx(0.3, rel=1e-12)
     assert found.shrunk == pytest.approx(found.loss, rel=1e-12) and found.forgotten == pytest.approx(
         found.loss, rel=1e-12
     )
@@ -80,9 +83,20 @@ def test_logits_that_only_shrank_are_shrunk_and_forgotten_by_as_much() -> None:
 def test_logits_that_were_replaced_are_forgotten_and_not_shrunk() -> None:
     first, data = _normal(5.0)
     other = first.roll(1, 0)  # each context gets another's logits: as large, and unrelated
-    found = logit_scale.fall(other, first, data)
-    assert abs(found.left) < 0.02 and found.forgotten == pytest.approx(UNIFORM, abs=0.02)
-    assert found.shrunk == pytest.approx(logit_scale.loss(first, data), rel=1e-9)
+    found = hockey_stick.fall(other, first, data)
+    assert abs(found.remaining) < 0.02 and found.forgotten == pytest.approx(UNIFORM, abs=0.02)
+    assert found.shrunk == pytest.approx(hockey_stick.loss(first, data), rel=1e-9)
+
+
+def test_the_code_that_the_chapter_shows_agrees() -> None:
+    x, y = names.contexts(["emma", "ava", "olivia", "bob"])
+    first, logits = (mlp.logits(mlp.init([seed], 12, dtype=torch.float64), x)[0] for seed in (4, 5))
+    counts = names.Counts(torch.arange(len(x))[:, None], torch.nn.functional.one_hot(y, VOCABULARY).double())
+    centred = [each - each.mean(1, keepdim=True) for each in (first + logits, first)]
+    found = hockey_stick.fall(*centred, counts)
+    assert found.remaining > 0.5 and found.std > 1
+    shrunk, forgotten = hockey_stick.plain_fall(first + logits, first, y)
+    assert (shrunk, forgotten) == pytest.approx((found.shrunk, found.forgotten), rel=1e-9)
 
 
 def test_best_scale_of_known_frequencies_costs_their_entropy() -> None:
@@ -91,43 +105,44 @@ def test_best_scale_of_known_frequencies_costs_their_entropy() -> None:
     shares = following / following.sum(1, keepdim=True)
     entropy = -float((following * shares.log()).sum() / following.sum())
     data = names.Counts(torch.zeros(2, 3), following)
-    assert logit_scale.best(5 * shares.log(), data) == pytest.approx(entropy, abs=1e-9)
+    assert hockey_stick.best_scale_loss(5 * shares.log(), data) == pytest.approx(entropy, abs=1e-9)
     wrong = -shares.log()  # the wrong way round: the best factor is none at all
-    assert logit_scale.best(wrong, data) == pytest.approx(math.log(3), abs=1e-4)
+    assert hockey_stick.best_scale_loss(wrong, data) == pytest.approx(math.log(3), abs=1e-4)
 
 
 # The committed result
 
 
 def test_bad_run_leaves_the_path_of_pure_shrinking_at_once_and_stays_below_it(result: Result) -> None:
-    path, bad = result.path, result.curves[result.curves["start"] == "bad"]
-    theory = np.interp(bad["spread"], path["spread"], path["loss"])
+    uninformed, bad = result.uninformed, result.curves[result.curves["init"] == "bad"]
+    theory = np.interp(bad["std"], uninformed["std"], uninformed["loss"])
     assert theory[0] == pytest.approx(bad["loss"].iloc[0], rel=0.03)  # it begins there
     assert (bad["loss"].iloc[1:] < theory[1:] - 0.5).all()
-    assert (np.diff(bad["loss"]) < 0).all() and (np.diff(bad["spread"]) < 0).all()
+    assert (np.diff(bad["loss"]) < 0).all() and (np.diff(bad["std"]) < 0).all()
 
 
 def test_first_step_aims_where_the_formula_says(result: Result) -> None:
-    """Within 10 %: the formula is for infinite spread; normal logits of spread 13 give 0.293, counted below."""
-    assert result.aim.mean == pytest.approx(result.aim_predicted, rel=0.1)
-    finite = logit_scale.aim(*_normal(result.first_spread.mean / math.sqrt(26 / 27)))
-    assert result.aim.low - 0.005 < finite < result.aim.high + 0.005
+    """Within 10 %: the formula is for infinite standard deviation; normal logits of 13 give 0.293, counted below."""
+    assert result.cosine.mean == pytest.approx(result.cosine_predicted, rel=0.1)
+    finite = hockey_stick.cosine(*_normal(result.initial_std.mean / math.sqrt(26 / 27)))
+    assert result.cosine.low - 0.005 < finite < result.cosine.high + 0.005
 
 
 def test_forgetting_explains_the_fall_and_shrinking_two_thirds_of_it(result: Result) -> None:
-    assert result.passed and result.shrunk.low > 0.5 and result.shrunk.high < 0.9 < 0.95 < result.forgotten.low
-    assert result.left.low > 0 and result.left.high < 0.1
+    assert result.all_cross and result.shrinking_share.low > 0.5
+    assert result.shrinking_share.high < 0.9 < 0.95 < result.forgetting_share.low
+    assert result.remaining.low > 0 and result.remaining.high < 0.1
     assert result.learnt.low > 0.5 and result.learnt.high < result.learnt_fixed.low
 
 
 def test_bad_run_is_behind_by_far_more_than_its_steep_part(result: Result) -> None:
-    assert result.behind.low > 3 * result.passing.high
+    assert result.steps_behind.low > 3 * result.crossing_step.high
     assert result.fixed.high < result.rescaled.low < result.rescaled.high < result.bad.low
 
 
 def test_final_loss_grows_with_the_last_layer(result: Result) -> None:
-    rows = result.doses.sort_values("factor")
-    assert (np.diff(rows["final"]) > 0).all() and (np.diff(rows["first"]) > 0).all()
+    rows = result.last_layers.sort_values("scale")
+    assert (np.diff(rows["final_loss"]) > 0).all() and (np.diff(rows["initial_loss"]) > 0).all()
     assert rows["gap"].iloc[0] == 0 and rows["gap"].iloc[1] < 0.01 < rows["gap"].iloc[2] < 0.05 < rows["gap"].iloc[3]
 
 
@@ -135,9 +150,9 @@ def test_first_losses_recomputed_equal_the_committed_ones(result: Result) -> Non
     """Before training there is no chaos: float32 sums in another order differ by 1e-6 of a logit."""
     params = Params()
     data = names.counts(*names.contexts(names.split(names.load(params.data)).train))
-    drawn = mlp.init(range(params.seeds), params.width)
-    for start, weights in (("bad", drawn), ("fixed", initialisation.small_last_layer(drawn, params.small))):
-        first = result.curves[result.curves["start"] == start]["loss"].iloc[0]
+    normal = mlp.init(range(params.seeds), params.width)
+    for init, weights in (("bad", normal), ("fixed", initialisation.small_last_layer(normal, params.small))):
+        first = result.curves[result.curves["init"] == init]["loss"].iloc[0]
         assert float(mlp.losses(weights, *data).mean()) == pytest.approx(first, rel=1e-5)
 
 
@@ -159,7 +174,7 @@ def test_every_verdict_is_what_the_chapter_says(result: Result) -> None:
 def test_only_mainly_and_hardly_are_told_apart(result: Result, low: float, high: float, expected: Verdict) -> None:
     share = Estimate((low + high) / 2, (high - low) / 2, 16)
     claim = next(claim for claim in CLAIMS if claim.name == "shrinks")
-    assert claim.verdict(dataclasses.replace(result, shrunk=share)) is expected
+    assert claim.verdict(dataclasses.replace(result, shrinking_share=share)) is expected
 
 
 # The same code, small
@@ -170,50 +185,50 @@ def test_a_small_run_agrees_with_plain_descent_and_theory(smoke: Result, size: P
 
 
 def _assert_small(found: Result, size: Params) -> None:
-    """Compare with `mlp.checkpoints`, which shares no code with the compiled steps, and both starts with theory."""
+    """Compare with `mlp.checkpoints`, which shares no code with the compiled steps, and both initialisations with theory."""
     x, y = names.contexts(names.split(names.load(size.data)).train)
     order = mlp.batches(range(size.seeds), len(x), size.batch, size.steps)
-    drawn = mlp.init(range(size.seeds), size.width)
-    small = Weights(*drawn[:3], size.small * drawn.output, 0 * drawn.output_bias)
-    for start, weights in (("bad", drawn), ("fixed", small)):
-        *_, (_, trained) = mlp.checkpoints(weights, x[order], y[order], mlp.same_lr(size.rate))
+    normal = mlp.init(range(size.seeds), size.width)
+    small = Weights(*normal[:3], size.small * normal.output, 0 * normal.output_bias)
+    for init, weights in (("bad", normal), ("fixed", small)):
+        *_, (_, trained) = mlp.checkpoints(weights, x[order], y[order], mlp.same_lr(size.lr))
         expected = float(mlp.losses(trained, *names.counts(x, y)).mean())
-        rows = found.curves[found.curves["start"] == start]
-        # The bad start makes rounding grow, a hundredfold in so many steps; 1e-3 is far above, 1 % of a rate far below.
+        rows = found.curves[found.curves["init"] == init]
+        # The bad initialisation makes rounding grow, a hundredfold in so many steps; 1e-3 is far above, 1 % of a learning rate far below.
         assert rows["loss"].iloc[-1] == pytest.approx(expected, rel=1e-3)
-    first = found.curves[found.curves["step"] == 0].set_index("start")
-    on_path = np.interp(first.loc["bad", "spread"], found.path["spread"], found.path["loss"])
-    assert first.loc["bad", "loss_low"] - 0.5 < on_path < first.loc["bad", "loss_high"] + 0.5
+    first = found.curves[found.curves["step"] == 0].set_index("init")
+    shrinking = np.interp(first.loc["bad", "std"], found.uninformed["std"], found.uninformed["loss"])
+    assert first.loc["bad", "loss_low"] - 0.5 < shrinking < first.loc["bad", "loss_high"] + 0.5
     assert first.loc["fixed", "loss"] == pytest.approx(UNIFORM, rel=0.01)
 
 
 def test_smoke_run_has_every_table_full() -> None:
     found = hockey_stick.run(SMOKE)
-    assert not any(table.isna().any().any() for table in (found.curves, found.path, found.doses))
-    assert found.gap.mean > 0 and not found.passed  # sixty steps are too few
+    assert not any(table.isna().any().any() for table in (found.curves, found.uninformed, found.last_layers))
+    assert found.gap.mean > 0 and not found.all_cross  # sixty steps are too few
 
 
-@pytest.mark.parametrize("mutant", ["bias kept", "other batches", "sum for mean", "variance for spread"])
+@pytest.mark.parametrize("mutant", ["bias kept", "other batches", "sum for mean", "variance for standard deviation"])
 def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_last, descend, parts = initialisation.small_last_layer, sgd.checkpoints, logit_statistics.decompose
+    small_last, checkpoints, decompose = initialisation.small_last_layer, sgd.checkpoints, logit_statistics.decompose
     if mutant == "bias kept":
         monkeypatch.setattr(
             initialisation,
             "small_last_layer",
-            lambda drawn, size: small_last(drawn, size)._replace(output_bias=drawn.output_bias),
+            lambda normal, size: small_last(normal, size)._replace(output_bias=normal.output_bias),
         )
-    elif mutant == "variance for spread":
+    elif mutant == "variance for standard deviation":
         monkeypatch.setattr(
-            logit_statistics, "decompose", lambda logits, data: (p := parts(logits, data))._replace(std=p.std**2)
+            logit_statistics, "decompose", lambda logits, data: (p := decompose(logits, data))._replace(std=p.std**2)
         )
     else:
 
         def wrong(
-            start: Weights, x: Any, y: Any, seeds: Iterable[int], batch: int, rates: list[float], looks: Any
+            init: Weights, x: Any, y: Any, seeds: Iterable[int], batch: int, lr: list[float], eval_steps: Any
         ) -> Iterator[tuple[int, Weights]]:
             if mutant == "other batches":
-                return descend(start, x, y, [seed + 100 for seed in seeds], batch, rates, looks)
-            return descend(start, x, y, list(seeds), batch, [batch * rate for rate in rates], looks)
+                return checkpoints(init, x, y, [seed + 100 for seed in seeds], batch, lr, eval_steps)
+            return checkpoints(init, x, y, list(seeds), batch, [batch * each for each in lr], eval_steps)
 
         monkeypatch.setattr(sgd, "checkpoints", wrong)
     with pytest.raises(AssertionError):

@@ -16,9 +16,7 @@ from press.read.qmd import Cell, parse
 ROOT = Path(__file__).resolve().parents[1]
 # Chapters that still show parts of functions.
 NOT_YET = {
-    *("batchnorm_regularization", "dead_neurons", "hockey_stick"),
-    *("loss_log", "saturation"),
-    "zero_init",
+    *("batchnorm_regularization", "loss_log"),
 }
 
 

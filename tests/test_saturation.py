@@ -14,7 +14,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from experiments import saturation
-from experiments.saturation import CLAIMS, FIVE_THIRDS, RAW, SMOKE, Params, Result, linearity
+from experiments.saturation import CLAIMS, FIVE_THIRDS, RAW, SMOKE, Params, Result
 from lab.claims import Verdict
 from lab.read import read
 from nets import initialisation, mlp, names
@@ -38,29 +38,31 @@ def smoke() -> Result:
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_expected_shares_and_gradients_agree_with_adaptive_quadrature(scale: float) -> None:
-    """scipy's adaptive rule shares nothing with our trapezoids; a slope not squared would be off by a third or more."""
+    """scipy's adaptive rule shares nothing with our trapezoids; a derivative not squared would be off by a third or more."""
     edge = math.atanh(0.97) / scale
     tail, _ = quad(norm.pdf, edge, np.inf)
-    assert linearity.expected_saturated(scale, 0.97) == pytest.approx(2 * tail, rel=1e-7, abs=1e-12)
+    assert saturation.expected_saturated(scale, 0.97) == pytest.approx(2 * tail, rel=1e-7, abs=1e-12)
     squared, _ = quad(lambda z: np.cosh(scale * z) ** -4 * norm.pdf(z), -9, 9, points=[0.0], epsabs=1e-13)
-    assert linearity.expected_inner(scale) == pytest.approx(math.sqrt(squared), rel=1e-8)
-    assert linearity.expected_inputs(scale) == pytest.approx(scale * math.sqrt(squared), rel=1e-8)
+    assert saturation.expected_pre_gradient(scale) == pytest.approx(math.sqrt(squared), rel=1e-8)
+    assert saturation.expected_embedding_gradient(scale) == pytest.approx(scale * math.sqrt(squared), rel=1e-8)
 
 
-def test_expected_departure_is_all_but_the_first_hermite_coefficient() -> None:
-    """The linear part of a function of a normal number is its first coefficient: no slope, and no Stein, needed."""
+def test_expected_nonlinearity_is_all_but_the_first_hermite_coefficient() -> None:
+    """The linear part of a function of a normal number is its first coefficient: no derivative, and no Stein, needed."""
     nodes, weights = hermegauss(150)
     weights = weights / math.sqrt(2 * math.pi)
     for scale in (0.1, 0.3, 1.0):
         values = np.tanh(scale * nodes)
         linear = np.sum(weights * nodes * values)
         total = np.sum(weights * values**2)
-        assert linearity.expected_departure(scale) == pytest.approx(1 - linear**2 / total, rel=1e-5)
+        assert saturation.expected_nonlinearity(scale) == pytest.approx(1 - linear**2 / total, rel=1e-5)
 
 
-def test_expected_departure_has_the_limits_of_the_chapter() -> None:
-    assert linearity.expected_departure(0.01) == pytest.approx(2 / 3 * 1e-8, rel=1e-3)  # the next term is of order 1e-4
-    short = [1 - 2 / math.pi - linearity.expected_departure(scale) for scale in (25.0, 50.0, 100.0)]
+def test_expected_nonlinearity_has_the_limits_of_the_chapter() -> None:
+    assert saturation.expected_nonlinearity(0.01) == pytest.approx(
+        2 / 3 * 1e-8, rel=1e-3
+    )  # the next term is of order 1e-4
+    short = [1 - 2 / math.pi - saturation.expected_nonlinearity(scale) for scale in (25.0, 50.0, 100.0)]
     assert short[0] / short[1] == pytest.approx(2, rel=0.05) and short[1] / short[2] == pytest.approx(2, rel=0.05)
 
 
@@ -68,22 +70,32 @@ def test_gradients_by_hand_equal_autograd() -> None:
     weights = initialisation.well_scaled(mlp.init([1, 2], 7, dtype=torch.float64))
     weights = weights._replace(hidden=3 * weights.hidden, output=10 * weights.output)
     x, y = names.contexts(["emma", "olivia"])
-    found = linearity.gradients(weights, x, y)
+    found = saturation.gradients(weights, x, y)
     for seed in range(2):
-        alone = mlp.Weights(*(kind[seed] for kind in weights))
-        inputs = alone.embedding[x].flatten(1).requires_grad_()
-        inner = inputs @ alone.hidden + alone.hidden_bias
-        hidden = inner.tanh()
-        loss = torch.nn.functional.cross_entropy(hidden @ alone.output + alone.output_bias, y, reduction="sum")
-        by_hidden, by_inner, by_inputs = (
-            slope.square().mean().sqrt().item() for slope in torch.autograd.grad(loss, (hidden, inner, inputs))
+        one = mlp.Weights(*(tensor[seed] for tensor in weights))
+        inputs = one.embedding[x].flatten(1).requires_grad_()
+        pre = inputs @ one.hidden + one.hidden_bias
+        hidden = pre.tanh()
+        loss = torch.nn.functional.cross_entropy(hidden @ one.output + one.output_bias, y, reduction="sum")
+        hidden_rms, pre_rms, embedding_rms = (
+            gradient.square().mean().sqrt().item() for gradient in torch.autograd.grad(loss, (hidden, pre, inputs))
         )
-        assert found.activations[seed].item() == pytest.approx(by_hidden, rel=1e-10)
-        assert found.inner[seed].item() == pytest.approx(by_inner, rel=1e-10)
-        assert found.inputs[seed].item() == pytest.approx(by_inputs * math.sqrt(30 / 7), rel=1e-10)
+        assert found.hidden[seed].item() == pytest.approx(hidden_rms, rel=1e-10)
+        assert found.pre[seed].item() == pytest.approx(pre_rms, rel=1e-10)
+        assert found.embedding[seed].item() == pytest.approx(embedding_rms * math.sqrt(30 / 7), rel=1e-10)
 
 
-def test_departure_is_what_least_squares_leaves() -> None:
+def test_the_code_that_the_chapter_shows_agrees_with_theory() -> None:
+    """Within 6 %: its random characters have 27 random embeddings; without a derivative it would be off by a factor of eight."""
+    torch.manual_seed(0)
+    x, y = torch.randint(27, (20_000, 3)), torch.randint(27, (20_000,))
+    hidden, pre, embedding = saturation.plain_gradients(x, y, 30.0)
+    assert pre / hidden == pytest.approx(saturation.expected_pre_gradient(30.0), rel=0.06)
+    weights_alone = (200 / 30) ** 0.5  # more units than inputs
+    assert embedding / hidden / weights_alone == pytest.approx(saturation.expected_embedding_gradient(30.0), rel=0.06)
+
+
+def test_nonlinearity_is_what_least_squares_leaves() -> None:
     weights = initialisation.well_scaled(mlp.init([5], 6, dtype=torch.float64))
     x, _ = names.contexts(names.load(Params().data)[:60])
     inputs = weights.embedding[0][x].flatten(1).numpy()
@@ -91,57 +103,57 @@ def test_departure_is_what_least_squares_leaves() -> None:
     fit = np.linalg.lstsq(np.column_stack([inputs, np.ones(len(x))]), hidden, rcond=None)[0]
     left = hidden - np.column_stack([inputs, np.ones(len(x))]) @ fit
     expected = (left**2).sum() / ((hidden - hidden.mean(0)) ** 2).sum()
-    assert linearity.departure(weights, x).item() == pytest.approx(expected, rel=1e-9)
+    assert saturation.nonlinearity(weights, x).item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_an_unbent_network_trains_as_a_linear_one_does() -> None:
-    """Tanh bends pre-activations of ten, scaled by 2^-10, by 3e-5 of themselves; unscaled they would not reach 1."""
-    drawn = initialisation.well_scaled(mlp.init([3], 8, dtype=torch.float64))
+def test_a_linearised_network_trains_as_a_linear_one_does() -> None:
+    """Tanh changes pre-activations of ten, scaled by 2^-10, by 3e-5 of themselves; unscaled they would not reach 1."""
+    init = initialisation.well_scaled(mlp.init([3], 8, dtype=torch.float64))
     x, y = names.contexts(["emma", "olivia", "ava"])
-    start, rates = initialisation.linearised(drawn, mlp.same_lr(0.5))
+    linear, lr = saturation.linearised(init, mlp.same_lr(0.5))
     steps = 10
-    *_, (_, end) = mlp.checkpoints(start, x.expand(steps, 1, *x.shape), y.expand(steps, 1, *y.shape), rates)
-    plain = [kind[0].clone().requires_grad_() for kind in drawn]
+    *_, (_, end) = mlp.checkpoints(linear, x.expand(steps, 1, *x.shape), y.expand(steps, 1, *y.shape), lr)
+    plain = [tensor[0].clone().requires_grad_() for tensor in init]
     for _ in range(steps):
         loss = torch.nn.functional.cross_entropy(_linear_logits(plain, x), y)
-        slopes = torch.autograd.grad(loss, plain)
-        plain = [(kind - 0.5 * slope).detach().requires_grad_() for kind, slope in zip(plain, slopes, strict=True)]
+        gradients = torch.autograd.grad(loss, plain)
+        plain = [(w - 0.5 * g).detach().requires_grad_() for w, g in zip(plain, gradients, strict=True)]
     found, expected = mlp.logits(end, x)[0], _linear_logits(plain, x)
     assert torch.allclose(found, expected, rtol=0, atol=1e-3)
-    assert (expected - _linear_logits([kind[0] for kind in drawn], x)).abs().max() > 0.1  # it has learnt something
+    assert (expected - _linear_logits([tensor[0] for tensor in init], x)).abs().max() > 0.1  # it has learnt something
 
 
-def _linear_logits(kinds: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    embedding, hidden, hidden_bias, output, output_bias = kinds
+def _linear_logits(weights: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    embedding, hidden, hidden_bias, output, output_bias = weights
     return (embedding[x].flatten(1) @ hidden + hidden_bias) @ output + output_bias
 
 
 # The committed result
 
 
-def test_starts_are_as_theory_says(result: Result) -> None:
-    _assert_starts(result)
+def test_initialisations_are_as_theory_says(result: Result) -> None:
+    _assert_initialisations(result)
 
 
-def _assert_starts(result: Result) -> None:
-    """Within 4 % and three half-widths: letters are drawn, 27 of them, and their lengths scatter by a quarter.
+def _assert_initialisations(result: Result) -> None:
+    """Within 4 % and three half-widths: embeddings are random, 27 of them, and their norms scatter by a quarter.
 
-    A slope not squared would be off by a third, a scale not divided by the root of the fan-in by a factor of five.
+    A derivative not squared would be off by a third, a scale not divided by the root of the fan-in by a factor of five.
     """
-    rows = result.starting
+    rows = result.at_init
     for quantity, expected in (
-        ("saturated", [linearity.expected_saturated(scale, 0.97) for scale in rows["scale"]]),
-        ("inner", [linearity.expected_inner(scale) for scale in rows["scale"]]),
-        ("inputs", [linearity.expected_inputs(scale) for scale in rows["scale"]]),
+        ("saturated", [saturation.expected_saturated(scale, 0.97) for scale in rows["scale"]]),
+        ("pre_gradient", [saturation.expected_pre_gradient(scale) for scale in rows["scale"]]),
+        ("embedding_gradient", [saturation.expected_embedding_gradient(scale) for scale in rows["scale"]]),
     ):
         slack = 1.5 * (rows[f"{quantity}_high"] - rows[f"{quantity}_low"]) + 0.04 * np.array(expected) + 1e-9
         assert ((rows[quantity] - expected).abs() <= slack).all(), quantity
 
 
 def test_narrow_layers_depart_as_the_fourth_power_and_wide_ones_less_than_theory(result: Result) -> None:
-    departure = result.starting.set_index("scale")["departure"]
-    assert math.log(departure[0.1] / departure[0.03]) / math.log(0.1 / 0.03) == pytest.approx(4, abs=0.1)
-    assert departure.is_monotonic_increasing and departure.iloc[-1] < linearity.expected_departure(30.0)
+    nonlinearity = result.at_init.set_index("scale")["nonlinearity"]
+    assert math.log(nonlinearity[0.1] / nonlinearity[0.03]) / math.log(0.1 / 0.03) == pytest.approx(4, abs=0.1)
+    assert nonlinearity.is_monotonic_increasing and nonlinearity.iloc[-1] < saturation.expected_nonlinearity(30.0)
 
 
 def test_losses_make_a_valley_whose_narrow_side_falls_and_whose_wide_side_rises(result: Result) -> None:
@@ -149,31 +161,31 @@ def test_losses_make_a_valley_whose_narrow_side_falls_and_whose_wide_side_rises(
     costs = losses - losses.min()
     assert costs.iloc[0].is_monotonic_decreasing and costs.iloc[-1].is_monotonic_increasing
     assert costs[Params().steps][FIVE_THIRDS] < 0.01 < result.raw_cost.low
-    assert costs.index[costs[Params().steps].argmin()] == result.best == FIVE_THIRDS
+    assert costs.index[costs[Params().steps].argmin()] == result.best_scale == FIVE_THIRDS
 
 
-def test_controls_bound_what_the_layer_is_worth(result: Result) -> None:
+def test_controls_end_above_the_trained_network(result: Result) -> None:
     last = result.losses[result.losses["step"] == Params().steps].set_index(["network", "scale"])["loss"]
     for scale in (0.03, FIVE_THIRDS):
-        assert last["no tanh", scale] > last["tanh", scale]
+        assert last["linear", scale] > last["tanh", scale]
     for scale in (FIVE_THIRDS, 30.0):
-        assert last["held still", scale] > last["tanh", scale]
-    assert result.good_worth.low > result.wide_worth.high > 0
+        assert last["frozen", scale] > last["tanh", scale]
+    assert result.good_learning_benefit.low > result.wide_learning_benefit.high > 0
 
 
 def test_the_linear_network_that_began_wider_is_behind_at_first_and_has_caught_up_by_the_end(result: Result) -> None:
     """As the solution of the last exercise has it: apart by more than both intervals early, by less at the end."""
-    linear = result.losses[result.losses["network"] == "no tanh"].set_index(["scale", "step"])
+    linear = result.losses[result.losses["network"] == "linear"].set_index(["scale", "step"])
     first, last = linear.index.levels[1].min(), Params().steps
     assert linear.loc[(FIVE_THIRDS, first), "loss_low"] > linear.loc[(0.03, first), "loss_high"]
     assert linear.loc[(FIVE_THIRDS, last), "loss_low"] < linear.loc[(0.03, last), "loss_high"]
     assert linear.loc[(FIVE_THIRDS, last), "loss"] - linear.loc[(0.03, last), "loss"] < 0.01
 
 
-def test_letters_move_at_every_scale_and_wide_weights_hardly(result: Result) -> None:
-    moved = result.ending.set_index("scale")
-    assert moved["hidden_moved"].is_monotonic_decreasing
-    assert moved.loc[30.0, "hidden_moved"] < 0.1 < moved["embedding_moved"].min()
+def test_embeddings_change_at_every_scale_and_wide_weights_hardly(result: Result) -> None:
+    trained = result.after_training.set_index("scale")
+    assert trained["hidden_change"].is_monotonic_decreasing
+    assert trained.loc[30.0, "hidden_change"] < 0.1 < trained["embedding_change"].min()
 
 
 def test_every_verdict_is_what_the_chapter_says(result: Result) -> None:
@@ -189,19 +201,22 @@ def test_every_verdict_is_what_the_chapter_says(result: Result) -> None:
 
 
 def test_smoke_run_saturates_when_wide_and_is_linear_when_narrow(smoke: Result) -> None:
-    assert list(smoke.starting["scale"]) == [0.1, FIVE_THIRDS, RAW, 30.0]
-    assert smoke.linear_start.mean < 1e-3 and smoke.starting["saturated"].iloc[-1] > 0.8 and smoke.starved.mean > 1
-    assert not any(table.isna().any().any() for table in (smoke.starting, smoke.ending, smoke.curve, smoke.losses))
+    assert list(smoke.at_init["scale"]) == [0.1, FIVE_THIRDS, RAW, 30.0]
+    assert smoke.narrow_nonlinearity.mean < 1e-3 and smoke.at_init["saturated"].iloc[-1] > 0.8
+    assert smoke.embedding_gradient_ratio.mean > 1
+    assert not any(
+        table.isna().any().any() for table in (smoke.at_init, smoke.after_training, smoke.predicted, smoke.losses)
+    )
 
 
-def test_what_is_held_still_does_not_move(smoke: Result) -> None:
-    still = mlp.same_lr(0.1)._replace(embedding=0.0, hidden=0.0, hidden_bias=0.0)
-    start = initialisation.well_scaled(mlp.init([0], 8))
+def test_frozen_weights_do_not_change(smoke: Result) -> None:
+    frozen = mlp.same_lr(0.1)._replace(embedding=0.0, hidden=0.0, hidden_bias=0.0)
+    init = initialisation.well_scaled(mlp.init([0], 8))
     x, y = names.contexts(["emma"])
-    *_, (_, end) = mlp.checkpoints(start, x[None, None], y[None, None], still)
-    assert all(torch.equal(now, then) for now, then in zip(end[:3], start[:3], strict=True))
-    assert not torch.equal(end.output, start.output)
-    assert (smoke.ending["hidden_moved"] > 0).all()
+    *_, (_, end) = mlp.checkpoints(init, x[None, None], y[None, None], frozen)
+    assert all(torch.equal(now, then) for now, then in zip(end[:3], init[:3], strict=True))
+    assert not torch.equal(end.output, init.output)
+    assert (smoke.after_training["hidden_change"] > 0).all()
 
 
 def test_another_readers_names_can_be_used(tmp_path: Path) -> None:
@@ -209,7 +224,7 @@ def test_another_readers_names_can_be_used(tmp_path: Path) -> None:
     mine.write_bytes(
         b"\r\n".join([b"bo", b"abba", b"cab", b"bob", b"abe", b"eva", b"ada", b"bea", b"deb", b"ed"]) + b"\r\n"
     )
-    assert saturation.run(dataclasses.replace(SMOKE, data=mine)).starved.mean > 1
+    assert saturation.run(dataclasses.replace(SMOKE, data=mine)).embedding_gradient_ratio.mean > 1
 
 
 @pytest.fixture(scope="module")
@@ -217,51 +232,53 @@ def size(tmp_path_factory: pytest.TempPathFactory) -> Params:
     """Return a setting with enough seeds for narrow intervals, few names, and hardly any training."""
     some = tmp_path_factory.mktemp("names") / "some.txt"
     some.write_text("\n".join(names.load(Params().data)[:2000]), encoding="ascii")
-    return dataclasses.replace(SMOKE, data=some, width=64, scales=(0.1, 1.0, 10.0), seeds=16, steps=2, looks=(1,))
+    return dataclasses.replace(SMOKE, data=some, width=64, scales=(0.1, 1.0, 10.0), seeds=16, steps=2, eval_steps=(1,))
 
 
 def test_a_run_of_another_size_follows_theory_too(size: Params) -> None:
-    _assert_starts(saturation.run(size))
+    _assert_initialisations(saturation.run(size))
 
 
-@pytest.mark.parametrize("mutant", ["slope not squared", "fan-in forgotten", "bound of 0.9", "width not counted"])
+@pytest.mark.parametrize("mutant", ["derivative not squared", "fan-in forgotten", "bound of 0.9", "width not counted"])
 def test_named_mutants_are_caught(mutant: str, size: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each wrong formula must break the agreement of theory and measurement."""
-    good, gradients, saturated = initialisation.well_scaled, linearity.gradients, linearity.saturated
-    if mutant == "slope not squared":
+    good, gradients, saturated = initialisation.well_scaled, saturation.gradients, saturation.saturated
+    if mutant == "derivative not squared":
         monkeypatch.setattr(
-            linearity,
+            saturation,
             "gradient_factor",
             lambda variance, gain: gain**2 * gaussian_mean(lambda z: np.cosh(np.sqrt(variance) * z) ** -2.0),
         )
     elif mutant == "fan-in forgotten":
         monkeypatch.setattr(
-            initialisation, "well_scaled", lambda drawn: good(drawn)._replace(hidden=FIVE_THIRDS * drawn.hidden)
+            initialisation, "well_scaled", lambda normal: good(normal)._replace(hidden=FIVE_THIRDS * normal.hidden)
         )
     elif mutant == "bound of 0.9":
-        monkeypatch.setattr(linearity, "saturated", lambda weights, x, beyond: saturated(weights, x, 0.9))
+        monkeypatch.setattr(saturation, "saturated", lambda weights, x, beyond: saturated(weights, x, 0.9))
     else:
 
-        def uncounted(weights: mlp.Weights, x: torch.Tensor, y: torch.Tensor) -> linearity.Gradients:
+        def uncounted(weights: mlp.Weights, x: torch.Tensor, y: torch.Tensor) -> saturation.Gradients:
             found = gradients(weights, x, y)
-            return found._replace(inputs=found.inputs * (64 / 30) ** 0.5)
+            return found._replace(embedding=found.embedding * (64 / 30) ** 0.5)
 
-        monkeypatch.setattr(linearity, "gradients", uncounted)
+        monkeypatch.setattr(saturation, "gradients", uncounted)
     found = saturation.run(size)
     with pytest.raises(AssertionError):
-        _assert_starts(found)
+        _assert_initialisations(found)
 
 
-@pytest.mark.parametrize("kind", ["hidden", "output"])
-def test_an_unbent_network_with_one_wrong_rate_is_caught(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    unbent = initialisation.linearised
+@pytest.mark.parametrize("parameter", ["hidden", "output"])
+def test_a_linearised_network_with_one_wrong_learning_rate_is_caught(
+    parameter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linearised = saturation.linearised
 
     def wrong(
-        weights: mlp.Weights, rates: mlp.LearningRates, size: float = 2.0**-10
+        weights: mlp.Weights, lr: mlp.LearningRates, size: float = 2.0**-10
     ) -> tuple[mlp.Weights, mlp.LearningRates]:
-        start, changed = unbent(weights, rates, size)
-        return start, changed._replace(**{kind: 0.5})
+        init, changed = linearised(weights, lr, size)
+        return init, changed._replace(**{parameter: 0.5})
 
-    monkeypatch.setattr(initialisation, "linearised", wrong)
+    monkeypatch.setattr(saturation, "linearised", wrong)
     with pytest.raises(AssertionError):
-        test_an_unbent_network_trains_as_a_linear_one_does()
+        test_a_linearised_network_trains_as_a_linear_one_does()

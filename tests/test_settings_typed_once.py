@@ -36,6 +36,7 @@ NOT_YET = tuple(
     set(names(ROOT))
     - {"batch_average", "cross_entropy", "momentum_ema", "squashing"}
     - {"forgiving", "identity_depth", "initial_loss", "kaiming", "tanh_gain"}
+    - {"dead_neurons", "hockey_stick", "saturation", "zero_init"}
 )
 # Parameters that are bound to each other, and so cannot be varied one by one: for the two settings.
 BOUND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -57,6 +58,8 @@ BY_CHANCE = {
     ("initial_loss", 100.0, "shrink"): "the lecture's factor on the last layer, 1/100",
     ("initial_loss", 0.01, "figures.loss"): "the same",
     ("momentum_ema", 100.0, ""): "1 / (1 - 0.99), the window of one of the betas",
+    ("zero_init", 10.0, ""): "a factor of ten, and powers of ten",
+    ("zero_init", 100.0, "verdicts"): "per cent: all units are distinct",
 }
 
 NUMBER = re.compile(r"(?<![\w./−-])\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w/]|[.,]\d|\s?%)")  # shares in % are no setting

@@ -1,12 +1,16 @@
 """Can neurons die, when, and do they come back?
 
-Method  A unit is dead if its slope is zero for every context of the training set.  Start: ReLU units with biases some
-        way below zero, and deep ReLU layers without biases, against theory.  Training: the names network with ReLU,
-        leaky ReLU and tanh at learning rates over two decades, from a start without a dead unit and from one whose
-        biases put many out of reach; every unit is looked at every few steps with the whole training set.  Controls:
-        letters held still, so that nothing below a dead unit moves; leaky ReLU, whose units can be off but never dead.
+Method  A unit is dead if its derivative is zero for every context of the training set.  At initialisation: ReLU units with
+        biases some way below zero, and deep ReLU layers without biases, against theory.  In training: the names network
+        with ReLU, leaky ReLU and tanh at learning rates over two decades, from an initialisation without a dead unit and
+        from one whose biases put many out of reach; every unit is evaluated every few steps on the whole training set.
+        Controls: embeddings frozen, so that nothing below a dead unit changes; leaky ReLU, whose units can be inactive but
+        never dead.
 Cost    About 130 s on one idle core.
 Notes   000_10f5d5d0f6910b7a.txt, the paragraph "dead neuron" and question 7.
+
+Modules: `at_initialisation` counts before training, `runs` has the networks that train, `history` follows their units,
+`tables` says what became of them.
 """
 
 from __future__ import annotations
@@ -19,11 +23,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.dead_neurons import at_initialisation, tables
-from experiments.dead_neurons import runs as mortal
+from experiments.dead_neurons import at_initialisation, runs, tables
 from experiments.dead_neurons.history import History
 from experiments.dead_neurons.runs import PLANS, Plan
-from experiments.dead_neurons.tables import Way
+from experiments.dead_neurons.tables import Group
 from lab.claims import Claim, Verdict, side, within
 from lab.estimate import Estimate
 from lab.tasks import spread
@@ -31,66 +34,65 @@ from nets import mlp
 
 ONE_PERCENT = 0.01  # of the units; of a loss, in nats: 1 % in perplexity
 FAST = 1.0  # learning rate from which on units die in training at all: where the two ways to die are compared
-DEPTHS = (0.0, 0.02, 0.1, 0.5, np.inf)  # ends of the bins by how deep a unit lies when found, in spreads
+DEPTHS = (0.0, 0.02, 0.1, 0.5, np.inf)  # ends of the bins by how far below zero a unit lies when found, in std
 
 
 @dataclass(frozen=True)
 class Params:
-    """The names network, how it starts and how long it trains; and the deep layers that are only drawn."""
+    """The names network, how it is initialised and how long it trains; and the deep layers that are only initialised."""
 
     data: Path = Path("data/names.txt")  # one name a line
-    rates: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 1.5, 2.0, 3.0)  # learning rates
+    lrs: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 1.5, 2.0, 3.0)  # learning rates
     width: int = 100  # hidden units
     batch: int = 32  # examples
     steps: int = 2000  # of plain SGD
-    every: int = 25  # steps between two looks at all units
-    shift: float = 3.0  # how far biases lie below zero in the shifted start, spreads of a pre-activation
-    shifts: tuple[float, ...] = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5)  # the same, for starts that are only drawn
+    eval_every: int = 25  # steps between two evaluations of all units
+    shift: float = 3.0  # how far biases lie below zero in the shifted initialisation, std of a pre-activation
+    shifts: tuple[float, ...] = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5)  # the same, at initialisation only
     layers: int = 30  # of the deep networks
     deep_width: int = 128  # their units a layer
-    seeds: int = 16  # independent networks: draws and batches
+    seeds: int = 16  # independent networks: initialisation and batches
 
 
-SMOKE = Params(rates=(0.1, 1.0), width=16, batch=8, steps=30, every=5, shift=3.5, layers=3, deep_width=16, seeds=2)
+SMOKE = Params(lrs=(0.1, 1.0), width=16, batch=8, steps=30, eval_every=5, shift=3.5, layers=3, deep_width=16, seeds=2)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was found.  Letters are trained, shares are of all units, and losses in nats, unless it says otherwise."""
+    """What was found.  Embeddings are trained, shares are of all units, and losses in nats, unless it says otherwise."""
 
+    params: Params
     contexts: int  # distinct contexts in the training set
-    single_start: Estimate  # share of ReLU units dead at the start in one hidden layer without biases
-    deep_start: Estimate  # share dead at the start in the last of many layers without biases
-    calm_rate: float  # learning rate at which ReLU from the good start ends lowest
-    calm: Estimate  # share of units that died at that rate
-    wild_rate: float  # highest learning rate at which no ReLU network broke down
-    wild: Estimate  # share of units that died at that rate
-    returned: Estimate  # of the units that died in training, share that was alive again later; all rates
-    born_returned: Estimate  # of the units dead at the start, share that was alive again later; all rates
-    alike: Estimate  # born_returned over returned, seed by seed
-    still: int  # units dead at some look with the letters held still; all rates, both starts
-    still_returned: int  # of those, units alive again later
+    dead_at_init: Estimate  # share of ReLU units in one hidden layer without biases
+    deep_dead_at_init: Estimate  # the same in the last of many layers
+    best_lr: float  # learning rate at which ReLU from the good initialisation ends lowest
+    died_at_best_lr: Estimate  # share of units
+    highest_lr: float  # learning rate, the highest at which no ReLU network diverged
+    died_at_highest_lr: Estimate  # share of units
+    revived: Estimate  # of the units that died in training, share that was alive again later; all learning rates
+    dead_at_init_revived: Estimate  # of the units dead at initialisation, the same
+    revival_ratio: Estimate  # dead_at_init_revived over revived, seed by seed
+    frozen_dead: int  # units dead at some evaluation with frozen embeddings; all learning rates, both initialisations
+    frozen_revived: int  # of those, units alive again later
     leaky_dead: int  # times that a leaky unit was found dead
-    leaky_returned: Estimate  # of the leaky units found off, share that worked again later; all rates
-    leaky_worth: Estimate  # loss of ReLU - of leaky ReLU at the wild rate, seed by seed, where neither broke down
-    tanh_died: Estimate  # share of tanh units that died from the good start, at the rate where it is largest
-    tanh_born: Estimate  # share of tanh units dead at the shifted start
-    relu_moved: tuple[int, ...]  # letters still: pairs of looks at a dead unit, changes of weights into it, out of it
-    tanh_moved: tuple[int, ...]  # the same for tanh, letters trained
-    curves: pd.DataFrame  # per plan, rate and step: dead, off (mean, low, high)
-    ends: pd.DataFrame  # per plan and rate, after the last step: see `experiments.dead_neurons.tables.ending`
-    depths: (
-        pd.DataFrame
-    )  # per way to go and depth, at rates of `FAST` or more: units, share that returned (mean, low, high)
-    shifted: pd.DataFrame  # per shift of the biases: share born dead (mean, low, high), theory's least and most
-    layers: pd.DataFrame  # per layer: share born dead, letters and normal inputs (mean, low, high), predicted
+    leaky_reactivated: Estimate  # of the leaky units found inactive, share that was active again later
+    leaky_benefit: Estimate  # loss of ReLU - of leaky ReLU at the highest lr, seed by seed, where neither diverged
+    tanh_died: Estimate  # share of tanh units from the good initialisation, at the learning rate where it is largest
+    tanh_dead_at_init: Estimate  # share of tanh units, shifted initialisation
+    relu_changes: tuple[int, ...]  # embeddings frozen: pairs of evaluations of a dead unit, changed weights in, and out
+    tanh_changes: tuple[int, ...]  # the same for tanh, embeddings trained
+    curves: pd.DataFrame  # per plan, learning rate and step: dead, inactive (x, x_low, x_high)
+    final: pd.DataFrame  # per plan and learning rate, after the last step: see `tables.final_row`
+    by_depth: pd.DataFrame  # per group and depth, learning rates of `FAST` or more: units, revived (x, x_low, x_high)
+    shifted: pd.DataFrame  # per shift of the biases, at initialisation: dead (x, x_low, x_high), bounds by theory
+    deep: pd.DataFrame  # per layer, share dead at initialisation: embeddings, normal (x, x_low, x_high), predicted
 
 
 def _nothing(r: Result) -> Verdict:
-    pairs, into, out = r.relu_moved
-    if into or out or not pairs:
+    pairs, changed_in, changed_out = r.relu_changes
+    if changed_in or changed_out or not pairs:
         return Verdict.FAILS if pairs else Verdict.UNDECIDED
-    return Verdict.CAVEAT if r.tanh_moved[2] else Verdict.HOLDS
+    return Verdict.CAVEAT if r.tanh_changes[2] else Verdict.HOLDS
 
 
 def _either(strict: Estimate, loose: Estimate) -> Verdict:
@@ -100,21 +102,21 @@ def _either(strict: Estimate, loose: Estimate) -> Verdict:
 
 
 def _training(r: Result) -> Verdict:
-    wild = side(r.wild.low, r.wild.high, above=ONE_PERCENT)
-    return Verdict.CAVEAT if wild is Verdict.HOLDS and r.calm.high >= ONE_PERCENT else wild
+    highest = side(r.died_at_highest_lr.low, r.died_at_highest_lr.high, above=ONE_PERCENT)
+    return Verdict.CAVEAT if highest is Verdict.HOLDS and r.died_at_best_lr.high >= ONE_PERCENT else highest
 
 
 def _stays(r: Result) -> Verdict:
-    if r.still_returned:
+    if r.frozen_revived:
         return Verdict.FAILS
-    few, most = (side(-r.returned.high, -r.returned.low, above=-share) for share in (ONE_PERCENT, 0.5))
+    few, most = (side(-r.revived.high, -r.revived.low, above=-share) for share in (ONE_PERCENT, 0.5))
     if few is not Verdict.FAILS:
         return few
     return Verdict.CAVEAT if most is Verdict.HOLDS else most
 
 
 def _leaky(r: Result) -> Verdict:
-    back = side(r.leaky_returned.low, r.leaky_returned.high, above=0.5)
+    back = side(r.leaky_reactivated.low, r.leaky_reactivated.high, above=0.5)
     return Verdict.FAILS if r.leaky_dead else Verdict.CAVEAT if back is Verdict.FAILS else back
 
 
@@ -123,129 +125,142 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="nothing",
         text="A unit whose gradient is zero for every example learns nothing.",
         source="N0, “dead neuron”: “they will remain same”",
-        line="Fails if, letters held still, one weight into or out of a dead ReLU unit changes by a bit between two looks "
-        "that both find it dead; holds with a caveat if weights out of a dead tanh unit change, as then only its own "
-        "side of the network has stopped.",
+        line="Fails if, embeddings frozen, one weight into or out of a dead ReLU unit changes by a bit between two "
+        "evaluations that both find it dead; holds with a caveat if weights out of a dead tanh unit change, as then only "
+        "the weights into it have stopped.",
         verdict=_nothing,
         number=lambda r: (
-            f"changed in {sum(r.relu_moved[1:])} of {r.relu_moved[0]:,} pairs of looks; tanh: {r.tanh_moved[1]} on the "
-            f"way in, {r.tanh_moved[2]:,} on the way out, of {r.tanh_moved[0]:,}"
+            f"changed in {sum(r.relu_changes[1:])} of {r.relu_changes[0]:,} pairs of evaluations; tanh: "
+            f"{r.tanh_changes[1]} on the way in, {r.tanh_changes[2]:,} on the way out, of {r.tanh_changes[0]:,}"
         ),
     ),
     Claim(
         name="start",
-        text="Units can be dead at the start.",
+        text="Units can be dead at initialisation.",
         source="N0, “dead neuron”, A: “can happen during initialization”",
-        line="Holds if more than 1 % of the units are dead in a layer of variance 2/n without biases, the start that one "
-        "would choose; with a caveat if so many are dead only deep down and not in a network of one hidden layer.",
-        verdict=lambda r: _either(r.single_start, r.deep_start),
-        number=lambda r: f"one layer {r.single_start}, the last of many {r.deep_start}",
+        line="Holds if more than 1 % of the units are dead in a layer of variance 2/n without biases, the initialisation "
+        "that one would choose; with a caveat if so many are dead only deep down and not in a network of one hidden layer.",
+        verdict=lambda r: _either(r.dead_at_init, r.deep_dead_at_init),
+        number=lambda r: f"one layer {r.dead_at_init}, the last of many {r.deep_dead_at_init}",
     ),
     Claim(
         name="training",
-        text="Units can die in training after too large a step, even from a good start.",
+        text="Units can die in training after too large a step, even from a good initialisation.",
         source="N0, “dead neuron”, B, and question 7",
-        line="Holds if more than 1 % of the units die at the highest learning rate at which all networks still give "
-        "numbers, and fewer at the one that ends lowest; with a caveat if more than 1 % die there too, for then the "
-        "steps need not be too large.",
+        line="Holds if more than 1 % of the units die at the highest learning rate at which no network diverges, and fewer "
+        "at the one that ends lowest; with a caveat if more than 1 % die there too, for then the steps need not be too "
+        "large.",
         verdict=_training,
-        number=lambda r: f"{r.wild} at {r.wild_rate:g}, {r.calm} at {r.calm_rate:g}",
+        number=lambda r: f"{r.died_at_highest_lr} at lr {r.highest_lr:g}, {r.died_at_best_lr} at lr {r.best_lr:g}",
     ),
     Claim(
         name="stays",
         text="A dead unit stays dead for the rest of training.",
         source="N0, “dead neuron”, B: “remain same for the rest of the training”",
-        line="Fails if one dead unit comes back with the letters held still, or if most of those that died come back "
-        "with the letters trained; holds if hardly any does, 1 % at most; with a caveat in between.",
+        line="Fails if one dead unit is revived with frozen embeddings, or if most of those that died are revived with "
+        "trained embeddings; holds if hardly any is, 1 % at most; with a caveat in between.",
         verdict=_stays,
         number=lambda r: (
-            f"{r.still_returned} of {r.still:,} came back, letters still; a share of {r.returned}, trained"
+            f"{r.frozen_revived} of {r.frozen_dead:,} revived, embeddings frozen; a share of {r.revived}, trained"
         ),
     ),
     Claim(
         name="alike",
-        text="It makes no difference whether a unit was born dead or died.",
+        text="It makes no difference whether a unit was dead at initialisation or died in training.",
         source="N0, “dead neuron”: A and B share one fate",
-        line="Holds if the shares that come back differ by less than a factor of two, to be seen without counting.",
-        verdict=lambda r: within(r.alike.low, r.alike.high, lower=0.5, upper=2.0),
-        number=lambda r: f"{r.born_returned} of those born dead, {r.returned} of those that died; ratio {r.alike}",
+        line="Holds if the shares that are revived differ by less than a factor of two, to be seen without counting.",
+        verdict=lambda r: within(r.revival_ratio.low, r.revival_ratio.high, lower=0.5, upper=2.0),
+        number=lambda r: (
+            f"{r.dead_at_init_revived} of those dead at initialisation, {r.revived} of those that died; ratio "
+            f"{r.revival_ratio}"
+        ),
     ),
     Claim(
         name="leaky",
         text="Leaky ReLU does not have the problem.",
         source="N0, “dead neuron”: “not a problem for (leakyrelu)”",
-        line="Fails if one leaky unit is ever dead; holds if of those found off for every example more than half work "
-        "again later; with a caveat if fewer do, as a gradient of a hundredth is then not much of a cure.",
+        line="Fails if one leaky unit is ever dead; holds if of those found inactive on every example more than half are "
+        "active again later; with a caveat if fewer are, as a gradient of a hundredth is then not much of a cure.",
         verdict=_leaky,
-        number=lambda r: f"{r.leaky_dead} dead; {r.leaky_returned} of those found off come back",
+        number=lambda r: f"{r.leaky_dead} dead; {r.leaky_reactivated} of those found inactive are active again later",
     ),
     Claim(
         name="any",
         text="It can happen for any activation.",
         source="N0, “dead neuron”: “can happen for any activation”",
         line="Leaky ReLU aside, which the notes except themselves.  Holds if more than 1 % of the tanh units die in "
-        "training from a good start at some rate; with a caveat if they are dead only where a start puts them there.",
-        verdict=lambda r: _either(r.tanh_died, r.tanh_born),
-        number=lambda r: f"{r.tanh_died} of tanh units die; {r.tanh_born} where the start puts them",
+        "training from a good initialisation at some learning rate; with a caveat if they are dead only where an "
+        "initialisation puts them there.",
+        verdict=lambda r: _either(r.tanh_died, r.tanh_dead_at_init),
+        number=lambda r: f"{r.tanh_died} of tanh units die; {r.tanh_dead_at_init} where the initialisation puts them",
     ),
     Claim(
         name="matters",
         text="Dead units are a problem.",
         source="N0, “dead neuron” and “batch-norm”: “the dead relu prob”",
-        line="Holds if at the highest unbroken rate leaky units end more than [0.01]{.given} nats lower, 1 % in perplexity.",
-        verdict=lambda r: side(r.leaky_worth.low, r.leaky_worth.high, above=ONE_PERCENT),
-        number=lambda r: f"leaky ReLU is worth {r.leaky_worth} nats at {r.wild_rate:g}",
+        line="Holds if at the highest learning rate at which none diverges leaky ReLU ends more than [0.01]{.given} nats "
+        "lower, 1 % in perplexity.",
+        verdict=lambda r: side(r.leaky_benefit.low, r.leaky_benefit.high, above=ONE_PERCENT),
+        number=lambda r: f"leaky ReLU lowers the loss by {r.leaky_benefit} nats at lr {r.highest_lr:g}",
     ),
 )
 
 
 def run(params: Params) -> Result:
-    """Count what starts dead, train from every start at every rate, and follow every unit."""
-    contexts = mortal.show(params.data, params.seeds, params.batch, params.steps).data.contexts
-    drawn = mlp.init(range(params.seeds), params.width)
-    runs = list(product(PLANS, params.rates))
-    histories = dict(zip(runs, spread(partial(_live, params), runs, "networks"), strict=True))
-    relu, relu_still, shifted, shifted_still, leaky, leaky_still, tanh, tanh_shifted = (
-        [histories[plan, rate] for rate in params.rates] for plan in PLANS
+    """Count what is dead at initialisation, train from each at every learning rate, and follow every unit."""
+    contexts = _examples(params).counts.contexts
+    normal = mlp.init(range(params.seeds), params.width)
+    planned = list(product(PLANS, params.lrs))
+    histories = dict(zip(planned, spread(partial(_train, params), planned, "networks"), strict=True))
+    relu, relu_frozen, shifted, shifted_frozen, leaky, leaky_frozen, tanh, tanh_shifted = (
+        [histories[plan, lr] for lr in params.lrs] for plan in PLANS
     )
-    whole = [place for place, history in enumerate(relu) if not history.broken.any()]
-    calm, wild = min(whole, key=lambda place: float(relu[place].loss.mean())), max(whole)
-    ways = {"died": Way(relu), "born dead": Way(shifted, born=True), "leaky": Way(leaky, off=True)}
-    fast = [place for place, rate in enumerate(params.rates) if rate >= FAST]
-    returned, born_returned, leaky_returned = (tables.returns(way) for way in ways.values())
-    still_returned, still = tables.came_back([*relu_still, *shifted_still])
-    deep = at_initialisation.count_by_layer(contexts, params.layers, params.deep_width, params.seeds)
+    finite = [place for place, found in enumerate(relu) if not found.diverged.any()]
+    best, highest = min(finite, key=lambda place: float(relu[place].loss.mean())), max(finite)
+    groups = {
+        "died": Group(relu),
+        "dead at initialisation": Group(shifted, at_init=True),
+        "leaky, inactive": Group(leaky, inactive=True),
+    }
+    fast = [place for place, lr in enumerate(params.lrs) if lr >= FAST]
+    revived, at_init_revived, leaky_reactivated = (tables.revived(group) for group in groups.values())
+    frozen_revived, frozen_dead = tables.count_revived([*relu_frozen, *shifted_frozen])
+    deep = at_initialisation.dead_by_layer(contexts, params.layers, params.deep_width, params.seeds)
     return Result(
+        params=params,
         contexts=len(contexts),
-        single_start=Estimate.of(relu[0].dead[0].mean(1)),
-        deep_start=Estimate.of(deep[0][:, -1]),
-        calm_rate=params.rates[calm],
-        calm=tables.ever(relu[calm]),
-        wild_rate=params.rates[wild],
-        wild=tables.ever(relu[wild]),
-        returned=tables.over_known(returned),
-        born_returned=tables.over_known(born_returned),
-        alike=tables.over_known(born_returned / np.where(returned > 0, returned, np.nan)),
-        still=still,
-        still_returned=still_returned,
-        leaky_dead=sum(int(history.dead.sum()) for history in [*leaky, *leaky_still]),
-        leaky_returned=tables.over_known(leaky_returned),
-        leaky_worth=tables.over_known(relu[wild].loss - leaky[wild].loss),
-        tanh_died=max((tables.ever(history) for history in tanh), key=lambda found: found.mean),
-        tanh_born=Estimate.of(tanh_shifted[0].dead[0].mean(1)),
-        relu_moved=tables.moved([*relu_still, *shifted_still]),
-        tanh_moved=tables.moved([*tanh, *tanh_shifted]),
+        dead_at_init=Estimate.of(relu[0].dead[0].mean(1)),
+        deep_dead_at_init=Estimate.of(deep[0][:, -1]),
+        best_lr=params.lrs[best],
+        died_at_best_lr=tables.died(relu[best]),
+        highest_lr=params.lrs[highest],
+        died_at_highest_lr=tables.died(relu[highest]),
+        revived=tables.over_finite(revived),
+        dead_at_init_revived=tables.over_finite(at_init_revived),
+        revival_ratio=tables.over_finite(at_init_revived / np.where(revived > 0, revived, np.nan)),
+        frozen_dead=frozen_dead,
+        frozen_revived=frozen_revived,
+        leaky_dead=sum(int(found.dead.sum()) for found in [*leaky, *leaky_frozen]),
+        leaky_reactivated=tables.over_finite(leaky_reactivated),
+        leaky_benefit=tables.over_finite(relu[highest].loss - leaky[highest].loss),
+        tanh_died=max((tables.died(found) for found in tanh), key=lambda share: share.mean),
+        tanh_dead_at_init=Estimate.of(tanh_shifted[0].dead[0].mean(1)),
+        relu_changes=tables.changes([*relu_frozen, *shifted_frozen]),
+        tanh_changes=tables.changes([*tanh, *tanh_shifted]),
         curves=tables.curves(histories),
-        ends=tables.endings(histories),
-        depths=tables.by_depth({name: way.at(fast) for name, way in ways.items()}, DEPTHS),
-        shifted=at_initialisation.shift_table(
-            mortal.begin(drawn, "relu"), contexts, mortal.GAINS["relu"], params.shifts
-        ),
-        layers=at_initialisation.layer_table(*deep, len(contexts)),
+        final=tables.final(histories),
+        by_depth=tables.by_depth({name: group.at(fast) for name, group in groups.items()}, DEPTHS),
+        shifted=at_initialisation.shift_table(runs.init(normal, "relu"), contexts, runs.GAINS["relu"], params.shifts),
+        deep=at_initialisation.layer_table(*deep, len(contexts)),
     )
 
 
-def _live(params: Params, run: tuple[Plan, float]) -> History:
-    """Train one plan at one rate, and follow its units."""
-    shown = mortal.show(params.data, params.seeds, params.batch, params.steps)
-    return mortal.live(*run, mlp.init(range(params.seeds), params.width), shown, params.shift, params.every)
+def _examples(params: Params) -> runs.Examples:
+    return runs.examples(params.data, params.seeds, params.batch, params.steps)
+
+
+def _train(params: Params, planned: tuple[Plan, float]) -> History:
+    """Train one plan at one learning rate, and follow its units."""
+    plan, lr = planned
+    normal = mlp.init(range(params.seeds), params.width)
+    return runs.train(plan, lr, normal, _examples(params), params.shift, params.eval_every)

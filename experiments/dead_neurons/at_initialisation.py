@@ -1,7 +1,7 @@
-"""How many ReLU units of a random network are off for every input, before the first step: theory and a count.
+"""How many ReLU units of a random network are dead before the first step: theory and a count.
 
-Two ways into it.  A bias that lies `depth` spreads below zero is out of reach of inputs whose largest pre-activation is
-less; and deep ReLU layers see inputs so much alike that a unit which is off for one is off for all.
+Two ways into it.  A bias that lies some standard deviations below zero is out of reach of inputs whose largest
+pre-activation is less; and deep ReLU layers see inputs so much alike that a unit inactive on one is inactive on all.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from nets.names import VOCABULARY
 Array = NDArray[np.float64]
 
 
-def off_for_all(cosine: float, inputs: int) -> float:
-    """Return the probability that a unit is off for all `inputs`, any two of which have this cosine, at infinite width.
+def expected_dead(cosine: float, inputs: int) -> float:
+    """Return the probability that a unit is inactive on all `inputs`, any two of which have this cosine, at infinite width.
 
     Pre-activations are sqrt(c) Z + sqrt(1 - c) Z_i, and given what they share, Z, they are independent.
     """
@@ -34,107 +34,104 @@ def off_for_all(cosine: float, inputs: int) -> float:
     return gaussian_mean(lambda z: np.exp(inputs * log_ndtr(pull * z)))
 
 
-def by_layer(layers: int, inputs: int) -> Array:
-    """Return the expected share of units that are off for all `inputs`, at right angles at first: [layer]."""
+def expected_dead_by_layer(layers: int, inputs: int) -> Array:
+    """Return the expected share of units that are inactive on all `inputs`, orthogonal at first: [layer]."""
     cosine, shares = 0.0, []
     for _ in range(layers):
-        shares.append(off_for_all(cosine, inputs))
+        shares.append(expected_dead(cosine, inputs))
         cosine = next_cosine(cosine)
     return np.array(shares)
 
 
-def count_by_layer(contexts: torch.Tensor, layers: int, width: int, seeds: int) -> tuple[Array, Array]:
-    """Return the share of units off for all inputs in layers of variance 2/n without biases, each [seed, layer].
+def dead_by_layer(contexts: torch.Tensor, layers: int, width: int, seeds: int) -> tuple[Array, Array]:
+    """Return the share of units inactive on all inputs in layers of variance 2/n without biases, each [seed, layer].
 
-    The inputs are letters in `contexts` [context, place], and as many standard normal vectors of the layers' width.
+    The inputs are the embeddings of `contexts` [context, position], and as many standard normal vectors of the layers'
+    width.
     """
-    letters, normal = np.empty((seeds, layers)), np.empty((seeds, layers))
+    embedded, normal = np.empty((seeds, layers)), np.empty((seeds, layers))
     for seed in range(seeds):
         network = deep_relu.init([seed], layers, width, lambda fan_in: 2 / fan_in)
         signals = deep_relu.forward(network, contexts)[1:-1]
-        letters[seed] = [_off(signal[0]) for signal in signals]
+        embedded[seed] = [_dead_share(signal[0]) for signal in signals]
         generator = torch.Generator().manual_seed(seed)
         signal = torch.randn(len(contexts), width, generator=generator)
         for layer in range(layers):
             signal = torch.relu_((2 / width) ** 0.5 * (signal @ torch.randn(width, width, generator=generator)))
-            normal[seed, layer] = _off(signal)
-    return letters, normal
+            normal[seed, layer] = _dead_share(signal)
+    return embedded, normal
 
 
-def layer_table(letters: Array, normal: Array, inputs: int) -> pd.DataFrame:
-    """Tabulate shares off for all inputs, [seed, layer]: layer, letters and normal (mean, low, high), predicted."""
-    expected = by_layer(letters.shape[1], inputs)
+def layer_table(embedded: Array, normal: Array, inputs: int) -> pd.DataFrame:
+    """Tabulate shares inactive on all inputs, [seed, layer]: a row for each layer, both kinds of inputs and theory."""
     return pd.DataFrame(
-        [
-            {
-                "layer": place + 1,
-                **Estimate.columns("letters", one),
-                **Estimate.columns("normal", other),
-                "predicted": expected[place],
-            }
-            for place, (one, other) in enumerate(zip(letters.T, normal.T, strict=True))
-        ]
+        {
+            "layer": np.arange(1, embedded.shape[1] + 1),
+            **Estimate.whole_columns("embeddings", embedded.T),
+            **Estimate.whole_columns("normal", normal.T),
+            "predicted": expected_dead_by_layer(embedded.shape[1], inputs),
+        }
     )
 
 
-def shift_table(weights: Weights, contexts: torch.Tensor, spread: float, shifts: Sequence[float]) -> pd.DataFrame:
-    """Tabulate the share of ReLU units off for all contexts with biases so many spreads below zero, and theory's bounds.
+def shift_table(weights: Weights, contexts: torch.Tensor, std: float, shifts: Sequence[float]) -> pd.DataFrame:
+    """Tabulate the share of ReLU units inactive on all contexts, with biases so many `std` below zero, and its bounds.
 
-    A row a shift: born (mean, low, high), least, most.
+    A row for each shift: dead (x, x_low, x_high), lower_bound, upper_bound.
     """
-    tops = heights(weights, contexts).numpy() / spread
-    disjoint = apart(contexts)
+    largest = largest_pre_activations(weights, contexts).numpy() / std
+    independent = disjoint_contexts(contexts)
     return pd.DataFrame(
         [
             {
                 "shift": shift,
-                **Estimate.columns("born", (tops <= shift).mean(1)),
-                "least": least_below(shift, len(VOCABULARY), contexts.shape[1]),
-                "most": most_below(shift, disjoint),
+                **Estimate.columns("dead", (largest <= shift).mean(1)),
+                "lower_bound": lower_bound(shift, len(VOCABULARY), contexts.shape[1]),
+                "upper_bound": upper_bound(shift, independent),
             }
             for shift in shifts
         ]
     )
 
 
-def least_below(depth: float, letters: int, places: int) -> float:
-    """Return the share of units, `depth` spreads below zero, that no text could turn on: a bound from below.
+def lower_bound(shift: float, vocabulary: int, positions: int) -> float:
+    """Return the share of units, with biases `shift` standard deviations below zero, that no text could activate.
 
-    A pre-activation is a sum over the places, and largest if the best letter stands in each.  The best of `letters`
-    normal numbers of variance 1 / places is distributed as its distribution function to the power `letters`.
+    A pre-activation is a sum over the positions, and largest if the best character stands in each.  The best of
+    `vocabulary` normal numbers of variance 1 / positions has the power `vocabulary` of their distribution as its own.
     """
     spacing = 2.0**-9
     edges = np.arange(-8, 8 + spacing, spacing)
-    best = np.diff(ndtr(edges * places**0.5) ** letters)  # mass of each cell
+    best = np.diff(ndtr(edges * positions**0.5) ** vocabulary)  # mass of each cell
     total = best
-    for _ in range(places - 1):
+    for _ in range(positions - 1):
         total = np.convolve(total, best)
-    middles = places * -8 + spacing * (places / 2 + np.arange(len(total)))
-    return float(total[middles <= depth].sum())
+    middles = positions * -8 + spacing * (positions / 2 + np.arange(len(total)))
+    return float(total[middles <= shift].sum())
 
 
-def most_below(depth: float, apart: int) -> float:
-    """Return the share off for `apart` contexts that share no letter in any place, so independent: a bound from above."""
-    return float(ndtr(depth) ** apart)
+def upper_bound(shift: float, independent: int) -> float:
+    """Return the share inactive on contexts that share no character in any position, so `independent` ones."""
+    return float(ndtr(shift) ** independent)
 
 
-def apart(x: torch.Tensor) -> int:
-    """Count contexts x [context, place] that share no letter in any place, taken in the order in which they come."""
+def disjoint_contexts(x: torch.Tensor) -> int:
+    """Count contexts x [context, position] that share no character in any position, taken in the order they come in."""
     taken = torch.zeros(x.shape[1], int(x.max()) + 1, dtype=torch.bool)
-    places, found = torch.arange(x.shape[1]), 0
+    positions, found = torch.arange(x.shape[1]), 0
     for context in x:
-        if not taken[places, context].any():
-            taken[places, context] = True
+        if not taken[positions, context].any():
+            taken[positions, context] = True
             found += 1
     return found
 
 
-def heights(weights: Weights, x: torch.Tensor) -> torch.Tensor:
+def largest_pre_activations(weights: Weights, x: torch.Tensor) -> torch.Tensor:
     """Return how far above its bias each unit's largest pre-activation over contexts x lies: [seed, unit]."""
-    plain = weights._replace(hidden_bias=torch.zeros_like(weights.hidden_bias))
-    return mlp.pre_activations(plain, x).amax(1)
+    unbiased = weights._replace(hidden_bias=torch.zeros_like(weights.hidden_bias))
+    return mlp.pre_activations(unbiased, x).amax(1)
 
 
-def _off(signal: torch.Tensor) -> float:
-    """Return the share of units [input, unit] that no input turns on."""
+def _dead_share(signal: torch.Tensor) -> float:
+    """Return the share of units [input, unit] that are inactive on every input."""
     return float((signal.amax(0) <= 0).double().mean())

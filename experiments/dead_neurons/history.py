@@ -1,8 +1,8 @@
-"""Units without a gradient, watched through training: which die, when, how deep, and which come back.
+"""Units without a gradient, followed through training: which die, when, how deep, and which are revived.
 
-A unit is dead if its slope is zero for every example of the training set, so that no example moves its weights.  It is
-off if its pre-activation is at most zero for every example: for ReLU the same thing, for leaky ReLU the place where a
-unit would be dead if it had no leak.
+A unit is dead if its derivative is zero for every example of the training set, so that no example changes its weights.
+It is inactive if its pre-activation is at most zero for every example: for ReLU the same thing, for leaky ReLU the place
+where a unit would be dead if it had no leak.
 """
 
 from __future__ import annotations
@@ -26,105 +26,105 @@ Flags = NDArray[np.bool_]
 class History(NamedTuple):
     """What became of the units of an ensemble in one training run."""
 
-    steps: NDArray[np.int64]  # at which the units were looked at, [look]
-    dead: Flags  # [look, seed, unit]
-    off: Flags  # [look, seed, unit]
-    depth: Array  # how far below zero at the first look when off, in spreads over examples; nan: never, [seed, unit]
-    kept: int  # pairs of looks at a unit, one after the other, that found it dead
-    into: int  # of those, pairs between which a weight into the unit, or its bias, changed by a bit or more
-    out: int  # of those, pairs between which a weight out of it did
-    broken: Flags  # whether a network ended with weights that are no numbers, [seed]
+    steps: NDArray[np.int64]  # [evaluation]
+    dead: Flags  # [evaluation, seed, unit]
+    inactive: Flags  # [evaluation, seed, unit]
+    depth: Array  # below zero when first found inactive, in std over examples; nan: never, [seed, unit]
+    dead_pairs: int  # of evaluations of a unit, one after the other, that both found it dead
+    changed_in: int  # of those, pairs between which a weight into the unit, or its bias, changed by a bit or more
+    changed_out: int  # of those, pairs between which a weight out of it did
+    diverged: Flags  # whether a network ended with weights that are not finite, [seed]
     loss: Array  # over the training set after the last step, nats, [seed]
-    idle: Flags  # off for every example of the last batch, after the last step, [seed, unit]
-    awake: Flags  # then turned on by a context that the training set lacks, [seed, unit]
-    above: Flags  # its bias then above zero, [seed, unit]
+    batch_inactive: Flags  # inactive on every example of the last batch, after the last step, [seed, unit]
+    unseen_active: Flags  # then active on a context that the training set lacks, [seed, unit]
+    positive_bias: Flags  # then with a bias above zero, [seed, unit]
 
 
-def watch(
-    start: Weights,
+def record(
+    init: Weights,
     x: torch.Tensor,
     y: torch.Tensor,
-    rates: LearningRates,
+    lr: LearningRates,
     activation: Activation,
-    data: Counts,
+    counts: Counts,
     unseen: torch.Tensor,
-    looks: Sequence[int],
+    eval_steps: Sequence[int],
 ) -> History:
-    """Train on batches x [step, seed, batch, context], y [step, seed, batch]; look at each unit with all contexts.
+    """Train on batches x [step, seed, batch, context], y [step, seed, batch]; evaluate each unit on all contexts.
 
-    `looks` are steps, ascending; `unseen` are contexts that the training set lacks, [context, place].
+    `eval_steps` ascend; `unseen` are contexts that the training set lacks, [context, position].
     """
     dead: list[torch.Tensor] = []
-    off: list[torch.Tensor] = []
-    depth = torch.full((len(start.embedding), start.hidden.shape[2]), torch.nan, dtype=torch.float64)
-    kept = into = out = 0
+    inactive: list[torch.Tensor] = []
+    depth = torch.full((len(init.embedding), init.hidden.shape[2]), torch.nan, dtype=torch.float64)
+    dead_pairs = changed_in = changed_out = 0
     before: Weights | None = None
-    for _, weights in mlp.checkpoints(start, x, y, rates, looks, activation):
-        now_dead, now_off = _look(weights, activation, data.contexts, depth)
+    for _, weights in mlp.checkpoints(init, x, y, lr, eval_steps, activation):
+        now_dead, now_inactive = _evaluate(weights, activation, counts.contexts, depth)
         if before is not None:
-            stayed = dead[-1] & now_dead  # [seed, unit]
-            kept += int(stayed.sum())
-            entered = (weights.hidden != before.hidden).any(1) | (weights.hidden_bias != before.hidden_bias)[:, 0]
-            into += int((entered & stayed).sum())
-            out += int(((weights.output != before.output).any(2) & stayed).sum())
-        before = Weights(*(kind.clone() for kind in weights))
+            pairs = dead[-1] & now_dead  # [seed, unit]
+            dead_pairs += int(pairs.sum())
+            into = (weights.hidden != before.hidden).any(1) | (weights.hidden_bias != before.hidden_bias)[:, 0]
+            changed_in += int((into & pairs).sum())
+            changed_out += int(((weights.output != before.output).any(2) & pairs).sum())
+        before = Weights(*(tensor.clone() for tensor in weights))
         dead.append(now_dead)
-        off.append(now_off)
-    broken = ~torch.stack([kind.isfinite().flatten(1).all(1) for kind in weights]).all(0)
+        inactive.append(now_inactive)
+    diverged = ~torch.stack([tensor.isfinite().flatten(1).all(1) for tensor in weights]).all(0)
     return History(
-        steps=np.array(looks),
+        steps=np.array(eval_steps),
         dead=torch.stack(dead).numpy(),
-        off=torch.stack(off).numpy(),
+        inactive=torch.stack(inactive).numpy(),
         depth=depth.numpy(),
-        kept=kept,
-        into=into,
-        out=out,
-        broken=broken.numpy(),
-        loss=mlp.losses(weights, data.contexts, data.next_counts, activation).numpy(),
-        idle=idle(weights, x[-1]),
-        awake=~idle(weights, unseen),
-        above=(weights.hidden_bias[:, 0] > 0).numpy(),
+        dead_pairs=dead_pairs,
+        changed_in=changed_in,
+        changed_out=changed_out,
+        diverged=diverged.numpy(),
+        loss=mlp.losses(weights, counts.contexts, counts.next_counts, activation).numpy(),
+        batch_inactive=inactive_on(weights, x[-1]),
+        unseen_active=~inactive_on(weights, unseen),
+        positive_bias=(weights.hidden_bias[:, 0] > 0).numpy(),
     )
 
 
-def _look(
+def _evaluate(
     weights: Weights, activation: Activation, contexts: torch.Tensor, depth: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return which units are dead and which are off, [seed, unit]; fill in the depth of those off for the first time."""
-    dead, off = [], []
-    for seed, alone in enumerate(mlp.one_by_one(weights)):
-        inner = mlp.pre_activations(alone, contexts)[0]  # [context, unit]
-        top = inner.amax(0)
-        lively = activation.function(activation.steepest(inner))
-        dead.append((activation.derivative(lively) == 0) & lively.isfinite())
-        off.append(top <= 0)
-        new = (off[-1] & depth[seed].isnan()).nonzero()[:, 0]
+    """Return which units are dead and which inactive, [seed, unit]; fill in the depth of those first found inactive."""
+    dead, inactive = [], []
+    for seed, one in enumerate(mlp.one_by_one(weights)):
+        pre = mlp.pre_activations(one, contexts)[0]  # [context, unit]
+        largest = pre.amax(0)
+        steepest = activation.function(activation.steepest(pre))
+        dead.append((activation.derivative(steepest) == 0) & steepest.isfinite())
+        inactive.append(largest <= 0)
+        new = (inactive[-1] & depth[seed].isnan()).nonzero()[:, 0]
         if len(new):
-            depth[seed, new] = (-top[new] / inner[:, new].std(0)).double()
-    return torch.stack(dead), torch.stack(off)
+            depth[seed, new] = (-largest[new] / pre[:, new].std(0)).double()
+    return torch.stack(dead), torch.stack(inactive)
 
 
-def idle(weights: Weights, x: torch.Tensor) -> Flags:
-    """Return which units are off for all examples x [example, context]: [seed, unit]."""
+def inactive_on(weights: Weights, x: torch.Tensor) -> Flags:
+    """Return which units are inactive on every example x [example, context]: [seed, unit]."""
     found: Flags = (mlp.pre_activations(weights, x) <= 0).all(1).numpy()
     return found
 
 
-def any_look(state: Flags) -> Flags:
-    """Return which units were out of work at any look, `state` [look, seed, unit]: [seed, unit]."""
+def ever(state: Flags) -> Flags:
+    """Return which units were dead, or inactive, at any evaluation, `state` [evaluation, seed, unit]: [seed, unit]."""
     found: Flags = np.logical_or.reduce(state, axis=0)
     return found
 
 
-def found(state: Flags, born: bool) -> Flags:
-    """Return which units went out of work, `state` [look, seed, unit], before the last look: at once, or later if not `born`."""
-    at_once: Flags = state[0]
-    return at_once if born else ~at_once & any_look(state[1:-1])
+def lost(state: Flags, at_init: bool) -> Flags:
+    """Return which units died, `state` [evaluation, seed, unit], before the last evaluation: at initialisation or later."""
+    initially: Flags = state[0]
+    return initially if at_init else ~initially & ever(state[1:-1])
 
 
-def returned(state: Flags) -> Flags:
-    """Return which units were found working at a look after one that found them out of work: [seed, unit]."""
-    return any_look(np.logical_or.accumulate(state[:-1]) & ~state[1:])
+def revived(state: Flags) -> Flags:
+    """Return which units were found alive at an evaluation after one that found them dead: [seed, unit]."""
+    return ever(np.logical_or.accumulate(state[:-1]) & ~state[1:])
 
 
 def shares(part: Flags, whole: Flags) -> Array:
