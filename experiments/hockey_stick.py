@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from lab.claims import Claim, Verdict, side
+from lab.claims import Above, Claim, Judged, Verdict, side
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -103,7 +103,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="The steep part lasts until the loss crosses $\\ln 27$: before, the network is worse than a uniform guess. "
         "Holds if the first logits, shrunk by hand to the standard deviation reached by then, give at least nine tenths "
         "of the fall: a tenth is left for what “only” may overlook. More than half of it is a caveat, less fails.",
-        verdict=_shrinks,
+        rule=Judged(_shrinks, "not yet written as data"),
         number=lambda r: f"shrinking gives {100 * r.shrinking_share.mean:.0f} % of the fall",
     ),
     Claim(
@@ -112,7 +112,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 5",
         line="Holds if the fixed initialisation ends more than [0.01]{.given} nats lower, seed by seed: 1 % in "
         "perplexity.",
-        verdict=lambda r: side(r.gap.low, r.gap.high, above=ONE_PERCENT),
+        rule=Above("the quantity", lambda r: r.gap, ONE_PERCENT),
         number=lambda r: f"lower by {r.gap}",
     ),
 )

@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lab.claims import Claim, Verdict, side, within
+from lab.claims import Claim, Judged, Verdict, side, within
 from lab.estimate import Estimate, rough
 from lab.progress import track
 from nets import initialisation, logit_statistics, mlp, names, unigram_baseline
@@ -104,7 +104,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 3",
         line="Holds if equal logits, whatever their common value, cost $\\ln 27$ to within $10^{-12}$ nats: "
         "it is algebra, and float64 sums of this length leave no more.",
-        verdict=lambda r: Verdict.HOLDS if r.uniform_error <= ROUNDING_64 else Verdict.FAILS,
+        rule=Judged(
+            lambda r: Verdict.HOLDS if r.uniform_error <= ROUNDING_64 else Verdict.FAILS, "not yet written as data"
+        ),
         number=lambda r: f"off by at most {rough(r.uniform_error)}",
     ),
     Claim(
@@ -114,7 +116,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if with every weight standard normal a wrong character gets more than half of the probability in "
         "more than half of the examples (confident, and wrong), and the loss is more than twice $\\ln 27$ (far more: "
         "knowing worse than nothing then costs more than knowing nothing). One without the other is a caveat.",
-        verdict=_confident_verdict,
+        rule=Judged(_confident_verdict, "not yet written as data"),
         number=lambda r: f"{100 * r.normal_confidently_wrong.mean:.0f} % confidently wrong, loss {r.normal_loss}",
     ),
     Claim(
@@ -122,7 +124,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="A small last layer without bias brings the first loss to $\\ln 27$.",
         source="N0, “use no bias + small weights”, question 4",
         line="Holds within 1 %: that is [0.03]{.given} nats, a small part of what training will gain (@sec-zero-init).",
-        verdict=lambda r: within(r.small_loss.low / UNIFORM, r.small_loss.high / UNIFORM, lower=0.99, upper=1.01),
+        rule=Judged(
+            lambda r: within(r.small_loss.low / UNIFORM, r.small_loss.high / UNIFORM, lower=0.99, upper=1.01),
+            "not yet written as data",
+        ),
         number=lambda r: f"{r.small_loss} against {UNIFORM:.4f}",
     ),
     Claim(
@@ -131,7 +136,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 4",
         line="Holds if no seed is off by more than the distance between neighbouring float32 numbers there, $2^{-22}$: "
         "“exactly” cannot mean more to a float32 network.",
-        verdict=lambda r: Verdict.HOLDS if r.all_zero_error <= ROUNDING_32 else Verdict.FAILS,
+        rule=Judged(
+            lambda r: Verdict.HOLDS if r.all_zero_error <= ROUNDING_32 else Verdict.FAILS, "not yet written as data"
+        ),
         number=lambda r: f"off by {rough(r.all_zero_error)}",
     ),
     Claim(
@@ -141,7 +148,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if two initialisations with the right loss, the small one and the all-zero one, differ in whether "
         "anything but the last bias can learn: a first gradient of exactly 0 with respect to all of them for the one, not "
         "for the other.",
-        verdict=lambda r: Verdict.HOLDS if r.all_zero_gradient == 0 < r.small_gradient.low else Verdict.FAILS,
+        rule=Judged(
+            lambda r: Verdict.HOLDS if r.all_zero_gradient == 0 < r.small_gradient.low else Verdict.FAILS,
+            "not yet written as data",
+        ),
         number=lambda r: f"gradient {r.all_zero_gradient:g} against {r.small_gradient}",
     ),
 )

@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from scipy.special import ndtr
 
-from lab.claims import Claim, Verdict, side, within
+from lab.claims import Above, Claim, Judged, Verdict, Within, within
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -101,7 +101,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Weights of variance $2/n$ keep a ReLU network's signal.",
         source="N3, “Weight initialization reasons”",
         line=KEPT_LINE,
-        verdict=lambda r: _kept_verdict(r.signal_factor, r.beyond_two),
+        rule=Judged(lambda r: _kept_verdict(r.signal_factor, r.beyond_two), "not yet written as data"),
         number=lambda r: f"factor {r.signal_factor} a layer; {100 * r.beyond_two.mean:.0f} % beyond a factor of 2",
     ),
     Claim(
@@ -109,7 +109,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="They keep the gradient too: neither vanishing nor exploding.",
         source="N3, “To prevent vanishing and exploding gradients”",
         line="The same line, for the gradient on its way back.",
-        verdict=lambda r: _kept_verdict(r.gradient_factor, r.beyond_two_gradient),
+        rule=Judged(lambda r: _kept_verdict(r.gradient_factor, r.beyond_two_gradient), "not yet written as data"),
         number=lambda r: (
             f"factor {r.gradient_factor} a layer; {100 * r.beyond_two_gradient.mean:.0f} % beyond a factor of 2"
         ),
@@ -119,7 +119,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Variance $1/n$ does not: it halves the mean square in every layer.",
         source="N0, “divide by sqrt(fanin)”",
         line="Holds if a layer's factor lies within 5 % of 1/2: the same 5 % as for “kept”.",
-        verdict=lambda r: within(r.signal_factor_1_over_n.low, r.signal_factor_1_over_n.high, lower=0.475, upper=0.525),
+        rule=Within("the quantity", lambda r: r.signal_factor_1_over_n, 0.475, 0.525),
         number=lambda r: f"factor {r.signal_factor_1_over_n} a layer",
     ),
     Claim(
@@ -127,7 +127,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Unit variance explodes.",
         source="N3, “normal distribution with a mean = 0 and stddev = 1”",
         line="Holds if the RMS grows by a factor of 100 or more through the network, the line of @sec-tanh-gain.",
-        verdict=lambda r: side(r.log_signal_unit_variance.low, r.log_signal_unit_variance.high, above=2),
+        rule=Above("the quantity", lambda r: r.log_signal_unit_variance, 2),
         number=lambda r: f"grows by 10^{r.log_signal_unit_variance.mean:.0f}^",
     ),
     Claim(
@@ -136,7 +136,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “Weight initialization reasons”",
         line="Holds if the deepest networks, each initialisation at its best learning rate, end more than [0.01]{.given} nats lower from "
         "$2/n$ after the same steps: 1 % in perplexity, the line of @sec-zero-init.",
-        verdict=lambda r: side(r.loss_difference.low, r.loss_difference.high, above=0.01),
+        rule=Above("the quantity", lambda r: r.loss_difference, 0.01),
         number=lambda r: f"{r.loss_difference} nats lower",
     ),
 )

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from torch import nn
 
-from lab.claims import Claim, Verdict, side
+from lab.claims import Below, Claim, Judged, Verdict, side
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, names
@@ -114,7 +114,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         "Then holds if after training tanh still lowers the loss by no more than [0.01]{.given} nats, 1 % in perplexity, "
         "against the same network without it; holds with a caveat if training has made the layer nonlinear and tanh "
         "lowers the loss by more.",
-        verdict=_linear,
+        rule=Judged(_linear, "not yet written as data"),
         number=lambda r: (
             f"{1e6 * r.narrow_nonlinearity.mean:.1f} millionths unexplained; trained, tanh lowers the loss by "
             f"{r.narrow_tanh_benefit}"
@@ -127,7 +127,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if at the largest scale all that is learnt below the last layer lowers the loss by no more than "
         "[0.01]{.given} nats against freezing it; with a caveat if by less than half of what it does at scale 5/3; "
         "otherwise it learns as others do.",
-        verdict=_stuck,
+        rule=Judged(_stuck, "not yet written as data"),
         number=lambda r: f"lowers the loss by {r.wide_learning_benefit}, at scale 5/3 by {r.good_learning_benefit}",
     ),
     Claim(
@@ -136,7 +136,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 6: “when it's 1 (gradient vanishes)”",
         line="Holds if at the largest scale one example's gradient with respect to the embeddings has less than a tenth "
         "of its RMS at scale 5/3: a learning rate ten times higher would be needed to make up for it.",
-        verdict=lambda r: side(-r.embedding_gradient_ratio.high, -r.embedding_gradient_ratio.low, above=-0.1),
+        rule=Below("the quantity", lambda r: r.embedding_gradient_ratio, 0.1),
         number=lambda r: f"{r.embedding_gradient_ratio} times that at 5/3",
     ),
     Claim(
@@ -145,7 +145,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “fixing tanh activations”, 4",
         line="Holds if the lowest loss lies inside the sweep and both ends of it are worse by more than "
         "[0.01]{.given} nats, 1 % in perplexity.",
-        verdict=_middle,
+        rule=Judged(_middle, "not yet written as data"),
         number=lambda r: f"best at {r.best_scale:.3g}; the ends cost {r.narrow_cost} and {r.wide_cost}",
     ),
 )

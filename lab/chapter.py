@@ -15,7 +15,7 @@ from IPython.display import Markdown
 
 from lab.book.colophon import colophon, costs, total_cost
 from lab.book.markdown_tables import markdown_table
-from lab.book.verdicts import ledger, ledger_counts, verdict, verdicts
+from lab.book.verdicts import ledger, ledger_counts, strip, verdict, verdicts
 from lab.errors import LabError
 from lab.read import read
 
@@ -26,6 +26,7 @@ __all__ = [
     "ledger",
     "ledger_counts",
     "read",
+    "strip",
     "table",
     "total_cost",
     "verdict",

@@ -90,6 +90,8 @@ def _assert_distances(init: Weights, x: torch.Tensor, y: torch.Tensor) -> None:
     independent, _ = data_parallel.train_replicas(init, x, y, 0.1, (1, 2, 5), synchronise=False)
     assert synchronised.steps == independent.steps == [1, 2, 5]
     assert synchronised.relative.max() < 1e-12 and independent.relative[0].max() < 1e-12
+    for replicas in (trained.average, trained.first):
+        assert data_parallel.relative_distance(replicas, trained.batch).max() < 1e-12
     assert independent.relative[1:].min() > 1e-4
     assert independent.absolute.shape == (3, len(init.hidden)) and not trained.batch.hidden.equal(init.hidden)
 
@@ -174,6 +176,13 @@ def test_a_parabola_and_a_cubic_are_predicted_as_algebra_says() -> None:
     cubic = finite_differences.Derivatives(one, 0 * one, 6 * one)  # L = h + h^3: the central difference is 1 + h^2
     assert finite_differences.predicted_error(cubic, h, 0.0).tolist() == pytest.approx((h**2).tolist())
     assert finite_differences.predicted_error(cubic, 0 * h + 1e-6, 1.0).tolist() == pytest.approx([5e5] * 3)
+
+
+def test_the_best_perturbation_has_the_smallest_mean_error_and_directions_may_have_another() -> None:
+    error, wrong = torch.tensor([[3.0, 3], [1, 2], [2, 2]]), torch.tensor([[0.5, 0.5], [0, 0.5], [0, 0.25]])
+    measured = finite_differences.Measured(error, error, wrong, wrong)  # [h, network]
+    best = finite_differences.best(measured, torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64))
+    assert (best.h, best.error.mean, best.right) == (0.2, 1.5, 0.875)
 
 
 # The committed result

@@ -21,11 +21,13 @@ from experiments.forgiving import (
     Result,
     at_initialisation,
     gain_sweep,
+    tolerance_window,
 )
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import deep_tanh, mlp, names
+from nets import deep_tanh, ghost_norm, mlp, names
+from nets.deep_tanh import Architecture
 from nets.plain import DeepTanh
 
 ALL = ("plain", *REMEDIES)
@@ -321,3 +323,51 @@ def test_every_verdict_is_what_the_chapter_on_inexact_initialisations_says(resul
         "adam": Verdict.FAILS,
         "exact": Verdict.CAVEAT,
     }
+
+
+def test_a_window_is_interpolated_and_says_where_it_runs_off() -> None:
+    places = np.arange(5.0)
+    found = tolerance_window.window(
+        places, np.array([[3.0, 1, 0, 2, 4], [0, 0, 0, 1, 3], [9, 9, 9, 9, 9]]), 2, np.array([1.5, 2, 1])
+    )
+    assert found.low.tolist() == [0.75, 0, 2] and found.high.tolist() == [2.75, 3.5, 2]
+    assert found.open_low.tolist() == [False, True, False] and not found.open_high.any()
+
+
+def test_a_window_does_not_jump_a_gap() -> None:
+    found = tolerance_window.window(np.arange(5.0), np.array([[0.0, 0, 5, 0, 0]]), 4, np.array([1.0]))
+    assert found.low[0] == pytest.approx(2.8) and found.open_high[0]
+
+
+def test_at_initialisation_the_plain_network_is_the_product_of_its_layers_factors() -> None:
+    """Small gains: signal and gradient are powers of the gain, up to a correction of its square."""
+    small = at_initialisation.predicted(0.01, 10, Architecture())
+    assert small.signal == pytest.approx(0.01**10, rel=1e-3) and small.gradient == pytest.approx(0.01**9, rel=1e-3)
+
+
+def test_a_residual_network_s_signal_grows_by_root_one_plus_gain_squared() -> None:
+    found = at_initialisation.predicted(0.01, 10, Architecture(residual=True))
+    assert found.signal == pytest.approx(0.01 * (1 + 0.01**2) ** 4.5, rel=1e-3)
+    assert found.gradient == pytest.approx((1 + 0.01**2) ** 4.5, rel=1e-7)
+
+
+def test_wide_networks_are_at_initialisation_as_predicted() -> None:
+    """400 units, three networks: a typical RMS to a few percent, where a forgotten layer is off by the gain."""
+    x, y = names.contexts(["emma", "olivia", "ava", "isabella", "sophia", "charlotte", "mia", "amelia"] * 2)
+    x, y = x[:64], y[:64]
+    for architecture in (Architecture(), Architecture(residual=True), Architecture(ghost_norm.LAYER)):
+        found = [
+            at_initialisation.measured(deep_tanh.init(s, (0.5, 2.0), 5, 400, architecture), x, y, architecture)
+            for s in range(3)
+        ]
+        for place, gain in enumerate((0.5, 2.0)):
+            theory = at_initialisation.predicted(gain, 5, architecture)
+            for kind in ("signal", "gradient"):
+                typical = math.exp(float(np.mean([getattr(one, kind)[place] for one in found])))
+                assert typical == pytest.approx(float(getattr(theory, kind)), rel=0.15)
+
+
+def test_the_predicted_edges_solve_their_equations() -> None:
+    least, largest = at_initialisation.least_gain(10, 0.1, 800), at_initialisation.largest_gain(10, 0.1)
+    assert 0.1 * 800 * least**10 == pytest.approx(1)
+    assert 0.1 * float(at_initialisation.predicted(largest, 10, Architecture()).gradient) ** 2 == pytest.approx(1)

@@ -84,6 +84,11 @@ def test_corrected_and_dampened_averages_are_the_two_that_pandas_knows(gradients
     assert dampened == pytest.approx(frame.ewm(alpha=1 - beta, adjust=False).mean().to_numpy(), rel=TIGHT, abs=TIGHT)
 
 
+def test_effective_size_counts_equal_weights_whatever_their_sum() -> None:
+    weights = torch.tensor([[0.5, 3.0, 0.0], [0.5, 3.0, 2.0], [0.0, 3.0, 0.0]])  # [value, average]
+    assert ema.effective_size(weights, 0).tolist() == pytest.approx([2, 3, 1])
+
+
 def test_average_of_a_ramp_lags_by_the_mean_age() -> None:
     """The chapter's rule for the lag: in the end, the average of t is t - beta / (1 - beta)."""
     ramp = torch.arange(2000.0, dtype=torch.float64)[:, None]
@@ -140,6 +145,14 @@ def test_training_adds_to_the_distance_at_every_beta(result: Result) -> None:
     lrs = sorted(set(result.distances["lr"]))
     still, slow, fast = (result.distances.query("lr == @lr and beta > 0")["distance"].to_numpy() for lr in lrs)
     assert (still < slow).all() and (slow < fast).all()
+
+
+def test_a_seed_does_not_choose_its_own_rival() -> None:
+    """By the other two seeds the first and second choose beta 0.5, and the third beta 0, whatever its own distances."""
+    relative = np.array([[[1.0, 1.0, 1.0], [1.2, 1.2, 0.1], [2.0, 2.0, 2.0]]])  # [lr, beta, seed]
+    row = smoothing.closest_table(relative, np.ones((1, 3)), [0.1], [0.0, 0.5, 0.9]).iloc[0]
+    assert row["ratio"] == pytest.approx((2 / 1.2 + 2 / 1.2 + 2 / 1) / 3)
+    assert row["beta"] == 0.5 and row["distance"] == pytest.approx(2.5 / 3)
 
 
 def test_full_gradient_is_the_mean_of_the_gradients_of_all_examples() -> None:

@@ -292,7 +292,9 @@ def test_numbers_are_found_in_texts_as_digits_and_as_words_but_not_where_they_me
 
 
 def test_other_settings_share_no_number_with_the_book_but_what_tuples_keep(tmp_path: Path) -> None:
-    module = load("kaiming", ROOT)
+    if not names(ROOT):
+        pytest.skip("the book has no question")
+    module = load(names(ROOT)[-1], ROOT)
     one, other = other_settings(module, tmp_path)
     book = vars(module.Params())
     for params in (one, other):

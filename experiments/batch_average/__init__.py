@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from experiments.batch_average import data_parallel, finite_differences
 from experiments.batch_average.data_parallel import Distances
-from lab.claims import Claim, Verdict
+from lab.claims import Claim, Judged, Verdict
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, names
@@ -108,7 +108,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             f"Holds if the two are at most {p.batch} rounding units apart in float32 and in float64, one for each "
             "gradient that is added up: leaving one copy out would put them millions of units apart."
         ),
-        verdict=_gradient,
+        rule=Judged(_gradient, "not yet written as data"),
         number=lambda r: f"{r.distance64:.1f} units apart in float64, {r.distance32:.1f} in float32",
     ),
     Claim(
@@ -120,7 +120,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             "network does, within a millionth of the way; with a caveat if only copies that average their gradients at "
             "every step do, within a rounding unit for each step and copy."
         ),
-        verdict=_training,
+        rule=Judged(_training, "not yet written as data"),
         number=lambda r: (
             f"apart by {100 * r.independent.mean:.0f} % of the way; {r.synchronised:.0f} rounding units if they average "
             "gradients"
@@ -133,7 +133,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if at some size of change, in float64, the central differences of all changed weights together come "
         "within $10^{-8}$ of autograd: theory promises about $10^{-10}$, and a term left out of a derivative "
         "would show long before.",
-        verdict=lambda r: Verdict.HOLDS if r.best_error64.high <= 1e-8 else Verdict.FAILS,
+        rule=Judged(
+            lambda r: Verdict.HOLDS if r.best_error64.high <= 1e-8 else Verdict.FAILS, "not yet written as data"
+        ),
         number=lambda r: f"within {r.best_error64} at a change of 10^{np.log10(r.best_h64):.1f}^",
     ),
     Claim(
@@ -142,7 +144,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “it means we are going up the cliff”",
         line="How slightly is not said, so the best size counts.  Holds if at one size every change of every weight moves the "
         "loss as the derivative says, in float64 and in float32, in which networks are trained; with a caveat if in float64 only.",
-        verdict=_direction,
+        rule=Judged(_direction, "not yet written as data"),
         number=lambda r: f"{100 * r.right64:.4g} % in float64, {100 * r.right32:.4g} % in float32",
     ),
 )

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.batchnorm_regularization import batch_coupling
-from lab.claims import Claim, Verdict, side
+from lab.claims import Above, Claim, Judged, Verdict, side
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -101,7 +101,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “What's unnatural about batch-norm”",
         line="Holds if other mates change the logits by more than rounding can ($10^{-4}$) in every group size and "
         "seed, and not by a single bit where there is no batch norm: nothing but the statistics joins the examples.",
-        verdict=lambda r: Verdict.HOLDS if r.coupled > ROUNDING and r.uncoupled == 0 else Verdict.FAILS,
+        rule=Judged(
+            lambda r: Verdict.HOLDS if r.coupled > ROUNDING and r.uncoupled == 0 else Verdict.FAILS,
+            "not yet written as data",
+        ),
         number=lambda r: f"at least {r.coupled:.2f}; without, {r.uncoupled:g}",
     ),
     Claim(
@@ -111,7 +114,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if the gap between validation and training loss falls by more than [0.01]{.given} nats "
         "(1 % in perplexity) from the smallest dose to the largest, and no step between may raise it by as much; "
         "a step that may is a caveat.",
-        verdict=_regularises,
+        rule=Judged(_regularises, "not yet written as data"),
         number=lambda r: f"gap falls by {r.gap_fall}",
     ),
     Claim(
@@ -120,7 +123,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “acts like data augmentation”",
         line="Holds if imaginary mates, random numbers that make jitter of the same law, make more than half of the "
         "fall in the gap: then noise explains most of it.  Fails if they make less than half.",
-        verdict=lambda r: side(r.share_drawn.low, r.share_drawn.high, above=0.5),
+        rule=Above("the quantity", lambda r: r.share_drawn, 0.5),
         number=lambda r: f"share {r.share_drawn}",
     ),
     Claim(
@@ -130,7 +133,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Fails unless the group size that is best by validation loss lowers the test loss of whole-batch norm "
         "by more than [0.01]{.given} nats.  Holds if it also beats no normalisation and layer norm by as much, and "
         "whole-batch norm when both stop at their best step; otherwise a caveat.",
-        verdict=_better,
+        rule=Judged(_better, "not yet written as data"),
         number=lambda r: f"groups of {r.best}: test loss lower by {r.gain_batch}",
     ),
     Claim(
@@ -139,7 +142,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, the same words, taken without limit",
         line="Fails if the smallest groups' test loss lies above that of the best group size by an interval without 0; "
         "holds if the smallest groups are the best.",
-        verdict=lambda r: Verdict.HOLDS if r.excess.mean == 0 else side(-r.excess.high, -r.excess.low, above=0),
+        rule=Judged(
+            lambda r: Verdict.HOLDS if r.excess.mean == 0 else side(-r.excess.high, -r.excess.low, above=0),
+            "not yet written as data",
+        ),
         number=lambda r: f"worse by {r.excess}",
     ),
 )

@@ -19,7 +19,7 @@ import pandas as pd
 
 from experiments.cross_entropy import cost, limits, one_hot
 from experiments.cross_entropy.formulas import FORMULAS, LARGEST_SUBTRACTED, LIBRARY, THREE_LINES
-from lab.claims import Claim, Verdict, side
+from lab.claims import Claim, Judged, Verdict, side
 from lab.estimate import Estimate
 
 TOLERANCE = 0.01  # error, in nats or in probability, above which a value or a gradient is called wrong
@@ -137,7 +137,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="In exact arithmetic it is an identity.  Holds if in float32 no probability changes by more than "
         f"{100 * TOLERANCE:g} % at any shift tried; with a caveat if only at shifts up to {MODEST_SHIFT:,.0f}, beyond any "
         "logit that a training run should meet.",
-        verdict=_shift,
+        rule=Judged(_shift, "not yet written as data"),
         number=lambda r: f"changes by {100 * modest_change(r):.2g} % up to {MODEST_SHIFT:,.0f}",
     ),
     Claim(
@@ -146,8 +146,11 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 1, “numerically stable”",
         line="Holds if the last logit at which value and gradient are finite, found by search, is within [0.05]{.given} "
         "of it: the claim gives one decimal.",
-        verdict=lambda r: (
-            Verdict.HOLDS if max(abs(r.overflow - 88.7), abs(r.overflow_gradient - 88.7)) <= 0.05 else Verdict.FAILS
+        rule=Judged(
+            lambda r: (
+                Verdict.HOLDS if max(abs(r.overflow - 88.7), abs(r.overflow_gradient - 88.7)) <= 0.05 else Verdict.FAILS
+            ),
+            "not yet written as data",
         ),
         number=lambda r: f"value up to {r.overflow:.3f}, gradient up to {r.overflow_gradient:.3f}",
     ),
@@ -157,8 +160,11 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 1, “numerically stable”",
         line="Holds if the search finds a gap between the target's logit and the largest beyond which the loss is not "
         "finite, and one for the gradient: the true loss there is the gap itself, an ordinary number.",
-        verdict=lambda r: (
-            Verdict.HOLDS if math.isfinite(r.underflow) and math.isfinite(r.underflow_gradient) else Verdict.FAILS
+        rule=Judged(
+            lambda r: (
+                Verdict.HOLDS if math.isfinite(r.underflow) and math.isfinite(r.underflow_gradient) else Verdict.FAILS
+            ),
+            "not yet written as data",
         ),
         number=lambda r: f"value up to a gap of {r.underflow:.3f}, gradient up to {r.underflow_gradient:.3f}",
     ),
@@ -168,7 +174,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 1, “numerically stable”",
         line="Holds if value and gradient are right to $10^{-5}$ for all pairs of logits up to $10^{38}$, nearly the largest "
         "number there is: rounding in a handful of operations costs under $10^{-6}$.",
-        verdict=lambda r: Verdict.HOLDS if r.library_error <= 1e-5 else Verdict.FAILS,
+        rule=Judged(lambda r: Verdict.HOLDS if r.library_error <= 1e-5 else Verdict.FAILS, "not yet written as data"),
         number=lambda r: f"off by {1e8 * r.library_error:.0f} parts in a hundred million",
     ),
     Claim(
@@ -177,7 +183,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 1, “Thus pytorch internally subtracts the max-value”",
         line="Holds if the three lines with the largest logit subtracted give finite numbers wherever the library does; "
         "with a caveat if that cures the overflow and not the underflow.",
-        verdict=_subtract,
+        rule=Judged(_subtract, "not yet written as data"),
         number=lambda r: f"no overflow, but no gradient beyond a gap of {r.subtracted_underflow:.3f}",
     ),
     Claim(
@@ -186,7 +192,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 1, “more intermediate memory(nodes)”",
         line="Holds if the library makes fewer nodes in the graph and keeps fewer tensors for the backward pass than the "
         "three lines, at every vocabulary: both are counts, so one fewer is fewer.",
-        verdict=_fewer,
+        rule=Judged(_fewer, "not yet written as data"),
         number=lambda r: "{} nodes and {} tensors against {} and {}".format(
             *(costs_of(r, formula)[what][0] for formula in (LIBRARY, THREE_LINES) for what in ("nodes", "tensors"))
         ),
@@ -197,7 +203,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 1, “more intermediate memory(nodes)”",
         line="Holds if the three lines keep at least a tenth more bytes than the library at every vocabulary tried, "
         "with a caveat if at some: less than a tenth seldom decides whether a batch fits.",
-        verdict=_memory,
+        rule=Judged(_memory, "not yet written as data"),
         number=lambda r: "{:.2f} to {:.4f} times as much".format(*costs_of(r, THREE_LINES)["memory"].iloc[[0, -1]]),
     ),
     Claim(
@@ -206,7 +212,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 1, “pytorch can internally fuse the operations”",
         line="Holds if forward and backward pass by the three lines take more processor time than the library's, with the "
         "whole interval of the median ratio above 1, at every vocabulary; with a caveat if at some.",
-        verdict=_faster,
+        rule=Judged(_faster, "not yet written as data"),
         number=lambda r: "the three lines take {:.1f} to {:.1f} times as long".format(
             *costs_of(r, THREE_LINES)["time"].agg(["min", "max"])
         ),
@@ -218,7 +224,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if the notes' sum over all classes agrees with their one term, and the library given a one-hot target "
         "with the library given an index, to $10^{-6}$ at every standard deviation of the logits; with a caveat if "
         "there are logits at which the sum is NaN and the one term is finite.",
-        verdict=_one_hot,
+        rule=Judged(_one_hot, "not yet written as data"),
         number=lambda r: (
             f"differ by {r.one_hot_difference:g}; sum NaN in up to {100 * r.nan_share.mean:.0f} % of examples"
         ),

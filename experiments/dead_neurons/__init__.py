@@ -27,7 +27,7 @@ from experiments.dead_neurons import at_initialisation, runs, tables
 from experiments.dead_neurons.history import History
 from experiments.dead_neurons.runs import PLANS, Plan
 from experiments.dead_neurons.tables import Group
-from lab.claims import Claim, Verdict, side, within
+from lab.claims import Above, Claim, Judged, Verdict, Within, side
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import mlp
@@ -128,7 +128,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Fails if, embeddings frozen, one weight into or out of a dead ReLU unit changes by a bit between two "
         "evaluations that both find it dead; holds with a caveat if weights out of a dead tanh unit change, as then only "
         "the weights into it have stopped.",
-        verdict=_nothing,
+        rule=Judged(_nothing, "not yet written as data"),
         number=lambda r: (
             f"changed in {sum(r.relu_changes[1:])} of {r.relu_changes[0]:,} pairs of evaluations; tanh: "
             f"{r.tanh_changes[1]} on the way in, {r.tanh_changes[2]:,} on the way out, of {r.tanh_changes[0]:,}"
@@ -140,7 +140,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “dead neuron”, A: “can happen during initialization”",
         line="Holds if more than 1 % of the units are dead in a layer of variance 2/n without biases, the initialisation "
         "that one would choose; with a caveat if so many are dead only deep down and not in a network of one hidden layer.",
-        verdict=lambda r: _either(r.dead_at_init, r.deep_dead_at_init),
+        rule=Judged(lambda r: _either(r.dead_at_init, r.deep_dead_at_init), "not yet written as data"),
         number=lambda r: f"one layer {r.dead_at_init}, the last of many {r.deep_dead_at_init}",
     ),
     Claim(
@@ -150,7 +150,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if more than 1 % of the units die at the highest learning rate at which no network diverges, and fewer "
         "at the one that ends lowest; with a caveat if more than 1 % die there too, for then the steps need not be too "
         "large.",
-        verdict=_training,
+        rule=Judged(_training, "not yet written as data"),
         number=lambda r: f"{r.died_at_highest_lr} at lr {r.highest_lr:g}, {r.died_at_best_lr} at lr {r.best_lr:g}",
     ),
     Claim(
@@ -159,7 +159,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “dead neuron”, B: “remain same for the rest of the training”",
         line="Fails if one dead unit is revived with frozen embeddings, or if most of those that died are revived with "
         "trained embeddings; holds if hardly any is, 1 % at most; with a caveat in between.",
-        verdict=_stays,
+        rule=Judged(_stays, "not yet written as data"),
         number=lambda r: (
             f"{r.frozen_revived} of {r.frozen_dead:,} revived, embeddings frozen; a share of {r.revived}, trained"
         ),
@@ -169,7 +169,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="It makes no difference whether a unit was dead at initialisation or died in training.",
         source="N0, “dead neuron”: A and B share one fate",
         line="Holds if the shares that are revived differ by less than a factor of two, to be seen without counting.",
-        verdict=lambda r: within(r.revival_ratio.low, r.revival_ratio.high, lower=0.5, upper=2.0),
+        rule=Within("the quantity", lambda r: r.revival_ratio, 0.5, 2.0),
         number=lambda r: (
             f"{r.dead_at_init_revived} of those dead at initialisation, {r.revived} of those that died; ratio "
             f"{r.revival_ratio}"
@@ -181,7 +181,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “dead neuron”: “not a problem for (leakyrelu)”",
         line="Fails if one leaky unit is ever dead; holds if of those found inactive on every example more than half are "
         "active again later; with a caveat if fewer are, as a gradient of a hundredth is then not much of a cure.",
-        verdict=_leaky,
+        rule=Judged(_leaky, "not yet written as data"),
         number=lambda r: f"{r.leaky_dead} dead; {r.leaky_reactivated} of those found inactive are active again later",
     ),
     Claim(
@@ -191,7 +191,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Leaky ReLU aside, which the notes except themselves.  Holds if more than 1 % of the tanh units die in "
         "training from a good initialisation at some learning rate; with a caveat if they are dead only where an "
         "initialisation puts them there.",
-        verdict=lambda r: _either(r.tanh_died, r.tanh_dead_at_init),
+        rule=Judged(lambda r: _either(r.tanh_died, r.tanh_dead_at_init), "not yet written as data"),
         number=lambda r: f"{r.tanh_died} of tanh units die; {r.tanh_dead_at_init} where the initialisation puts them",
     ),
     Claim(
@@ -200,7 +200,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “dead neuron” and “batch-norm”: “the dead relu prob”",
         line="Holds if at the highest learning rate at which none diverges leaky ReLU ends more than [0.01]{.given} nats "
         "lower, 1 % in perplexity.",
-        verdict=lambda r: side(r.leaky_benefit.low, r.leaky_benefit.high, above=ONE_PERCENT),
+        rule=Above("the quantity", lambda r: r.leaky_benefit, ONE_PERCENT),
         number=lambda r: f"leaky ReLU lowers the loss by {r.leaky_benefit} nats at lr {r.highest_lr:g}",
     ),
 )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from experiments.forgiving import at_initialisation, gain_sweep, tolerance_window
 from experiments.forgiving.gain_sweep import Plan, Size
-from lab.claims import Claim, Verdict, side
+from lab.claims import Claim, Judged, Verdict, side
 from lab.estimate import Estimate
 
 Array = NDArray[np.float64]
@@ -127,7 +127,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Residual connections forgive an inexact initialisation.",
         source="N0, code 3, “Residual layers”",
         line=LINE,
-        verdict=lambda r: _wider(r, "residual", r.residual_wider),
+        rule=Judged(lambda r: _wider(r, "residual", r.residual_wider), "not yet written as data"),
         number=lambda r: _wider_number(r, "residual", r.residual_wider),
     ),
     Claim(
@@ -135,7 +135,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Batch norm does.",
         source="N0, code 3, “normalization (batch-norm)”",
         line="The same line.",
-        verdict=lambda r: _wider(r, "batch norm", r.batch_norm_wider),
+        rule=Judged(lambda r: _wider(r, "batch norm", r.batch_norm_wider), "not yet written as data"),
         number=lambda r: _wider_number(r, "batch norm", r.batch_norm_wider),
     ),
     Claim(
@@ -143,7 +143,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Layer norm does.",
         source="N0, “normalization layers”",
         line="The same line.",
-        verdict=lambda r: _wider(r, "layer norm", r.layer_norm_wider),
+        rule=Judged(lambda r: _wider(r, "layer norm", r.layer_norm_wider), "not yet written as data"),
         number=lambda r: _wider_number(r, "layer norm", r.layer_norm_wider),
     ),
     Claim(
@@ -151,7 +151,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="A better optimiser does.",
         source="N0, code 3, “better optimizers”",
         line="The same line, for Adam.",
-        verdict=lambda r: _wider(r, "Adam", r.adam_wider),
+        rule=Judged(lambda r: _wider(r, "Adam", r.adam_wider), "not yet written as data"),
         number=lambda r: _wider_number(r, "Adam", r.adam_wider),
     ),
     Claim(
@@ -160,7 +160,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “no need to be super exact”",
         line="Holds if with each of the four the loss from gain 1 lies within [0.05]{.given} of that from its best gain, the "
         "tolerance of the windows, and the plain network's does not; with a caveat if that is so for some.",
-        verdict=_exact,
+        rule=Judged(_exact, "not yet written as data"),
         number=lambda r: "gain 1 costs " + ", ".join(f"{cost:.3f} ({name})" for name, cost in _column(r, "cost").items()),
     ),
 )  # fmt: skip

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from experiments.identity_depth import float_range, identity_chain, noisy_identity
-from lab.claims import Claim, Verdict
+from lab.claims import Claim, Judged, Verdict
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -106,7 +106,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
         "gradient too.",
         source="N3, “since w is 1.5 the values will explode”",
         line=EXACT_LINE,
-        verdict=lambda r: Verdict.HOLDS if r.growth_error <= r.params.depth * 2**-53 else Verdict.FAILS,
+        rule=Judged(
+            lambda r: Verdict.HOLDS if r.growth_error <= r.params.depth * 2**-53 else Verdict.FAILS,
+            "not yet written as data",
+        ),
         number=lambda r: f"{r.growth_error * 2**53:.1f} roundings at worst",
     ),
     Claim(
@@ -114,7 +117,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Weights of [0.5]{.given} times the identity halve both in every layer.",
         source="N3, “if w is slightly less than 1 … the gradients will exponentially vanish”",
         line="The same line.",
-        verdict=lambda r: Verdict.HOLDS if r.halving_error <= r.params.depth * 2**-53 else Verdict.FAILS,
+        rule=Judged(
+            lambda r: Verdict.HOLDS if r.halving_error <= r.params.depth * 2**-53 else Verdict.FAILS,
+            "not yet written as data",
+        ),
         number=lambda r: f"{r.halving_error * 2**53:g} roundings at worst",
     ),
     Claim(
@@ -123,7 +129,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “weights very similar to identity matrices”",
         line="Holds if the intervals of the exponents, forward and backward, contain $\\ln s$; with a caveat if they do not but "
         "contain the exponent of the exact law at this width; else it fails, as theory would have no excuse.",
-        verdict=_random_verdict,
+        rule=Judged(_random_verdict, "not yet written as data"),
         number=lambda r: f"off by {r.exponent_offset} where theory says {_signed(r.exponent_offset_predicted)}",
     ),
     Claim(
@@ -132,7 +138,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “Suppose, they are just slightly above 1”",
         line="Holds if random networks of gain [1.01]{.given} grow at every width tried, fails if they shrink at "
         "every width, each by its interval; with a caveat if some grow and some shrink.",
-        verdict=_slightly_verdict,
+        rule=Judged(_slightly_verdict, "not yet written as data"),
         number=lambda r: (
             "; ".join(
                 f"{word} at {', '.join(str(width) for width in rows['width'])}"
@@ -150,7 +156,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “the values will explode”, “the gradients will exponentially vanish”",
         line="Holds if every layer predicted is found, exactly: rounding, $2^{-24}$ a layer, shifts it by less than a "
         "tenth of a layer.",
-        verdict=lambda r: Verdict.HOLDS if _as_predicted(r).all() else Verdict.FAILS,
+        rule=Judged(lambda r: Verdict.HOLDS if _as_predicted(r).all() else Verdict.FAILS, "not yet written as data"),
         number=lambda r: f"{_as_predicted(r).sum()} of {len(_as_predicted(r))} factors",
     ),
 )

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.loss_log import loss_tables
-from lab.claims import Claim, Verdict, side, within
+from lab.claims import Claim, Judged, Verdict, Within, side
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -124,7 +124,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Fixing the logits lowers the final loss.",
         source="N0, code 1, “confidently wrong”",
         line=_LOWER,
-        verdict=lambda r: _lower(r.logits_train, r.logits_validation),
+        rule=Judged(lambda r: _lower(r.logits_train, r.logits_validation), "not yet written as data"),
         number=lambda r: f"worth {r.logits_validation}; training {r.logits_train}",
     ),
     Claim(
@@ -132,7 +132,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Fixing the saturated tanh, besides, lowers it further.",
         source="N0, code 2",
         line="The same line.",
-        verdict=lambda r: _lower(r.tanh_train, r.tanh_validation),
+        rule=Judged(lambda r: _lower(r.tanh_train, r.tanh_validation), "not yet written as data"),
         number=lambda r: f"worth {r.tanh_validation}; training {r.tanh_train}",
     ),
     Claim(
@@ -141,7 +141,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, code 3, and “calculate means and std”",
         line="Holds if the two validation losses differ by less than [0.01]{.given} nats, 1 % in perplexity: the "
         "formula is meant to save the search, not to beat it.",
-        verdict=lambda r: within(r.gain_validation.low, r.gain_validation.high, lower=-ONE_PERCENT, upper=ONE_PERCENT),
+        rule=Within("the quantity", lambda r: r.gain_validation, -ONE_PERCENT, ONE_PERCENT),
         number=lambda r: f"worth {r.gain_validation}; training {r.gain_train}",
     ),
     Claim(
@@ -149,7 +149,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Adding batch norm lowers it further.",
         source="N0, code 3, “normalization (batch-norm)”",
         line="The same line as for the logits.",
-        verdict=lambda r: _lower(r.norm_train, r.norm_validation),
+        rule=Judged(lambda r: _lower(r.norm_train, r.norm_validation), "not yet written as data"),
         number=lambda r: f"worth {r.norm_validation}; training {r.norm_train}",
     ),
     Claim(
@@ -159,7 +159,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if each of the four differences in the lecture's validation losses is larger than what chance puts "
         "between two single runs, 95 % of the time, where neither recipe is better, and if the lecture's runs scatter as "
         "ours do; holds with a caveat if some are, fails if none is.",
-        verdict=_single_verdict,
+        rule=Judged(_single_verdict, "not yet written as data"),
         number=_single_number,
     ),
 )

@@ -21,7 +21,7 @@ from experiments.momentum_ema.ema import ROUNDING_UNIT, compare_with_pytorch, un
 from experiments.momentum_ema.ema_weights import first_steps, weights_by_age
 from experiments.momentum_ema.optimiser_paths import Setting, end_table, path_table, train_side_by_side
 from experiments.momentum_ema.smoothing import closest_table, distance_table, monitor
-from lab.claims import Claim, Verdict, side, within
+from lab.claims import Below, Claim, Judged, Verdict, side, within
 from lab.estimate import Estimate
 from lab.progress import track
 from nets import initialisation, mlp, names
@@ -138,7 +138,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
             "Holds if the update and the weighted sum that it stands for differ by less than one rounding unit for each "
             f"step summed: rounding can do that and no more, while a wrong power of β differs by {100 * (1 - p.beta):.0f} %."
         ),
-        verdict=lambda r: Verdict.HOLDS if r.unrolled_error <= r.params.steps else Verdict.FAILS,
+        rule=Judged(
+            lambda r: Verdict.HOLDS if r.unrolled_error <= r.params.steps else Verdict.FAILS, "not yet written as data"
+        ),
         number=lambda r: f"{r.unrolled_error:.1f} rounding units",
     ),
     Claim(
@@ -147,7 +149,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “Momentum is an approx average”",
         line="The weights of an average add up to 1.  Holds if they do so within 1 % from the first step on; "
         "with a caveat if they do so only later.",
-        verdict=_average,
+        rule=Judged(_average, "not yet written as data"),
         number=lambda r: (
             f"sum {r.first_steps['sum_notes'].iloc[0]:.2f} at step 1, above 0.99 from step {first_full_sum(r)} on"
         ),
@@ -157,7 +159,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="It averages over about $1/(1-\\beta)$ of them.",
         source="N3, “over 1 / (1 - beta) previous values”",
         line=_window_line,
-        verdict=_window,
+        rule=Judged(_window, "not yet written as data"),
         number=lambda r: (
             f"carry {100 * r.windows['window_weight'].min():.0f} % or more; as smooth as {r.effective_size} values"
         ),
@@ -168,7 +170,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “we average over a larger number of points and get smoother representations”",
         line="Holds if, standing still, every β of the sweep comes closer to the full gradient than the β below it: "
         "the ratio of the squared distances lies below 1.",
-        verdict=lambda r: side(-r.smoothing_ratio.high, -r.smoothing_ratio.low, above=-1),
+        rule=Below("the quantity", lambda r: r.smoothing_ratio, 1),
         number=lambda r: f"ratio at most {r.smoothing_ratio}",
     ),
     Claim(
@@ -177,7 +179,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “(not always desired)”",
         line="Holds if in training, at every learning rate tried, the highest β is farther from the full gradient "
         "than a lower one; with a caveat if at some learning rates only.",
-        verdict=_too_smooth,
+        rule=Judged(_too_smooth, "not yet written as data"),
         number=lambda r: "; ".join(
             f"{row['ratio']:.2f} times the best β’s at a learning rate of {row['lr']:g}"
             for row in r.closest.to_dict("records")
@@ -190,7 +192,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “The momentum formula”",
         line="Holds if the buffer of `SGD(momentum=β)` equals the average within one rounding unit a step; "
         "with a caveat if a fixed multiple of it does.",
-        verdict=_buffer,
+        rule=Judged(_buffer, "not yet written as data"),
         number=lambda r: f"{r.buffer_ratio:.6g} times, to {r.buffer_error:.1f} rounding units",
     ),
     Claim(
@@ -199,7 +201,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “Gradient Descent with Momentum”",
         line="Holds if `SGD(lr=α, momentum=β)` takes the notes’ path within one rounding unit a step; "
         "with a caveat if it does so at another learning rate.",
-        verdict=_path,
+        rule=Judged(_path, "not yet written as data"),
         number=lambda r: f"{r.scaled_lr_error:.1f} rounding units apart at a learning rate of (1 − β)α",
     ),
 )

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.special import expit
 
 from experiments.squashing import gradient_signs, quantisation, ranges
-from lab.claims import Claim, Verdict, side
+from lab.claims import Claim, Judged, Verdict, side
 from lab.estimate import Estimate
 from lab.progress import track
 from nets import names
@@ -114,7 +114,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “sigmoid”",
         line="In exact arithmetic it cannot fail, since $e^{-x}$ is positive and finite; fails if a float64 value on "
         f"the grid from −{-ranges.GRID[0]:g} to {ranges.GRID[-1]:g} is 0, 1 or beyond. Holds with a caveat if float32 rounds it to 0 or 1 somewhere.",
-        verdict=_range,
+        rule=Judged(_range, "not yet written as data"),
         number=lambda r: f"1 above {r.sigmoid_one:.1f}, 0 below −{r.sigmoid_zero:.1f}",
     ),
     Claim(
@@ -123,7 +123,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “sigmoid”",
         line="Holds if no derivative on the grid exceeds 1/4 at all: 1/4 is a floating-point number and the bound is exact, "
         "so there is no tolerance to grant.",
-        verdict=lambda r: Verdict.HOLDS if r.sigmoid_steepest <= 0.25 else Verdict.FAILS,
+        rule=Judged(
+            lambda r: Verdict.HOLDS if r.sigmoid_steepest <= 0.25 else Verdict.FAILS, "not yet written as data"
+        ),
         number=lambda r: f"{r.sigmoid_steepest:g}",
     ),
     Claim(
@@ -132,7 +134,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “the problem with tanh”",
         line="Holds if tanh of it is beyond [0.97]{.given}, where the derivative is under 6 % of full: "
         "to a network that is as good as 1.",
-        verdict=lambda r: Verdict.HOLDS if r.tanh_of_notes_value > SATURATED else Verdict.FAILS,
+        rule=Judged(
+            lambda r: Verdict.HOLDS if r.tanh_of_notes_value > SATURATED else Verdict.FAILS, "not yet written as data"
+        ),
         number=lambda r: f"{r.tanh_of_notes_value:.3f}",
     ),
     Claim(
@@ -141,7 +145,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “the problem with tanh”",
         line="Holds if any two neighbours on the grid are farther apart after tanh than before; the derivative of tanh is "
         "at most 1, so a single pair would refute the algebra.",
-        verdict=lambda r: Verdict.HOLDS if r.stretch > 1 else Verdict.FAILS,
+        rule=Judged(lambda r: Verdict.HOLDS if r.stretch > 1 else Verdict.FAILS, "not yet written as data"),
         number=lambda r: f"at most {r.stretch:.5f} of the distance",
     ),
     Claim(
@@ -154,7 +158,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             f"side of the unsquashed signal. Holds if it loses at a standard deviation of {p.usual_std:g}, which a good "
             f"initialisation gives, and at {p.wide_std:g}; with a caveat if at one of them."
         ),
-        verdict=_information,
+        rule=Judged(_information, "not yet written as data"),
         number=lambda r: (
             f"{r.bits_gained_usual.mean:+.2f} bits at a standard deviation of {r.params.usual_std:g}, "
             f"{r.bits_gained_wide.mean:+.2f} at {r.params.wide_std:g}".replace("-", "−")
@@ -165,7 +169,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Where tanh puts out 0, the gradient passes unchanged.",
         source="N0, question 6",
         line="Holds if the derivative that autograd gives there is 1 exactly.",
-        verdict=lambda r: Verdict.HOLDS if r.derivative_at_zero == 1 else Verdict.FAILS,
+        rule=Judged(lambda r: Verdict.HOLDS if r.derivative_at_zero == 1 else Verdict.FAILS, "not yet written as data"),
         number=lambda r: f"derivative {r.derivative_at_zero:g}",
     ),
     Claim(
@@ -174,7 +178,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 6",
         line="Holds if the derivative that autograd gives is 0 exactly wherever float32 rounds the output to 1 or −1; "
         "exact arithmetic never gets there.",
-        verdict=lambda r: Verdict.HOLDS if r.derivative_at_one == 0 else Verdict.FAILS,
+        rule=Judged(lambda r: Verdict.HOLDS if r.derivative_at_one == 0 else Verdict.FAILS, "not yet written as data"),
         number=lambda r: f"derivative {r.derivative_at_one:g}, from inputs of {r.tanh_one:.2f}",
     ),
     Claim(
@@ -186,7 +190,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             f"Training averages over batches: holds if in a batch of {p.usual_batch} it is so for more than half of the "
             "units, with a caveat if for fewer."
         ),
-        verdict=_signs,
+        rule=Judged(_signs, "not yet written as data"),
         number=lambda r: (
             f"{100 * r.same_sign_sigmoid:g} % of units for one example; in a batch of {r.params.usual_batch}, a share of "
             f"{r.same_sign_batch}"

@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.zero_init import escape_time, initialisations, training
-from lab.claims import Claim, Verdict, side, within
+from lab.claims import Below, Claim, Judged, Verdict, Within, side, within
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, threshold_crossing, unigram_baseline
@@ -126,7 +126,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “can we set our initial weights to 0?”, question 4",
         line="Holds if no other weight has moved at all, in any seed: a product with 0 is 0 in floating point too, "
         "so there is no tolerance to grant.",
-        verdict=lambda r: Verdict.HOLDS if r.largest_change == 0 else Verdict.FAILS,
+        rule=Judged(lambda r: Verdict.HOLDS if r.largest_change == 0 else Verdict.FAILS, "not yet written as data"),
         number=lambda r: f"largest change {r.largest_change:g}",
     ),
     Claim(
@@ -135,8 +135,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 4",
         line="Holds within [0.01]{.given} nats: that is 1 % in perplexity, and far less than using the context "
         "lowers the loss by.",
-        verdict=lambda r: within(
-            r.zero.low - r.entropy, r.zero.high - r.entropy, lower=-ONE_PERCENT, upper=ONE_PERCENT
+        rule=Judged(
+            lambda r: within(r.zero.low - r.entropy, r.zero.high - r.entropy, lower=-ONE_PERCENT, upper=ONE_PERCENT),
+            "not yet written as data",
         ),
         number=lambda r: f"{r.zero} against {r.entropy:.4f}",
     ),
@@ -149,7 +150,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             "their length). Otherwise it is true in exact arithmetic: it holds if one distinct unit is left at the end, "
             "with constant layers on random embeddings too, and holds with a caveat if rounding has separated them by then."
         ),
-        verdict=_identical_verdict,
+        rule=Judged(_identical_verdict, "not yet written as data"),
         number=lambda r: (
             f"{r.constant_units.mean:g} unit in the end; {r.constant_layers_units.mean:.1f} on random embeddings"
         ),
@@ -160,7 +161,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “can we set our initial weights to 0?”",
         line="Holds if its loss ends within [0.01]{.given} nats of a single unit's with matching learning rates: the "
         "two are equal in exact arithmetic, and a second unit would lower the loss by more than 1 % in perplexity.",
-        verdict=lambda r: within(r.width_gap.low, r.width_gap.high, lower=-ONE_PERCENT, upper=ONE_PERCENT),
+        rule=Within("the quantity", lambda r: r.width_gap, -ONE_PERCENT, ONE_PERCENT),
         number=lambda r: f"within {1e9 * max(-r.width_gap.low, r.width_gap.high):.0f} billionths of a nat",
     ),
     Claim(
@@ -169,7 +170,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “use no bias + small weights”",
         line="Holds if it costs less than [0.01]{.given} nats against the same initialisation unzeroed: 1 % in "
         "perplexity.",
-        verdict=lambda r: side(-r.zero_last_layer_cost.high, -r.zero_last_layer_cost.low, above=-ONE_PERCENT),
+        rule=Below("the quantity", lambda r: r.zero_last_layer_cost, ONE_PERCENT),
         number=lambda r: f"costs {r.zero_last_layer_cost}",
     ),
     Claim(
@@ -180,7 +181,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         "if, besides, even the tiniest initialisation has learnt by the end to use the context: a loss more than "
         "[0.01]{.given} nats below the entropy, which no network that ignores it can reach. Units that differ and have "
         "learnt nothing are a caveat.",
-        verdict=_tiny_verdict,
+        rule=Judged(_tiny_verdict, "not yet written as data"),
         number=lambda r: (
             f"{100 * r.tiny_distinct_share:g} % of units distinct; the tiniest initialisation ends at {r.tiniest}"
         ),

@@ -27,6 +27,7 @@ PLACES = {
 }
 PACKAGE = "experiments/{}/__init__.py"  # in place of the first, for a question with more code than one file should hold
 RESULT = "results/{}"
+REGISTERED = "experiments/{}.registered.json"  # of a package it lies within
 BOOK = "_quarto.yml"
 NOTATION = "book/notation.qmd"
 TEXTS = {".py", ".qmd", ".md", ".yml", ".toml", ".txt", ".lua"}
@@ -223,7 +224,7 @@ def _own(name: str, root: Path) -> list[str]:
     """Return the files and folders that are a question's alone, relative to the root."""
     path = source(name, root)
     first = path.parent if path.name == "__init__.py" else path
-    others = [place.format(name) for place in [*PLACES.values()][1:]] + [RESULT.format(name)]
+    others = [place.format(name) for place in [*PLACES.values()][1:]] + [REGISTERED.format(name), RESULT.format(name)]
     return [first.relative_to(root).as_posix(), *(place for place in others if (root / place).exists())]
 
 

@@ -10,10 +10,19 @@ from IPython.display import Markdown
 
 from lab.book.markdown_tables import markdown_table
 from lab.claims import Claim, Verdict
+from lab.duration import duration
 from lab.errors import LabError, unknown
 from lab.estimate import Estimate
 from lab.keys.experiments import files, find_root, home, load, names
 from lab.results.reading import as_result, book_result
+from lab.results.registration import Standing, When, standings
+
+_WORDS = {  # of one claim, and of several
+    Verdict.HOLDS: ("holds", "hold"),
+    Verdict.CAVEAT: ("holds with a caveat", "hold with a caveat"),
+    Verdict.FAILS: ("fails", "fail"),
+    Verdict.UNDECIDED: ("is undecided", "are undecided"),
+}
 
 
 @dataclass(frozen=True)
@@ -26,11 +35,18 @@ class Entry:
     line: str  # drawn for it
     verdict: Verdict
     number: str
+    standing: Standing
 
     @property
     def anchor(self) -> str:
         """Where the claim stands in its chapter."""
         return f"claim-{self.experiment}-{self.claim.name}".replace("_", "-")
+
+    @property
+    def first(self) -> str:
+        """Which was first, the line or the number, as Markdown."""
+        dates = f" ({self.standing.registered}, {self.standing.computed})" if self.standing.when is When.BEFORE else ""
+        return f"[{self.standing.when}{dates}]{{.standing}}"
 
     @property
     def word(self) -> str:
@@ -41,15 +57,16 @@ class Entry:
 def decide(experiment: Any) -> list[Entry]:
     """Return the experiment's claims with the verdicts that its result gives."""
     name, root = home(experiment)
-    result = as_result(experiment, book_result(name, root))
+    stored = book_result(name, root)
+    result, standing = as_result(experiment, stored), standings(experiment, stored.provenance)
     params = getattr(result, "params", None)
     found = []
     for claim in experiment.CLAIMS:
         verdict = claim.verdict(result)
         if not isinstance(verdict, Verdict):
-            raise LabError(f"claim {claim.name!r} of {name}: verdict gave {verdict!r}, wanted a lab.claims.Verdict")
+            raise LabError(f"claim {claim.name!r} of {name}: its rule gave {verdict!r}, wanted a lab.claims.Verdict")
         text, line = claim.stated(params)
-        found.append(Entry(name, claim, text, line, verdict, claim.number(result)))
+        found.append(Entry(name, claim, text, line, verdict, claim.number(result), standing[claim.name]))
     return found
 
 
@@ -57,9 +74,32 @@ def verdicts(experiment: Any) -> Markdown:
     """Return the chapter's claims as a table: claim, line, verdict, number.  The ledger links to its rows."""
     # The anchor comes after the text: under Quarto, Typst attaches it to what stands before it.
     rows = [
-        [f"{entry.text}[]{{#{entry.anchor}}}", entry.line, entry.word, entry.number] for entry in decide(experiment)
+        [f"{entry.text}[]{{#{entry.anchor}}}", f"{entry.line} {entry.first}", entry.word, entry.number]
+        for entry in decide(experiment)
     ]
     return Markdown(markdown_table(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
+
+
+def strip(experiment: Any) -> Markdown:
+    """Return how the chapter came out in one line: its claims by verdict, reading time, what a rerun costs.
+
+    The reading time is filled in by a filter (book/theme/reading_time.lua), which sees the chapter's words.
+    """
+    name, root = home(experiment)
+    entries = decide(experiment)
+    parts = [f"{len(entries)} claims: {tally([entry.verdict for entry in entries])}"]
+    cost = duration(book_result(name, root).provenance["seconds"])
+    parts += ["[]{.reading-time}", f"{cost} to run again"]
+    return Markdown("::: {.strip}\n" + " · ".join(parts) + "\n:::")
+
+
+def tally(found: list[Verdict]) -> str:
+    """Return how many claims came out in which way, in colour: "3 hold, 1 fails"."""
+    phrases = []
+    for verdict, (one, several) in _WORDS.items():
+        if count := found.count(verdict):
+            phrases.append(f"[{count} {one if count == 1 else several}]{{.verdict-{verdict.name.lower()}}}")
+    return ", ".join(phrases)
 
 
 def verdict(experiment: Any, name: str) -> Markdown:
@@ -115,21 +155,15 @@ def ledger_counts() -> Counts:
     """Count claims and verdicts."""
     root = find_root()
     entries = all_entries(root)
-    many = {
-        Verdict.HOLDS: ("holds", "hold"),
-        Verdict.CAVEAT: ("holds with a caveat", "hold with a caveat"),
-        Verdict.FAILS: ("fails", "fail"),
-        Verdict.UNDECIDED: ("is undecided", "are undecided"),
-    }
     phrases = []
-    for verdict, (one, several) in many.items():
+    for verdict, (one, several) in _WORDS.items():
         count = sum(entry.verdict is verdict for entry in entries)
         if count:
             phrases.append(f"{count} {one if count == 1 else several}")
-    summary = " and ".join(filter(None, [", ".join(phrases[:-1]), *phrases[-1:]]))
+    summary = " and ".join(filter(None, [", ".join(phrases[:-1]), *phrases[-1:]])) or "none is decided yet"
     results = [as_result(load(name, root), book_result(name, root)) for name in in_book_order(root)]
     estimates = [value for result in results for value in vars(result).values() if isinstance(value, Estimate)]
-    return Counts(len(entries), len(results), summary, str(estimates[0]) if estimates else "")
+    return Counts(len(entries), len(results), summary, str(estimates[0] if estimates else Estimate.of([1, 2, 3])))
 
 
 def in_book_order(root: Path) -> list[str]:

@@ -136,6 +136,30 @@ def claims(names: Names = None, as_json: Annotated[bool, typer.Option("--json", 
     print_ledger(checked(names, root), root, as_json)
 
 
+def register(
+    names: Names = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="ask git whether the rules were committed before the results")
+    ] = False,
+) -> None:
+    """Write down the rules of claims, to be committed before the first run: a page then says which was first, line or number.
+
+    A commit of its own, never squashed with the result.  A rule that changes when its number is known is shown as such.
+
+    \b
+    Examples:  lab register my_question
+               lab register --check
+    """
+    from lab.cli import register as registering
+    from lab.keys.experiments import names as every
+
+    root = find_root()
+    chosen = checked(names, root)
+    if not chosen and not check:
+        raise typer.BadParameter("name the experiments whose rules are to be registered", param_hint="NAME")
+    (registering.print_check if check else registering.register_rules)(chosen or every(root), root)
+
+
 def new(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="of the question: words in lower case, joined by underscores")
@@ -225,8 +249,10 @@ def serve(
     serve_site(find_root(), port)
 
 
-COMMANDS = (status, run, why, verify, claims, new, rename, remove, render, serve)
-ALONE = {command.__name__: command for command in (status, run, why, verify, claims, render, serve)}  # need no argument
+COMMANDS = (status, run, why, verify, claims, register, new, rename, remove, render, serve)
+ALONE = {  # need no argument
+    of.__name__: of for of in (status, run, why, verify, claims, register, render, serve)
+}
 
 
 def build(asked: str) -> typer.Typer:

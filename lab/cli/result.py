@@ -21,7 +21,10 @@ def describe(experiment: Any, stored: Stored) -> None:
     rows += [[name, f"{name}.csv, {of.rows} rows: {', '.join(of.dtypes)}"] for name, of in stored.tables.items()]
     print_table(rows)
     print()
-    verdicts = [[c.name, str(c.verdict(found)), plain(c.number(found)), plain(c.text)] for c in experiment.CLAIMS]
+    params = getattr(found, "params", None)
+    verdicts = [
+        [c.name, str(c.verdict(found)), plain(c.number(found)), plain(c.stated(params)[0])] for c in experiment.CLAIMS
+    ]
     print_table(verdicts, head=["claim", "verdict", "number", ""])
 
 

@@ -21,7 +21,7 @@ from filelock import Timeout
 from lab import tasks
 from lab.errors import LabError, NoResult
 from lab.keys import key
-from lab.results import store, write_errors
+from lab.results import registration, store, write_errors
 from lab.results.lock import lock_of
 from lab.results.shared_cache import Shared
 from lab.workers import arithmetic, provenance, task_runner
@@ -175,6 +175,12 @@ def compute_result(
         "versions": wanted.parts["versions"],
         "commit": provenance.commit(root),
     }
+    if wanted.book:
+        if left := registration.unregistered(wanted.experiment, root):
+            hint = f"type before the first run: lab register {wanted.experiment}, and commit it"
+            print(f"the rules of {', '.join(left)} are not registered; {hint}", file=sys.stderr)
+        if registered := registration.for_result(wanted.experiment, root):
+            made["registered"] = registered
     return store.Stored(wanted.experiment, wanted.key, wanted.packed, numbers, tables, wanted.parts, made)
 
 

@@ -38,7 +38,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from lab.claims import Claim, side
+from lab.claims import Above, Claim
 from lab.progress import track
 
 SCALE = 1.0
@@ -68,7 +68,7 @@ CLAIMS = (
         text="A walk gets [beyond 1]{.given}.",
         source="nowhere",
         line="above 1",
-        verdict=lambda r: side(r.distance, r.distance, above=1),
+        rule=Above("the distance", lambda r: r.distance, 1),
         number=lambda r: f"distance {r.distance:.3f}",
     ),
 )
@@ -100,7 +100,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lab.claims import Claim, side
+from lab.claims import Above, Claim
 from lab.estimate import Estimate
 
 
@@ -126,7 +126,7 @@ CLAIMS = (
         text="Walks get [beyond 1]{.given}.",
         source="nowhere",
         line="above 1",
-        verdict=lambda r: side(r.distance.low, r.distance.high, above=1),
+        rule=Above("the distance", lambda r: r.distance, 1),
         number=lambda r: f"distance {r.distance}",
     ),
 )

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab.claims import Claim, Verdict
+from lab.claims import Claim, Judged, Verdict
 from nets.shared import scaled
 
 HIGHEST = 3.0
@@ -48,9 +48,9 @@ def limit() -> float:
 
 CLAIMS = (
     Claim(
-        "low", "It is low.", "N0", "Below 100.",
-        lambda r: Verdict.HOLDS if r.total < limit() else Verdict.FAILS,
-        lambda r: f"{{r.total:.1f}}",
+        "low", "It is low.", "N0",
+        Judged(lambda r: Verdict.HOLDS if r.total < limit() else Verdict.FAILS, "a test"),
+        lambda r: f"{{r.total:.1f}}", "Below 100.",
     ),
 )
 

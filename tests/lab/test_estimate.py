@@ -6,11 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lab.claims import Verdict, side, within
 from lab.estimate import Estimate, rough
 
 FINITE = st.floats(-1e6, 1e6)
@@ -65,41 +63,6 @@ def test_it_prints_the_places_that_its_error_deserves(mean: float, half_width: f
 )
 def test_a_rough_number_is_a_digit_and_a_power_of_ten(value: float, shown: str) -> None:
     assert rough(value) == shown
-
-
-@given(FINITE, FINITE, FINITE)
-def test_a_verdict_holds_or_fails_only_when_the_whole_interval_does(a: float, b: float, line: float) -> None:
-    low, high = sorted((a, b))
-    found = side(low, high, above=line)
-    assert found is (Verdict.HOLDS if low > line else Verdict.FAILS if high < line else Verdict.UNDECIDED)
-    assert side(-high, -low, above=-line) is {
-        Verdict.HOLDS: Verdict.FAILS,
-        Verdict.FAILS: Verdict.HOLDS,
-        Verdict.UNDECIDED: Verdict.UNDECIDED,
-    }.get(found)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [
-        (0.96, 1.04, Verdict.HOLDS),
-        (0.95, 1.05, Verdict.HOLDS),
-        (0.94, 1.0, Verdict.UNDECIDED),
-        (1.0, 1.06, Verdict.UNDECIDED),
-        (0.9, 1.1, Verdict.UNDECIDED),
-        (0.5, 0.94, Verdict.FAILS),
-        (1.06, 2.0, Verdict.FAILS),
-        (math.nan, math.nan, Verdict.UNDECIDED),
-    ],
-)
-def test_between_two_lines_holds_inside_fails_outside_and_is_else_undecided(
-    low: float, high: float, verdict: Verdict
-) -> None:
-    assert within(low, high, lower=0.95, upper=1.05) is verdict
-
-
-def test_a_side_is_undecided_where_nothing_was_measured() -> None:
-    assert side(math.nan, math.nan, above=0.0) is Verdict.UNDECIDED
 
 
 def test_the_columns_of_a_table_hold_the_mean_and_the_ends_of_its_interval() -> None:

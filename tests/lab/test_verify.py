@@ -63,7 +63,7 @@ CLAIMS = (
         text="It takes a while.",
         source="nowhere",
         line="above 0",
-        verdict=lambda r: side(r.seconds, r.seconds, above=0),
+        rule=Above("the time", lambda r: r.seconds, 0),
         number=lambda r: "some seconds",
     ),
 """

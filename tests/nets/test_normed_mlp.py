@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from experiments.batchnorm_regularization import batch_coupling
 from lab.device import VARIABLE
 from nets import ghost_norm, mlp, names, normed_mlp
 from nets.ghost_norm import LAYER, NONE, Norm, drawn, ghost
@@ -163,7 +163,14 @@ def test_named_mutants_of_the_evaluation_are_caught(mutant: str, monkeypatch: py
         _losses_agree()
 
 
-def test_jitter_is_the_standard_deviation_over_mates() -> None:
+@pytest.fixture(scope="module")
+def batch_coupling() -> ModuleType:
+    """The question's own code, while the book has the question."""
+    module: ModuleType = pytest.importorskip("experiments.batchnorm_regularization.batch_coupling")
+    return module
+
+
+def test_jitter_is_the_standard_deviation_over_mates(batch_coupling: ModuleType) -> None:
     weights, (x, _) = _weights(), _examples(40)
     found = batch_coupling.jitter(weights, x, ghost(4), SEEDS, probes=5, draws=6)
     for seed in SEEDS:
@@ -178,7 +185,7 @@ def test_jitter_is_the_standard_deviation_over_mates() -> None:
         assert found[seed].item() == pytest.approx(torch.stack(variances).mean().sqrt().item(), rel=1e-9)
 
 
-def test_jitter_of_normal_values_follows_its_law() -> None:
+def test_jitter_of_normal_values_follows_its_law(batch_coupling: ModuleType) -> None:
     """Sums of 30 normal numbers with normal weights, in 100 units: 5 % of noise pass (the square of a spread from
 
     30 letters' lengths); a group of 7 or 9 in place of 8 is 6 % off, a forgotten spread 20 %.
@@ -190,7 +197,7 @@ def test_jitter_of_normal_values_follows_its_law() -> None:
 
 
 @pytest.mark.parametrize("norm", NORMS[:4], ids=IDS[:4])
-def test_mates_matter_to_batch_norm_and_to_nothing_else(norm: Norm) -> None:
+def test_mates_matter_to_batch_norm_and_to_nothing_else(batch_coupling: ModuleType, norm: Norm) -> None:
     weights, (x, _) = _weights(), _examples(2, len(SEEDS), BATCH)
     change = batch_coupling.change(weights, norm, x[0], x[1])
     if norm in (NONE, LAYER):
@@ -199,7 +206,7 @@ def test_mates_matter_to_batch_norm_and_to_nothing_else(norm: Norm) -> None:
         assert (change > 1e-3).all()
 
 
-def test_loss_as_training_sees_it_is_the_loss_with_the_batch_s_own_statistics() -> None:
+def test_loss_as_training_sees_it_is_the_loss_with_the_batch_s_own_statistics(batch_coupling: ModuleType) -> None:
     weights, (x, y) = _weights(), _examples(2, len(SEEDS), BATCH)
     found = batch_coupling.loss_seen(weights, ghost(4), x, y)
     for seed in SEEDS:

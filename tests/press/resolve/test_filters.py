@@ -100,3 +100,33 @@ def test_a_page_without_a_paragraph_is_described_by_its_heading(tmp_path: Path) 
 def test_the_book_has_quarto_run_what_press_runs() -> None:
     filters = yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))["filters"]
     assert {"press/links.lua", "press/description.lua"} <= set(filters)
+
+
+def _reading_time(text: str) -> list[str]:
+    command = [
+        program(),
+        "-f",
+        "markdown",
+        "-t",
+        "plain",
+        "--wrap=none",
+        "-L",
+        str(ROOT / "book/theme/reading_time.lua"),
+    ]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8", check=True)
+    return re.findall(r"time (.*) read", done.stdout.replace("\u00a0", " "))
+
+
+def test_reading_time_counts_the_words_of_a_chapter_without_code_and_solutions() -> None:
+    chapter = "# One\n\ntime []{.reading-time}\n\n" + "word " * 660 + "\n\n"
+    aside = "```\n" + "code " * 5000 + "\n```\n\n::: {#sol-one}\n" + "solution " * 5000 + "\n:::\n\n"
+    assert _reading_time(chapter) == ["3 minutes to"]
+    assert _reading_time(chapter + aside) == ["3 minutes to"]
+    assert _reading_time("# One\n\ntime []{.reading-time}\n") == ["1 minute to"]
+
+
+def test_reading_time_is_of_each_chapter_where_all_are_one_document() -> None:
+    chapters = "".join(
+        f"# Chapter\n\ntime []{{.reading-time}}\n\n## Section\n\n{'word ' * many}\n\n" for many in (200, 1100, 440)
+    )
+    assert _reading_time(chapters) == ["1 minute to", "5 minutes to", "2 minutes to"]

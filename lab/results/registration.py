@@ -1,0 +1,259 @@
+"""Rules of claims, written down and committed before the number is seen.
+
+    experiments/<name>.registered.json, or experiments/<name>/registered.json of a package: what `lab register` writes
+    result.json, provenance.registered: the commit that held it when the result was computed, copied by `lab run`
+
+A rule's digest covers its thresholds, units and the code of its quantities in the experiment's module, not its words.  Pages
+print what the result holds and never ask git; `check` asks git whether it is so.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from lab.claims import Claim
+from lab.errors import LabError, NoResult
+from lab.keys import experiments
+from lab.keys.canonical_json import digest as digest_of
+from lab.keys.canonical_json import dumps, loads
+from lab.keys.syntax import dump
+from lab.results import store
+from lab.results.codec import decode
+from press import write_whole
+
+_WORDS = {"label", "reason"}  # of a leaf: no part of the rule
+_LEAVES = {"Above", "Below", "Within", "Equals"}
+
+
+class When(Enum):
+    """Which was first, the line or the number."""
+
+    BEFORE = "line before number"
+    UNPROVABLE = "not provable"  # the line was there first by the authors' word alone
+    AFTER = "after the number"  # the line was changed, or drawn, when the number was known
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a result says of one claim's rule."""
+
+    when: When
+    registered: str = ""  # date of the registering commit
+    computed: str = ""  # date of the result
+
+
+def file(name: str, root: Path) -> Path:
+    """Return where the rules of an experiment are registered."""
+    path = experiments.source(name, root)
+    return path.with_name("registered.json") if path.name == "__init__.py" else path.with_suffix(".registered.json")
+
+
+def digests(experiment: Any) -> dict[str, str]:
+    """Return the digest of each claim's rule, by the claim's name."""
+    code = _code(Path(experiment.__file__))
+    return {
+        claim.name: digest_of({"rule": _bare(claim.rule.packed()), "code": code.get(claim.name, "")})[:16]
+        for claim in experiment.CLAIMS
+    }
+
+
+def register(name: str, root: Path) -> dict[str, When]:
+    """Write down the rules of an experiment as they are now; return what stands of each.
+
+    A rule that was registered and is as it was keeps its standing.  Where a result is stored already, a rule that changed is
+    "after the number", one whose quantity the result does not hold is new, and all others are "not provable".
+    """
+    experiment = experiments.load(name, root)
+    place = file(name, root)
+    before = registered(name, root)
+    now = digests(experiment)
+    claims = {}
+    for claim in experiment.CLAIMS:
+        there = before.get(claim.name, {})
+        when = (
+            there["when"] if there.get("digest") == now[claim.name] else _standing(claim, experiment, bool(there), root)
+        )
+        claims[claim.name] = {"digest": now[claim.name], "when": when, "rule": claim.rule.packed()}
+    write_whole(place, dumps({"claims": claims}, indent=1))
+    return {claim: When[entry["when"]] for claim, entry in claims.items()}
+
+
+def registered(name: str, root: Path) -> dict[str, Any]:
+    """Return what is registered of an experiment, by claim; nothing if nothing is."""
+    place = file(name, root)
+    try:
+        found = loads(place.read_bytes())["claims"]
+        return {
+            str(claim): {"digest": str(entry["digest"]), "when": When[entry["when"]].name}
+            for claim, entry in found.items()
+        }
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LabError(
+            f"{place.relative_to(root)} is damaged ({error!r})\ntake it from git, or type: lab register {name}"
+        ) from None
+
+
+def for_result(name: str, root: Path) -> dict[str, Any] | None:
+    """Return what a result that is computed now keeps: the registering commit, its date, and the digests; None without one."""
+    place = file(name, root)
+    path = place.relative_to(root).as_posix()
+    if not place.is_file() or _git(root, "status", "--porcelain", "--", path) != "":
+        return None
+    commit = _git(root, "log", "-1", "--format=%H %cI", "--", path)
+    if not commit:
+        return None
+    sha, date = commit.split()
+    return {
+        "commit": sha,
+        "date": date[:10],
+        "claims": {claim: [entry["digest"], entry["when"]] for claim, entry in registered(name, root).items()},
+    }
+
+
+def standings(experiment: Any, provenance: dict[str, Any]) -> dict[str, Standing]:
+    """Return where each claim's rule stands, by what the result's provenance holds and by the rule as it is now."""
+    held = provenance.get("registered") or {}
+    known = held.get("claims", {})
+    computed = str(provenance.get("date", ""))[:10]
+    found = {}
+    for claim, digest in digests(experiment).items():
+        if claim not in known:
+            found[claim] = Standing(When.UNPROVABLE if not known else When.AFTER, computed=computed)
+        else:
+            then, when = known[claim]
+            found[claim] = Standing(When[when] if then == digest else When.AFTER, held.get("date", ""), computed)
+    return found
+
+
+def unregistered(name: str, root: Path) -> list[str]:
+    """Return the claims whose rules, as they are now, are not registered and committed."""
+    held = (for_result(name, root) or {}).get("claims", {})
+    return [
+        claim
+        for claim, digest in digests(experiments.load(name, root)).items()
+        if held.get(claim, ("", ""))[0] != digest
+    ]
+
+
+def check(name: str, root: Path) -> tuple[bool | None, str]:
+    """Ask git whether the registering commit came before the result and holds its digests.
+
+    Returns None where that cannot be told: no registration, or no history (a shallow clone, a squash, an archive).
+    """
+    try:
+        stored = store.read_result(root / "results" / name, root)
+    except NoResult as error:
+        return None, str(error)
+    held = stored.provenance.get("registered")
+    if not held:
+        return None, "no registration is recorded in the result"
+    path = file(name, root).relative_to(root).as_posix()
+    text = _git(root, "show", f"{held['commit']}:{path}")
+    first = _git(
+        root,
+        "log",
+        "--format=%H",
+        "--diff-filter=AM",
+        "-S",
+        f'"key": "{stored.key}"',
+        "--",
+        f"results/{name}/result.json",
+    )
+    if text is None or not first:
+        return None, "recorded, not checkable here: git does not have the commits"
+    then = {claim: entry["digest"] for claim, entry in json.loads(text)["claims"].items()}
+    if then != {claim: digest for claim, (digest, _) in held["claims"].items()}:
+        return False, f"commit {held['commit'][:12]} holds other digests than the result"
+    result = first.split()[-1]
+    if held["commit"] != result and _git(root, "merge-base", "--is-ancestor", held["commit"], result) is not None:
+        return True, f"registered in {held['commit'][:12]}, before the result in {result[:12]}"
+    return False, f"commit {held['commit'][:12]} does not come before the result in {result[:12]}"
+
+
+def _standing(claim: Claim[Any], experiment: Any, changed: bool, root: Path) -> str:
+    name, _ = experiments.home(experiment)
+    try:
+        stored = store.read_result(root / "results" / name, root)
+    except NoResult:
+        return When.BEFORE.name
+    if changed:
+        return When.AFTER.name
+    try:
+        claim.verdict(decode(stored.numbers, stored.tables, experiment.Result))
+    except Exception:  # the result does not hold what the rule asks for
+        return When.BEFORE.name
+    return (When.AFTER if "registered" in stored.provenance else When.UNPROVABLE).name
+
+
+def _bare(packed: dict[str, Any]) -> dict[str, Any]:
+    """Return a packed rule without its words."""
+    kept = {name: value for name, value in packed.items() if name not in _WORDS}
+    return kept | ({"rules": [_bare(rule) for rule in kept["rules"]]} if "rules" in kept else {})
+
+
+def _code(path: Path) -> dict[str, str]:
+    """Return the code of each claim's rule, by the claim's name: quantities, and what they use of their module."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    defined: dict[str, ast.stmt] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            defined[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                defined |= {item.id: node for item in ast.walk(target) if isinstance(item, ast.Name)}
+    claims = defined.get("CLAIMS")
+    found = {}
+    for call in ast.walk(claims) if claims is not None else ():
+        if isinstance(call, ast.Call) and {word.arg for word in call.keywords} >= {"name", "rule"}:
+            given = {word.arg: word.value for word in call.keywords}
+            if isinstance(given["name"], ast.Constant):
+                found[str(given["name"].value)] = _reached(given["rule"], defined)
+    return found
+
+
+def _reached(rule: ast.expr, defined: dict[str, ast.stmt]) -> str:
+    """Write out a rule without its words, and the functions and constants of the module that it uses."""
+    seen: dict[str, str] = {}
+
+    def follow(node: ast.AST) -> None:
+        for item in ast.walk(node):
+            if isinstance(item, ast.Name) and item.id in defined and item.id not in seen and item.id != "CLAIMS":
+                seen[item.id] = ""
+                seen[item.id] = dump(defined[item.id])
+                follow(defined[item.id])
+
+    bare = _Wordless().visit(ast.parse(ast.unparse(rule), mode="eval").body)
+    follow(bare)
+    return "\n".join([dump(bare), *(f"{name}: {seen[name]}" for name in sorted(seen))])
+
+
+class _Wordless(ast.NodeTransformer):
+    """Takes the words out of leaves."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Drop a leaf's label, its first argument, and its reason."""
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id in {*_LEAVES, "Judged"}:
+            node.args = node.args[1:] if node.func.id in _LEAVES else node.args[:1]
+            node.keywords = [word for word in node.keywords if word.arg not in _WORDS]
+        return node
+
+
+def _git(root: Path, *words: str) -> str | None:
+    """Return what git says; None if it fails or is not there."""
+    try:
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
