@@ -34,7 +34,8 @@ TICKS = (0.03, 0.1, 0.3, 1, 3, 10, 30)
 def losses(result: Result) -> Figure:
     """Loss against initial gain, one curve a remedy, and under it the window of each."""
     figure, (axis, below) = canvas(height=5.6, rows=2, sharex=True, height_ratios=(3.2, 1.4))
-    top = result.entropy + 0.65 * (result.losses["loss"].max() - result.entropy)  # of curves that fail, no more
+    bottom, top = result.losses["loss"].min(), result.losses["loss"].max()
+    top += 0.08 * (top - bottom)
     for name in ORDER:
         rows, look = result.losses[result.losses["remedy"] == name], LOOKS[name]
         shown = rows[rows["loss"] < top]
