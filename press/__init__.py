@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from press.files import swap as swap
     from press.files import sync_folder as sync_folder
     from press.files import write_whole as write_whole
+    from press.quarto_kernels import wake_kernels as wake_kernels
     from press.read.project import read_project as read_project
     from press.read.qmd import Cell as Cell
     from press.read.qmd import Source as Source
@@ -38,6 +39,7 @@ _HOMES = {
     "press.errors": ["SourceError"],
     "press.execute.source_imports": ["forget", "from_source"],
     "press.files": ["cached", "cached_file", "keep", "restore", "swap", "sync_folder", "write_whole"],
+    "press.quarto_kernels": ["wake_kernels"],
     "press.read.project": ["read_project"],
     "press.read.qmd": ["Cell", "Source"],
 }

@@ -111,6 +111,26 @@ def every(value: Any) -> Iterator[Node]:
             waiting += [item for item in reversed(value) if isinstance(item, dict | list)]
 
 
+class Rewriter:
+    """Writes a tree anew from the outside in, for one format: a subclass says what stands for a node."""
+
+    def rewrite(self, nodes: list[Node]) -> list[Node]:
+        """Return what stands for blocks or inlines."""
+        return [new for node in nodes for new in self.node(node)]
+
+    def node(self, node: Node) -> list[Node]:
+        """Return what stands for one block or inline: itself, with its content written anew."""
+        return [{"t": node["t"], "c": self.inside(node["c"])}] if "c" in node else [node]
+
+    def inside(self, value: Any) -> Any:
+        """Return the content of a node with every list of nodes in it written anew."""
+        if not isinstance(value, list):
+            return value
+        if all(isinstance(item, dict) and "t" in item for item in value):
+            return self.rewrite(value)
+        return [self.inside(item) for item in value]
+
+
 def words(value: Any) -> str:
     """Return the bare text of inlines or blocks."""
     spaces = {"Space": " ", "SoftBreak": " ", "LineBreak": " "}

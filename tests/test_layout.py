@@ -173,7 +173,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         ("lab.run.scheduler", "tests.fuzzing", "lab must not know tests"),
         ("lab.run.scheduler", "lab.dask.client", ""),
         ("press.build.render", "press.pdf", ""),
-        ("experiments.loss_log", "experiments.loss_log.loss_tables", ""),
+        ("experiments.zero_init", "experiments.zero_init.escape_time", ""),
     ],
 )
 def test_an_import_that_breaks_the_rule_is_named(module: str, imported: str, reason: str) -> None:
@@ -244,7 +244,9 @@ def test_the_configuration_says_what_quarto_needs() -> None:
     config = yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))
     assert config["project"]["pre-render"] == "lab/book/prerender.py" and (ROOT / "lab/book/prerender.py").is_file()
     assert config["project"]["execute-dir"] == "project" and config["execute"]["freeze"] == "auto"
-    assert (ROOT / "_environment").read_text(encoding="utf-8") == "QUARTO_PYTHON=.venv/bin/python\n"
+    assert (ROOT / "_environment").read_text(encoding="utf-8") == (
+        "QUARTO_PYTHON=.venv/bin/python\nJUPYTER_DEFAULT_PROVISIONER_NAME=press\n"
+    )
 
 
 def test_no_registry_is_named() -> None:

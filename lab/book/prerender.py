@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import sys
 from contextlib import suppress
+from hashlib import md5
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +22,22 @@ if __name__ == "__main__":  # run as a script, Python would look for modules in 
 from lab.errors import LabError
 from lab.keys.canonical_json import dumps, loads
 from lab.keys.experiments import find_root, names
-from press import forget, write_whole
+from press import forget, wake_kernels, write_whole
 
 if TYPE_CHECKING:
     from lab.book.chapter_keys import Chapters
 
 RECORD = ".lab/frozen.json"
+# What nearly every chapter's kernel imports.
+LIBRARIES = (
+    "ipykernel.kernelapp",
+    "IPython.display",
+    "matplotlib_inline.backend_inline",
+    "pandas",
+    "scipy.special",
+    "matplotlib.pyplot",
+    "matplotlib.backends.backend_svg",
+)
 
 
 def main() -> int:
@@ -35,20 +47,31 @@ def main() -> int:
 
     try:
         root = find_root()
+        check_kernels()
         forget(root)  # Quarto's kernels import as Python does
         try:
             book = Chapters(root)
         except SourceError:  # Quarto understands more than press does: what cannot be told apart is all made again
             shutil.rmtree(root / "_freeze", ignore_errors=True)
-            return compute_stale(names(root), root)
+            return compute(stale(names(root), root), root)
         chosen = inputs(book.paths, root)
-        code = compute_stale(sorted({name for path in chosen for name in book.experiments(path)}), root)
+        old = stale(sorted({name for path in chosen for name in book.experiments(path)}), root)
+        code = compute(old, root)
         if code == 0:
-            drop_stale(Chapters(root), chosen, root)  # another look: the results are new
+            drop_stale(Chapters(root) if old else book, chosen, root)  # another look where results are new
+            if any(runs(path, root) for path in chosen):
+                wake_kernels(LIBRARIES)
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return code
+
+
+def check_kernels() -> None:
+    """Raise LabError where Quarto is told to start kernels in a way that the environment does not have."""
+    name = os.environ.get("JUPYTER_DEFAULT_PROVISIONER_NAME")
+    if name == "press" and not entry_points(group="jupyter_client.kernel_provisioners", name=name):
+        raise LabError("the environment was set up before Quarto's kernels were ours\ntype: make .venv/ready")
 
 
 def inputs(chapters: list[Path], root: Path) -> list[Path]:
@@ -60,21 +83,33 @@ def inputs(chapters: list[Path], root: Path) -> list[Path]:
     return [path for path in chapters if path in there]
 
 
-def compute_stale(experiments: list[str], root: Path) -> int:
-    """Compute what is stale among these experiments, with progress on stderr; return the exit code."""
+def stale(experiments: list[str], root: Path) -> list[str]:
+    """Return those of the experiments whose results are not fresh."""
+    if not experiments:
+        return []
     from lab.run import status
 
-    stale = (
-        [there.experiment for there in status.every_status(root, experiments) if not there.is_fresh]
-        if experiments
-        else []
-    )
-    if not stale:
+    return [there.experiment for there in status.every_status(root, experiments) if not there.is_fresh]
+
+
+def compute(experiments: list[str], root: Path) -> int:
+    """Compute experiments, with progress on stderr; return the exit code."""
+    if not experiments:
         return 0
-    running = subprocess.Popen([sys.executable, "-m", "lab", "run", *stale], cwd=root, stdout=sys.stderr)
+    running = subprocess.Popen([sys.executable, "-m", "lab", "run", *experiments], cwd=root, stdout=sys.stderr)
     while True:
         with suppress(KeyboardInterrupt):  # it hears ctrl-C too, says what was kept, and ends
             return running.wait()
+
+
+def runs(path: Path, root: Path) -> bool:
+    """Say whether Quarto is about to run a chapter's cells: in a whole render not where frozen outputs are of the same text."""
+    text = (root / path).read_bytes()
+    frozen = list((root / "_freeze" / path.with_suffix("")).glob("execute-results/*.json"))
+    if os.environ.get("QUARTO_PROJECT_RENDER_ALL") != "1" or not frozen:
+        return b"{python}" in text
+    now = md5(text, usedforsecurity=False).hexdigest()
+    return any(loads(file.read_bytes())["hash"] != now for file in frozen)
 
 
 def drop_stale(book: Chapters, chosen: list[Path], root: Path) -> list[Path]:

@@ -273,7 +273,7 @@ def _check_name(name: str, root: Path) -> None:
         raise LabError(f"{name!r} will not do: it is a word of Python's own\nadd another word, as in {name}_again")
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
         raise LabError(f"{name!r} will not do: words in lower case, joined by underscores, as in two_words")
-    places = (*PLACES.values(), "experiments/{}", "{}.qmd", RESULT)
+    places = (*PLACES.values(), "experiments/{}", "{}.qmd", REGISTERED, RESULT)
     taken = [place.format(name) for place in places if (root / place.format(name)).exists()]
     # pytest wants test files of different names, wherever they lie
     taken += [path.relative_to(root).as_posix() for path in (root / "tests").glob(f"*/**/test_{name}.py")]

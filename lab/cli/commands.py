@@ -20,14 +20,14 @@ def status(names: Names = None) -> None:
     Examples:  lab status
                lab status tanh_gain
     """
-    from lab.cli.show import first_reasons, print_columns
+    from lab.cli.show import first_reasons, print_table
     from lab.duration import duration
     from lab.run.status import every_status
 
     root = find_root()
     there = every_status(root, checked(names, root))
     rows = [[s.experiment, s.state.value, duration(s.seconds), first_reasons(s.why)] for s in there]
-    print_columns(rows, right=(2,))
+    print_table(rows, right=(2,), cut=True)
 
 
 def run(

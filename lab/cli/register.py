@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from lab.cli.show import print_columns
+from lab.cli.show import print_table
 from lab.keys.experiments import load
 from lab.results import registration
 
@@ -28,6 +28,6 @@ def print_check(names: list[str], root: Path) -> None:
     """Ask git of each experiment whether its rules were committed before its result; exit code 1 if one was not."""
     found = {name: registration.check(name, root) for name in names}
     words = {True: "yes", False: "no", None: "-"}
-    print_columns([[name, words[right], why] for name, (right, why) in found.items()])
+    print_table([[name, words[right], why] for name, (right, why) in found.items()], cut=True)
     if any(right is False for right, _ in found.values()):
         raise typer.Exit(1)

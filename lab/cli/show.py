@@ -7,12 +7,8 @@ import io
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
-from functools import cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 WORDS = {  # states and verdicts with their colours
     "fresh": "green",
@@ -31,22 +27,66 @@ LEGIBLE = 24  # characters of a column; one that is narrower and has more to sho
 _ANSI = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
 
 
-def print_columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
-    """Print short cells in columns, one row a line, without rich, which takes longer to load than `lab status` may take."""
-    terminal = sys.stdout.isatty()
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+def print_table(
+    rows: Sequence[Sequence[str]], head: Sequence[str] = (), right: Sequence[int] = (), cut: bool = False
+) -> None:
+    """Print rows in columns that fit the terminal; words of state and verdict in their colour.
+
+    Cells wrap, or with `cut` those of the last column end where the terminal does.  Where it is too narrow for that, each row
+    is a paragraph: two cells, and the others below them, one a line.
+    """
+    if not rows:
+        return
+    room = terminal_width()
+    widths = [max(map(len, cells)) for cells in zip(*([head] if head else []), *rows, strict=True)]
+    if room and cut:
+        widths[-1] = min(widths[-1], max(room - sum(widths[:-1]) - 2 * len(widths) + 2, 20))
+    elif room and not _shrink(widths, room):
+        for row in rows:
+            _print_paragraph(row, head, room)
+        return
+    for row in [head, *rows] if head else rows:
+        lines = [
+            [f"{cell[: width - 1]}…" if len(cell) > width else cell] for cell, width in zip(row, widths, strict=True)
         ]
-        if terminal:
-            room = max(shutil.get_terminal_size().columns - sum(widths[:-1]) - 2 * len(widths) + 2, 20)
-            cells[-1] = row[-1] if len(row[-1]) <= room else f"{row[-1][: room - 1]}…"
-        if terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb":
-            cells = [
-                f"\x1b[{_ANSI[WORDS[c]]}m{cell}\x1b[0m" if (c := cell.strip()) in WORDS else cell for cell in cells
+        if not cut:
+            lines = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
+        for number in range(max(map(len, lines))):
+            shown = [line[number] if number < len(line) else "" for line in lines]
+            placed = [
+                text.rjust(w) if i in right else text.ljust(w)
+                for i, (text, w) in enumerate(zip(shown, widths, strict=True))
             ]
-        print("  ".join(cells).rstrip())
+            print("  ".join(map(_coloured, placed, row)).rstrip())
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that is printed to, None if there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _shrink(widths: list[int], room: int) -> bool:
+    """Make the widest columns but the first narrower until all fit; say whether that can be done."""
+    while sum(widths) + 2 * len(widths) - 2 > room:
+        widest = max(range(1, len(widths)), key=lambda index: widths[index], default=0)
+        if not widest or widths[widest] <= LEGIBLE:
+            return False
+        widths[widest] -= 1
+    return True
+
+
+def _print_paragraph(row: Sequence[str], head: Sequence[str], room: int) -> None:
+    print("  ".join(map(_coloured, row[:2], row[:2])))
+    for name, cell in zip(head[2:], row[2:], strict=True):
+        if cell:
+            text = f"{name}: {cell}" if name else cell
+            for line in textwrap.wrap(text, room, initial_indent="  ", subsequent_indent="  "):
+                print(line.replace(cell, _coloured(cell, cell)))
+
+
+def _coloured(text: str, cell: str) -> str:
+    plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return text if plain or cell not in WORDS else f"\x1b[{_ANSI[WORDS[cell]]}m{text}\x1b[0m"
 
 
 # For a terminal, or a file, whose encoding lacks what we print.
@@ -66,46 +106,6 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("lab.plain", _plain)
-
-
-@cache
-def console(stderr: bool = False) -> Console:
-    """Return standard output (or error): as wide as the terminal, without end where there is none."""
-    from rich.console import Console
-
-    found = Console(stderr=stderr, highlight=False, markup=False)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, markup=False, width=100_000)
-
-
-def print_table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> None:
-    """Print rows in columns that wrap where the terminal ends; words of state and verdict in their colour.
-
-    Where it is too narrow for that, each row is a paragraph: two cells, and the others below them, one a line.
-    """
-    from rich.console import Group
-    from rich.padding import Padding
-    from rich.table import Table
-    from rich.text import Text
-
-    if not rows:
-        return
-
-    def text(cell: str, name: str = "") -> Text:
-        return Text.assemble(name, (cell, WORDS.get(cell, "")))
-
-    needed = sum(min(max(map(len, cells)), LEGIBLE) + 2 for cells in zip(*rows, strict=True))
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(head), header_style="bold")
-    lines: list[Text | Padding] = []
-    for index in range(len(rows[0])):
-        made.add_column(head[index] if head else "", no_wrap=index == 0, overflow="fold")
-    for row in rows:
-        made.add_row(*map(text, row))
-        lines.append(Text("  ").join(map(text, row[:2])))
-        below = [text(cell, f"{name}: " if name else "") for name, cell in zip(head[2:], row[2:], strict=True) if cell]
-        lines += [Padding(line, (0, 0, 0, 2)) for line in below]
-    with console().capture() as printed:
-        console().print(made if needed <= console().width else Group(*lines))
-    print("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 def first_reasons(reasons: Sequence[str], most: int = 2) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lab.cli.show import console
 from lab.duration import duration
 from lab.workers.messages import Done, Ended, Failed, Message, Progress, Started, TaskDone, Waiting
 
@@ -73,7 +73,7 @@ class Watch:
         self._at = {job.experiment: Position() for job in jobs}
         self._said: dict[str, float] = {}
         self._started: dict[str, float] = {}
-        self._bars = _bars() if console().is_terminal else None
+        self._bars = _bars() if sys.stdout.isatty() else None
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Watch:
@@ -159,6 +159,5 @@ def _bars() -> Bars:
         TimeElapsedColumn(),
         Left(),
         TextColumn("{task.fields[at]}", style="dim"),
-        console=console(),
         transient=True,
     )

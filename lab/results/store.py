@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -148,7 +149,12 @@ def _content(stored: Stored) -> dict[str, Any]:
 
 
 def _reader(place: Path) -> Callable[[str], bytes]:
-    return lambda file: (place / file).read_bytes()
+    def read(file: str) -> bytes:
+        if not stat.S_ISREG((place / file).stat().st_mode):  # a pipe would be read for ever
+            raise NoResult(f"{file} is not a file")
+        return (place / file).read_bytes()
+
+    return read
 
 
 def _check(get: Callable[[str], bytes]) -> Stored:
@@ -188,7 +194,8 @@ def _fits(content: dict[str, Any]) -> bool:
         and all(isinstance(value, dict) for name, value in content.items() if name not in names)
         and isinstance(tables, dict)
         and all(
-            isinstance(of, dict) and of.get("file") == f"{name}.csv" and "/" not in name for name, of in tables.items()
+            isinstance(of, dict) and of.get("file") == f"{name}.csv" and name.isidentifier()
+            for name, of in tables.items()
         )
         and all(isinstance(of.get("dtypes"), dict) and isinstance(of.get("sha256"), str) for of in tables.values())
     )

@@ -146,7 +146,7 @@ async def _run_chapter(source: Source, kernel: Kernel, tell: Progress) -> Output
 
 
 def _forms(source: Source, cell: Cell, number: int, shown: list[Output]) -> list[dict[str, str]]:
-    name = outputs.file_name(cell.options.get("label") or f"cell-{number}")
+    name = cell.options.get("label") or f"cell-{number}"
     worth_showing = enumerate(outputs.without_names(shown), 1)
     return [outputs.best_form(output, f"{name}-{index}", source, cell) for index, output in worth_showing]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from press import pandoc, pandoc_ast
 from press.book import Book, Heading, Node, Page
@@ -41,7 +41,7 @@ def chapter_text(page: Page, book: Book) -> ChapterText:
 def _write(page: Page, book: Book) -> tuple[str, list[str], str]:
     first = [page.title, *(heading.inlines for heading in _flat(page.headings))]
     blocks = [block for inlines in first for block in (pandoc_ast.plain(_for_a_link(inlines)), raw(_CUT))]
-    blocks += Writer(page, book).blocks(page.copy().blocks)
+    blocks += _Writer(page, book).rewrite(page.copy().blocks)
     options = ("--mathml", "--section-divs", "--email-obfuscation=none")
     html = spaced(pandoc.to_text(blocks, "html5", page.chapter.path, book, *options))
     title, *headings, body = html.split(_CUT, len(first))
@@ -76,10 +76,8 @@ def _for_a_link(inlines: list[Node]) -> list[Node]:
     return changed
 
 
-def _kind(value: Any) -> str:
-    if not isinstance(value, dict):
-        return ""
-    kind: str = value["c"][0]["t"] if value["t"] == "Math" else value["t"]
+def _kind(node: Node) -> str:
+    kind: str = node["c"][0]["t"] if node["t"] == "Math" else node["t"]
     return kind
 
 
@@ -89,35 +87,24 @@ def _together(before: Node, *more: Node) -> Node:
     return pandoc_ast.span([*inside, *more], classes=["together"])
 
 
-class Writer:
+class _Writer(pandoc_ast.Rewriter):
     """Turns the document of one page into one that pandoc can write as HTML."""
 
     def __init__(self, page: Page, book: Book) -> None:
         self.chapter, self.book = page.chapter, book
         self.alt = ""  # of the figure around
 
-    def blocks(self, nodes: list[Node]) -> list[Node]:
+    def rewrite(self, nodes: list[Node]) -> list[Node]:
         """Return blocks or inlines in their final form."""
-        result: list[Node] = self._walk(nodes)
-        return result
-
-    def _walk(self, value: Any) -> Any:
-        if isinstance(value, list):
-            out: list[Any] = []
-            last = ""
-            for item in value:
-                if isinstance(item, dict) and "t" in item:
-                    here = self.node(item)
-                    if {last, _kind(item)} == {"Str", "InlineMath"}:  # it stays with its brackets and its full stop
-                        here = [_together(out.pop(), *here)]
-                    last = _kind(item)
-                    out += here
-                else:
-                    out.append(self._walk(item))
-            return out
-        if isinstance(value, dict):
-            return self.node(value)[0] if "t" in value else {key: self._walk(item) for key, item in value.items()}
-        return value
+        out: list[Node] = []
+        last = ""
+        for node in nodes:
+            here = self.node(node)
+            if {last, _kind(node)} == {"Str", "InlineMath"}:  # it stays with its brackets and its full stop
+                here = [_together(out.pop(), *here)]
+            last = _kind(node)
+            out += here
+        return out
 
     def node(self, node: Node) -> list[Node]:
         """Return what stands for one block or inline."""
@@ -128,12 +115,12 @@ class Writer:
                 return [self._header(node)]
             case "Table":
                 (ident, classes, pairs), *rest = node["c"]
-                table = {"t": "Table", "c": [[ident, [*classes, "table"], pairs], *self._walk(rest)]}
+                table = {"t": "Table", "c": [[ident, [*classes, "table"], pairs], *self.inside(rest)]}
                 return [pandoc_ast.div([table], classes=["table-scroll"])]
             case "Figure":  # an image alone in its paragraph
                 _, (_, caption), content = node["c"]
-                parts = [raw('<figure class="figure">'), *self.blocks(content), raw("<figcaption>")]
-                parts += [*self.blocks(caption), raw("</figcaption></figure>")]
+                parts = [raw('<figure class="figure">'), *self.rewrite(content), raw("<figcaption>")]
+                parts += [*self.rewrite(caption), raw("</figcaption></figure>")]
                 return [pandoc_ast.div(parts, classes=["quarto-figure", "quarto-figure-center"])]
             case "Image":
                 return [self._image(node)]
@@ -143,10 +130,12 @@ class Writer:
                 number = pandoc_ast.span(
                     [pandoc_ast.text(f"({pandoc_ast.get(node, 'number')})")], classes=["equation-number"]
                 )
-                return [pandoc_ast.span([*self.blocks(node["c"][1]), number], pandoc_ast.triple(node)[0], ["equation"])]
+                return [
+                    pandoc_ast.span([*self.rewrite(node["c"][1]), number], pandoc_ast.triple(node)[0], ["equation"])
+                ]
             case "Math" if node["c"][0]["t"] == "DisplayMath":
                 return [pandoc_ast.span([node], classes=["math-scroll"])]
-        return [{"t": node["t"], "c": self._walk(node["c"])} if "c" in node else node]
+        return super().node(node)
 
     def _header(self, node: Node) -> Node:
         level, attr, inlines = node["c"]
@@ -156,7 +145,7 @@ class Writer:
             if number
             else []
         )
-        return {"t": "Header", "c": [level, attr, [*start, *self.blocks(inlines)]]}
+        return {"t": "Header", "c": [level, attr, [*start, *self.rewrite(inlines)]]}
 
     def _link(self, node: Node) -> Node:
         (ident, classes, pairs), inlines, (target, title) = node["c"]
@@ -164,7 +153,7 @@ class Writer:
             pairs = [*pairs, ["role", "doc-biblioref"]]
         names = ["quarto-xref" if name == "xref" else name for name in classes if name not in ("cite", "file")]
         to = href(target, self.chapter, self.book)
-        return {"t": "Link", "c": [[ident, names, pairs], self.blocks(inlines), [to, title]]}
+        return {"t": "Link", "c": [[ident, names, pairs], self.rewrite(inlines), [to, title]]}
 
     def _image(self, node: Node) -> Node:
         (ident, classes, pairs), inlines, (source, title) = node["c"]
@@ -186,10 +175,10 @@ class Writer:
         (ident, classes, pairs), content = node["c"]
         if {"figure", "table"} & set(classes):
             self.alt, outer = pandoc_ast.get(node, "alt"), self.alt
-            inside = self.blocks(content)
+            inside = self.rewrite(content)
             self.alt = outer
             return boxes.float_(node, inside)
-        inside = self.blocks(content)
+        inside = self.rewrite(content)
         if "theorem" in classes:
             return boxes.theorem(node, inside)
         if "callout" in classes:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from press import pandoc
 from press.addresses import elsewhere
 from press.book import Book, Node, Page
-from press.pandoc_ast import split, words
+from press.pandoc_ast import Rewriter, plain, split, words
 from press.pdf import maths
 from press.pdf.markup import Call, length, literal, optional_plain, raw
 from press.pdf.tables import table_call
@@ -22,7 +22,7 @@ def typst_source(page: Page, book: Book) -> str:
     """The Typst source of one chapter; it needs book.typ beside it (see compiler)."""
     page = page.copy()
     writer = _Writer(page)
-    blocks = writer.opening() + writer.blocks(page.blocks, top=True)
+    blocks = writer.opening() + writer.rewrite(page.blocks, top=True)
     return maths.modern(
         pandoc.to_text(blocks, "typst-smart", page.chapter.path, book, "-L", str(pandoc.HOME / "links.lua"))
     )
@@ -35,7 +35,7 @@ def _kind(block: Node | None) -> str:
     return block["t"] if block else ""
 
 
-class _Writer:
+class _Writer(Rewriter):
     def __init__(self, page: Page) -> None:
         chapter = page.chapter
         self.page = page
@@ -54,63 +54,62 @@ class _Writer:
 
     def opening(self) -> list[Node]:
         """The chapter's heading."""
-        chapter, title = self.page.chapter, self.inlines(self.page.title)
+        chapter, title = self.page.chapter, self.rewrite(self.page.title)
         kind = "Appendix" if chapter.appendix else "Chapter"
         call = Call("#show: book.chapter.with(")
         call.code(f"{literal(kind)}, {literal(chapter.number)}, {self.base}, {literal(self.path)}, ")
         call.code(f"{self._label(self.page.ident)}, ")
         return call.content(optional_plain(title)).end()
 
-    def blocks(self, blocks: list[Node], top: bool = False) -> list[Node]:
-        """Blocks ready for pandoc.  `top`: not inside another construct, so that figures may float."""
+    def rewrite(self, nodes: list[Node], top: bool = False) -> list[Node]:
+        """Blocks or inlines ready for pandoc.  `top`: not inside another construct, so that figures may float."""
         out: list[Node] = []
-        for block, after in zip(blocks, [*blocks[1:], None], strict=False):
-            new = self._block(block, top)
-            if block["t"] == "Para" and len(words([block])) < SHORT and _kind(after) in ("CodeBlock", "Table"):
+        for node, after in zip(nodes, [*nodes[1:], None], strict=False):
+            new = self._div(node, top) if node["t"] == "Div" else self.node(node)
+            if node["t"] == "Para" and len(words([node])) < SHORT and _kind(after) in ("CodeBlock", "Table"):
                 new = Call("#book.leading-to(").content(new).end()
             out += new
         return out
 
-    def _block(self, block: Node, top: bool) -> list[Node]:
-        kind, content = block["t"], cast(Any, block.get("c"))
+    def node(self, node: Node) -> list[Node]:
+        """What stands for one block or inline."""
+        kind, content = node["t"], cast(Any, node.get("c"))
         match kind:
             case "Para" | "Plain":
-                shown = [node for node in content if node["t"] not in ("Space", "SoftBreak", "LineBreak")]
-                if shown and all(node["t"] == "Image" for node in shown):
-                    return [{"t": "Plain", "c": [raw(f"#{self._picture(node)}")]} for node in shown]
-                return [{"t": kind, "c": self.inlines(content)}]
+                shown = [inline for inline in content if inline["t"] not in ("Space", "SoftBreak", "LineBreak")]
+                if shown and all(inline["t"] == "Image" for inline in shown):
+                    return [plain([raw(f"#{self._picture(image)}")]) for image in shown]
             case "Header":
                 level, (ident, _, attributes), inlines = content
                 number = literal(dict(attributes).get("number"))
                 call = Call(f"#book.section({level + self.base - 1}, {level}, {number}, {self._label(ident)}, ")
-                return call.content(optional_plain(self.inlines(inlines))).end()
-            case "Div":
-                return self._div(block, top)
+                return call.content(optional_plain(self.rewrite(inlines))).end()
             case "Table":
-                return table_call(block, self.blocks)
+                return table_call(node, self.rewrite)
             case "Figure":  # an image alone in its paragraph; its caption is its alt text in Markdown
                 _, caption, inside = content
-                call = Call("#book.numbered(kind: image, body: ").content(self.blocks(inside))
-                return call.code("caption: ").content(self.blocks(caption[1])).end()
+                call = Call("#book.numbered(kind: image, body: ").content(self.rewrite(inside))
+                return call.code("caption: ").content(self.rewrite(caption[1])).end()
             case "CodeBlock":
                 (ident, classes, _), code = content
                 return [*optional_plain(self._anchor(ident)), {"t": kind, "c": [["", classes, []], code]}]
-            case "BlockQuote":
-                return [{"t": kind, "c": self.blocks(content)}]
-            case "BulletList":
-                return [{"t": kind, "c": [self.blocks(item) for item in content]}]
-            case "OrderedList":
-                return [{"t": kind, "c": [content[0], [self.blocks(item) for item in content[1]]]}]
-            case "DefinitionList":
-                items = [[self.inlines(term), [self.blocks(body) for body in bodies]] for term, bodies in content]
-                return [{"t": kind, "c": items}]
-            case "LineBlock":
-                return [{"t": kind, "c": [self.inlines(line) for line in content]}]
             case "HorizontalRule":
                 return Call("#book.pause").end("")
-            case "RawBlock":
-                return [block] if content[0] == "typst" else []
-        return [block]
+            case "RawBlock" | "RawInline":
+                return [node] if content[0] == "typst" else []
+            case "Cite":
+                return self.rewrite(content[1])  # citeproc has written it out
+            case "Span":
+                return self._span(*content)
+            case "Link":
+                return self._link(*content)
+            case "Math":
+                return [raw(maths.MARK), node, raw(maths.MARK)]
+            case "Image":
+                return [raw(f"#box({self._picture(node)});")]
+            case "Code":
+                return [{"t": kind, "c": [["", [], []], content[1]]}]
+        return super().node(node)
 
     def _div(self, block: Node, top: bool) -> list[Node]:
         (ident, classes, pairs), inside = block["c"]
@@ -122,67 +121,38 @@ class _Writer:
             kind = "image" if "figure" in classes else "table"
             float_ = "true" if top and kind == "image" else "false"
             call = Call(f"#book.numbered(kind: {kind}, name: {name}, at: {label}, float: {float_}, body: ")
-            return call.content(self.blocks(body)).code("caption: ").content(self.blocks(caption)).end()
+            return call.content(self.rewrite(body)).code("caption: ").content(self.rewrite(caption)).end()
         if "theorem" in classes:
             body, title = split(inside, "title")
             call = Call(f"#book.exercise(name: {name}, at: {label}, title: ")
-            return call.content(self.blocks(title)).code("body: ").content(self.blocks(body)).end()
+            return call.content(self.rewrite(title)).code("body: ").content(self.rewrite(body)).end()
         if "callout" in classes:
             body, title = split(inside, "title")
             kind = next((c.removeprefix("callout-") for c in classes if c.startswith("callout-")), "note")
-            call = Call(f"#book.callout({literal(kind)}, at: {label}, title: ").content(self.blocks(title))
-            return call.code("body: ").content(self.blocks(body)).end()
+            call = Call(f"#book.callout({literal(kind)}, at: {label}, title: ").content(self.rewrite(title))
+            return call.code("body: ").content(self.rewrite(body)).end()
         if "csl-entry" in classes:
-            return Call(f"#book.entry({label}, ").content(self.blocks(inside)).end()
+            return Call(f"#book.entry({label}, ").content(self.rewrite(inside)).end()
         for stream in ("stdout", "stderr", "error"):
             if f"output-{stream}" in classes:
-                return Call(f"#book.output({literal(stream)}, ").content(self.blocks(inside)).end()
-        return optional_plain(self._anchor(ident)) + self.blocks(inside, top)
+                return Call(f"#book.output({literal(stream)}, ").content(self.rewrite(inside)).end()
+        return optional_plain(self._anchor(ident)) + self.rewrite(inside, top)
 
     # -- inlines
-
-    def inlines(self, inlines: list[Node]) -> list[Node]:
-        """Inlines ready for pandoc."""
-        return [new for node in inlines for new in self._inline(node)]
-
-    def _inline(self, node: Node) -> list[Node]:
-        kind, content = node["t"], cast(Any, node.get("c"))
-        match kind:
-            case "Emph" | "Strong" | "Underline" | "Strikeout" | "Superscript" | "Subscript" | "SmallCaps":
-                return [{"t": kind, "c": self.inlines(content)}]
-            case "Quoted":
-                return [{"t": kind, "c": [content[0], self.inlines(content[1])]}]
-            case "Cite":
-                return self.inlines(content[1])  # citeproc has written it out
-            case "Note":
-                return [{"t": kind, "c": self.blocks(content)}]
-            case "Span":
-                return self._span(*content)
-            case "Link":
-                return self._link(*content)
-            case "Math":
-                return [raw(maths.MARK), node, raw(maths.MARK)]
-            case "Image":
-                return [raw(f"#box({self._picture(node)});")]
-            case "Code":
-                return [{"t": kind, "c": [["", [], []], content[1]]}]
-            case "RawInline":
-                return [node] if content[0] == "typst" else []
-        return [node]
 
     def _span(self, attr: list[Any], inside: list[Node]) -> list[Node]:
         ident, classes, pairs = attr
         if "equation" in classes:
             number = literal(dict(pairs).get("number"))
-            return [raw(f"#book.equation({number}, {self._label(ident)})["), *self.inlines(inside), raw("];")]
+            return [raw(f"#book.equation({number}, {self._label(ident)})["), *self.rewrite(inside), raw("];")]
         verdict = next((c.removeprefix("verdict-") for c in classes if c.startswith("verdict-")), None)
         if verdict:
-            return [*self._anchor(ident), raw(f"#book.verdict({literal(verdict)})["), *self.inlines(inside), raw("];")]
-        return [*self._anchor(ident), *self.inlines(inside)]
+            return [*self._anchor(ident), raw(f"#book.verdict({literal(verdict)})["), *self.rewrite(inside), raw("];")]
+        return [*self._anchor(ident), *self.rewrite(inside)]
 
     def _link(self, attr: list[Any], inside: list[Node], target: list[str]) -> list[Node]:
         ident, classes, _ = attr
-        said, url = self.inlines(inside), target[0]
+        said, url = self.rewrite(inside), target[0]
         if "file" in classes:
             said = [{"t": "Link", "c": [["", [], []], said, target]}]  # links.lua says where to, if anywhere
         elif url.startswith("#") or url.split("#")[0].endswith(".qmd"):

@@ -35,7 +35,7 @@ def check_patterns(root: Path, patterns: Sequence[str], output_dir: Path, lines:
             raise SourceError(FILE, line, f"press cannot follow {pattern}", "it knows * ? [a-z] {a,b} and **")
         if pattern.startswith("!"):
             continue
-        found = files(root, [pattern], output_dir)
+        found = matching(root, [pattern], output_dir)
         if not found:
             hint = "correct it (it begins at the root with /), or delete it"
             raise SourceError(FILE, line, f"nothing matches {pattern}", hint)
@@ -43,7 +43,7 @@ def check_patterns(root: Path, patterns: Sequence[str], output_dir: Path, lines:
             raise SourceError(FILE, line, f"a file's name is not UTF-8: {odd!a}", "rename the file")
 
 
-def files(root: Path, patterns: Sequence[str], output_dir: Path) -> list[Path]:
+def matching(root: Path, patterns: Sequence[str], output_dir: Path) -> list[Path]:
     """Return the files that the patterns name, relative to the root, in order; none that a renderer made."""
     taken: set[Path] = set()
     for pattern in patterns:

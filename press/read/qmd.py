@@ -149,7 +149,7 @@ def _front_matter(source: Source) -> int:
     end = next((index for index, line in enumerate(lines[1:], 1) if line.rstrip() in ("---", "...")), None)
     if end is None:
         raise source.error(1, "the front matter is not closed", "end it with a line of three dashes")
-    front, marks = yaml_lines.load("\n".join(lines[1:end]), source.file, first_line=2)
+    front, marks = yaml_lines.load_yaml("\n".join(lines[1:end]), source.file, first_line=2)
     if front is not None and not isinstance(front, dict):
         raise source.error(2, "the front matter holds no settings", "write name: value lines")
     settings.check_settings(front or {}, marks, settings.FRONT_MATTER, source.file)
@@ -238,7 +238,7 @@ def _parse_cell(source: Source, start: int, end: int, defaults: dict[str, Any]) 
     body = source.lines[start + 1 : end]
     count = next((index for index, line in enumerate(body) if not line.startswith("#|")), len(body))
     text = "\n".join(line[2:].removeprefix(" ") for line in body[:count])
-    options, marks = yaml_lines.load(text, source.file, first_line=start + 2)
+    options, marks = yaml_lines.load_yaml(text, source.file, first_line=start + 2)
     if options is not None and not isinstance(options, dict):
         raise source.error(start + 2, "these cell options hold no name: value lines", "write #| name: value")
     supported.check_cell(options or {}, marks, source.file)

@@ -1,4 +1,4 @@
-"""The settings of _quarto.yml that press honours, and the values it can honour them with. Any other is refused."""
+"""The settings of the book and of a page that press honours, and the values it can honour them with. Any other is refused."""
 
 from __future__ import annotations
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from press.errors import SourceError
+from press.read.settings import FLAG, TEXT, check_settings
 from press.read.yaml_lines import Lines
 
-FLAG = {True, False}
-CELL_OPTIONS: dict[str, set[Any] | type] = {
-    "label": str,
+CELL_OPTIONS: dict[str, str | set[Any]] = {
+    "label": TEXT,
     "eval": FLAG,
     "echo": FLAG,
     "include": FLAG,
     "output": {True, False, "asis"},
     "warning": FLAG,
     "code-fold": {True, False, "show"},
-    "code-summary": str,
-    "fig-alt": str,
+    "code-summary": TEXT,
+    "fig-alt": TEXT,
 }
 
 
@@ -116,21 +115,13 @@ def _check_label(label: str, file: str, line: int) -> None:
 
 def check_cell(options: dict[str, Any], lines: Lines, file: str) -> None:
     """Refuse options of a cell that press does not know, or values that it cannot honour."""
-    for name, value in options.items():
-        line = lines[(name,)]
-        if name not in CELL_OPTIONS:
-            near = get_close_matches(name, list(CELL_OPTIONS), 1)
-            hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(CELL_OPTIONS)}"
-            if name.startswith(("fig-", "tbl-")):
-                hint = "put the cell in a div: ::: {#fig-name}, with the caption as its last paragraph"
-            raise SourceError(file, line, f"unknown cell option {name}", hint)
-        wanted = CELL_OPTIONS[name]
-        good = isinstance(value, wanted) if isinstance(wanted, type) else value in wanted
-        if not good or (isinstance(value, int) and not isinstance(value, bool)):
-            values = "a text" if isinstance(wanted, type) else ", ".join(sorted(str(v).lower() for v in wanted))
-            raise SourceError(file, line, f"cell option {name}: {value!r}", f"it can be: {values}")
-    if not re.fullmatch(r"[\w-]+", options.get("label", "none")):
-        raise SourceError(file, lines[("label",)], f"the label {options['label']!r}", "labels are letters and hyphens")
-    if prefix(str(options.get("label", ""))):
+    if name := next((name for name in options.keys() - CELL_OPTIONS if name.startswith(("fig-", "tbl-"))), None):
+        hint = "put the cell in a div: ::: {#fig-name}, with the caption as its last paragraph"
+        raise SourceError(file, lines[(name,)], f"unknown cell option {name}", hint)
+    check_settings(options, lines, CELL_OPTIONS, file)
+    label = str(options.get("label", "none"))
+    if not re.fullmatch(r"[\w-]+", label):
+        raise SourceError(file, lines[("label",)], f"the label {label!r}", "labels are letters and hyphens")
+    if prefix(label):
         hint = "label the div around the cell: ::: {#fig-name}, with the caption as its last paragraph"
-        raise SourceError(file, lines[("label",)], f"a cell cannot be labelled {options['label']}", hint)
+        raise SourceError(file, lines[("label",)], f"a cell cannot be labelled {label}", hint)

@@ -10,7 +10,7 @@ from press.errors import SourceError
 Lines = dict[tuple[str | int, ...], int]  # ("book", "chapters", 0) -> line
 
 
-def load(text: str, file: str | Path, first_line: int = 1) -> tuple[Any, Lines]:
+def load_yaml(text: str, file: str | Path, first_line: int = 1) -> tuple[Any, Lines]:
     """Return the value of `text` and the line of every key and item in it; `first_line` is where the text starts."""
     import yaml
 

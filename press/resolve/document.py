@@ -85,7 +85,7 @@ def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], home: Path) -> str
     for output in outputs if options.get("output") is not False else []:
         if output["stream"] == "stderr" and not options["warning"]:
             continue
-        text = _output_markdown(output, home, asis and output["stream"] == "stdout", options.get("fig-alt", ""))
+        text = _output_markdown(output, home, asis and output["stream"] == "stdout", str(options.get("fig-alt", "")))
         parts.append(text if asis else f"::: {{.output .output-{output['stream']}}}\n{text}\n:::")
     if not parts or asis:
         return "\n\n".join(parts)

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from small_project import ROOT, TABLES, Project
 
 from lab.cli import show
@@ -242,8 +241,7 @@ def test_a_table_breaks_no_word_where_the_terminal_is_narrow(
     rows = [["momentum", "smoother", "holds with a caveat", "ratio at most 0.955 ± 0.007", ""]]
     head = ["experiment", "claim", "verdict", "number", "same?"]
     for width, lines in ((100, 2), (50, 3), (30, 4), (22, 5)):
-        console = Console(width=width, highlight=False, markup=False)
-        monkeypatch.setattr(show, "console", lambda console=console: console)
+        monkeypatch.setattr(show, "terminal_width", lambda width=width: width)
         show.print_table(rows, head)
         printed = capsys.readouterr().out
         assert len(printed.splitlines()) == lines and max(map(len, printed.splitlines())) <= width, printed

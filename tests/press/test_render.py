@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -146,6 +148,52 @@ def test_a_changed_file_that_a_chapter_links_to_is_copied_again(make_book: MakeB
     assert files(root)["_book/data/a.csv"] == b"2"
 
 
+def test_a_chapter_moved_into_a_part_is_set_as_in_a_fresh_book(make_book: MakeBook) -> None:
+    root = make_book({"one.qmd": "# One {#sec-one}\n\n## A section\n\nText.\n"})
+    render(root, ("pdf",))
+    moved = SETTINGS.replace("    - one.qmd\n", "    - part: First\n      chapters:\n        - one.qmd\n")
+    (root / "_quarto.yml").write_text(moved)
+    render(root, ("pdf",))
+    found = files(root)["_book/a-book.pdf"]
+    shutil.rmtree(root / ".press")
+    render(root, ("pdf",))
+    assert found == files(root)["_book/a-book.pdf"]
+
+
+def test_a_heading_stands_in_the_contents_without_its_links_and_notes(make_book: MakeBook) -> None:
+    heading = "## See [*two*](two.qmd), `x`{.python}^[A note.] and [there]{#there} {#sec-a}"
+    root = make_book({"one.qmd": f"# One {{#sec-one}}\n\n{heading}\n\nText.\n"})
+    render(root)
+    page = files(root)["_book/one.html"].decode()
+    contents = page.partition('<nav id="TOC"')[2].partition("</nav>")[0]
+    entry = '<span class="header-section-number">1.1</span> See <em>two</em>, <code>x</code> and there</a>'
+    assert f'<a href="#sec-a">{entry}' in contents
+    assert 'href="two.html"><em>two</em></a>' in page and page.count('id="there"') == 1
+
+
+def test_a_chapter_that_is_left_alone_shows_its_newest_outputs(make_book: MakeBook) -> None:
+    root = make_book({"one.qmd": CELL.replace("1 + 1", "len(open('runs').read())")})
+    for number, key in enumerate(("first", "second", "first", "third"), 1):
+        render(root, key=key)
+        outputs = sorted((root / ".press/cells/one").iterdir(), key=lambda file: file.stat().st_mtime_ns)
+        for age, file in enumerate(reversed(outputs)):  # a file's time may be coarse
+            os.utime(file, (file.stat().st_atime, file.stat().st_mtime - age))
+        assert len(outputs) == min(number, 2 if number < 4 else 3)
+    render(root, key="fourth", only=["two.qmd"])
+    assert b"a number: 3" in files(root)["_book/one.html"]
+
+
+def test_a_chapter_with_another_name_keeps_its_outputs(make_book: MakeBook) -> None:
+    figure = "import io\nfrom IPython.display import SVG\nSVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')"
+    root = make_book({"one.qmd": CELL + f"\n```{{python}}\n{figure}\n```\n"})
+    render(root)
+    (root / "one.qmd").rename(root / "three.qmd")
+    (root / "_quarto.yml").write_text(SETTINGS.replace("one.qmd", "three.qmd"))
+    assert not render(root).of("execute")
+    assert (root / "runs").read_text() == "x" and b"a number: 2" in files(root)["_book/three.html"]
+    assert "_book/three_files/cell-2-1.svg" in files(root)
+
+
 def test_only_some_chapters_run_while_the_others_keep_their_outputs(make_book: MakeBook) -> None:
     two = CELL.replace("One", "Two").replace("sec-one", "sec-two").replace("1 + 1", "2 + 2")
     root = make_book({"one.qmd": CELL, "two.qmd": two})
@@ -160,8 +208,6 @@ def test_the_same_sources_give_the_same_bytes(make_book: MakeBook) -> None:
     root = make_book({"one.qmd": CELL})
     render(root, ("html", "pdf"))
     before = files(root)
-    import shutil
-
     shutil.rmtree(root / "_book")
     shutil.rmtree(root / ".press")
     render(root, ("html", "pdf"))

@@ -26,7 +26,7 @@ REFUSED = {
     "broken YAML in options": ("```{python}\n#| echo: true\n#| label: [a\nx = 1\n```\n", 5, "broken YAML"),
     "a label of several words": ("```{python}\n#| label: two words\nx = 1\n```\n", 4, "letters and hyphens"),
     "options that are no settings": ("```{python}\n#| echo\nx = 1\n```\n", 4, "write #| name: value"),
-    "an option that is no option's kind": ("```{python}\n#| eval: 1\nx = 1\n```\n", 4, "it can be: false, true"),
+    "an option that is no option's kind": ("```{python}\n#| eval: 1\nx = 1\n```\n", 4, "it should be true or false"),
     "settings in the middle": ("Text.\n\n---\necho: true\n---\n", 5, "settings in the middle of a page"),
     "a label on a cell": ("```{python}\n#| label: fig-x\nx = 1\n```\n", 4, "cannot be labelled"),
     "two cells with one label": ("```{python}\n#| label: a\n```\n\n```{python}\n#| label: a\n```\n", 7, "line 3"),

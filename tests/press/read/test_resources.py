@@ -67,7 +67,7 @@ def _write(root: Path) -> None:
 def test_a_pattern_names_the_files_that_quarto_finds(case: str, tmp_path: Path) -> None:
     _write(tmp_path)
     patterns, wanted = FOUND[case]
-    assert {path.as_posix() for path in globs.files(tmp_path, patterns, Path("_book"))} == wanted
+    assert {path.as_posix() for path in globs.matching(tmp_path, patterns, Path("_book"))} == wanted
 
 
 def _book_with(make_book: MakeBook, resources: str) -> Path:
@@ -100,5 +100,5 @@ def test_the_books_own_site_has_no_file_of_its_environment(tmp_path: Path) -> No
         for folder in (".", ".venv/lib/site-packages", "site_libs"):
             (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / folder / name).touch()
-    found = globs.files(tmp_path, patterns, Path("_book"))
+    found = globs.matching(tmp_path, patterns, Path("_book"))
     assert found and {path.parts[0] for path in found} == {"tests", "experiments", "results", "book"}
