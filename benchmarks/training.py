@@ -1,9 +1,16 @@
-"""How long a step of the names network takes, a seed: ours, what one would write instead, and what its products alone cost.
+"""How long a step of the names network takes, a seed: every way that the project has, what one would write instead, and JAX.
 
 All on one core and in one run, taking turns, best of several turns, in processor time: a machine that does something else
-meanwhile slows a turn, not the comparison.  JAX (the extra `jax`) gets what it is best at: all seeds in one program, `vmap` of `grad`, the
-steps in a `scan`, compiled.  The floor is the multiplications and additions of a step's six matrix products, at the rate
-that this core reaches in the product of two large matrices, where it does nothing else.
+meanwhile slows a turn, not the comparison.  Three optimisers: SGD, SGD with momentum, Adam.
+
+- autograd and torch.optim, one seed at a time: `nets.plain`, what a reader would write
+- gradient written out, all seeds at once: `nets.mlp`; SGD only
+- any module, all seeds at once: `nets.ensemble`, as it is and compiled
+- C++: `nets.sgd`, each network's weights in the processor's cache; SGD only
+- JAX (the extra `jax`) at what it is best at: all seeds in one program, `vmap` of `grad`, the steps in a `scan`, compiled
+
+The floor is the multiplications and additions of a step's six matrix products, at the rate that this core reaches in the
+product of two large matrices, where it does nothing else.
 """
 
 from __future__ import annotations
@@ -13,20 +20,32 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from lab.compiled import COMPILERS
-from nets import initialisation, mlp, names, normed_mlp, sgd
+from nets import ensemble, initialisation, mlp, names, normed_mlp, plain, sgd
 
-SEEDS, STEPS, BATCH, RATE = 16, 1000, 32, 0.1
+SEEDS, STEPS, BATCH = 16, 1000, 32
+FEW = 100  # steps of the slow ways, whose time a step does not change
 TURNS = 5
 LARGE = 512  # rows and columns: three such matrices lie in the second-nearest cache or just beyond
 ONE_CORE = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1", "JAX_PLATFORMS": "cpu"}
+LR, ADAM_LR, MOMENTUM = 0.1, 0.003, 0.9
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "SGD": partial(torch.optim.SGD, lr=LR),
+    "momentum": partial(torch.optim.SGD, lr=LR, momentum=MOMENTUM),
+    "Adam": partial(torch.optim.Adam, lr=ADAM_LR),
+}
+C_PLUS_PLUS, JAX = "C++", "JAX, all seeds at once"
 
 Run = Callable[[], object]
+Ways = dict[tuple[str, str], tuple[Run, int]]  # by way and optimiser: what to run, and its steps times seeds
 
 
 def main() -> None:
@@ -34,94 +53,125 @@ def main() -> None:
     torch.set_num_threads(1)
     os.environ.update(ONE_CORE)
     x, y = names.contexts(names.split(names.load(names.ROOT / "data/names.txt")).train)
-    order = mlp.batches(range(SEEDS), len(x), BATCH, STEPS)
-    start = initialisation.well_scaled(mlp.init(range(SEEDS)))
-    few, fewer = order[:100], order[:100, :2]  # of the slow ones: their time a step does not change
-    ways: dict[str, tuple[Run, int]] = {  # what to run, and its steps times seeds
-        "eager, one seed at a time (autograd, torch.optim.SGD)": (lambda: _eager(start, x, y, fewer), 200),
-        "eager, all seeds at once (gradient written out)": (lambda: _ensemble(start, x, y, few), 100 * SEEDS),
-        "ours": (lambda: sgd.train(start, x, y, order, [RATE] * STEPS), STEPS * SEEDS),
-        "ours, with batch normalisation": (
-            lambda: sgd.train(normed_mlp.init(range(SEEDS), 200, 10), x, y, order, [RATE] * STEPS),
-            STEPS * SEEDS,
-        ),
-    }
-    if importlib.util.find_spec("jax"):
-        ways["JAX, all seeds at once (vmap, scan, jit)"] = (_jax(start, x, y, order), STEPS * SEEDS)
-    ready = {what: _waited(run) for what, (run, _) in ways.items()}  # compiles, where there is something to compile
+    ways = _ways(x, y, mlp.batches(range(SEEDS), len(x), BATCH, STEPS))
+    ready = {which: _waited(run) for which, (run, _) in ways.items()}  # compiles, where there is something to compile
     best, floor = dict.fromkeys(ways, float("inf")), float("inf")
     for _ in range(TURNS):
-        for what, (run, count) in ways.items():
-            best[what] = min(best[what], 1e6 * _seconds(run) / count)
+        for which, (run, count) in ways.items():
+            best[which] = min(best[which], 1e6 * _seconds(run) / count)
         floor = min(floor, _floor())
     _print(best, floor, ready)
 
 
-def _print(best: dict[str, float], floor: float, ready: dict[str, float]) -> None:
-    table = Table(
-        "how", "µs a step and seed", "against ours", "first call, s", title="Training the names network, one core"
-    )
-    for what, micro in (best | {"floor: its matrix products": floor}).items():
-        first = f"{ready[what]:.1f}" if what in ready else ""
-        table.add_row(what, f"{micro:.1f}", f"{micro / best['ours']:.2f}", first)
+def _ways(x: torch.Tensor, y: torch.Tensor, order: torch.Tensor) -> Ways:
+    init = initialisation.well_scaled(mlp.init(range(SEEDS)))
+    few = order[:FEW]
+    ways: Ways = {}
+    for name, optimiser in OPTIMISERS.items():
+        ways["autograd, one seed at a time", name] = (partial(_plain, optimiser, x, y, few[:, :2]), 2 * FEW)
+        for how, compiled in (("any module, all seeds at once", False), ("the same, compiled", True)):
+            ways[how, name] = (partial(_any_module, optimiser, x, y, few, compiled), SEEDS * FEW)
+        if importlib.util.find_spec("jax"):
+            ways[JAX, name] = (_jax(name, init, x, y, order), SEEDS * STEPS)
+    ways["gradient written out, all seeds at once", "SGD"] = (partial(_written_out, init, x, y, few), SEEDS * FEW)
+    ways[C_PLUS_PLUS, "SGD"] = (lambda: sgd.train(init, x, y, order, [LR] * STEPS), SEEDS * STEPS)
+    normed = normed_mlp.init(range(SEEDS), 200, 10)
+    ways["C++, with batch norm", "SGD"] = (lambda: sgd.train(normed, x, y, order, [LR] * STEPS), SEEDS * STEPS)
+    return ways
+
+
+def _print(best: dict[tuple[str, str], float], floor: float, ready: dict[tuple[str, str], float]) -> None:
+    table = Table("how", *OPTIMISERS, "first call, s", title="Training the names network, one core: µs a step and seed")
+    for how in dict.fromkeys(how for how, _ in best):
+        cells = [f"{best[how, name]:.1f}" if (how, name) in best else "" for name in OPTIMISERS]
+        first = max(seconds for (way, _), seconds in ready.items() if way == how)
+        table.add_row(how, *cells, f"{first:.1f}")
+    table.add_row("floor: its matrix products", *[f"{floor:.1f}"] * len(OPTIMISERS))
     console = Console()
     console.print(table)
     console.print(f"{SEEDS} seeds, batches of {BATCH}, {STEPS} steps; best of {TURNS} turns")
     if not any(map(shutil.which, COMPILERS)):
-        console.print(f"no C++ compiler ({', '.join(COMPILERS)}) is there, so ours is the plain way too")
-    if len(best) < 5:
+        console.print(f"no C++ compiler ({', '.join(COMPILERS)}) is there, so nets.sgd is PyTorch too")
+    if (JAX, "SGD") not in best:
         console.print("JAX is not installed, so it was not timed: pip install 'notes-measured[jax]'")
 
 
-def _eager(start: mlp.Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor) -> None:
-    for seed in range(order.shape[1]):
-        embedding, hidden, hidden_bias, output, output_bias = kinds = [
-            kind[seed].clone().requires_grad_() for kind in start
-        ]
-        optimiser = torch.optim.SGD(kinds, lr=RATE)
-        for chosen in order[:, seed]:
-            units = (embedding[x[chosen]].flatten(1) @ hidden + hidden_bias).tanh()
-            loss = torch.nn.functional.cross_entropy(units @ output + output_bias, y[chosen])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+def _models(seeds: int) -> list[nn.Module]:
+    torch.manual_seed(0)
+    return [plain.NamesMLP() for _ in range(seeds)]
 
 
-def _ensemble(start: mlp.Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor) -> None:
-    for _ in mlp.checkpoints(start, x[order], y[order], mlp.same_lr(RATE)):
+def _plain(
+    optimiser: Callable[..., torch.optim.Optimizer], x: torch.Tensor, y: torch.Tensor, order: torch.Tensor
+) -> None:
+    for seed, model in enumerate(_models(order.shape[1])):
+        plain.train(model, optimiser(model.parameters()), x, y, order[:, seed])
+
+
+def _any_module(
+    optimiser: Callable[..., torch.optim.Optimizer],
+    x: torch.Tensor,
+    y: torch.Tensor,
+    order: torch.Tensor,
+    compiled: bool,
+) -> None:
+    models = _models(order.shape[1])
+    for _ in ensemble.checkpoints(models, x, y, order, lambda p: optimiser(p.values()), compiled=compiled):
         pass
 
 
-def _jax(start: mlp.Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor) -> Run:
+def _written_out(init: mlp.Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor) -> None:
+    for _ in mlp.checkpoints(init, x[order], y[order], mlp.same_lr(LR), [len(order)]):
+        pass
+
+
+def _jax(optimiser: str, init: mlp.Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor) -> Run:
     import jax
     import jax.numpy as jnp
 
-    def loss(kinds, letters, following):  # type: ignore[no-untyped-def]
-        embedding, hidden, hidden_bias, output, output_bias = kinds
-        units = jnp.tanh(embedding[letters].reshape(len(letters), -1) @ hidden + hidden_bias)
-        shares = jax.nn.log_softmax(units @ output + output_bias)
-        return -jnp.take_along_axis(shares, following[:, None], 1).mean()
+    def loss(weights: Any, x: Any, y: Any) -> Any:
+        embedding, hidden, hidden_bias, output, output_bias = weights
+        activations = jnp.tanh(embedding[x].reshape(len(x), -1) @ hidden + hidden_bias)
+        log_probabilities = jax.nn.log_softmax(activations @ output + output_bias)
+        return -jnp.take_along_axis(log_probabilities, y[:, None], 1).mean()
 
-    slope = jax.vmap(jax.grad(loss))
+    gradient = jax.vmap(jax.grad(loss))
+
+    def update(state: Any, gradients: Any) -> Any:
+        weights, means, squares, taken = state
+        taken = taken + 1
+        if optimiser == "momentum":
+            means = [MOMENTUM * mean + grad for mean, grad in zip(means, gradients, strict=True)]
+        if optimiser != "Adam":
+            steps = means if optimiser == "momentum" else gradients
+            return [w - LR * step for w, step in zip(weights, steps, strict=True)], means, squares, taken
+        means = [0.9 * mean + 0.1 * grad for mean, grad in zip(means, gradients, strict=True)]
+        squares = [0.999 * square + 0.001 * grad**2 for square, grad in zip(squares, gradients, strict=True)]
+        first, second = 1 - 0.9**taken, 1 - 0.999**taken
+        weights = [
+            w - ADAM_LR * (mean / first) / (jnp.sqrt(square / second) + 1e-8)
+            for w, mean, square in zip(weights, means, squares, strict=True)
+        ]
+        return weights, means, squares, taken
 
     @jax.jit
-    def train(kinds, letters, following, chosen):  # type: ignore[no-untyped-def]
-        def step(kinds, now):  # type: ignore[no-untyped-def]
-            change = slope(kinds, letters[now], following[now])
-            return [kind - RATE * by for kind, by in zip(kinds, change, strict=True)], None
+    def train(weights: Any, x: Any, y: Any, order: Any) -> Any:
+        def step(state: Any, batch: Any) -> Any:
+            return update(state, gradient(state[0], x[batch], y[batch])), None
 
-        return jax.lax.scan(step, kinds, chosen)[0]
+        zeros = [jnp.zeros_like(tensor) for tensor in weights]
+        return jax.lax.scan(step, (weights, zeros, zeros, 0.0), order)[0]
 
-    kinds = [jnp.asarray(kind.numpy()) for kind in start]
+    weights = [jnp.asarray(tensor.numpy()) for tensor in init]
     data = [jnp.asarray(tensor.numpy().astype("int32")) for tensor in (x, y, order)]
-    return lambda: jax.block_until_ready(train(kinds, *data))
+    return lambda: jax.block_until_ready(train(weights, *data))
 
 
 def _floor() -> float:
     """Return the microseconds that the products of a step would take at the best rate."""
     one, other = torch.randn(2, LARGE, LARGE)
     seconds = min(_seconds(lambda: one @ other) for _ in range(20))
-    sizes = 3 * 30 * 200 + 3 * 200 * 27  # forward, and backward by weights and by what goes in
+    sizes = 3 * 30 * 200 + 3 * 200 * 27  # forward, and backward with respect to weights and inputs
     return 1e6 * seconds * BATCH * sizes / LARGE**3
 
 

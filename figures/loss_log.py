@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments.loss_log import AGAIN, FIXES, LECTURE, Result, lecture_worth
+from experiments.loss_log import AGAIN, FIXES, LECTURE, Result, lecture_reduction
 from figures.style import INK, MEASURED, MUTED, PREDICTED, SERIES, Look, band, canvas, label
 
 VARIANTS = (*FIXES, AGAIN)
@@ -18,9 +18,9 @@ NAMES = {
     "original": "original",
     "logits": "logits fixed",
     "tanh": "tanh fixed",
-    "gain": "gain start",
+    "gain": "gain 5/3",
     "batch norm": "batch norm",
-    AGAIN: "gain start, other batches",
+    AGAIN: "gain 5/3, other batches",
 }
 CHANGES = {
     "logits": "fixing the logits",
@@ -30,7 +30,7 @@ CHANGES = {
     AGAIN: "other batches: chance",
 }
 KINDS = {"train": (MEASURED, "o", -0.16), "validation": (PREDICTED, "s", 0.16)}  # colour, marker, place within a row
-LOOKS = dict(zip(VARIANTS, (*SERIES[:4], SERIES[4], SERIES[6]), strict=True))
+STYLES = dict(zip(VARIANTS, (*SERIES[:4], SERIES[4], SERIES[6]), strict=True))
 
 
 def final(result: Result) -> Figure:
@@ -51,10 +51,10 @@ def final(result: Result) -> Figure:
     return figure
 
 
-def worth(result: Result) -> Figure:
-    """What each fix is worth after the last step, a row a fix, against what chance does to single runs."""
+def reductions(result: Result) -> Figure:
+    """What each fix lowers the loss by after the last step, a row a fix, against what chance does to single runs."""
     figure, axis = canvas(height=3.7)
-    last = result.worth[result.worth["step"] == result.worth["step"].max()].set_index("fix")
+    last = result.reductions[result.reductions["step"] == result.reductions["step"].max()].set_index("fix")
     chance = result.chance.set_index("fix")["validation"]
     axis.axvline(0, color=INK, linewidth=0.8)
     for row, name in enumerate(CHANGES):
@@ -62,7 +62,7 @@ def worth(result: Result) -> Figure:
         for place, (part, (colour, marker, lift)) in enumerate(KINDS.items()):
             _interval(axis, last.loc[name], part, row + lift, colour, marker)
             if name in LECTURE:
-                theirs = lecture_worth(place)[name]
+                theirs = lecture_reduction(place)[name]
                 axis.plot(theirs, row + lift, marker, color=INK, fillstyle="none", markersize=7, zorder=3)
     _rows(axis, list(CHANGES.values()))
     right = last[["train_high", "validation_high"]].to_numpy().max()
@@ -75,7 +75,7 @@ def worth(result: Result) -> Figure:
         xytext=(0, 0),
         ha="right",
     )
-    axis.set(xlabel="worth: loss before minus loss after the change (nats)")
+    axis.set(xlabel="loss without the change minus loss with it (nats)")
     _legend(axis, {"training": "train", "validation": "validation"}, "hollow: the lecture's runs")
     return figure
 
@@ -89,7 +89,7 @@ def curves(result: Result) -> Figure:
         rows = result.curves[(result.curves["variant"] == name) & (result.curves["step"] > 0)]
         for axis in (whole, late):
             shown = rows if axis is whole else rows[rows["step"] >= near]
-            _curve(axis, shown, LOOKS[name], NAMES[name])
+            _curve(axis, shown, STYLES[name], NAMES[name])
     for axis in (whole, late):
         axis.set(xlabel="step", xscale="log")
     late.axvline(last / 2, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
@@ -99,28 +99,32 @@ def curves(result: Result) -> Figure:
     late.set_xticks([near, last // 2, last], labels=[f"{step / 1000:g}k" for step in (near, last // 2, last)])
     for axis in (whole, late):
         axis.minorticks_off()
-    label(late, "rate ÷ 10", last / 2, late.get_ylim()[0], INK, xytext=(-4, 8), ha="right")
+    label(late, _lowered(result), last / 2, late.get_ylim()[0], INK, xytext=(-4, 8), ha="right")
     whole.legend(loc="upper right")
     return figure
 
 
 def fading(result: Result) -> Figure:
-    """What each fix is worth in validation loss against step, linear near zero and logarithmic beyond."""
+    """What each fix lowers the validation loss by against step, linear near zero and logarithmic beyond."""
     figure, axis = canvas(height=4.0)
     axis.axhline(0, color=INK, linewidth=0.8)
     for name in CHANGES:
-        rows = result.worth[(result.worth["fix"] == name) & (result.worth["step"] > 0)]
-        _curve(axis, rows, LOOKS[name], CHANGES[name])
-    half = float(result.worth["step"].max()) / 2
+        rows = result.reductions[(result.reductions["fix"] == name) & (result.reductions["step"] > 0)]
+        _curve(axis, rows, STYLES[name], CHANGES[name])
+    half = float(result.reductions["step"].max()) / 2
     axis.axvline(half, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
-    axis.set(xlabel="step", ylabel="worth in validation loss (nats)", xscale="log")
+    axis.set(xlabel="step", ylabel="reduction of the validation loss (nats)", xscale="log")
     axis.set_yscale("symlog", linthresh=0.01, linscale=0.7)
     ticks = [-0.1, -0.01, 0, 0.01, 0.1, 1, 10]
     axis.set_yticks(ticks, labels=[f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
     axis.minorticks_off()
-    label(axis, "rate ÷ 10", half, 8, INK, xytext=(-4, 0), ha="right")
+    label(axis, _lowered(result), half, 8, INK, xytext=(-4, 0), ha="right")
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return figure
+
+
+def _lowered(result: Result) -> str:
+    return f"learning rate ÷ {result.params.lr / result.params.late_lr:.3g}"
 
 
 def _curve(axis: Axes, rows: pd.DataFrame, look: Look, name: str) -> None:

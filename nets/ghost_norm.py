@@ -22,7 +22,7 @@ class Norm(NamedTuple):
 
     axis: int | None  # that the statistics run over; None: no normalisation
     size: int = 1  # examples in a group
-    drawn: int = 0  # besides, jitter as in groups of this size, by imaginary mates from a generator; 0: none
+    imaginary: int = 0  # besides, jitter as in groups of this size, by imaginary mates from a generator; 0: none
 
 
 def ghost(size: int) -> Norm:
@@ -30,7 +30,7 @@ def ghost(size: int) -> Norm:
     return Norm(EXAMPLES, size)
 
 
-def drawn(batch: int, size: int) -> Norm:
+def imaginary(batch: int, size: int) -> Norm:
     """Normalise over the whole batch; then put each value among `size` - 1 imaginary mates, standard normal numbers."""
     return Norm(EXAMPLES, batch, size)
 

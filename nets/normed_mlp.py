@@ -60,7 +60,7 @@ def gradient(
 ) -> Weights:
     """Differentiate each seed's mean cross-entropy over x [seed, example, context] and y [seed, example].
 
-    `mates` [2, seed, group, 1, unit] are imaginary, one set for every `norm.drawn` examples (`ghost_norm.joined`).
+    `mates` [2, seed, group, 1, unit] are imaginary, one set for every `norm.imaginary` examples (`ghost_norm.joined`).
     """
     rows = mlp.embedding_rows(weights.embedding, x)
     embedded = mlp.embed(weights.embedding, rows)
@@ -105,12 +105,12 @@ def checkpoints(
     wanted = range(len(order) + 1) if eval_steps is None else set(eval_steps)
     trained, (x, y, order) = device_transfer.copy_to_device(weights), device_transfer.to_device(x, y, order)
     generators = [np.random.default_rng(NOISE + seed) for seed in seeds]
-    shape = (order.shape[2] // max(norm.drawn, 1), 1, weights.scale.shape[2])
+    shape = (order.shape[2] // max(norm.imaginary, 1), 1, weights.scale.shape[2])
     for step in range(max(wanted) + 1):
         if step:
             chosen, mates = order[step - 1], None
-            if norm.drawn:
-                drawn = [ghost_norm.imaginary_mates(norm.drawn, shape, generator) for generator in generators]
+            if norm.imaginary:
+                drawn = [ghost_norm.imaginary_mates(norm.imaginary, shape, generator) for generator in generators]
                 (mates,) = device_transfer.to_device(torch.stack(drawn, 1))
             gradients = gradient(trained, x[chosen], y[chosen], norm, mates)
             for tensor, change in zip(trained, gradients, strict=True):
@@ -154,4 +154,4 @@ def _among(
     function: Callable[..., torch.Tensor], standard: torch.Tensor, mates: torch.Tensor, norm: Norm
 ) -> torch.Tensor:
     """Apply `joined` or its derivative to standardised values [seed, batch, unit] and their imaginary mates."""
-    return function(ghost_norm.grouped(standard, norm.drawn), *mates, norm.drawn).view(standard.shape)
+    return function(ghost_norm.grouped(standard, norm.imaginary), *mates, norm.imaginary).view(standard.shape)

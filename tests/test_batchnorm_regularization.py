@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from experiments import batchnorm_regularization
-from experiments.batchnorm_regularization import CLAIMS, DIMENSION, SMOKE, VALIDATION, Params, Result, batch_coupling
+from experiments.batchnorm_regularization import CLAIMS, DIMENSION, SMOKE, VALIDATION, Params, Result
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
@@ -35,7 +35,7 @@ def _ghosts(result: Result) -> pd.DataFrame:
 
 
 def test_three_thousand_names_have_the_examples_that_are_counted(result: Result) -> None:
-    chosen = names.split(names.load(Params().data)).train[: Params().learnt]
+    chosen = names.split(names.load(Params().data)).train[: Params().train_names]
     assert result.examples == sum(len(name) + 1 for name in chosen)
 
 
@@ -45,23 +45,25 @@ def test_measured_jitter_follows_the_law_for_normal_values(result: Result) -> No
     The jitter of the mean alone is 18 % less, that of a group twice the size 29 %.
     """
     rows = _ghosts(result)
-    assert rows["jitter_start"].to_numpy() == pytest.approx(rows["jitter_law"].to_numpy(), rel=0.05)
+    assert rows["jitter_initial"].to_numpy() == pytest.approx(rows["jitter_law"].to_numpy(), rel=0.05)
     # Sums of 64³ terms, which several threads take in another order: some roundings of 1e-16.
     law = [ghost_norm.jitter_law(size) for size in Params().groups]
     assert rows["jitter_law"].tolist() == pytest.approx(law, rel=1e-12)
-    assert np.all(np.diff(rows["jitter_end"]) > 0)  # smaller groups jitter more, after training too
+    assert np.all(np.diff(rows["jitter_final"]) > 0)  # smaller groups jitter more, after training too
 
 
 def test_loss_with_mates_exceeds_the_loss_without_jitter_the_more_the_smaller_the_group(result: Result) -> None:
     """On batches not just trained on.  For the whole batch the two differ by the noise of 16 batches, some 1 %."""
     rows = _ghosts(result)
-    assert rows["seen"].iloc[0] == pytest.approx(rows["train"].iloc[0], rel=0.02)
-    assert (rows["seen"] - rows["train"]).is_monotonic_increasing
+    assert rows["with_mates"].iloc[0] == pytest.approx(rows["train"].iloc[0], rel=0.02)
+    assert (rows["with_mates"] - rows["train"]).is_monotonic_increasing
 
 
 def test_no_loss_is_below_the_entropy_of_its_data(result: Result) -> None:
     """A context that the training set has once costs nothing to learn by heart; the set's own entropy is the floor."""
-    data = names.counts(*names.contexts(names.split(names.load(Params().data)).train[: Params().learnt])).next_counts
+    data = names.counts(
+        *names.contexts(names.split(names.load(Params().data)).train[: Params().train_names])
+    ).next_counts
     shares = data / data.sum(1, keepdim=True)
     floor = -(data * shares.clamp_min(1e-300).log()).sum() / data.sum()
     assert float(floor) < result.variants["train"].min() and result.variants["train"].max() < np.log(27)
@@ -89,37 +91,37 @@ def test_differences_are_paired_and_so_sharper_than_the_losses(result: Result) -
     assert result.gain_batch.half_width < np.hypot(*alone)
 
 
-def test_first_look_of_one_variant_is_recomputed(result: Result) -> None:
+def test_first_evaluation_of_one_variant_is_recomputed(result: Result) -> None:
     """The first 250 steps of groups of 16, all eight seeds.  Another processor's float32 sums drift apart by some 1e-4;
 
     another seed, order, rate or group size shows in the second digit.
     """
     params, seeds = Params(), range(Params().seeds)
     split = names.split(names.load(params.data))
-    x, y = names.contexts(split.train[: params.learnt])
+    x, y = names.contexts(split.train[: params.train_names])
     train, validation = names.counts(x, y), names.counts(*names.contexts(split.validation))
-    order = mlp.batches(seeds, len(x), params.batch, params.steps)[: params.steps // params.looks]
+    order = mlp.batches(seeds, len(x), params.batch, params.steps)[: params.steps // params.evaluations]
     start = normed_mlp.init(seeds, params.width, DIMENSION)
     norm = ghost_norm.ghost(16)
-    *_, (_, weights) = normed_mlp.checkpoints(start, x, y, order, params.rate, norm, seeds)
+    *_, (_, weights) = normed_mlp.checkpoints(start, x, y, order, params.lr, norm, seeds)
     found = [Estimate.of(row.tolist()) for row in normed_mlp.losses(weights, norm, train, train, validation)]
     row = result.curves.query(f"variant == '16' and step == {len(order)}").iloc[0]
     assert (row["train"], row["validation"]) == pytest.approx((found[0].mean, found[1].mean), abs=2e-3)
-    jitter = batch_coupling.jitter(start, x, norm, seeds, params.probes, params.draws).mean().item()
-    assert _ghosts(result).set_index("size").loc[16, "jitter_start"] == pytest.approx(jitter, rel=1e-4)
+    jitter = batchnorm_regularization.jitter(start, x, norm, seeds, params.probes, params.mate_sets).mean().item()
+    assert _ghosts(result).set_index("size").loc[16, "jitter_initial"] == pytest.approx(jitter, rel=1e-4)
 
 
-def test_smoke_run_measures_every_variant_at_every_look(smoke: Result) -> None:
-    variants = ["none", "layer", "16", "8", "4", "drawn 8"]
+def test_smoke_run_measures_every_variant_at_every_evaluation(smoke: Result) -> None:
+    variants = ["none", "layer", "16", "8", "4", "imaginary 8"]
     assert smoke.variants["variant"].tolist() == variants
-    assert len(smoke.curves) == len(variants) * SMOKE.looks and not smoke.curves.isna().any().any()
+    assert len(smoke.curves) == len(variants) * SMOKE.evaluations and not smoke.curves.isna().any().any()
     assert smoke.curves["step"].unique().tolist() == [10, 20, 30]
     assert smoke.coupled > 0 and smoke.uncoupled == 0
-    assert np.all(np.diff(_ghosts(smoke)["jitter_end"]) > 0)
+    assert np.all(np.diff(_ghosts(smoke)["jitter_final"]) > 0)
 
 
 def test_adding_seeds_leaves_the_earlier_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With three seeds in place of two, the first two have the same losses, to the last bit, at every look."""
+    """With three seeds in place of two, the first two have the same losses, to the last bit, at every evaluation."""
     seen: dict[int, list[np.ndarray]] = {2: [], 3: []}
     losses = normed_mlp.losses
 
@@ -168,17 +170,19 @@ def test_what_the_prose_says_without_a_claim_is_so(result: Result) -> None:
         result.curves.pivot(index="step", columns="variant", values="validation"),
     )
     assert (
-        result.share_drawn.low > 1 and result.drawn_test.high < 0
+        result.share_imaginary.low > 1 and result.imaginary_test.high < 0
     )  # imaginary mates: narrower gap and lower test loss
     assert result.plain_gain.low > 0 and result.gain_stopped.high < result.gain_batch.mean
-    assert rows.loc["layer", "against_low"] < 0 < rows.loc["layer", "against_high"]  # layer norm ends at about the same
+    assert (
+        rows.loc["layer", "over_batch_norm_low"] < 0 < rows.loc["layer", "over_batch_norm_high"]
+    )  # layer norm ends at about the same
     assert result.gap_rise < 0 and np.all(
         np.diff(_ghosts(result)["train"]) > 0
     )  # every step narrows the gap; training worsens
     assert result.best not in (Params().groups[0], Params().groups[-1])
     late = validation.loc[[2250, 3000]].diff().iloc[-1]
     assert late["4"] < 0 and late[str(result.best)] < 0 < late["none"]
-    assert (_ghosts(result)["seen"] > _ghosts(result)["train"]).all()
+    assert (_ghosts(result)["with_mates"] > _ghosts(result)["train"]).all()
 
 
 def _verdict(name: str, result: Result, **changed: object) -> Verdict:
@@ -199,4 +203,4 @@ def test_lines_separate_what_they_say_they_do(result: Result) -> None:
     assert _verdict("better", result, **good | {"gain_batch": unsure}) is Verdict.UNDECIDED
     assert _verdict("more", result, excess=Estimate(0.0, 0.0, 8)) is Verdict.HOLDS
     assert _verdict("more", result, excess=small) is Verdict.FAILS
-    assert _verdict("noise", result, share_drawn=Estimate(0.4, 0.05, 8)) is Verdict.FAILS
+    assert _verdict("noise", result, share_imaginary=Estimate(0.4, 0.05, 8)) is Verdict.FAILS

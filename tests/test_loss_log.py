@@ -12,11 +12,11 @@ import torch
 from scipy.special import stdtrit
 
 from experiments import loss_log
-from experiments.loss_log import AGAIN, CLAIMS, FIXES, LECTURE, OTHER, SMOKE, Params, Result, loss_tables
+from experiments.loss_log import AGAIN, CLAIMS, FIXES, LECTURE, OTHER, SMOKE, Params, Result
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import mlp, names, sgd
+from nets import mlp, names, plain, sgd
 
 ENDS = {"logits": "logits", "tanh": "tanh", "gain": "gain", "norm": "batch norm", "again": AGAIN}  # fields by fix
 
@@ -47,28 +47,42 @@ class _Lecture(torch.nn.Module):
 
     def __init__(self, variant: str, seed: int, width: int) -> None:
         super().__init__()
-        drawn = mlp.init([seed], width, 10)
-        self.embedding = torch.nn.Embedding.from_pretrained(drawn.embedding[0].clone(), freeze=False)
+        normal = mlp.init([seed], width, 10)
+        self.embedding = torch.nn.Embedding.from_pretrained(normal.embedding[0].clone(), freeze=False)
         self.hidden = torch.nn.Linear(30, width, bias=variant != "batch norm")
         self.norm = torch.nn.BatchNorm1d(width) if variant == "batch norm" else torch.nn.Identity()
         self.output = torch.nn.Linear(width, 27)
         hidden = {"original": 1.0, "logits": 1.0, "tanh": 0.2}.get(variant, 5 / 3 / 30**0.5)
         with torch.no_grad():
-            self.hidden.weight.copy_(hidden * drawn.hidden[0].T)
+            self.hidden.weight.copy_(hidden * normal.hidden[0].T)
             if variant != "batch norm":
-                self.hidden.bias.copy_((1.0 if variant in ("original", "logits") else 0.01) * drawn.hidden_bias[0, 0])
-            self.output.weight.copy_((1.0 if variant == "original" else 0.01) * drawn.output[0].T)
-            self.output.bias.copy_((1.0 if variant == "original" else 0.0) * drawn.output_bias[0, 0])
+                self.hidden.bias.copy_((1.0 if variant in ("original", "logits") else 0.01) * normal.hidden_bias[0, 0])
+            self.output.weight.copy_((1.0 if variant == "original" else 0.01) * normal.output[0].T)
+            self.output.bias.copy_((1.0 if variant == "original" else 0.0) * normal.output_bias[0, 0])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.output(torch.tanh(self.norm(self.hidden(self.embedding(x).flatten(1)))))
+
+
+@pytest.mark.parametrize("fix", [fix for fix in FIXES if fix != "batch norm"])
+def test_the_initialisation_that_the_chapter_shows_is_the_one_that_is_run(fix: str) -> None:
+    """Scaled in another order: 1e-7 of numbers of order 1."""
+    normal, ours = mlp.init([0], SMOKE.width, 10), loss_log._initialisations(SMOKE)[fix]
+    model = plain.NamesMLP(SMOKE.width)
+    with torch.no_grad():
+        for parameter, tensor in zip(model.parameters(), normal, strict=True):
+            turned = tensor[0].T if parameter.shape == tensor[0].T.shape else tensor[0]
+            parameter.copy_(turned.reshape(parameter.shape))
+    loss_log.rescale(model, fix)
+    x = torch.tensor([[0, 0, 5], [5, 13, 13]])
+    torch.testing.assert_close(model(x), mlp.logits(mlp.Weights(*(tensor[:1] for tensor in ours)), x)[0])
 
 
 def _by_torch(params: Params, variant: str, seed: int) -> list[float]:
     """Train with autograd and torch.optim, and return the first training loss and the final losses."""
     parts = [names.contexts(part) for part in names.split(names.load(params.data))]
     net = _Lecture("gain" if variant == AGAIN else variant, seed, params.width)
-    optimiser = torch.optim.SGD(net.parameters(), lr=params.rate)
+    optimiser = torch.optim.SGD(net.parameters(), lr=params.lr)
     generator = torch.Generator().manual_seed(mlp.BATCH_SEED + seed + (OTHER if variant == AGAIN else 0))
 
     def losses() -> list[float]:
@@ -86,7 +100,7 @@ def _by_torch(params: Params, variant: str, seed: int) -> list[float]:
     for step in range(params.steps):
         net.train()
         if step == params.steps // 2:
-            optimiser.param_groups[0]["lr"] = params.late_rate
+            optimiser.param_groups[0]["lr"] = params.late_lr
         chosen = torch.randint(len(x), (params.batch,), generator=generator)
         optimiser.zero_grad()
         torch.nn.functional.cross_entropy(net(x[chosen]), y[chosen]).backward()
@@ -99,7 +113,7 @@ def _assert_runs(params: Params, found: Result, seeds: tuple[int, ...] = (1,)) -
     runs = found.runs.set_index(["variant", "seed"])
     for variant in (*FIXES, AGAIN):
         for seed in seeds:
-            ours = runs.loc[(variant, seed), ["first", "train", "validation", "test"]]
+            ours = runs.loc[(variant, seed), ["initial", "train", "validation", "test"]]
             assert list(ours) == pytest.approx(_by_torch(params, variant, seed), rel=1e-4), variant
 
 
@@ -109,7 +123,7 @@ def test_every_variant_is_the_lecture_s_network_trained_by_torch(some: Params, s
 
 @pytest.mark.parametrize("mutant", ["rate never lowered", "batches of another seed", "parts swapped", "bias left in"])
 def test_named_mutants_are_caught(mutant: str, some: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    starts, descend, split = loss_log._starts, sgd.checkpoints, names.split
+    starts, descend, split = loss_log._initialisations, sgd.checkpoints, names.split
     if mutant == "rate never lowered":
         monkeypatch.setattr(sgd, "checkpoints", lambda w, x, y, s, b, r, k: descend(w, x, y, s, b, [r[0]] * len(r), k))
     elif mutant == "batches of another seed":
@@ -119,11 +133,11 @@ def test_named_mutants_are_caught(mutant: str, some: Params, monkeypatch: pytest
     elif mutant == "parts swapped":
         monkeypatch.setattr(names, "split", lambda found: names.Split(*(split(found)[i] for i in (0, 2, 1))))
     else:
-        drawn = mlp.init(range(some.seeds), some.width, 10).output_bias
+        normal = mlp.init(range(some.seeds), some.width, 10).output_bias
         monkeypatch.setattr(
             loss_log,
-            "_starts",
-            lambda params: starts(params) | {"logits": starts(params)["logits"]._replace(output_bias=drawn)},
+            "_initialisations",
+            lambda params: starts(params) | {"logits": starts(params)["logits"]._replace(output_bias=normal)},
         )
     found = loss_log.run(some)
     monkeypatch.undo()
@@ -141,7 +155,7 @@ def test_worth_is_the_paired_difference_of_the_runs_and_chance_that_of_strangers
 def _assert_sums_up(found: Result) -> None:
     """From the table of runs alone: the same sums in another order, 1e-12; an unpaired or reversed difference is far off."""
     losses = found.runs.set_index(["variant", "seed"])
-    last = found.worth[found.worth["step"] == found.worth["step"].max()].set_index("fix")
+    last = found.reductions[found.reductions["step"] == found.reductions["step"].max()].set_index("fix")
     chance = found.chance.set_index("fix")
     for field, fix in ENDS.items():
         before = "gain" if fix == AGAIN else FIXES[FIXES.index(fix) - 1]
@@ -154,12 +168,12 @@ def _assert_sums_up(found: Result) -> None:
             assert chance.loc[fix, part] == pytest.approx(1.96 * math.hypot(np.std(one, ddof=1), np.std(other, ddof=1)))
 
 
-def test_95_percent_of_differences_of_strangers_lie_within_chance() -> None:
-    """Normal losses of known spread: a normal quantile within 1 %, where leaving out one variance would miss by 30 %."""
-    drawn = np.random.default_rng(0).normal(0, [[1.0], [2.0]], (2, 100_000))
-    losses = {name: np.tile(row, (1, 3, 1)) for name, row in zip(("one", "other"), drawn, strict=True)}
-    (found,) = loss_tables.chance(losses, [("one", "other")])["train"]
-    assert np.mean(np.abs(drawn[0] - np.roll(drawn[1], 1)) < found) == pytest.approx(0.95, abs=0.005)
+def test_95_percent_of_differences_of_independent_runs_lie_within_chance() -> None:
+    """Normal losses of known standard deviations: a normal quantile within 1 %, where leaving out one variance would miss by 30 %."""
+    normal = np.random.default_rng(0).normal(0, [[1.0], [2.0]], (2, 100_000))
+    losses = {name: np.tile(row, (1, 3, 1)) for name, row in zip(("one", "other"), normal, strict=True)}
+    (found,) = loss_log._chance(losses, [("one", "other")])["train"]
+    assert np.mean(np.abs(normal[0] - np.roll(normal[1], 1)) < found) == pytest.approx(0.95, abs=0.005)
 
 
 # The committed result
@@ -172,10 +186,10 @@ def test_the_committed_runs_add_up_to_the_committed_worths(result: Result) -> No
 
 def test_first_losses_are_ln_27_once_the_logits_are_fixed(result: Result) -> None:
     """Logits of spread 0.01 * sqrt(200) = 0.14 cost half their variance, 0.01; unfixed ones cost more than 20."""
-    first = result.runs.groupby("variant")["first"]
+    first = result.runs.groupby("variant")["initial"]
     for variant in (*FIXES[1:], AGAIN):
         assert abs(first.mean()[variant] - math.log(27)) < 0.02
-    assert first.min()["original"] > 20 and result.first.low > 20
+    assert first.min()["original"] > 20 and result.initial.low > 20
 
 
 def test_no_network_gets_below_what_three_letters_leave_open(result: Result) -> None:
@@ -200,15 +214,15 @@ def test_every_verdict_is_what_the_chapter_says(result: Result) -> None:
 
 
 def test_one_run_each_tells_the_first_two_fixes_and_no_others(result: Result) -> None:
-    chance, theirs = result.chance.set_index("fix")["validation"], loss_log.lecture_worth(1)
+    chance, theirs = result.chance.set_index("fix")["validation"], loss_log.lecture_reduction(1)
     assert [fix for fix in theirs if abs(theirs[fix]) > chance[fix]] == ["logits", "tanh"]
     assert theirs["batch norm"] > 0 > result.norm_validation.high  # the single run had it the other way round
-    assert result.norm_train.high < -0.02 and loss_log.lecture_worth(0)["batch norm"] < -0.02
+    assert result.norm_train.high < -0.02 and loss_log.lecture_reduction(0)["batch norm"] < -0.02
 
 
 def test_what_a_fix_is_worth_depends_on_when_one_looks(result: Result) -> None:
-    worth = result.worth.set_index(["fix", "step"])
-    half, early = Params().steps // 2, min(Params().looks)
+    worth = result.reductions.set_index(["fix", "step"])
+    half, early = Params().steps // 2, min(Params().eval_steps)
     assert worth.loc[("tanh", early), "validation_high"] < 0 < result.tanh_validation.low
     assert worth.loc[("batch norm", half), "validation_low"] > 0 > result.norm_validation.high
     assert worth.loc[("logits", early), "validation"] > 300 * result.logits_validation.mean
@@ -225,7 +239,7 @@ def test_sharing_the_batches_besides_the_draws_buys_nothing_that_shows(result: R
     losses = result.runs.pivot(index="seed", columns="variant", values="validation")
     ratios = {
         fix: float((losses[before] - losses[fix]).std() / np.hypot(losses[before].std(), losses[fix].std()))
-        for before, fix in loss_log.STEPS
+        for before, fix in loss_log.CHANGES
     }
     others = [ratio for fix, ratio in ratios.items() if fix != AGAIN]
     assert min(others) <= ratios[AGAIN] <= max(others) < 1
@@ -254,7 +268,7 @@ def test_four_conclusions_at_once_leave_the_same_three(result: Result) -> None:
 
 def test_the_lecture_s_figures_are_those_of_the_questions() -> None:
     assert LECTURE["original"] == (2.1245, 2.1682) and LECTURE["batch norm"] == (2.0668, 2.1048)
-    assert loss_log.lecture_worth(1)["gain"] == pytest.approx(-0.0043, abs=1e-12)
+    assert loss_log.lecture_reduction(1)["gain"] == pytest.approx(-0.0043, abs=1e-12)
 
 
 # The same code, small
@@ -270,7 +284,7 @@ def test_a_reader_s_own_names_can_be_used(tmp_path: Path) -> None:
     assert len(found.curves) == 6 * 4 and not found.curves.isna().any().any()
 
 
-def test_looks_beyond_the_last_step_are_left_out(some: Params, small: Result) -> None:
-    assert sorted(set(small.curves["step"])) == [0, *SMOKE.looks, SMOKE.steps]
+def test_evaluations_beyond_the_last_step_are_left_out(some: Params, small: Result) -> None:
+    assert sorted(set(small.curves["step"])) == [0, *SMOKE.eval_steps, SMOKE.steps]
     found = loss_log.run(dataclasses.replace(some, steps=20))
     assert sorted(set(found.curves["step"])) == [0, 10, 20]

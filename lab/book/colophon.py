@@ -7,7 +7,7 @@ from typing import Any
 
 from IPython.display import Markdown
 
-from lab.book.markdown_tables import markdown_table
+from lab.book.markdown_tables import as_text, markdown_table
 from lab.book.verdicts import in_book_order
 from lab.duration import duration
 from lab.keys import experiments
@@ -21,7 +21,7 @@ def colophon(experiment: Any) -> Markdown:
     name, root = home(experiment)
     stored = book_result(name, root)
     made = stored.provenance
-    versions = ", ".join(f"{library} {version}" for library, version in sorted(made["versions"].items()))
+    versions = ", ".join(as_text(f"{library} {version}") for library, version in sorted(made["versions"].items()))
     data = [("result.json", f"results/{name}/result.json")]
     data += [
         (f"{table}.csv ({stored.tables[table].rows} rows)", f"results/{name}/{table}.csv") for table in stored.tables
@@ -34,8 +34,11 @@ def colophon(experiment: Any) -> Markdown:
         ("tests", f"tests/test_{name}.py"),
     ]
     rows = [
-        ["Result", f"computed {made['date'][:10]} in {duration(made['seconds'])} on one core of {made['machine']}"],
-        ["Versions", f"Python {made['python']}" + (f", {versions}" if versions else "")],
+        [
+            "Result",
+            f"computed {as_text(made['date'][:10])} in {duration(made['seconds'])} on one core of {as_text(made['machine'])}",
+        ],
+        ["Versions", f"Python {as_text(made['python'])}" + (f", {versions}" if versions else "")],
         ["Key", f"`{stored.key[:16]}`, a hash of the code it reaches, its parameters, its data and the versions"],
         ["Data", _links(data, root)],
         ["Code", _links(files, root)],
@@ -53,15 +56,15 @@ def costs() -> Markdown:
     for name, stored in _all():
         made = stored.provenance
         sec = f"@sec-{name.replace('_', '-')}"
-        python = f"Python {made['python']}"
+        python = f"Python {as_text(made['python'])}"
         torch = made["versions"].get("torch")
         rows.append(
             [
                 sec,
                 duration(made["seconds"]).replace(" ", "\N{NO-BREAK SPACE}"),
-                made["date"][:10],
-                python + (f", torch {torch}" if torch else ""),
-                made["machine"],
+                as_text(made["date"][:10]),
+                python + (f", torch {as_text(torch)}" if torch else ""),
+                as_text(made["machine"]),
             ]
         )
     return Markdown(
@@ -84,7 +87,7 @@ def _all() -> list[tuple[str, Stored]]:
 def _example(params: dict[str, Any]) -> str:
     """Return a change to try: twice the first whole number."""
     for name, value in params.items():
-        if isinstance(value, int) and not isinstance(value, bool):
+        if name.isidentifier() and isinstance(value, int) and not isinstance(value, bool):
             return f"{name}={2 * value}"
     return ""
 

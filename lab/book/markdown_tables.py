@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_MARKS = frozenset("\\`*_{}[]()<>#+!|~^$@&\"'-=:/.")  # whatever Markdown may take for more than a sign
 GAP = 3  # characters that the room around a cell takes
 
 
@@ -34,3 +35,9 @@ def _needs(table: Sequence[Sequence[str]]) -> list[int]:
 def cell(text: str) -> str:
     """Return Markdown that fits a cell: on one line, pipes escaped, and no break before an error's half-width."""
     return " ".join(text.split()).replace("|", "\\|").replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+
+
+def as_text(value: object) -> str:
+    """Return Markdown that prints a value as it is: whatever comes out of a result's file is text, never markup."""
+    text = "".join(character for character in " ".join(str(value).split()) if character.isprintable())
+    return "".join(f"&#{ord(mark)};" if mark in _MARKS else mark for mark in text)

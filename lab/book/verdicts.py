@@ -8,7 +8,7 @@ from typing import Any
 
 from IPython.display import Markdown
 
-from lab.book.markdown_tables import markdown_table
+from lab.book.markdown_tables import as_text, markdown_table
 from lab.claims import Claim, Verdict
 from lab.duration import duration
 from lab.errors import LabError, unknown
@@ -45,7 +45,8 @@ class Entry:
     @property
     def first(self) -> str:
         """Which was first, the line or the number, as Markdown."""
-        dates = f" ({self.standing.registered}, {self.standing.computed})" if self.standing.when is When.BEFORE else ""
+        days = (as_text(day) for day in (self.standing.registered, self.standing.computed))
+        dates = f" ({', '.join(days)})" if self.standing.when is When.BEFORE else ""
         return f"[{self.standing.when}{dates}]{{.standing}}"
 
     @property

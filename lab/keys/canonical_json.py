@@ -8,6 +8,8 @@ import math
 from pathlib import Path, PurePath
 from typing import Any
 
+from lab.errors import LabError
+
 
 def pack(value: Any) -> Any:
     """Turn a plain value into what JSON can hold; floats that JSON cannot write become {"float": "nan"}."""
@@ -59,6 +61,8 @@ def content(path: Path) -> str:
     if path.is_dir():
         files = sorted(found for found in path.rglob("*") if found.is_file())
         return digest([[found.relative_to(path).as_posix(), content(found)] for found in files])
+    if not path.is_file():
+        raise LabError(f"{path} is neither a file nor a folder\ndata lies in files")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -14,8 +14,7 @@ from queue import Empty
 from typing import Any
 
 from press.execute.messages import CellFailed, Displays, Output, Shown
-
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+from press.execute.terminal import as_shown
 
 # Figures as Quarto sets them up for fig-format: svg; sizes are in matplotlibrc. Without dates and random ids, the same
 # figure is the same file. Nothing here imports matplotlib: pages without figures start twice as fast.
@@ -43,11 +42,6 @@ _LONGEST_SOCKET = 96  # bytes of a socket's path, less its ending: systems take 
 # In the environment: figures are for the page, as ipykernel has it by default, and look as follows.
 DEFAULTS = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 FIGURES = {"MATPLOTLIBRC": str(Path(__file__).with_name("matplotlibrc"))}
-
-
-def without_colours(text: str) -> str:
-    """Return text without the colours of a terminal."""
-    return _ANSI.sub("", text)
 
 
 class Kernel:
@@ -106,9 +100,9 @@ class Kernel:
         outputs, reply = await self._run(code)
         if reply["status"] != "ok":
             error = next((output for output in reversed(outputs) if output["output_type"] == "error"), reply)
-            trace = [without_colours(line) for line in error.get("traceback", [])]
+            trace = [as_shown(line) for line in error.get("traceback", [])]
             places = re.findall(rf"Cell In\[{reply.get('execution_count')}\], line (\d+)", "\n".join(trace))
-            what = f"{error.get('ename', 'stopped')}: {without_colours(error.get('evalue', ''))}".splitlines()[0]
+            what = f"{error.get('ename', 'stopped')}: {as_shown(error.get('evalue', ''))}".splitlines()[0]
             last = "\n".join(trace).rstrip().splitlines()[-12:]
             raise CellFailed(what, int(places[-1]) if places else 0, "\n".join(last))
         if asked := reply.get("payload"):
@@ -121,7 +115,7 @@ class Kernel:
         outputs, reply = await self._run("", expressions={str(index): text for index, text in enumerate(expressions)})
         if outputs:
             said = outputs[0].get("text") or ", ".join(outputs[0].get("data", {}))
-            raise CellFailed("inline code shows something besides its value", traceback=without_colours(said).strip())
+            raise CellFailed("inline code shows something besides its value", traceback=as_shown(said).strip())
         return [reply["user_expressions"][str(index)] for index in range(len(expressions))]
 
     async def _run(

@@ -6,8 +6,8 @@ import base64
 import re
 from typing import Any
 
-from press.execute.kernel import without_colours
 from press.execute.messages import Output
+from press.execute.terminal import as_shown, without_controls
 from press.read.qmd import Cell, Inline, Source
 
 _IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
@@ -37,23 +37,24 @@ def best_form(output: Output, name: str, source: Source, cell: Cell) -> dict[str
     The text of a picture is SVG, or any other format in base64 (`picture` reads both).
     """
     if output["output_type"] == "stream":
-        text = without_colours(output["text"])
+        text = as_shown(output["text"])
         if output["name"] == "stderr":
             text = _WARNING_PLACE.sub("", text)  # it names the kernel's process, another one each time
         return {"stream": output["name"], "kind": "text/plain", "text": text}
     data = output["data"]
     html = data.get("text/html", "")
     if re.search(r"<table", html, re.IGNORECASE):
-        return {"stream": "display", "kind": "text/html", "text": html}
+        return {"stream": "display", "kind": "text/html", "text": without_controls(html)}
     if markdown := _markdown_form(data):
-        return {"stream": "display", "kind": "text/markdown", "text": markdown}
+        return {"stream": "display", "kind": "text/markdown", "text": without_controls(markdown)}
     for kind, suffix in _IMAGES.items():
         if kind in data:
-            return {"stream": "display", "kind": kind, "text": data[kind], "file": f"{name}.{suffix}"}
+            text = without_controls(data[kind])
+            return {"stream": "display", "kind": kind, "text": text, "file": f"{name}.{suffix}"}
     if html or "text/plain" not in data:
         what = f"this cell shows {'HTML' if html else ', '.join(data)}, which only one of the formats could print"
         raise source.error(cell.line, what, "return a Figure, a DataFrame, or IPython.display.Markdown")
-    return {"stream": "display", "kind": "text/plain", "text": without_colours(data["text/plain"])}
+    return {"stream": "display", "kind": "text/plain", "text": as_shown(data["text/plain"])}
 
 
 def picture(output: dict[str, str]) -> bytes:
@@ -82,6 +83,7 @@ def inline_markdown(data: dict[str, Any], source: Source, code: Inline) -> str:
         elif numpy := _NUMPY.search(text):
             hint = "make it a plain number with float(...) or int(...), or format it in an f-string"
             raise source.error(code.line, f"inline code `{code.code}` prints {numpy[0]}...", hint)
+    text = without_controls(text)
     if not text:
         hint = "Quarto would print the code instead; give it a value, or leave it out"
         raise source.error(code.line, f"inline code `{code.code}` gives an empty text", hint)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from press.html.body import ChapterText
 from press.html.paths import relative
 
 HOME = Path(__file__).parent
+_NARROW = """\
+if (matchMedia("(max-width: 79.99rem)").matches) document.getElementById("quarto-margin-sidebar").open = false"""
 
 
 def whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[str, ChapterText]) -> str:
@@ -45,6 +49,7 @@ def whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[s
         footer=settings.get("page-footer", ""),
         address=f"{settings['site-url'].rstrip('/')}/{chapter.html}" if settings.get("site-url") else "",
         theme=Markup((HOME / "assets/theme.js").read_text(encoding="utf-8").strip()),
+        narrow=Markup(_NARROW),
         body=Markup(own.body),
     )
     return text
@@ -59,6 +64,7 @@ def _template() -> Any:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["curly"] = lambda words: words.replace("'", "\u2019")  # as Quarto sets what _quarto.yml says
+    environment.filters["fingerprint"] = lambda script: b64encode(sha256(script.encode()).digest()).decode()
     return environment.get_template("page.html.j2")
 
 

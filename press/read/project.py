@@ -73,13 +73,26 @@ def _output_dir(root: Path, name: str, output_file: str, lines: yaml_lines.Lines
     if good and (root / name).exists():
         held = set(os.listdir(root / name)) if (root / name).is_dir() else {""}
         good = not held or bool(held & {"index.html", f"{output_file}.pdf"})
+    line = lines.get(("project", "output-dir"), 1)
+    parts = [root / part for part in [Path(name), *Path(name).parents][:-1]]
+    if good and (tied := next((part for part in parts if part.is_symlink() or _is_mount(part)), None)):
+        what = f"{tied.relative_to(root)} is {'a link' if tied.is_symlink() else 'a mount'}, and a render puts a new folder in its place"
+        raise SourceError(
+            FILE, line, what, "name a plain folder under project.output-dir, and copy the site from there"
+        )
     if not good:
-        line = lines.get(("project", "output-dir"), 1)
         what = f"project.output-dir is {name}, which is no folder for a rendered book"
         raise SourceError(
             FILE, line, what, "name one inside the book that is new or holds the last render, such as _book"
         )
     return Path(name)
+
+
+def _is_mount(folder: Path) -> bool:
+    """Say whether something is mounted here; Python's ismount does not see a folder of the same file system."""
+    table = Path("/proc/self/mountinfo")
+    mounts = [line.split()[4] for line in table.read_text().splitlines()] if table.is_file() else []
+    return folder.is_mount() or str(folder.resolve()) in [place.replace("\\040", " ") for place in mounts]
 
 
 def _output_file(name: str, lines: yaml_lines.Lines) -> str:

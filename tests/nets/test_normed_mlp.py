@@ -12,12 +12,12 @@ from torch.nn import functional
 
 from lab.device import VARIABLE
 from nets import ghost_norm, mlp, names, normed_mlp
-from nets.ghost_norm import LAYER, NONE, Norm, drawn, ghost
+from nets.ghost_norm import LAYER, NONE, Norm, ghost, imaginary
 from nets.normed_mlp import Weights
 
 SEEDS, BATCH, WIDTH = range(3), 12, 7
-NORMS = [NONE, LAYER, ghost(12), ghost(4), drawn(12, 4)]
-IDS = ["none", "layer", "whole", "ghost", "drawn"]
+NORMS = [NONE, LAYER, ghost(12), ghost(4), imaginary(12, 4)]
+IDS = ["none", "layer", "whole", "ghost", "imaginary"]
 
 
 def _weights(seeds: range | list[int] = SEEDS) -> Weights:
@@ -45,9 +45,9 @@ def _loss(alone: Weights, x: torch.Tensor, y: torch.Tensor, norm: Norm, mates: t
     """Write one seed's loss as one would with PyTorch: weights without a seed axis, x [batch, context]."""
     values = _theirs(alone.embedding[x].flatten(1) @ alone.hidden, norm)
     if mates is not None:  # [2, group, 1, unit]: the mates' mean and their squares about it
-        mean, squares = mates.repeat_interleave(norm.drawn, 1)[:, :, 0]
-        own = (values + (norm.drawn - 1) * mean) / norm.drawn
-        variance = (squares + (norm.drawn - 1) * (mean - own) ** 2 + (values - own) ** 2) / norm.drawn
+        mean, squares = mates.repeat_interleave(norm.imaginary, 1)[:, :, 0]
+        own = (values + (norm.imaginary - 1) * mean) / norm.imaginary
+        variance = (squares + (norm.imaginary - 1) * (mean - own) ** 2 + (values - own) ** 2) / norm.imaginary
         values = (values - own) / variance.sqrt()
     logits = (alone.scale * values + alone.shift).tanh() @ alone.output + alone.output_bias
     return functional.cross_entropy(logits, y)
@@ -58,9 +58,9 @@ def test_gradient_by_hand_equals_autograd(norm: Norm) -> None:
     """Float64: 1e-9 is far above rounding, and any missing term is of the gradient's own size."""
     weights, (x, y) = _weights(), _examples(len(SEEDS), BATCH)
     mates = None
-    if norm.drawn:
-        shape = (len(SEEDS), BATCH // norm.drawn, 1, WIDTH)
-        mates = ghost_norm.imaginary_mates(norm.drawn, shape, np.random.default_rng(5)).double()
+    if norm.imaginary:
+        shape = (len(SEEDS), BATCH // norm.imaginary, 1, WIDTH)
+        mates = ghost_norm.imaginary_mates(norm.imaginary, shape, np.random.default_rng(5)).double()
     found = normed_mlp.gradient(weights, x, y, norm, mates)
     for seed in SEEDS:
         alone = Weights(*(kind[seed].clone().requires_grad_() for kind in weights))
@@ -69,7 +69,7 @@ def test_gradient_by_hand_equals_autograd(norm: Norm) -> None:
             torch.testing.assert_close(ours[seed], expected.view(ours[seed].shape), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("norm", [NONE, LAYER, ghost(256), ghost(4), drawn(256, 16)], ids=IDS)
+@pytest.mark.parametrize("norm", [NONE, LAYER, ghost(256), ghost(4), imaginary(256, 16)], ids=IDS)
 def test_a_network_of_the_book_s_size_is_the_same_bits_whichever_others_train_beside_it(norm: Norm) -> None:
     x, y = _examples(500)
 
@@ -103,7 +103,7 @@ def test_descent_shows_the_steps_that_are_asked_for() -> None:
 def _steps_of(
     weights: Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, looks: list[int] | None
 ) -> Iterator[tuple[int, list[torch.Tensor]]]:
-    for step, now in normed_mlp.checkpoints(weights, x, y, order, 0.25, drawn(12, 4), SEEDS, looks):
+    for step, now in normed_mlp.checkpoints(weights, x, y, order, 0.25, imaginary(12, 4), SEEDS, looks):
         yield step, [kind.clone() for kind in now]
 
 
@@ -164,17 +164,17 @@ def test_named_mutants_of_the_evaluation_are_caught(mutant: str, monkeypatch: py
 
 
 @pytest.fixture(scope="module")
-def batch_coupling() -> ModuleType:
+def batchnorm_regularization() -> ModuleType:
     """The question's own code, while the book has the question."""
-    module: ModuleType = pytest.importorskip("experiments.batchnorm_regularization.batch_coupling")
+    module: ModuleType = pytest.importorskip("experiments.batchnorm_regularization")
     return module
 
 
-def test_jitter_is_the_standard_deviation_over_mates(batch_coupling: ModuleType) -> None:
+def test_jitter_is_the_standard_deviation_over_mates(batchnorm_regularization: ModuleType) -> None:
     weights, (x, _) = _weights(), _examples(40)
-    found = batch_coupling.jitter(weights, x, ghost(4), SEEDS, probes=5, draws=6)
+    found = batchnorm_regularization.jitter(weights, x, ghost(4), SEEDS, probes=5, mate_sets=6)
     for seed in SEEDS:
-        generator = torch.Generator().manual_seed(batch_coupling.MATES + seed)
+        generator = torch.Generator().manual_seed(batchnorm_regularization.MATES + seed)
         probes, mates = (torch.randint(40, shape, generator=generator) for shape in ((5,), (6, 3)))
         values = weights.embedding[seed][x].flatten(1) @ weights.hidden[seed]
         variances = []
@@ -185,30 +185,32 @@ def test_jitter_is_the_standard_deviation_over_mates(batch_coupling: ModuleType)
         assert found[seed].item() == pytest.approx(torch.stack(variances).mean().sqrt().item(), rel=1e-9)
 
 
-def test_jitter_of_normal_values_follows_its_law(batch_coupling: ModuleType) -> None:
+def test_jitter_of_normal_values_follows_its_law(batchnorm_regularization: ModuleType) -> None:
     """Sums of 30 normal numbers with normal weights, in 100 units: 5 % of noise pass (the square of a spread from
 
     30 letters' lengths); a group of 7 or 9 in place of 8 is 6 % off, a forgotten spread 20 %.
     """
     weights = normed_mlp.init(range(8), 100, 100)
     x, _ = _examples(1000)
-    measured = batch_coupling.jitter(weights, x, ghost(8), range(8), probes=32, draws=32).mean().item()
+    measured = batchnorm_regularization.jitter(weights, x, ghost(8), range(8), probes=32, mate_sets=32).mean().item()
     assert measured == pytest.approx(ghost_norm.jitter_law(8), rel=0.05)
 
 
 @pytest.mark.parametrize("norm", NORMS[:4], ids=IDS[:4])
-def test_mates_matter_to_batch_norm_and_to_nothing_else(batch_coupling: ModuleType, norm: Norm) -> None:
+def test_mates_matter_to_batch_norm_and_to_nothing_else(batchnorm_regularization: ModuleType, norm: Norm) -> None:
     weights, (x, _) = _weights(), _examples(2, len(SEEDS), BATCH)
-    change = batch_coupling.change(weights, norm, x[0], x[1])
+    change = batchnorm_regularization.change(weights, norm, x[0], x[1])
     if norm in (NONE, LAYER):
         assert torch.equal(change, torch.zeros(3, dtype=torch.float64))  # not one bit
     else:
         assert (change > 1e-3).all()
 
 
-def test_loss_as_training_sees_it_is_the_loss_with_the_batch_s_own_statistics(batch_coupling: ModuleType) -> None:
+def test_loss_as_training_sees_it_is_the_loss_with_the_batch_s_own_statistics(
+    batchnorm_regularization: ModuleType,
+) -> None:
     weights, (x, y) = _weights(), _examples(2, len(SEEDS), BATCH)
-    found = batch_coupling.loss_seen(weights, ghost(4), x, y)
+    found = batchnorm_regularization.loss_with_mates(weights, ghost(4), x, y)
     for seed in SEEDS:
         alone = Weights(*(kind[seed] for kind in weights))
         losses = [

@@ -101,6 +101,31 @@ def test_search_results_can_be_walked_and_escape_closes(open_page: Open) -> None
     expect(page.locator("#search")).not_to_be_visible()
 
 
+@pytest.mark.parametrize("as_file", [False, True])
+def test_a_script_that_got_into_a_page_does_not_run(browser: Browser, address: str, built: Path, as_file: bool) -> None:
+    """Whatever way markup takes into a page: the page's own scripts run, and no other."""
+    attacks = """<script>document.title = "attacked"</script><img src="x:" onerror='document.title = "attacked"'>
+    <a id="attack" href='javascript:document.title = "attacked"'>x</a><script src="data:,document.title='attacked'"></script>
+    <svg onload='document.title = "attacked"'></svg><base href="https://example.org/">"""
+    file = built / "attacked.html"
+    file.write_text((built / "index.html").read_text().replace("</main>", f"{attacks}</main>"))
+    try:
+        page = browser.new_page(color_scheme="dark")
+        page.goto(file.as_uri() if as_file else f"{address}attacked.html", wait_until="load")
+        page.evaluate("document.getElementById('attack').click()")
+        expect(page.locator("body")).to_have_class("quarto-dark")  # the inline script of the theme
+        page.click("#theme-button")
+        expect(page.locator("body")).to_have_class("quarto-light")
+        assert page.title() != "attacked" and page.evaluate("document.baseURI").startswith(("file:", address))
+        if not as_file:
+            page.click("#search-button")
+            page.keyboard.type("circle")
+            expect(page.locator("#search-results a").first).to_be_visible()
+        page.close()
+    finally:
+        file.unlink()
+
+
 def test_search_says_when_there_is_nothing(open_page: Open) -> None:
     page = open_page("index.html")
     page.keyboard.press("Control+k")

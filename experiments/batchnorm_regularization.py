@@ -1,8 +1,8 @@
 """Does coupling the examples of a batch regularise?
 
 Method  The names network, its hidden layer normalised, learns 3,000 names, few enough to over-fit.  Batch, learning
-        rate, starts and order of the examples stay the same; the statistics of the normalisation are those of the
-        whole batch or of ever smaller groups within it, so that only the dose of jitter changes.  Controls: no
+        rate, initialisations and order of the examples stay the same; the statistics of the normalisation are those of the
+        whole batch or of ever smaller groups within it, so that only the jitter changes.  Controls: no
         normalisation, layer normalisation, and imaginary mates: random numbers that jitter by the same law and couple
         nothing.  Losses use the training set's own statistics.
 Cost    About 2 minutes on one core.
@@ -11,6 +11,7 @@ Notes   000_10f5d5d0f6910b7a.txt, "What's unnatural about batch-norm".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -21,66 +22,83 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from experiments.batchnorm_regularization import batch_coupling
 from lab.claims import Above, Claim, Judged, Verdict, side
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
 from nets import ghost_norm, mlp, names, normed_mlp
-from nets.ghost_norm import Norm
+from nets.ghost_norm import Norm, grouped, standardise
+from nets.normed_mlp import Weights
 
 Array = NDArray[np.float64]
 
-DIMENSION = 10  # of a letter's embedding
+DIMENSION = 10  # of an embedding
 TRAIN, VALIDATION, TEST = range(3)
 ONE_PERCENT = 0.01  # nats; in perplexity, exp(loss), 1 %
 FRESH = 1000  # added to a seed for the batches of the loss with mates: those just trained on look better
 SEEN = 16  # such batches
+MATES = 3_000_017  # added to a seed for the probes and mates by which jitter is measured, the same for every variant
 ROUNDING = 1e-4  # change of a logit that float32 cannot make: logits are of order 1 to 10, their rounding 1e-6
 
 
 @dataclass(frozen=True)
 class Params:
-    """The network, its training, and the doses."""
+    """The network, its training, and the groups."""
 
     data: Path = Path("data/names.txt")  # one name a line
-    learnt: int = 3000  # names to learn from
+    train_names: int = 3000  # names to learn from
     width: int = 200  # hidden units
     batch: int = 256  # examples a step
     steps: int = 3000  # of plain SGD
-    rate: float = 0.5  # learning rate
-    seeds: int = 8  # independent networks: draws and batches
+    lr: float = 0.5  # learning rate
+    seeds: int = 8  # independent runs
     groups: tuple[int, ...] = (256, 64, 32, 16, 8, 4)  # examples that share statistics; largest first, the whole batch
-    drawn: int = 16  # examples of the groups that imaginary mates imitate; one of the groups
-    looks: int = 12  # times the losses are measured, evenly over training
+    imitated: int = 16  # examples of the groups that imaginary mates imitate; one of the groups
+    evaluations: int = 12  # of the losses, evenly over training
     probes: int = 32  # examples whose jitter is measured
-    draws: int = 32  # sets of mates for each of them
+    mate_sets: int = 32  # random sets of mates for each of them
 
 
-SMOKE = Params(learnt=60, width=16, batch=16, steps=30, seeds=2, groups=(16, 8, 4), drawn=8, looks=3, probes=6, draws=4)
+SMOKE = Params(
+    train_names=60,
+    width=16,
+    batch=16,
+    steps=30,
+    seeds=2,
+    groups=(16, 8, 4),
+    imitated=8,
+    evaluations=3,
+    probes=6,
+    mate_sets=4,
+)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was found.  Losses are in nats a letter, with population statistics, after the last step."""
+    """What was found.  Losses are in nats a character, with population statistics, after the last step."""
 
+    params: Params
     examples: int  # to learn from
-    coupled: float  # smallest change of an example's logits with other mates, over groups and seeds (rms over letters)
+    coupled: (
+        float  # smallest change of an example's logits with other mates, over groups and seeds (RMS over characters)
+    )
     uncoupled: float  # largest change of any logit with other mates, without normalisation or with layer norm
     gap_fall: Estimate  # validation less training loss: that of the whole batch less that of the smallest groups
-    gap_rise: float  # largest upper end of the interval on the gap's change from one dose to the next
-    slope: Estimate  # change of the gap for every halving of the group, by a straight line through all doses
+    gap_rise: float  # largest upper end of the interval on the gap's change from one group size to the next
+    slope: Estimate  # change of the gap for every halving of the group, by a straight line through all sizes
     best: int  # group size with the lowest mean validation loss
     gain_batch: Estimate  # test loss of the whole batch less that of the best group
     gain_none: Estimate  # the same against no normalisation
     gain_layer: Estimate  # the same against layer normalisation
-    gain_stopped: Estimate  # gain over the whole batch where both stop at the look of the lowest mean validation loss
+    gain_stopped: (
+        Estimate  # gain over the whole batch where both stop at the evaluation of the lowest mean validation loss
+    )
     plain_gain: Estimate  # test loss without normalisation less that of the whole batch
     excess: Estimate  # test loss of the smallest group less that of the best
-    share_drawn: Estimate  # fall of the gap by imaginary mates over that by real ones, at the same group size
-    drawn_test: Estimate  # test loss with imaginary mates less that with real ones, at the same group size
+    share_imaginary: Estimate  # fall of the gap by imaginary mates over that by real ones, at the same group size
+    imaginary_test: Estimate  # test loss with imaginary mates less that with real ones, at the same group size
     variants: pd.DataFrame  # per variant: losses, gap, jitter, against the whole batch
-    curves: pd.DataFrame  # per variant and look: losses
+    curves: pd.DataFrame  # per variant and evaluation: losses
 
 
 def _regularises(r: Result) -> Verdict:
@@ -123,8 +141,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “acts like data augmentation”",
         line="Holds if imaginary mates, random numbers that make jitter of the same law, make more than half of the "
         "fall in the gap: then noise explains most of it.  Fails if they make less than half.",
-        rule=Above("the quantity", lambda r: r.share_drawn, 0.5),
-        number=lambda r: f"share {r.share_drawn}",
+        rule=Above("the quantity", lambda r: r.share_imaginary, 0.5),
+        number=lambda r: f"share {r.share_imaginary}",
     ),
     Claim(
         name="better",
@@ -152,18 +170,19 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 
 def run(params: Params) -> Result:
-    """Train every variant from the same starts on the same batches, and measure losses, jitter and coupling."""
+    """Train every variant from the same initialisations on the same batches, and measure losses, jitter and coupling."""
     found = spread(partial(_variant, params), variants := list(_norms(params)), "variants")
     losses, changes, rows = (dict(zip(variants, each, strict=True)) for each in zip(*found, strict=True))
     last = {name: found[-1] for name, found in losses.items()}
     gap = {name: found[VALIDATION] - found[TRAIN] for name, found in last.items()}
     groups = [str(size) for size in params.groups]
-    whole, smallest, drawn = groups[0], groups[-1], f"drawn {params.drawn}"
+    whole, smallest, imaginary = groups[0], groups[-1], f"imaginary {params.imitated}"
     best = min(groups, key=lambda name: last[name][VALIDATION].mean())
     gain = {name: last[name][TEST] - last[best][TEST] for name in last}
     halvings = -np.log2(params.groups)
     stopped = {name: found[found[:, VALIDATION].mean(1).argmin(), TEST] for name, found in losses.items()}
     return Result(
+        params=params,
         examples=len(_data(params)[0]),
         coupled=min(float(changes[name].min()) for name in groups),
         uncoupled=max(float(changes[name].max()) for name in ("none", "layer")),
@@ -177,35 +196,35 @@ def run(params: Params) -> Result:
         gain_stopped=Estimate.of(stopped[whole] - stopped[best]),
         plain_gain=Estimate.of(last["none"][TEST] - last[whole][TEST]),
         excess=Estimate.of(gain[smallest]),
-        share_drawn=Estimate.of((gap[whole] - gap[drawn]) / (gap[whole] - gap[str(params.drawn)])),
-        drawn_test=Estimate.of(last[drawn][TEST] - last[str(params.drawn)][TEST]),
+        share_imaginary=Estimate.of((gap[whole] - gap[imaginary]) / (gap[whole] - gap[str(params.imitated)])),
+        imaginary_test=Estimate.of(last[imaginary][TEST] - last[str(params.imitated)][TEST]),
         variants=_variants(params, losses, list(rows.values())),
         curves=_curves(params, losses),
     )
 
 
 def _variant(params: Params, name: str) -> tuple[Array, Array, dict[str, Array]]:
-    """Train one variant; return its losses [look, data, seed], how mates change its logits, and its jitter [seed]."""
+    """Train one variant; return its losses [evaluation, data, seed], how mates change its logits, and its jitter [seed]."""
     x, y, data = _data(params)
-    start = normed_mlp.init(seeds := range(params.seeds), params.width, DIMENSION)
+    init = normed_mlp.init(seeds := range(params.seeds), params.width, DIMENSION)
     order = mlp.batches(seeds, len(x), params.batch, params.steps)
-    norm, looks, row = _norms(params)[name], [], dict[str, Array]()
-    trained = normed_mlp.checkpoints(start, x, y, order, params.rate, norm, seeds, _steps(params))
-    for _ in track(_steps(params), "looks"):
+    norm, losses, row = _norms(params)[name], [], dict[str, Array]()
+    trained = normed_mlp.checkpoints(init, x, y, order, params.lr, norm, seeds, _steps(params))
+    for _ in track(_steps(params), "evaluations"):
         _, weights = next(trained)
-        looks.append(normed_mlp.losses(weights, norm, data[0], *data).numpy())
+        losses.append(normed_mlp.losses(weights, norm, data[0], *data).numpy())
     if name.isdecimal():  # a ghost group
         fresh = mlp.batches([FRESH + seed for seed in seeds], len(x), params.batch, SEEN)
-        row["seen"] = batch_coupling.loss_seen(weights, norm, x[fresh], y[fresh]).numpy()
-        for when, at in (("start", start), ("end", weights)):
-            row[f"jitter_{when}"] = batch_coupling.jitter(at, x, norm, seeds, params.probes, params.draws).numpy()
-    return np.stack(looks), batch_coupling.change(weights, norm, x[order[0]], x[order[-1]]).numpy(), row
+        row["with_mates"] = loss_with_mates(weights, norm, x[fresh], y[fresh]).numpy()
+        for when, at in (("initial", init), ("final", weights)):
+            row[f"jitter_{when}"] = jitter(at, x, norm, seeds, params.probes, params.mate_sets).numpy()
+    return np.stack(losses), change(weights, norm, x[order[0]], x[order[-1]]).numpy(), row
 
 
 def _data(params: Params) -> tuple[torch.Tensor, torch.Tensor, list[names.Counts]]:
-    """Return contexts and letters of the examples to learn from, and the counts of all parts."""
+    """Return contexts and next characters of the examples to learn from, and the counts of all parts."""
     split = names.split(names.load(params.data))
-    x, y = names.contexts(split.train[: params.learnt])
+    x, y = names.contexts(split.train[: params.train_names])
     return x, y, [names.counts(x, y), *(names.counts(*names.contexts(part)) for part in split[1:])]
 
 
@@ -215,7 +234,7 @@ def _norms(params: Params) -> dict[str, Norm]:
         "none": ghost_norm.NONE,
         "layer": ghost_norm.LAYER,
         **{str(size): ghost_norm.ghost(size) for size in params.groups},
-        f"drawn {params.drawn}": ghost_norm.drawn(params.batch, params.drawn),
+        f"imaginary {params.imitated}": ghost_norm.imaginary(params.batch, params.imitated),
     }
 
 
@@ -224,10 +243,10 @@ def _variants(params: Params, losses: dict[str, Array], measured: list[dict[str,
     rows = []
     for (name, found), more in zip(losses.items(), measured, strict=True):
         train, validation, test = found[-1]
-        against = test - losses[str(params.groups[0])][-1, TEST]
+        over_batch_norm = test - losses[str(params.groups[0])][-1, TEST]
         best = found[:, VALIDATION].mean(1).argmin()
         kinds = {"train": train, "validation": validation, "test": test, "gap": validation - train}
-        kinds |= {"stopped": found[best, TEST], "against": against, **more}
+        kinds |= {"stopped": found[best, TEST], "over_batch_norm": over_batch_norm, **more}
         row: dict[str, object] = {"variant": name, "size": int(name) if name.isdecimal() else 0}
         for kind, values in kinds.items():
             row |= Estimate.columns(kind, values)
@@ -238,15 +257,65 @@ def _variants(params: Params, losses: dict[str, Array], measured: list[dict[str,
 
 
 def _curves(params: Params, losses: dict[str, Array]) -> pd.DataFrame:
-    """Tabulate losses against step: a row a variant and look."""
+    """Tabulate losses against step: a row a variant and evaluation."""
     rows = []
     for name, found in losses.items():
-        for step, look in zip(_steps(params), found, strict=True):
+        for step, losses_now in zip(_steps(params), found, strict=True):
             row: dict[str, object] = {"variant": name, "step": step}
-            rows.append(row | Estimate.columns("train", look[TRAIN]) | Estimate.columns("validation", look[VALIDATION]))
+            rows.append(
+                row
+                | Estimate.columns("train", losses_now[TRAIN])
+                | Estimate.columns("validation", losses_now[VALIDATION])
+            )
     return pd.DataFrame(rows)
 
 
 def _steps(params: Params) -> list[int]:
     """Return the steps after which the losses are measured, evenly spread and ending with the last."""
-    return [params.steps * look // params.looks for look in range(1, params.looks + 1)]
+    return [params.steps * k // params.evaluations for k in range(1, params.evaluations + 1)]
+
+
+def jitter(
+    weights: Weights, x: torch.Tensor, norm: Norm, seeds: Sequence[int], probes: int, mate_sets: int
+) -> torch.Tensor:
+    """Return the jitter of normalised values: RMS over `probes` examples and all units, [seed], float64.
+
+    Each probe is put, `mate_sets` times, in a group with other examples of x [example, context]; its jitter is the standard
+    deviation (unbiased variance) over these groups.  Probes and mates depend on the seed, not on the weights.
+    """
+    found = []
+    for alone, seed in zip(mlp.one_by_one(weights), seeds, strict=True):
+        generator = torch.Generator().manual_seed(MATES + seed)
+        chosen = torch.randint(len(x), (probes,), generator=generator)
+        mates = torch.randint(len(x), (mate_sets, norm.size - 1), generator=generator)
+        others = normed_mlp.pre_activations(alone, x[mates.flatten()])
+        others = others.view(1, *mates.shape, -1)  # [1, set, mate, unit]
+        variance = []
+        for probe in normed_mlp.pre_activations(alone, x[chosen])[0]:
+            group = torch.cat([probe.expand(1, mate_sets, 1, -1), others], 2).flatten(1, 2)  # [1, set * member, unit]
+            values = grouped(standardise(group, norm)[0], norm.size)[0, :, 0]  # [set, unit]
+            variance.append(values.double().var(0).mean())
+        found.append(torch.stack(variance).mean().sqrt())
+    return torch.stack(found)
+
+
+def change(weights: Weights, norm: Norm, batch: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Return how far the logits of a batch's first example move when the rest of `other` takes the place of its mates.
+
+    Both are [seed, example, context]; the answer is the RMS over characters, [seed], float64.
+    """
+    swapped = torch.cat([batch[:, :1], other[:, 1:]], 1)
+    logits = [normed_mlp.logits(weights, x, norm)[:, 0].double() for x in (batch, swapped)]
+    return (logits[1] - logits[0]).square().mean(1).sqrt()
+
+
+def loss_with_mates(weights: Weights, norm: Norm, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the mean loss of batches with their own statistics, as training sees it: [seed], float64.
+
+    `x` is [step, seed, batch, context], `y` [step, seed, batch].
+    """
+    found = []
+    for inputs, targets in zip(x, y, strict=True):
+        logarithms = torch.log_softmax(normed_mlp.logits(weights, inputs, norm), 2).double()
+        found.append(-logarithms.gather(2, targets[..., None]).mean((1, 2)))
+    return torch.stack(found).mean(0)
