@@ -108,7 +108,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “What's unnatural about batch-norm”",
         rule=All(
             Above(
-                "the smallest change of the logits with other mates, over group sizes and seeds,",
+                "the smallest change of the logits with other mates (over group sizes and seeds)",
                 lambda r: r.coupled,
                 ROUNDING,
                 reason="rounding cannot do it",
@@ -152,7 +152,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="It does so because it is noise, like data augmentation, and not because the examples are coupled.",
         source="N0, “acts like data augmentation”",
         rule=Above(
-            "the fall of the gap by imaginary mates, random numbers that make jitter of the same law, over the fall by "
+            "the fall of the gap by imaginary mates (random numbers that make jitter of the same law) over the fall by "
             "real ones",
             lambda r: r.share_imaginary,
             0.5,
@@ -166,14 +166,16 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “regularization => better”",
         rule=Caveat(
             Above(
-                "what the group size that is best by validation loss lowers the test loss by, against whole-batch norm, no "
-                "normalisation, layer norm, and whole-batch norm when both stop at their best step,",
+                "what the group size that is best by validation loss lowers the test loss by (against whole-batch norm, no "
+                "normalisation, layer norm, and whole-batch norm when both stop at their best step)",
                 lambda r: [r.gain_batch, r.gain_none, r.gain_layer, r.gain_stopped],
                 ONE_PERCENT,
                 "nats",
                 "1 % in perplexity, against each of the four",
             ),
-            Above("what it does against whole-batch norm", lambda r: r.gain_batch, ONE_PERCENT, "nats"),
+            Above(
+                "what it lowers the test loss by against whole-batch norm", lambda r: r.gain_batch, ONE_PERCENT, "nats"
+            ),
         ),
         number=lambda r: f"groups of {r.best}: test loss lower by {r.gain_batch}",
     ),
@@ -189,7 +191,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 unit="nats",
                 reason="the smallest groups are the best",
             ),
-            Below("its whole interval", lambda r: r.excess, 0, "nats"),
+            Below("the whole interval of that difference", lambda r: r.excess, 0, "nats"),
         ),
         number=lambda r: f"worse by {r.excess}",
     ),

@@ -109,7 +109,7 @@ def _single_number(r: Result) -> str:
     return "; ".join(f"{fix} {abs(by):.4f}, chance {chance[fix]:.4f}" for fix, by in lecture_reduction(1).items())
 
 
-_PAIRED = "both: an interval of paired seeds says whether there is anything"
+_PAIRED = "an interval of paired seeds says whether there is anything"
 
 CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
@@ -118,13 +118,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, code 1, “confidently wrong”",
         rule=Caveat(
             Above(
-                "what the fix lowers the training loss and the validation loss by",
+                "the fall in both training and validation loss",
                 lambda r: [r.logits_train, r.logits_validation],
                 0,
                 "nats",
                 _PAIRED,
             ),
-            Above("what it lowers the validation loss by", lambda r: r.logits_validation, 0, "nats"),
+            Above("the fall in validation loss alone", lambda r: r.logits_validation, 0, "nats"),
         ),
         number=lambda r: f"by {r.logits_validation}; training {r.logits_train}",
     ),
@@ -134,13 +134,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, code 2",
         rule=Caveat(
             Above(
-                "what the fix lowers the training loss and the validation loss by",
+                "the fall in both training and validation loss",
                 lambda r: [r.tanh_train, r.tanh_validation],
                 0,
                 "nats",
                 _PAIRED,
             ),
-            Above("what it lowers the validation loss by", lambda r: r.tanh_validation, 0, "nats"),
+            Above("the fall in validation loss alone", lambda r: r.tanh_validation, 0, "nats"),
         ),
         number=lambda r: f"by {r.tanh_validation}; training {r.tanh_train}",
     ),
@@ -164,13 +164,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, code 3, “normalization (batch-norm)”",
         rule=Caveat(
             Above(
-                "what the fix lowers the training loss and the validation loss by",
+                "the fall in both training and validation loss",
                 lambda r: [r.norm_train, r.norm_validation],
                 0,
                 "nats",
                 _PAIRED,
             ),
-            Above("what it lowers the validation loss by", lambda r: r.norm_validation, 0, "nats"),
+            Above("the fall in validation loss alone", lambda r: r.norm_validation, 0, "nats"),
         ),
         number=lambda r: f"by {r.norm_validation}; training {r.norm_train}",
     ),
@@ -180,11 +180,11 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “Train for fixed epochs and report the loss”",
         rule=Caveat(
             Above(
-                "each of the four differences in the lecture's validation losses, over what chance puts between two "
-                "single runs of which neither recipe is better, 95 % of the time,",
+                "each of the four differences in the lecture's validation losses, over the largest that chance puts "
+                "between two single runs 95 % of the time where neither recipe is better (a ratio)",
                 _over_chance,
                 1,
-                reason="more than chance, if the lecture's runs vary as ours do",
+                reason="if the lecture's runs vary as ours do",
             ),
             Above("the largest of these ratios", lambda r: max(_over_chance(r)), 1),
         ),

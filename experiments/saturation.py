@@ -88,22 +88,22 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, 4: “way too small (then they are basically inactive)”",
         rule=All(
             Below(
-                "the share of the units' variance at initialisation that no linear map explains, at the smallest scale "
-                "(the upper end of its interval),",
+                "the share of the units' variance at initialisation that no linear map explains at the smallest scale "
+                "(the upper end of its interval)",
                 lambda r: r.narrow_nonlinearity.high,
                 0.01,
                 reason="a linear map explains 99 %",
             ),
             Caveat(
                 Below(
-                    "what tanh lowers the loss by after training, against the same network without it,",
+                    "what tanh lowers the loss by after training (against the same network without it)",
                     lambda r: r.narrow_tanh_benefit,
                     ONE_PERCENT,
                     "nats",
                     "1 % in perplexity",
                 ),
                 Above(
-                    "that",
+                    "what tanh lowers the loss by",
                     lambda r: r.narrow_tanh_benefit,
                     ONE_PERCENT,
                     "nats",
@@ -122,16 +122,16 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, 4: “or large (as tanh becomes inactive)”",
         rule=Caveat(
             Below(
-                "what learning below the last layer lowers the loss by at the largest scale, against freezing it,",
+                "what learning below the last layer lowers the loss by at the largest scale (against freezing it)",
                 lambda r: r.wide_learning_benefit,
                 ONE_PERCENT,
                 "nats",
                 "1 % in perplexity",
             ),
             All(
-                Above("that", lambda r: r.wide_learning_benefit, ONE_PERCENT, "nats"),
+                Above("what it lowers the loss by", lambda r: r.wide_learning_benefit, ONE_PERCENT, "nats"),
                 Below(
-                    "its ratio to the same at scale 5/3",
+                    "the ratio of that to the same at scale 5/3",
                     lambda r: r.learning_benefit_ratio,
                     0.5,
                     reason="it learns, but less than half as much",
@@ -145,8 +145,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="When units saturate, no gradient gets through to what lies below.",
         source="N0, question 6: “when it's 1 (gradient vanishes)”",
         rule=Below(
-            "the RMS of one example's gradient with respect to the embeddings at the largest scale, over that at scale "
-            "5/3,",
+            "the RMS of one example's gradient with respect to the embeddings (at the largest scale, over that at scale "
+            "5/3)",
             lambda r: r.embedding_gradient_ratio,
             0.1,
             reason="it would take a learning rate ten times higher to make up for it",

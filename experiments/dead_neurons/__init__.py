@@ -102,16 +102,16 @@ CLAIMS: tuple[Claim[Result], ...] = (
         rule=Caveat(
             All(
                 Equals(
-                    "the number of pairs of evaluations between which a weight into or out of a dead ReLU unit changes, "
-                    "embeddings frozen,",
+                    "the number of changes of a weight into or out of a dead ReLU unit (embeddings frozen, from one "
+                    "evaluation to the next)",
                     _relu_changes,
                     0,
                     reason="not by a bit",
                 ),
-                Equals("the same number for weights out of a dead tanh unit", lambda r: r.tanh_changes[2], 0),
+                Equals("the number of changes of a weight out of a dead tanh unit", lambda r: r.tanh_changes[2], 0),
             ),
             Equals(
-                "the number for ReLU units",
+                "the number for a dead ReLU unit",
                 _relu_changes,
                 0,
                 reason="only the weights into a dead tanh unit have stopped then",
@@ -134,7 +134,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 reason="1 %, with the initialisation that one would choose",
             ),
             Above(
-                "the same share in the last of many layers",
+                "the share in the last of many layers",
                 lambda r: r.deep_dead_at_init,
                 ONE_PERCENT,
                 reason="only deep down",
@@ -173,12 +173,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
             Equals("the number of dead units revived with frozen embeddings", lambda r: r.frozen_revived, 0),
             Caveat(
                 Below(
-                    "the share revived of the units that died, with trained embeddings,",
+                    "the share revived of the units that died in training (embeddings trained)",
                     lambda r: r.revived,
                     ONE_PERCENT,
                     reason="hardly any",
                 ),
-                Within("that share", lambda r: r.revived, ONE_PERCENT, 0.5, reason="some, but not most"),
+                Within("the share revived", lambda r: r.revived, ONE_PERCENT, 0.5, reason="some, but not most"),
             ),
         ),
         number=lambda r: (
@@ -190,7 +190,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="It makes no difference whether a unit was dead at initialisation or died in training.",
         source="N0, “dead neuron”: A and B share one fate",
         rule=Within(
-            "the share revived of the units dead at initialisation, over that of the units that died in training,",
+            "the share revived of the units dead at initialisation (over that of the units that died in training)",
             lambda r: r.revival_ratio,
             0.5,
             2.0,
@@ -215,7 +215,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
                     reason="most of them",
                 ),
                 Below(
-                    "that share",
+                    "the share active again",
                     lambda r: r.leaky_reactivated,
                     0.5,
                     reason="a gradient of a hundredth is then not much of a cure",
@@ -230,8 +230,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, “dead neuron”: “can happen for any activation”",
         rule=Caveat(
             Above(
-                "the share of tanh units that die in training from a good initialisation, at the learning rate where it "
-                "is largest,",
+                "the share of tanh units that die in training from a good initialisation (at the learning rate where it "
+                "is largest)",
                 lambda r: r.tanh_died,
                 ONE_PERCENT,
                 reason="1 %; leaky ReLU aside, which the notes except themselves",

@@ -93,15 +93,15 @@ def _open(r: Result, remedy: str) -> bool:
     return _column(r, "open_low")[remedy] + _column(r, "open_high")[remedy] > 0
 
 
-def _ratio(r: Result, remedy: str, column: str = "wider") -> Interval:
+def _near_own_best(r: Result, remedy: str, wider: Estimate) -> Interval:
     """Return a remedy's window over the plain network's, as a factor; without an upper end if it is wider than was seen."""
-    low, high = (10 ** _column(r, f"{column}_{end}")[remedy] for end in ("low", "high"))
-    return low, float("inf") if _open(r, remedy) else high
+    return 10**wider.low, float("inf") if _open(r, remedy) else 10**wider.high
 
 
-def _ratios(r: Result, remedy: str) -> list[Interval]:
-    """Return the same twice: for losses near the remedy's own best, and for losses near the best of all."""
-    return [_ratio(r, remedy), _ratio(r, remedy, "shared_wider")]
+def _near_both(r: Result, remedy: str, wider: Estimate) -> list[Interval]:
+    """Return the same, and then that of the windows of losses near the best of all."""
+    low, high = (10 ** _column(r, f"shared_wider_{end}")[remedy] for end in ("low", "high"))
+    return [_near_own_best(r, remedy, wider), (low, high)]
 
 
 def _wider_number(r: Result, remedy: str, wider: Estimate) -> str:
@@ -121,8 +121,11 @@ def _smallest_cost(r: Result) -> Interval:
     return min(lows), min(highs)
 
 
-_WINDOWS = "the width of the window, over that of the plain network's, near the remedy's own best loss and near the best of all,"
-_OWN = "the ratio near its own best loss"
+_BOTH = (
+    f"the width of the window over that of the plain network's (losses within {TOLERANCE:g} nats of the remedy's own best, "
+    "and of the best of all)"
+)
+_OWN = "the ratio for losses near the remedy's own best"
 _FACTOR = "wrong by another factor of two: more than lies between the gains 1 and 5/3"
 
 CLAIMS: tuple[Claim[Result], ...] = (
@@ -131,8 +134,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Residual connections forgive an inexact initialisation.",
         source="N0, code 3, “Residual layers”",
         rule=Caveat(
-            Above(_WINDOWS, lambda r: _ratios(r, "residual"), 2, reason=_FACTOR),
-            Above(_OWN, lambda r: _ratio(r, "residual"), 2),
+            Above(_BOTH, lambda r: _near_both(r, "residual", r.residual_wider), 2, reason=_FACTOR),
+            Above(_OWN, lambda r: _near_own_best(r, "residual", r.residual_wider), 2),
         ),
         number=lambda r: _wider_number(r, "residual", r.residual_wider),
     ),
@@ -141,8 +144,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Batch norm does.",
         source="N0, code 3, “normalization (batch-norm)”",
         rule=Caveat(
-            Above(_WINDOWS, lambda r: _ratios(r, "batch norm"), 2, reason=_FACTOR),
-            Above(_OWN, lambda r: _ratio(r, "batch norm"), 2),
+            Above(_BOTH, lambda r: _near_both(r, "batch norm", r.batch_norm_wider), 2, reason=_FACTOR),
+            Above(_OWN, lambda r: _near_own_best(r, "batch norm", r.batch_norm_wider), 2),
         ),
         number=lambda r: _wider_number(r, "batch norm", r.batch_norm_wider),
     ),
@@ -151,8 +154,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Layer norm does.",
         source="N0, “normalization layers”",
         rule=Caveat(
-            Above(_WINDOWS, lambda r: _ratios(r, "layer norm"), 2, reason=_FACTOR),
-            Above(_OWN, lambda r: _ratio(r, "layer norm"), 2),
+            Above(_BOTH, lambda r: _near_both(r, "layer norm", r.layer_norm_wider), 2, reason=_FACTOR),
+            Above(_OWN, lambda r: _near_own_best(r, "layer norm", r.layer_norm_wider), 2),
         ),
         number=lambda r: _wider_number(r, "layer norm", r.layer_norm_wider),
     ),
@@ -161,8 +164,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="A better optimiser does.",
         source="N0, code 3, “better optimizers”",
         rule=Caveat(
-            Above(_WINDOWS, lambda r: _ratios(r, "Adam"), 2, reason=_FACTOR),
-            Above(_OWN, lambda r: _ratio(r, "Adam"), 2),
+            Above(_BOTH, lambda r: _near_both(r, "Adam", r.adam_wider), 2, reason=_FACTOR),
+            Above(_OWN, lambda r: _near_own_best(r, "Adam", r.adam_wider), 2),
         ),
         number=lambda r: _wider_number(r, "Adam", r.adam_wider),
     ),
@@ -173,7 +176,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         rule=Caveat(
             All(
                 Below(
-                    "what gain 1 costs against the best gain, with each of the four,",
+                    "what gain 1 costs against the best gain with each of the four",
                     lambda r: _cost(r, REMEDIES),
                     TOLERANCE,
                     "nats",
