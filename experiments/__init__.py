@@ -10,34 +10,6 @@ until something in it is used.  Experiments therefore write "import torch", and 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from types import ModuleType
-from typing import Any
+from lab.lazy_torch import defer_torch
 
-_ONLY_ASK_WHETHER = {"matplotlib", "scipy", "numpy", "pandas"}  # isinstance(x, torch.Tensor), if torch is there
-
-
-class _NoTensorYet:
-    """What torch.Tensor is to those who only ask whether something is one: nothing is, while torch is not loaded."""
-
-
-class _Waiting(ModuleType):
-    """Stands for PyTorch in sys.modules until an attribute of it is used, then has all that PyTorch has."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name not in ("__version__", "__path__"):
-            raise AttributeError(name)  # pytest, inspect and others look at every module in this way
-        asking = sys._getframe(1).f_globals.get("__name__", "").partition(".")[0]
-        if name == "Tensor" and sys.modules.get("torch") is self and asking in _ONLY_ASK_WHETHER:
-            return _NoTensorYet
-        if sys.modules.get("torch") is self:
-            del sys.modules["torch"]
-        loaded = importlib.import_module("torch")
-        self.__dict__.update(vars(loaded))
-        return getattr(loaded, name)
-
-
-if "torch" not in sys.modules and importlib.util.find_spec("torch"):
-    sys.modules["torch"] = _Waiting("torch")
+defer_torch()

@@ -1,7 +1,7 @@
 """Machine code from C++ that says the same as some Python, where there is a compiler.
 
 Not part of any key, like `lab.progress`: which of the two computes is the machine's business, and changes a result by
-rounding only.  The C++ itself is part of the key of every experiment that reaches its name.
+rounding only.  The C++ itself counts as what a run reads, with all that it includes, also where there is no compiler.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -18,7 +19,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from press import cached_file, keep
+from press import cached, cached_file, keep, recorder
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = 50  # of `constants` for which a file's code is kept
@@ -35,31 +36,57 @@ def library(source: Path, **constants: str | int | float) -> ctypes.CDLL | None:
     A file that does not compile is a warning.
     """
     source = ROOT / source
+    recorder.note(source)
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
-    return _library(compiler, source, source.read_bytes(), tuple(sorted(constants.items()))) if compiler else None
+    if compiler is None:
+        return None
+    defined = [f"-D{name}={value}" for name, value in sorted(constants.items())]
+    made_of = (platform.machine(), _target(compiler), *FLAGS, *defined, _digest(source))
+    # What the source included the last time: if all that is as it was, it includes the same again.
+    listed = cached(_folder(source, ".headers"), made_of, lambda: b"", newest=SETTINGS).decode()
+    headers = [Path(name) for name in listed.splitlines()]
+    for header in headers:
+        recorder.note(header)
+    return _library(compiler, source, tuple(defined), made_of, tuple(map(_digest, headers)))
 
 
 @cache
 def _library(
-    compiler: str, source: Path, content: bytes, constants: tuple[tuple[str, str | int | float], ...]
+    compiler: str, source: Path, defined: tuple[str, ...], made_of: tuple[str, ...], headers: tuple[str, ...]
 ) -> ctypes.CDLL | None:
-    defined = [f"-D{name}={value}" for name, value in constants]
-    made_of = [platform.machine(), _target(compiler), *FLAGS, *defined, sha256(content).hexdigest()]
-    folder = source.resolve().parents[1] / ".lab" / "compiled" / source.stem
-    if kept := cached_file(folder, made_of):
+    if kept := cached_file(_folder(source), (*made_of, *headers)):
         return ctypes.CDLL(str(kept))
     with tempfile.TemporaryDirectory() as aside:
-        made = Path(aside) / f"{source.stem}.so"
+        made, rule = Path(aside) / f"{source.stem}.so", Path(aside) / "rule"
+        told = ["-MMD", "-MF", str(rule)]  # without the system's headers, which differ by machine
         done = subprocess.run(
-            [compiler, *FLAGS, *defined, str(source), "-o", str(made)], capture_output=True, text=True
+            [compiler, *FLAGS, *defined, *told, str(source), "-o", str(made)], capture_output=True, text=True
         )
         if done.returncode:
             first = next(iter([line for line in done.stderr.splitlines() if "error" in line]), "no reason given")
             warnings.warn(f"{source.name} did not compile, so it is slower: {first}", stacklevel=3)
             return None
+        named = _included(rule.read_text(encoding="utf-8"), source)
+        for header in named:
+            recorder.note(header)
         with suppress(OSError):  # a folder that cannot be written to: compiled for this process alone
-            made = keep(folder, made_of, made.read_bytes(), newest=SETTINGS)
+            keep(_folder(source, ".headers"), made_of, "\n".join(map(str, named)).encode(), newest=SETTINGS)
+            made = keep(_folder(source), (*made_of, *map(_digest, named)), made.read_bytes(), newest=SETTINGS)
         return ctypes.CDLL(str(made))
+
+
+def _included(rule: str, source: Path) -> list[Path]:
+    """Return the headers that a compiler names in its rule for make."""
+    names = re.split(r"(?<!\\)\s+", rule.partition(": ")[2].replace("\\\n", " ").strip())
+    return [path for path in (Path(name.replace("\\ ", " ")) for name in names) if path != source]
+
+
+def _folder(source: Path, ending: str = "") -> Path:
+    return source.resolve().parents[1] / ".lab" / "compiled" / f"{source.stem}{ending}"
+
+
+def _digest(file: Path) -> str:
+    return sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
 @cache

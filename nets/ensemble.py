@@ -2,12 +2,13 @@
 
 The parameters of all members are stacked, so that each step is one batched computation (`torch.func`) and one step of a
 real `torch.optim` optimiser, which treats every number by itself.  A member is the same bits whichever others train
-beside it: fused optimisers, which compute the last few numbers of a tensor in another way, are refused.  So are dropout and
-whatever else draws random numbers, for they would depend on the others too.
+beside it: fused optimisers, which compute the last few numbers of a tensor in another way, are refused.  So is dropout,
+whose random numbers would depend on the others.
 
-`compiled` has `torch.compile` fuse the forward and backward pass.  That takes 5 to 40 seconds to start, once for each
-network and number of members, and pays from some ten thousand steps on.  `python -m benchmarks training` measures all of it
-against the ensembles whose gradient is written out (`nets.mlp`, `nets.deep_tanh`, ...) and against the C++ of `nets.sgd`.
+A step takes half of the time of plain training, one seed at a time.  `compiled` has `torch.compile` fuse the forward and
+the backward pass, for about a quarter less; that takes 5 to 40 seconds to start, once for each network and number of
+members, and so pays from some ten thousand steps on.  `python -m benchmarks training` measures it beside the ensembles
+whose gradient is written out (`nets.mlp`, `nets.deep_tanh`, ...) and beside the C++ of `nets.sgd`.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from press.build.render import read_sources as read_sources
     from press.build.render import render as render
     from press.errors import SourceError as SourceError
+    from press.execute import reads as reads
+    from press.execute import recorder as recorder
     from press.execute.source_imports import forget as forget
     from press.execute.source_imports import from_source as from_source
     from press.files import cached as cached
@@ -38,6 +40,7 @@ _HOMES = {
     "press.build.render": ["read_sources", "render"],
     "press.errors": ["SourceError"],
     "press.execute.source_imports": ["forget", "from_source"],
+    "press.execute": ["reads", "recorder"],
     "press.files": ["cached", "cached_file", "keep", "restore", "swap", "sync_folder", "write_whole"],
     "press.quarto_kernels": ["wake_kernels"],
     "press.read.project": ["read_project"],
@@ -51,4 +54,6 @@ def __getattr__(name: str) -> Any:
     """Import on first use: `import press` costs nothing."""
     if name not in _HOME:
         raise AttributeError(f"module 'press' has no attribute {name!r}")
+    if name in ("reads", "recorder"):  # modules, not something in one
+        return import_module(f"{_HOME[name]}.{name}")
     return getattr(import_module(_HOME[name]), name)

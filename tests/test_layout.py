@@ -28,7 +28,10 @@ MAY_IMPORT = {
     "lab": {"lab", "press"},
 }
 # experiments and nets need from lab only what states claims and estimates, and what says how they run, which is no part of a key.
-FROM_LAB = {f"lab.{name}" for name in ("claims", "estimate", "progress", "tasks", "compiled", "device")}
+FROM_LAB = {
+    f"lab.{name}"
+    for name in ("claims", "estimate", "progress", "tasks", "compiled", "device", "stopwatch", "lazy_torch")
+}
 # The rooms of a package, the lowest first: each imports itself and those before it; rooms side by side don't import each other.
 # The modules that lie in no room are the lowest, but for the facades: what chapters and other packages import.
 TOP, FACADES = "top", "facades"
@@ -38,8 +41,6 @@ ROOMS = {
 }
 IN_FACADES = {"lab.read", "lab.chapter", "press"}
 ENTRANCES = {"lab.__main__": "cli"}
-# Its circle and its shared names go with the work on recorded reads.
-NOT_YET = "lab.keys."
 
 # Pickles travel between live processes of one run, over their own pipes; the one module that makes them opens no file.
 PICKLING = ROOT / "lab/pickling.py"
@@ -137,17 +138,11 @@ def test_every_parameter_says_its_unit_or_symbol(stem: str) -> None:
 def test_imports_run_one_way(module: str) -> None:
     reasons = {imported: wrong_way(module, imported) for imported in sorted(_imports(MODULES[module]))}
     wrong = [f"{module} imports {imported}: {reason}" for imported, reason in reasons.items() if reason]
-    if module.startswith(NOT_YET):
-        return
     assert not wrong, "\n".join(wrong)
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph = {
-        module: (_imports(path) & MODULES.keys()) - {module}
-        for module, path in MODULES.items()
-        if not module.startswith(NOT_YET)
-    }
+    graph = {module: (_imports(path) & MODULES.keys()) - {module} for module, path in MODULES.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -182,7 +177,7 @@ def test_an_import_that_breaks_the_rule_is_named(module: str, imported: str, rea
 
 FOLDERS = [
     *("lab", "press", "nets", "experiments", "figures", "benchmarks"),
-    *(f"{package}/{room}" for package, levels in ROOMS.items() for level in levels for room in level if room != "keys"),
+    *(f"{package}/{room}" for package, levels in ROOMS.items() for level in levels for room in level),
 ]
 
 
@@ -200,7 +195,7 @@ def test_no_two_functions_of_a_package_share_a_name(package: str) -> None:
     """But for `main`, for the commands, which are named for what is typed, and for what two rooms side by side do alike."""
     homes: dict[str, list[str]] = {}
     for module, path in MODULES.items():
-        if module.partition(".")[0] != package or module == "lab.cli.commands" or module.startswith(NOT_YET):
+        if module.partition(".")[0] != package or module == "lab.cli.commands":
             continue
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith(

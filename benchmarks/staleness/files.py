@@ -11,14 +11,15 @@ import os
 import signal
 
 FACTOR = 2
+TICKS = "{ticks}"
 _real = {name: getattr(os, name) for name in ("fsync", "replace", "rename")}
 
 
 def tick():
     """Note that the true code has run; arm the death of its process if that is asked for."""
-    with open(os.environ["STALENESS_TICKS"], "a") as file:
+    with open(TICKS, "a") as file:
         file.write("ran\\n")
-    if os.path.exists(os.environ["STALENESS_TICKS"] + ".kill"):
+    if os.path.exists(TICKS + ".kill"):
         for name in _real:
             setattr(os, name, _die)
 
@@ -34,7 +35,7 @@ def write(path, text):
 
 
 def _die(*_, **__):
-    os.remove(os.environ["STALENESS_TICKS"] + ".kill")
+    os.remove(TICKS + ".kill")
     os.kill(os.getpid(), signal.SIGKILL)
 '''
 INSTALLED = {

@@ -105,12 +105,13 @@ class Ours(System):
     @contextmanager
     def here(self) -> Iterator[None]:
         """Let this process see the project and the library as one started in it does."""
-        from lab.keys import versions
+        from lab.keys import sources, versions
 
         before, path, folder = dict(os.environ), list(sys.path), os.getcwd()
         os.environ.update(self.environment())
-        sys.path.insert(0, str(self.installed))
+        sys.path[:0] = [str(self.installed), str(self.home / "src")]
         versions._version.cache_clear()
+        sources._editable.cache_clear()
         if self.within:
             os.chdir(self.root)
         try:
@@ -222,7 +223,7 @@ def _imported_anew() -> Iterator[None]:
         sys.modules.update(kept)
 
 
-_OURS = ("experiments", "parts", "abacus")
+_OURS = ("experiments", "parts", "abacus", "mine")
 
 
 def other_pythons() -> list[str]:

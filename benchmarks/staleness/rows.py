@@ -100,6 +100,45 @@ def _kill(system: System) -> None:
     system.run(dies=True)
 
 
+def _add(code: str, **files: str) -> Callable[[System], None]:
+    """Let the module of the model do more: `code` in it, its `extra()` added to what is computed, and files in data/."""
+
+    def before(system: System) -> None:
+        for name, text in files.items():
+            place = system.root / "data" / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
+        system.edit("parts/model.py", "def unrelated", f"{code}\n\n\ndef unrelated")
+        system.edit("parts/model.py", "* abacus.FACTOR", "* abacus.FACTOR + extra()")
+
+    return before
+
+
+def _write(file: str, text: str) -> Callable[[System], None]:
+    return lambda system: (system.root / file).write_text(text)
+
+
+def _own_code(system: System) -> None:
+    (system.home / "src").mkdir()
+    (system.home / "src/mine.py").write_text("def extra():\n    return 10\n")
+    _add("from mine import extra")(system)
+
+
+def _rename(system: System) -> None:
+    (system.root / "parts/deep.py").rename(system.root / "parts/depths.py")
+    system.edit("parts/model.py", "import deep, kinds", "import depths as deep, kinds")
+
+
+def _move_function(system: System) -> None:
+    (system.root / "parts/other.py").write_text((system.root / "parts/named.py").read_text())
+    (system.root / "parts/named.py").write_text("from parts.other import chosen as chosen\n")
+
+
+_read = 'from pathlib import Path\n\n\ndef extra():\n    return float(Path("data", "ex" + "tra.txt").read_text())'
+_listed = "def extra():\n    return len(load('data/' + 'shelf'))\n\n\ndef load(folder):\n    return os.listdir(folder)"
+_vain = "def extra():\n    return 5 if os.path.exists('data/' + 'more.txt') else 6"
+_set = "lib = abacus\nlib.FACTOR = 2\n\n\ndef extra():\n    return 0"
+
 _far = edit("parts/deep.py", "* 1.25", "* 1.75")
 _both = lambda system: (_far(system), edit("entry", "* steps", "+ steps")(system))  # noqa: E731
 
@@ -121,7 +160,7 @@ ROWS = (
     Row("data file touched only", HIT, _touch("data/numbers.txt")),
     Row("entry file touched only", HIT, _touch("entry")),
     Row("parameter changed", RUN, lambda system: system.parameter("steps", 5)),
-    Row("environment variable changed", RUN, lambda system: system.variables.update(STALENESS_GAIN="2")),
+    Row("environment variable changed", RUN, lambda system: system.variables.update(STALENESS_GAIN="2"), refusal=True),
     Row("included _inc.qmd changed", RUN, edit("_inc.qmd", "inside + 1", "inside + 2"), also="chapter",
         before=lambda system: system.include(), refusal=True),
     Row("fig-width in _quarto.yml changed", RUN, edit("_quarto.yml", "fig-width: 5", "fig-width: 6"), also="chapter",
@@ -145,6 +184,18 @@ ROWS = (
     Row("fresh clone (new time stamps)", HIT, _clone),
     Row("other Python minor version", HIT, _nothing, also="python"),
     Row("result's fields changed", RUN, lambda system: system.change_fields()),
+    Row("file read by a name put together changed", RUN, _write("data/extra.txt", "8"), before=_add(_read, **{"extra.txt": "7"})),
+    Row("new file in a folder listed by a helper", RUN, _write("data/shelf/b", ""), before=_add(_listed, **{"shelf/a": ""})),
+    Row("file looked for in vain appears", RUN, _write("data/more.txt", ""), before=_add(_vain)),
+    Row("library set up under another name", RUN, edit("parts/model.py", "lib.FACTOR = 2", "lib.FACTOR = 5"), before=_add(_set)),
+    Row("effect in a package's __init__ changed", RUN, _write("parts/__init__.py", "import abacus\nabacus.FACTOR = 7\n"),
+        before=_write("parts/__init__.py", "import abacus\nabacus.FACTOR = 6\n")),
+    Row("variable that the code sets itself changed", RUN, edit("parts/__init__.py", '"3"', '"4"'),
+        before=_write("parts/__init__.py", 'import os\nos.environ["STALENESS_GAIN"] = "3"\n')),
+    Row("code of one's own outside the project changed", RUN,
+        lambda system: (system.home / "src/mine.py").write_text("def extra():\n    return 11\n"), before=_own_code),
+    Row("module renamed", HIT, _rename),
+    Row("function moved to another module", HIT, _move_function),
     Row("chapter renamed", HIT, lambda system: system.rename_chapter(), also="chapter"),
     Row("one experiment used by two chapters", HIT, lambda system: system.second_chapter(), also="chapter"),
 )  # fmt: skip

@@ -35,14 +35,18 @@ class System:
     writer = False  # `run` makes two writers possible
 
     def __post_init__(self) -> None:
-        self.root, self.installed, self.ticks = self.home / "project", self.home / "installed", self.home / "ticks"
+        self.root, self.installed, self.ticks = (
+            self.home / "project",
+            self.home / "site-packages",
+            self.home / "site-packages/ticks",
+        )
         self.variables: dict[str, str] = {}
         self.parameters = dict(PARAMETERS)
         self.formats = ["html"]
         for folder, files in ((self.installed, INSTALLED), (self.root, FILES | self.layout())):
             for name, text in files.items():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).write_text(text)
+                (folder / name).write_text(text.replace("{ticks}", str(self.ticks)))
 
     def layout(self) -> dict[str, str]:
         """Return the system's own files."""
@@ -107,8 +111,8 @@ class System:
         raise NotActed("it would have to be installed in each")
 
     def environment(self) -> dict[str, str]:
-        path = os.pathsep.join(map(str, [self.installed, self.root, REPOSITORY]))
-        mine = {"PYTHONPATH": path, "STALENESS_TICKS": str(self.ticks), "PYTHONDONTWRITEBYTECODE": "1"}
+        path = os.pathsep.join(map(str, [self.installed, self.home / "src", self.root, REPOSITORY]))
+        mine = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         return AROUND | mine | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{AROUND['PATH']}"} | self.variables
 
     def start(self) -> subprocess.Popen[str]:
@@ -146,8 +150,9 @@ class System:
             "many = [float(x) for file in sorted(Path('data/many').iterdir()) for x in file.read_text().split()]",
         ]  # fmt: skip
         command = [sys.executable, "-B", "-S", "-c", "\n".join([*read, *given, *lines, shown])]
-        variables = self.environment() | {"STALENESS_TICKS": os.devnull}
-        done = subprocess.run(command, cwd=self.root, env=variables, capture_output=True, text=True)
+        before = self.ticks.read_bytes() if self.ticks.exists() else b""
+        done = subprocess.run(command, cwd=self.root, env=self.environment(), capture_output=True, text=True)
+        self.ticks.write_bytes(before)
         assert not done.returncode, done.stderr
         return done.stdout.strip()
 
@@ -156,11 +161,11 @@ class System:
 
     def saved(self) -> None:
         """Save the project as it is, to be put back for the next row."""
-        for name in ("project", "installed", "ticks"):
+        for name in ("project", "site-packages"):
             copy = self.home.with_name(f"{self.home.name}.saved") / name
             copy.parent.mkdir(exist_ok=True)
             there = self.home / name
-            shutil.copytree(there, copy, symlinks=True) if there.is_dir() else shutil.copy2(there, copy)
+            shutil.copytree(there, copy, symlinks=True)
 
     def restored(self) -> None:
         shutil.rmtree(self.home)

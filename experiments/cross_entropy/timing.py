@@ -8,13 +8,14 @@ reported is a median over rounds with an interval, and whoever draws a line draw
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
+
+from lab.stopwatch import processor_seconds
 
 
 class Median(NamedTuple):
@@ -37,10 +38,10 @@ def time_ratios(
         task()
     for turn in range(rounds):
         for name, task in tasks.items():
-            start = time.process_time()
+            start = processor_seconds()
             for _ in range(calls):
                 task()
-            seconds[name][turn] = time.process_time() - start
+            seconds[name][turn] = processor_seconds() - start
     return {name: spent / seconds[reference] for name, spent in seconds.items()}
 
 

@@ -26,7 +26,6 @@ LISTS = (
     "lab.book.verdicts.in_book_order",
     "lab.keys.experiments.names",
 )  # what reaches one of them prints all experiments
-SETTINGS = "_quarto.yml"
 FOLDERS = ("experiments", "figures", "nets", "results")  # all that a chapter could depend on
 
 
@@ -55,19 +54,18 @@ class Chapters:
         except Refused:  # a cell that is not Python, or code that nobody can follow: then on everything
             there = [self.root / folder for folder in FOLDERS]
             return digest([code, self._settings(source), [content(folder) for folder in there if folder.exists()]])
-        every = self._lists(reached)
+        every, start = self._lists(reached), self._start(module)
         experiments = names(self.root) if every else sorted(reached.experiments)
         if every or self.look.find(*DECIDES)[0] in reached.places:
             for name in experiments:
-                claims = f"experiments.{name}"
-                reached = _both(reached, self.look.follow(self.look.find(claims, "CLAIMS"), claims))
+                claims = self.look.find(f"experiments.{name}", "CLAIMS")
+                reached = _both(reached, self.look.follow(claims, f"experiments.{name}"))
+                start += claims
         return digest(
             {
                 "cells": code,
-                "code": key_parts.code(self.look, _without(reached, module))[0],
+                "code": key_parts.form(self.look, reached, start),
                 "listings": self._listings(source, module),
-                "data": key_parts.files(self.look, reached, self.root) | {SETTINGS: ""},  # what matters of it is below
-                "environment": key_parts.environment(self.look, reached),
                 "versions": versions.of(key_parts.libraries(reached.outside)),
                 "results": {name: self._state(name) for name in experiments},
                 "order": self._order() if every else [],
@@ -93,8 +91,12 @@ class Chapters:
 
     def _reached(self, source: Source) -> tuple[Reached, str]:
         module = f"qmd.{Path(source.file).with_suffix('').as_posix().replace('/', '+')}"
-        outline = self.look.sources.add(module, "\n".join(_code(source)), source.file)
-        return self.look.follow([(module, index) for index in range(len(outline.units))], module), module
+        self.look.sources.add(module, "\n".join(_code(source)), source.file)
+        return self.look.follow(self._start(module), module), module
+
+    def _start(self, module: str) -> list[Place]:
+        outline = self.look.sources.outline(module)
+        return [(module, index) for index in range(len(outline.units) if outline else 0)]
 
     def _lists(self, reached: Reached) -> bool:
         """Say whether a chapter goes through all experiments."""
@@ -110,7 +112,7 @@ class Chapters:
                 if all(part.isidentifier() for part in name.split(".")):
                     targets = self.look.resolve(module, name.split("."))
                     places = [target.place for target in targets if target.place and target.place[1] != WHOLE]
-                    found[name] = short(" ".join(unit.verbatim for unit in self.look.units(places)))
+                    found[name] = short(" ".join(self.look.unit(place).verbatim for place in sorted(places)))
         return found
 
     def _state(self, name: str) -> list[str]:
@@ -169,9 +171,3 @@ def _both(first: Reached, second: Reached) -> Reached:
         first.outside | second.outside,
         first.experiments | second.experiments,
     )
-
-
-def _without(reached: Reached, module: str) -> Reached:
-    """Leave out the chapter's own code, which counts as it is written."""
-    places: set[Place] = {place for place in reached.places if place[0] != module}
-    return Reached(places, reached.modules, reached.outside, reached.experiments)

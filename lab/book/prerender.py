@@ -53,10 +53,10 @@ def main() -> int:
             book = Chapters(root)
         except SourceError:  # Quarto understands more than press does: what cannot be told apart is all made again
             shutil.rmtree(root / "_freeze", ignore_errors=True)
-            return compute(stale(names(root), root), root)
+            return compute_stale(stale(names(root), root), root)
         chosen = inputs(book.paths, root)
         old = stale(sorted({name for path in chosen for name in book.experiments(path)}), root)
-        code = compute(old, root)
+        code = compute_stale(old, root)
         if code == 0:
             drop_stale(Chapters(root) if old else book, chosen, root)  # another look where results are new
             if any(runs(path, root) for path in chosen):
@@ -92,7 +92,7 @@ def stale(experiments: list[str], root: Path) -> list[str]:
     return [there.experiment for there in status.every_status(root, experiments) if not there.is_fresh]
 
 
-def compute(experiments: list[str], root: Path) -> int:
+def compute_stale(experiments: list[str], root: Path) -> int:
     """Compute experiments, with progress on stderr; return the exit code."""
     if not experiments:
         return 0

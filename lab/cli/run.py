@@ -20,6 +20,7 @@ from lab.results import store
 from lab.results.shared_cache import VARIABLE
 from lab.run import scheduler, status
 from lab.run.run_state import Job, Outcome
+from press import reads
 
 
 def compute_book(
@@ -126,11 +127,11 @@ def another_setting(
         for field, value in changes.items() if outcome.trace else ():  # what the code does not say of itself
             print(f"  with {field}={value}; the book has {known[field].shown}", file=sys.stderr)
         raise
-    place = store.folder(root, name, wanted.key, wanted.book)
+    place, there = store.find(root, wanted, reads.Present(root))
     print(f"in {store.shown(place, root)}/\n")
     from lab.cli.result import describe
 
-    describe(load(name, root), store.read_result(place, root))
+    describe(load(name, root), there)
 
 
 def _smoke(name: str, root: Path) -> dict[str, str]:

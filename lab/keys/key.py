@@ -1,8 +1,12 @@
-"""What a result depends on, as a hash: code that `run` reaches, parameters, contents of data files, library versions."""
+"""What a result depends on as far as it can be told without running it, as a hash: code that `run` reaches, parameters, library versions.
+
+What it reads on top of that is recorded while it runs (press.execute.recorder), and lies in the result beside the key.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ from lab.errors import LabError, Refused
 from lab.keys import experiments, key_parts, params, versions
 from lab.keys.call_graph import Reach, Reached
 from lab.keys.canonical_json import digest, pack
+from lab.keys.resolve import Place
 
 
 @dataclass(frozen=True)
@@ -21,9 +26,9 @@ class Key:
     key: str
     values: dict[str, Any]  # parameters
     book: bool  # whether that is the book's setting
-    parts: dict[str, Any]  # "code", "data", "versions", "environment", by name; "text": constants for `lab why`
+    parts: dict[str, Any]  # "form" of the code; "versions", "environment" by name; for `lab why` alone: "code", "text"
     spreads: bool = False  # whether it cuts its work into tasks (lab.tasks)
-    files: tuple[str, ...] = ()  # that all this was read from, relative to the root, without the lab's
+    files: dict[str, Path] = field(default_factory=dict)  # of the code and data that it names, without the lab's
 
     @property
     def packed(self) -> dict[str, Any]:
@@ -47,22 +52,22 @@ def compute(
     known = fields(name, root, look)
     default = {field.name: field.default for field in known.values()}
     chosen = values if values is not None else params.override(known, changes or {}, root)
-    data = params.data(chosen, root)
-    given = {field: pack(value) for field, value in chosen.items() if field not in data}
-    code, text, reached = _code(name, look)
+    params.check_paths(chosen, root)
+    start, reached = _follow(name, look)
     tops = {".".join(used.split(".")[:2]) for used in reached.outside}
-    named = key_parts.files(look, reached, root)
     elsewhere = device.in_key() if "lab.device" in tops else {}
     made = {
-        "code": code,
-        "data": data | named,
+        "form": key_parts.form(look, reached, start),
         "versions": versions.of(key_parts.libraries(reached.outside)),
-        "environment": key_parts.environment(look, reached) | elsewhere,
+        "environment": elsewhere,
     }
-    key = digest({"params": given, **made})
-    files = {*map(look.sources.label, reached.modules), *named, *params.paths(chosen)}
+    code, text = key_parts.code_by_name(look, reached)
+    key = digest({"params": {field: pack(value) for field, value in chosen.items()}, **made})
+    files = {look.sources.label(module): look.sources.file(module) for module in reached.modules}
+    files |= {path: root / path for path in params.paths(chosen)}
     book = chosen == default and not elsewhere
-    return Key(name, key, chosen, book, made | {"text": text}, "lab.tasks" in tops, tuple(sorted(files)))
+    named = {file: path for file, path in files.items() if path and not file.startswith("lab/")}
+    return Key(name, key, chosen, book, made | {"code": code, "text": text}, "lab.tasks" in tops, named)
 
 
 def fields(name: str, root: Path, look: Reach | None = None) -> dict[str, params.Field]:
@@ -76,15 +81,16 @@ def fields(name: str, root: Path, look: Reach | None = None) -> dict[str, params
     return {field.name: field for field in found}
 
 
-def _code(name: str, look: Reach) -> tuple[dict[str, str], dict[str, str], Reached]:
+def _follow(name: str, look: Reach) -> tuple[Sequence[Place], Reached]:
+    """Return where an experiment's code starts, and all that it reaches."""
     module = f"experiments.{name}"
     start = [place for wanted in ("run", "Result") for place in look.find(module, wanted)]
     if not look.find(module, "run"):
         raise LabError(f"experiments/{name}.py has no function run: an experiment has five names")
-    shell = set(look.find(module, "Params"))
+    shell = look.find(module, "Params")
     reached = look.follow([*start, *shell], module)
-    used = {target.place for place in reached.places - shell for target in look.targets(place)}
-    if not shell & used:  # the values of its fields are the parameters, and count as those
-        reached.shells = shell
+    used = {target.place for place in reached.places - set(shell) for target in look.targets(place)}
+    if not set(shell) & used:  # the values of its fields are the parameters, and count as those
+        reached.shells = set(shell)
     key_parts.refuse(look, reached)
-    return *key_parts.code(look, reached), reached
+    return [*start, *shell], reached

@@ -2,41 +2,61 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from lab.keys.canonical_json import dumps
+from lab.keys.key import Key
+from press import reads
 
-ORDER = "order of its statements"  # as lab.keys.call_graph names it
-
-if TYPE_CHECKING:
-    from lab.keys.key import Key
-    from lab.results.store import Stored
-
-NOUNS = {"code": "", "data": "data file ", "versions": "", "environment": "environment variable "}
+NOUNS = {"versions": "", "environment": "environment variable "}
 
 
-def changes(there: Stored, wanted: Key) -> list[str]:
-    """Return one line for each difference between a stored result's key and the wanted one; none if they agree."""
-    found = _compare(there.params, wanted.packed, "parameter ", show=True)
+class Made(Protocol):
+    """What a stored result says of its making."""
+
+    @property
+    def key(self) -> str:
+        """Its key."""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Its parameters, packed."""
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What the key was made of, and "reads", what the run read."""
+
+
+def is_fresh(there: Made, wanted: Key, present: reads.Present) -> bool:
+    """Say whether a stored result is the wanted one, and everything that its run read is as it was."""
+    return there.key == wanted.key and "reads" in there.parts and present.holds(there.parts["reads"])
+
+
+def changes(there: Made, wanted: Key, present: reads.Present | None = None) -> list[str]:
+    """Return one line for each difference between a stored result and the wanted one; none if they agree.
+
+    With `present`, also for what the run read and is another now.
+    """
+    found = _compare(there.params, wanted.packed, "parameter ")
+    found += _code(there.parts, wanted.parts) if there.key != wanted.key else []
     for kind, noun in NOUNS.items():
-        before, after = there.parts.get(kind, {}), wanted.parts.get(kind, {})
-        if kind == "data":
-            before, after = (_files(side, there.params, wanted.packed) for side in (before, after))
-        if kind == "code":
-            found += _code(there.parts, wanted.parts)
-        else:
-            found += _compare(before, after, noun, show=kind != "data")
+        found += _compare(there.parts.get(kind, {}), wanted.parts.get(kind, {}), noun)
+    if present and "reads" in there.parts:
+        found += present.differences(there.parts["reads"])
+    elif present and there.key == wanted.key:
+        found.append("it was computed before the lab recorded what a run reads")
     if not found and there.key != wanted.key:
-        found = ["the rules by which keys are made"]
+        ordered = there.parts.get("form") != wanted.parts["form"] and there.parts.get("code") == wanted.parts["code"]
+        found = ["the order of statements" if ordered else "the rules by which keys are made"]
     return found
 
 
-def _files(data: dict[str, str], old: dict[str, Any], new: dict[str, Any]) -> dict[str, str]:
-    """Return contents by file, not by the parameter that names it; one that names another file is told of already."""
-    return {str(new.get(name, name)): content for name, content in data.items() if old.get(name) == new.get(name)}
+def moved(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Return one line for each function, class or constant that is the same and lies in another file now."""
+    return [f"{old} moved to {new.partition(': ')[0]}" for old, new in _moves(before, after).items()]
 
 
-def _compare(before: dict[str, Any], after: dict[str, Any], noun: str, show: bool) -> list[str]:
+def _compare(before: dict[str, Any], after: dict[str, Any], noun: str) -> list[str]:
     found = []
     for name in [*before, *(name for name in after if name not in before)]:
         old, new = before.get(name), after.get(name)
@@ -45,24 +65,42 @@ def _compare(before: dict[str, Any], after: dict[str, Any], noun: str, show: boo
         if name not in after:
             found.append(f"{noun}{name} is gone")
         elif name not in before:
-            found.append(f"{noun}{name} is new" + (f": {_shown(new)}" if show else ""))
+            found.append(f"{noun}{name} is new: {_shown(new)}")
         else:
-            found.append(f"{noun}{name}" + (f": {_shown(old)} → {_shown(new)}" if show else " changed"))
+            found.append(f"{noun}{name}: {_shown(old)} → {_shown(new)}")
     return found
 
 
 def _code(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Name functions and constants that changed; constants with their values, where those are short."""
-    old, new = before.get("text", {}), after.get("text", {})
-    found = _compare(before.get("code", {}), after.get("code", {}), "", show=False)
-    values = {f"{name} changed": f"{old[name]} → {new[name]}" for name in old if old[name] != new.get(name, old[name])}
-    return [f"{line}: {values[line]}" if line in values else line for line in found if not _follows(line, found)]
+    old, new = before.get("code", {}), after.get("code", {})
+    texts, others = before.get("text", {}), after.get("text", {})
+    moves = _moves(before, after)
+    found, linked = [], []
+    for name in [*old, *(name for name in new if name not in old)]:
+        if name in moves or name in moves.values():
+            continue
+        if name not in new or name not in old:
+            found.append(f"{name} is {'gone' if name in old else 'new'}")
+        elif _own(old[name]) != _own(new[name]):
+            both = name in texts and name in others and texts[name] != others[name]
+            found.append(f"{name} changed" + (f": {texts[name]} → {others[name]}" if both else ""))
+        elif old[name] != new[name]:
+            linked.append(f"{name}: a name in it stands for something else")
+    return (found or linked) + moved(before, after)
 
 
-def _follows(line: str, others: list[str]) -> bool:
-    """Say whether a change of order is no more than the consequence of another in the same file."""
-    file, _, what = line.partition(": ")
-    return what.startswith(ORDER) and sum(other.startswith(f"{file}: ") for other in others) > 1
+def _moves(before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
+    """Return what moved, by its old name and its new one: the same code under the same name in another file."""
+    old, new = before.get("code", {}), after.get("code", {})
+    there = {(name.partition(": ")[2], *_own(new[name])): name for name in new if name not in old}
+    gone = {name: (name.partition(": ")[2], *_own(old[name])) for name in old if name not in new}
+    return {name: there[what] for name, what in gone.items() if what in there}
+
+
+def _own(hashes: str) -> list[str]:
+    """Return the hashes of the syntax alone, without what the names in it are called."""
+    return hashes.split()[::2]
 
 
 def _shown(value: Any) -> str:

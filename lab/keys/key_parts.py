@@ -1,92 +1,109 @@
-"""What reached code comes to: hashes by name, and the files, environment variables and libraries that it uses."""
+"""What reached code comes to: its form as a hash, and what it consists of by name; the libraries that it uses; what is refused."""
 
 from __future__ import annotations
 
-import os
-import re
 import sys
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from lab.errors import Refused
 from lab.keys.call_graph import Reach, Reached
-from lab.keys.canonical_json import content
-from lab.keys.key_diff import ORDER
-from lab.keys.resolve import WHOLE
-from lab.keys.statement_kinds import DEF, LOOSE
+from lab.keys.canonical_json import digest
+from lab.keys.resolve import WHOLE, Place, Target, carries
 from lab.keys.syntax import short
 
-_C = {".c", ".cc", ".cpp", ".cu", ".cxx", ".h", ".hpp"}
-_WITHOUT_EFFECT = ("lab.progress", "lab.tasks", "lab.compiled", "lab.device")  # what may be used and changes no number
+# What may be used and changes no number.
+_WITHOUT_EFFECT = ("lab.progress", "lab.tasks", "lab.compiled", "lab.device", "lab.stopwatch", "lab.lazy_torch")
+_NUMBERS = ("lab.claims", "lab.estimate", "lab.progress", "lab.tasks", "lab.stopwatch")
 
 
 def libraries(outside: Iterable[str]) -> set[str]:
     """Return the libraries (by import name) among names from outside the project, without Python's own."""
     tops = {name.partition(".")[0] for name in outside}
-    return {top for top in tops if top not in sys.stdlib_module_names and top not in ("lab", "__main__")}
+    return {top for top in tops if top not in sys.stdlib_module_names and top not in ("lab", "press", "__main__")}
 
 
 def refuse(reach: Reach, reached: Reached) -> None:
     """Raise Refused for the first piece of reached code that cannot be followed."""
-    places = sorted(place for place in reached.places if place[1] != WHOLE)
-    reads = any(reach.unit(place).reads for place in places)
-    for place in places:
+    for place in sorted(place for place in reached.places if place[1] != WHOLE):
         unit, file = reach.unit(place), reach.sources.label(place[0])
-        if refused := unit.refused or (unit.builds if reads else []):
-            line, why = refused[0]
+        if unit.refused:
+            line, why = unit.refused[0]
             raise Refused(f"{file}:{line}: {why}")
         for target in reach.targets(place):
-            if target.outside.startswith("lab.") and not target.outside.startswith(_WITHOUT_EFFECT):
-                hint = "an experiment needs from the lab only lab.claims, lab.estimate, lab.progress and lab.tasks"
+            if carries(target.outside) and not target.outside.startswith(_WITHOUT_EFFECT):
+                hint = f"an experiment needs from the lab only {', '.join(_NUMBERS[:-1])} and {_NUMBERS[-1]}"
                 raise Refused(f"{file}:{unit.line}: {target.outside} cannot be followed\n{hint}")
 
 
-def code(reach: Reach, reached: Reached) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the hash of each reached definition, and the text of short constants, by name: "nets/mlp.py: train"."""
+def form(reach: Reach, reached: Reached, start: Sequence[Place]) -> str:
+    """Return the hash of the code's form: every statement, and which other statement each name in it stands for.
+
+    Statements are numbered as they are met on the way from `start`, so the names of modules and what they are called there do
+    not show: a function that moved, or a module that was renamed, leaves it as it was.
+    """
+    trace = reach.trace(reached)
+    numbers: dict[Place, int] = {}
+    shown: list[Any] = []
+    todo = [*reversed(trace), *reversed(start)]
+    while todo:
+        place = todo.pop()
+        if place in numbers or place not in reached.places:
+            continue
+        numbers[place] = len(numbers)
+        todo += [target.place for target in reversed(_targets(reach, place)) if target.place]
+
+    def number(target: Target) -> str:
+        if target.place is None:
+            return target.outside
+        known = numbers.get(target.place)  # None: an experiment, in a chapter
+        return ".".join([str(known if known is not None else target.place[0]), *target.rest])
+
+    for place in numbers:
+        if place[1] == WHOLE:
+            shown.append(["*", _names(reach, place[0]), *map(number, reach.whole(place[0]))])
+            continue
+        unit = reach.unit(place)
+        links = [[number(target) for target in targets] or ".".join(chain) for chain, targets in reach.edges(place)]
+        shown.append([unit.shell if place in reached.shells else unit.hash, *links])
+    return digest([shown, [numbers[place] for place in trace]])
+
+
+def code_by_name(reach: Reach, reached: Reached) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what each reached definition is, and the text of short constants, by name ("nets/mlp.py: train").
+
+    What it is: the hash of its syntax, and the hash of what the names in it are called where they stand.
+    """
     hashes: dict[str, list[str]] = {}
     texts: dict[str, str] = {}
-    order: dict[str, list[str]] = {}  # of what runs on import, by file
-    told: set[str] = set()  # files in which it matters
-    acts = {place for name in reached.modules for place, *_ in reach.effects(name)}
-    for place in sorted(reached.places):
-        module, index = place
-        if index == WHOLE:
-            continue
-        unit, file = reach.unit(place), reach.sources.label(module)
-        label = f"{file}: {', '.join(unit.names) or 'what importing it does'}"
-        hashes.setdefault(label, []).append(reach.hash(place, shell=place in reached.shells))
-        if unit.kind != DEF or len(hashes[label]) > 1 or place in acts:
-            order.setdefault(file, []).append(label)
-        if unit.kind == LOOSE or len(hashes[label]) > 1 or place in acts:
-            told.add(file)
+    for place in sorted(place for place in reached.places if place[1] != WHOLE):
+        unit = reach.unit(place)
+        name = label(reach, place)
+        links = [[_label(reach, target) for target in targets] for _, targets in reach.edges(place)]
+        own = unit.shell if place in reached.shells else unit.hash
+        hashes.setdefault(name, []).append(f"{own} {short(repr(links))}")
         if unit.text:
-            texts[label] = unit.text
-    hashes |= {f"{file}: {ORDER}": [short("\n".join(order[file]))] for file in told & set(order)}
-    return {label: found[0] if len(found) == 1 else short(" ".join(found)) for label, found in hashes.items()}, texts
+            texts[name] = unit.text
+    return {name: " ".join(found) for name, found in hashes.items()}, texts
 
 
-def files(look: Reach, reached: Reached, root: Path) -> dict[str, str]:
-    """Return the content of each file that reached code names."""
-    units = look.units(reached.places - reached.shells)
-    named = {path for unit in units for path in unit.files}
-    todo = sorted(named | {path for unit in units for path in unit.paths if (root / path).is_file()})
-    found: dict[str, str] = {}
-    while todo:
-        path = todo.pop(0)
-        if path not in found:
-            found[path] = content(root / path) if (root / path).exists() else "missing"
-            todo += _included(path, root)
-    return found
+def label(reach: Reach, place: Place) -> str:
+    """Return what people call a statement."""
+    module, index = place
+    names = ["everything"] if index == WHOLE else reach.unit(place).names
+    return f"{reach.sources.label(module)}: {', '.join(names) or 'what importing it does'}"
 
 
-def _included(path: str, root: Path) -> list[str]:
-    """Return the files beside it that a C or C++ file includes."""
-    if Path(path).suffix not in _C or not (root / path).is_file():
-        return []
-    inside = re.findall(r'^\s*#\s*include\s*"([^"]+)"', (root / path).read_text("utf-8", "replace"), re.MULTILINE)
-    return [os.path.normpath(Path(path).parent / name) for name in inside]
+def _label(reach: Reach, target: Target) -> str:
+    return label(reach, target.place) if target.place else target.outside
 
 
-def environment(look: Reach, reached: Reached) -> dict[str, str | None]:
-    """Return the value of each environment variable that reached code names."""
-    return {name: os.environ.get(name) for unit in look.units(reached.places) for name in unit.variables}
+def _targets(reach: Reach, place: Place) -> list[Target]:
+    return reach.whole(place[0]) if place[1] == WHOLE else reach.targets(place)
+
+
+def _names(reach: Reach, module: str) -> list[str]:
+    """Return the names that a module's imports bind, and its submodules': what its attributes can be asked for as."""
+    found = reach.sources.outline(module)
+    assert found
+    return [*found.aliases, *found.stars, *(name.rpartition(".")[2] for name in reach.sources.submodules(module))]

@@ -13,7 +13,7 @@ from typing import Any
 from lab.errors import Refused
 from lab.keys import params, statement_kinds, syntax
 from lab.keys.scopes import imported, made, rebound
-from lab.keys.uses import Reader
+from lab.keys.uses import Reader, called
 
 Chain = list[str]
 
@@ -22,27 +22,23 @@ Chain = list[str]
 class Unit:
     """One top-level statement."""
 
-    kind: str  # frozen: a constant that nothing can change in place; loose: done for its effect
+    kind: str
     line: int
-    hash: str  # of its syntax
+    hash: str  # of its syntax, with "@0", "@1" ... for what it uses
     verbatim: str  # of its text
     names: list[str] = field(default_factory=list)  # that it binds
     also: list[str] = field(default_factory=list)  # that it binds by an import inside it, or once called, by `global`
     text: str = ""  # a constant's value, if short
-    uses: list[Chain] = field(default_factory=list)
-    calls: list[Chain] = field(default_factory=list)  # called when the module is imported
-    given: list[Chain] = field(default_factory=list)  # as arguments to those
-    stores: list[Chain] = field(default_factory=list)  # changed in place when the module is imported
-    changes: list[Chain] = field(default_factory=list)  # changed in place when its functions are called
+    uses: list[Chain] = field(default_factory=list)  # each once, in the order in which they first stand there
+    acts: bool = False  # importing it may change something elsewhere
+    calls: list[Chain] = field(
+        default_factory=list
+    )  # it does if one of these, which it calls, is no class without a constructor
+    inert: bool = False  # a class without one
     bases: list[Chain] = field(default_factory=list)  # of a class
     shell: str = ""  # a class's, without its fields
     hooks: bool = False  # a class that does something when another is derived from it
     loads: list[str] = field(default_factory=list)  # modules that it imports when it runs
-    paths: list[str] = field(default_factory=list)  # files that it names, which need not exist
-    files: list[str] = field(default_factory=list)  # files that it reads by name
-    variables: list[str] = field(default_factory=list)  # of the environment
-    reads: bool = False  # a file that is named elsewhere
-    builds: list[tuple[int, str]] = field(default_factory=list)  # line, and what could be a file's name put together
     refused: list[tuple[int, str]] = field(default_factory=list)  # line, and what cannot be followed
 
     def packed(self) -> dict[str, Any]:
@@ -57,12 +53,12 @@ class Outline:
     units: list[Unit]
     aliases: dict[str, list[Chain]]  # what its imports bind
     stars: list[str]  # modules it imports all names from
-    loads: list[str]  # modules that importing it imports
+    loads: list[tuple[int, str]]  # modules that importing it imports, and before which statement
     unused: list[str]  # libraries imported for their effect: no name of theirs is used
     params: dict[str, Any] = field(default_factory=dict)  # of an experiment, packed, or why not
 
 
-def read(text: str, file: str, module: str, package: bool) -> Outline:
+def read_outline(text: str, file: str, module: str, package: bool) -> Outline:
     """Return the outline of a module's source.  Raises Refused where it is not Python."""
     try:
         tree = syntax.parse(text, file)
@@ -72,14 +68,16 @@ def read(text: str, file: str, module: str, package: bool) -> Outline:
     statements = list(_statements(tree.body))
     aliases: dict[str, list[Chain]] = {}
     stars: list[str] = []
-    loads: list[str] = []
+    loads: list[tuple[int, str]] = []
+    before = 0
     for node in statements:
         for name, target, modules in imported(node, home):
-            loads += modules
+            loads += [(before, loaded) for loaded in modules]
             if name == "*":
                 stars.append(target[0][1:])
             elif name:
                 aliases.setdefault(name, []).append(target)
+        before += not isinstance(node, ast.Import | ast.ImportFrom)
     bound = {name for node in statements for name in made(node) | rebound(node)} | set(aliases)
     lines = text.splitlines()
     units, mentioned = [], set()
@@ -134,42 +132,37 @@ def _unit(node: ast.stmt, reader: Reader, lines: list[str]) -> Unit:
     source = "\n".join(line.rstrip() for line in lines[first - 1 : node.end_lineno])
     kind, text = statement_kinds.kind(node)
     bases = [] if not isinstance(node, ast.ClassDef) else [*node.bases, *(item.value for item in node.keywords)]
+    uses = list(dict.fromkeys(map(tuple, reader.uses)))
+    shown = {
+        place: "@" + ",".join(str(uses.index(tuple(chain))) for chain in chains)
+        for place, chains in reader.links.items()
+    }
+    calls = [
+        item for item in [*reader.calls, *map(called, decorators)] if not statement_kinds.harmless(reader.full(item))
+    ]
+    chains = [reader.chains(item) for item in calls]
     return Unit(
         names=sorted(made(node)),
         also=sorted(({name for name, *_ in imported(node, reader.home)} | rebound(node)) - made(node) - {"*"}),
         kind=kind,
         line=node.lineno,
-        hash=syntax.fingerprint(node),
-        shell=syntax.fingerprint(node, without_fields=True) if isinstance(node, ast.ClassDef) else "",
+        hash=syntax.fingerprint(node, names=shown),
+        shell=syntax.fingerprint(node, names=shown, without_fields=True) if isinstance(node, ast.ClassDef) else "",
         verbatim=syntax.short(source),
         text=text,
-        uses=_once(reader.uses),
-        calls=_once(reader.calls + [chain for item in decorators for chain in reader.chains(_called(item))]),
-        given=_once(reader.given),
-        stores=_once(reader.stores),
-        changes=_once(reader.changes),
+        uses=[list(chain) for chain in uses],
+        acts=kind == statement_kinds.LOOSE or reader.stores or not all(chains),
+        calls=[chain for found in chains for chain in found],
+        inert=isinstance(node, ast.ClassDef) and statement_kinds.inert(node),
         bases=[chain for base in bases for chain in reader.chains(base)],
         hooks=isinstance(node, ast.ClassDef) and statement_kinds.hooks(node),
         loads=list(dict.fromkeys(reader.loads)),
-        paths=sorted(set(reader.paths)),
-        files=sorted(set(reader.files)),
-        variables=sorted(set(reader.variables)),
-        reads=reader.reads,
-        builds=reader.builds,
         refused=reader.refused,
     )
 
 
-def _called(decorator: ast.expr) -> ast.expr:
-    return _called(decorator.func) if isinstance(decorator, ast.Call) else decorator
-
-
-def _once(chains: list[Chain]) -> list[Chain]:
-    return [list(chain) for chain in sorted({tuple(chain) for chain in chains})]
-
-
 def _params(tree: ast.Module, file: str) -> dict[str, Any]:
     try:
-        return {"fields": [found.packed() for found in params.fields(tree, file).values()]}
+        return {"fields": [found.packed() for found in params.stated_fields(tree, file).values()]}
     except Refused as error:
         return {"refused": str(error)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError, Refused, unknown
-from lab.keys.canonical_json import content, pack, unpack
+from lab.keys.canonical_json import pack, unpack
 
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "Path": "a data file"}
 
@@ -80,7 +80,7 @@ def as_typed(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def fields(tree: ast.Module, file: str) -> dict[str, Field]:
+def stated_fields(tree: ast.Module, file: str) -> dict[str, Field]:
     """Return the parameters that the class Params states."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == "Params":
@@ -107,18 +107,12 @@ def paths(values: dict[str, Any]) -> list[str]:
     return [item.as_posix() for item in flat if isinstance(item, Path)]
 
 
-def data(values: dict[str, Any], root: Path) -> dict[str, str]:
-    """Return the SHA-256 of each data file that the parameters name; a Path to a missing one is an error."""
-    found = {}
+def check_paths(values: dict[str, Any], root: Path) -> None:
+    """Raise LabError for a data file that is named and is not there."""
     for name, value in values.items():
         for path in value if isinstance(value, tuple) else (value,):
-            if isinstance(path, Path):
-                if not (root / path).exists():
-                    raise LabError(f"parameter {name}: there is no data file {path} in {root}")
-                found[name if path is value else f"{name}: {path.as_posix()}"] = content(root / path)
-            elif isinstance(path, str) and path and len(path) < 200 and (root / path).exists():
-                found[f"{name}: {path}"] = content(root / path)
-    return found
+            if isinstance(path, Path) and not (root / path).exists():
+                raise LabError(f"parameter {name}: there is no data file {path} in {root}")
 
 
 def _field(node: ast.AnnAssign, file: str) -> Field:

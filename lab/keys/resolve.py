@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.keys.outline import Chain, Unit
 from lab.keys.sources import Sources
-from lab.keys.syntax import short
 
 Place = tuple[str, int]  # module, and the number of a statement in it
 WHOLE = -1  # in place of a statement: the module itself is handed on
 
-# Parts of the lab that only carry numbers, and this package's own __init__: nothing in them changes a result.
-CARRIERS = {"experiments"} | {
-    f"lab.{name}"
-    for name in (
-        "progress",
-        "tasks",
-        "compiled",
-        "device",
-        "read",
-        "keys.experiments",
-        "keys.key",
-        "results.store",
-        "results.shared_cache",
-        "run.provenance",
-        "run.scheduler",
-        "run.worker",
-        "keys.canonical_json",
-        "keys.key_diff",
-        "errors",
-    )
-}
+# Parts of the lab that only carry numbers: nothing in them changes a result.
+CARRIERS = (
+    *(f"lab.{room}" for room in ("keys", "results", "run", "workers", "dask", "cli")),
+    *(
+        f"lab.{name}"
+        for name in ("progress", "tasks", "compiled", "device", "stopwatch", "lazy_torch", "read", "errors")
+    ),
+    *("lab.pickling", "lab.duration", "press"),
+)
+
+
+def carries(module: str) -> bool:
+    """Say whether a module only carries numbers."""
+    return any(f"{module}.".startswith(f"{name}.") for name in CARRIERS)
 
 
 @dataclass
@@ -50,8 +41,7 @@ class Resolver:
 
     def __init__(self, root: Path, sources: Sources | None = None):
         self.sources = sources or Sources(root)
-        self._edges: dict[Place, list[tuple[Chain, Target]]] = {}
-        self._hashes: dict[tuple[Place, bool], str] = {}
+        self._edges: dict[Place, list[tuple[Chain, list[Target]]]] = {}
 
     def unit(self, place: Place) -> Unit:
         """Return the statement at a place."""
@@ -63,31 +53,15 @@ class Resolver:
         """Return the statements of a module that bind a name."""
         return [(module, index) for index in self.sources.bound(module).get(name, ())]
 
-    def edges(self, place: Place) -> list[tuple[Chain, Target]]:
-        """Return what each name that a statement uses turned out to be."""
+    def edges(self, place: Place) -> list[tuple[Chain, list[Target]]]:
+        """Return what each name that a statement uses turned out to be, in the order in which they stand there."""
         if place not in self._edges:
-            unit = self.unit(place)
-            self._edges[place] = [(chain, target) for chain in unit.uses for target in self.resolve(place[0], chain)]
+            self._edges[place] = [(chain, self.resolve(place[0], chain)) for chain in self.unit(place).uses]
         return self._edges[place]
-
-    def hash(self, place: Place, *, shell: bool = False) -> str:
-        """Return the hash of a statement, and of what the names in it turned out to be."""
-        if (place, shell) not in self._hashes:
-            shown = [(".".join(chain), self._shown(target)) for chain, target in self.edges(place)]
-            links = sorted(f"{chain} {target}" for chain, target in shown)
-            several = {chain for chain, target in shown if any(chain == c and target != t for c, t in shown)}
-            links += [f"{chain} {target}" for chain, target in shown if chain in several]  # the last of them wins
-            unit = self.unit(place)
-            self._hashes[place, shell] = short("\n".join([unit.shell if shell else unit.hash, *links]))
-        return self._hashes[place, shell]
 
     def targets(self, place: Place) -> list[Target]:
         """Return what a statement uses."""
-        return [] if place[1] == WHOLE else [target for _, target in self.edges(place)]
-
-    def units(self, places: Iterable[Place]) -> list[Unit]:
-        """Return the statements among places, in order."""
-        return [self.unit(place) for place in sorted(places) if place[1] != WHOLE]
+        return [] if place[1] == WHOLE else [target for _, targets in self.edges(place) for target in targets]
 
     def resolve(self, module: str, chain: Chain, seen: frozenset[tuple[str, ...]] = frozenset()) -> list[Target]:
         """Return what a chain of names stands for in a module; nothing for a builtin."""
@@ -114,7 +88,7 @@ class Resolver:
 
     def _walk(self, module: str, rest: Chain, seen: frozenset[tuple[str, ...]]) -> list[Target]:
         found = self.sources.outline(module)
-        if found is None or module in CARRIERS - {"experiments"}:
+        if found is None or carries(module):
             return [Target(outside=".".join([module, *rest]))]
         if not rest:
             return [Target((module, WHOLE))]
@@ -132,10 +106,3 @@ class Resolver:
             return False
         bound = name in found.aliases or name in self.sources.bound(module)
         return bound or any(star != module and self._has(star, name) for star in found.stars)
-
-    def _shown(self, target: Target) -> str:
-        if target.place is None:
-            return target.outside
-        module, index = target.place
-        names = [] if index == WHOLE else self.unit(target.place).names
-        return f"{self.sources.label(module)}: {', '.join(names)}"

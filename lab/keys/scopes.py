@@ -72,8 +72,17 @@ class Scopes(ast.NodeVisitor):
         ] = []  # of a class or not; local names, imported ones with what
         self.later = 0  # inside how many functions: what is there does not run on import
         self.uses: list[Chain] = []
+        self.links: dict[
+            int, list[Chain]
+        ] = {}  # what a name or an import, by its node's id, stands for outside the statement
         self.loads: list[str] = []
         self.mentioned: set[str] = set()
+
+    def link(self, node: ast.AST, chains: list[Chain]) -> None:
+        """Note what a node stands for."""
+        self.uses += chains
+        if chains:
+            self.links[id(node)] = chains
 
     def chains(self, node: ast.AST) -> list[Chain]:
         """Return what `a.b.c` stands for outside the statement; nothing if `a` is local, or it is no such chain."""
@@ -118,6 +127,8 @@ class Scopes(ast.NodeVisitor):
                 found.setdefault(name, []).append(target)
                 if name == "*":
                     self.uses.append(target[:1])
+            if isinstance(node, ast.ImportFrom) and node.names[0].name != "*":
+                self.link(node, [target for _, target, _ in imported(node, self.home)])
             for item in _inside(node):
                 if isinstance(item, ast.Global):
                     found |= {name: [[name]] for name in item.names}

@@ -1,12 +1,15 @@
 """Finds the modules of a project and reads their outlines, each once; those of files that did not change come from .lab/analysis.
 
-A project's modules are those in its own folder, and the lab's wherever that is installed.
+A project's modules are those in its own folder, the lab's wherever that is installed, and any other code of the user's own: what is
+installed to be edited, or lies in a folder of PYTHONPATH.  Libraries, which come as distributions, count by name and version.
 """
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from hashlib import sha256
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from lab.keys import outline, params, refusals, scopes, statement_kinds, syntax, uses
@@ -38,6 +41,11 @@ class Sources:
         """Return a module's file as people call it: nets/mlp.py."""
         found = self._find(module)
         return self._labels.get(module, "") if found is None else found[1]
+
+    def file(self, module: str) -> Path | None:
+        """Return where a module's file lies; None if it has none of its own."""
+        found = self._find(module)
+        return None if found is None or found[0].is_dir() else found[0]
 
     def bound(self, module: str) -> dict[str, list[int]]:
         """Return the names that a module's statements bind, with the statements' numbers."""
@@ -80,14 +88,22 @@ class Sources:
             return None
         stem = home.joinpath(top, *rest)
         for path, package in ((stem / "__init__.py", True), (stem.with_name(f"{stem.name}.py"), False), (stem, True)):
-            if path.exists() and (path.suffix == ".py" or path.is_dir()):
+            if path.is_dir() if path == stem else path.is_file():
                 return path, path.relative_to(home).as_posix(), package
         return None
 
     def _home(self, top: str) -> Path | None:
-        if (self.root / f"{top}.py").is_file() or (self.root / top).is_dir():
-            return self.root
-        return _LAB.parent if top == "lab" else None
+        """Return the folder in which a package or module lies, by its first name; None if it is no code of the user's own."""
+        if top == "lab":
+            return _LAB.parent
+        if top in sys.builtin_module_names or not top.isidentifier():
+            return None
+        if (self.root / f"{top}.py").is_file() or (self.root / top / "__init__.py").is_file():
+            return self.root  # Python looks here first: this shadows a library of the same name
+        home = None if top in sys.stdlib_module_names else _editable(top)
+        if home and _is_library(home):
+            return None
+        return self.root if (self.root / top).is_dir() else home  # a folder without __init__.py shadows no library
 
     def _read(self, module: str) -> Outline | None:
         found = self._find(module)
@@ -101,11 +117,32 @@ class Sources:
     def _cached(self, module: str, content: bytes, file: str, package: bool) -> Outline:
         def make() -> bytes:
             text = content.decode("utf-8", "replace")
-            found = outline.read(text.replace("\r\n", "\n"), file, module, package)
+            found = outline.read_outline(text.replace("\r\n", "\n"), file, module, package)
             return dumps(vars(found) | {"units": [unit.packed() for unit in found.units]}).encode()
 
         made_of = [_rules(), file, sha256(content).hexdigest()]
         return _made(loads(cached(self.root / ".lab" / "analysis" / module, made_of, make)))
+
+
+@cache
+def _editable(top: str) -> Path | None:
+    """Return the folder in which Python would find a package or module, library or not; nothing is imported."""
+    for finder in [PathFinder, *(finder for finder in sys.meta_path if "editable" in repr(finder).lower())]:
+        try:
+            spec = finder.find_spec(top, None)  # type: ignore[attr-defined]
+        except (ImportError, AttributeError, ValueError):
+            continue
+        if spec and spec.submodule_search_locations:
+            return Path(next(iter(spec.submodule_search_locations))).parent
+        if spec and spec.origin and Path(spec.origin).is_file():
+            return Path(spec.origin).parent
+    return None
+
+
+@cache
+def _is_library(home: Path) -> bool:
+    """Say whether what lies in a folder is installed there, with its name and version."""
+    return bool({"site-packages", "dist-packages"} & set(home.parts)) or any(home.glob("*.dist-info"))
 
 
 def _made(found: dict[str, object]) -> Outline:

@@ -1,12 +1,51 @@
-"""What kind of statement stands at the top level of a module: what can change later, and what is done for its effect."""
+"""What kind of statement stands at the top level of a module: a definition, a plain constant, or something done for its effect."""
 
 from __future__ import annotations
 
 import ast
 
-DEF, CLASS, FROZEN, VARIABLE, LOOSE = "def", "class", "frozen", "variable", "loose"
-_IMMUTABLE = {"TypeVar", "ParamSpec", "NewType", "Path", "float", "int", "str", "bytes", "frozenset", "range"}
+from lab.keys.scopes import BUILTINS
+
+DEF, CLASS, CONSTANT, LOOSE = "def", "class", "constant", "loose"
 LONGEST = 60  # characters of a constant that `lab why` shows
+_ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
+# Functions that make a value and change nothing, by full name; a dot at the end stands for all that a module has.
+_HARMLESS = {
+    *(
+        "math.",
+        "cmath.",
+        "operator.",
+        "typing.",
+        "fractions.",
+        "decimal.",
+        "dataclasses.",
+        "lab.claims.",
+        "lab.estimate.",
+    ),
+    *(f"functools.{name}" for name in ("cache", "lru_cache", "wraps", "partial", "cached_property", "total_ordering")),
+    *("functools.singledispatch", "contextlib.contextmanager", "abc.abstractmethod", "enum.unique", "enum.auto"),
+    *(f"collections.{name}" for name in ("namedtuple", "defaultdict", "OrderedDict", "Counter", "deque")),
+    *("pathlib.Path", "pathlib.PurePath", "re.compile", "types.MappingProxyType", "types.SimpleNamespace"),
+    *(f"numpy.{name}" for name in ("array", "asarray", "arange", "linspace", "logspace", "geomspace", "zeros", "ones")),
+    *(f"numpy.{name}" for name in ("sqrt", "exp", "log", "finfo", "iinfo", "float32", "float64", "int64", "dtype")),
+    *(f"torch.{name}" for name in ("tensor", "arange", "linspace", "finfo", "device", "no_grad", "inference_mode")),
+}
+_TYPES = {
+    "NDArray",
+    "Annotated",
+    "Callable",
+    "Generic",
+    "Iterable",
+    "Iterator",
+    "Literal",
+    "Mapping",
+    "Optional",
+    "Sequence",
+    "Union",
+}
+_TYPES |= {"tuple", "list", "dict", "set", "frozenset", "type"}  # with what they are of, in brackets
+_WITH_EFFECT = {"exec", "eval", "compile", "__import__", "open", "input", "print", "next", "setattr", "delattr", "vars"}
+_WITH_EFFECT |= {"globals", "locals", "map", "filter", "sorted", "min", "max", "sum", "breakpoint", "super", "iter"}
 
 
 def hooks(node: ast.ClassDef) -> bool:
@@ -24,26 +63,51 @@ def kind(node: ast.stmt) -> tuple[str, str]:
         return DEF, ""
     if isinstance(node, ast.ClassDef):
         return CLASS, ""
-    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-        return VARIABLE, ""
-    if isinstance(node, ast.Assign | ast.AnnAssign):
+    if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         names = [item for target in targets for item in (target.elts if isinstance(target, ast.Tuple) else [target])]
-        if all(isinstance(name, ast.Name) for name in names) and node.value is not None:
-            return (FROZEN if _frozen(node.value) else VARIABLE), _shown(node.value)
-    return (FROZEN, "") if type(node).__name__ == "TypeAlias" else (LOOSE, "")
+        if all(isinstance(name, ast.Name) for name in names) and _plain(node.value):
+            return CONSTANT, _shown(node.value)
+    return (CONSTANT, "") if type(node).__name__ == "TypeAlias" else (LOOSE, "")
 
 
-def _frozen(node: ast.expr) -> bool:
-    if isinstance(node, ast.Tuple):
-        return all(map(_frozen, node.elts))
+def inert(node: ast.ClassDef) -> bool:
+    """Say whether making an instance of a class runs no code of its own."""
+    methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+    return not methods & {"__init__", "__new__", "__post_init__", "__call__"} and not node.keywords and not hooks(node)
+
+
+def harmless(name: str) -> bool:
+    """Say whether a function, by its full name, makes a value and changes nothing."""
+    if "." in name:
+        return name in _HARMLESS or any(name.startswith(module) for module in _HARMLESS if module.endswith("."))
+    return name in BUILTINS and name not in _WITH_EFFECT
+
+
+def _plain(node: ast.expr | None) -> bool:
+    """Say whether an expression does nothing but make a value, but for what it calls."""
     if isinstance(node, ast.BinOp):
-        return _frozen(node.left) and _frozen(node.right)
-    if isinstance(node, ast.UnaryOp | ast.Attribute):
-        return _frozen(node.operand if isinstance(node, ast.UnaryOp) else node.value)
+        return isinstance(node.op, _ARITHMETIC) and _plain(node.left) and _plain(node.right)
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        return all(map(_plain, node.elts))
+    if isinstance(node, ast.Dict):
+        return all(key is None or _plain(key) for key in node.keys) and all(map(_plain, node.values))
+    if isinstance(node, ast.Subscript):
+        return _is_type(node.value)
+    if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("TypeVar", "NewType", "ParamSpec"):
+        return True
     if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Name) and node.func.id in _IMMUTABLE
-    return isinstance(node, ast.Constant | ast.Lambda)
+        return _plain(node.func) and all(map(_plain, [*node.args, *(keyword.value for keyword in node.keywords)]))
+    if isinstance(node, ast.UnaryOp | ast.Attribute | ast.Starred | ast.FormattedValue):
+        return _plain(node.operand if isinstance(node, ast.UnaryOp) else node.value)
+    if isinstance(node, ast.JoinedStr):
+        return all(map(_plain, node.values))
+    return isinstance(node, ast.Constant | ast.Lambda | ast.Name)
+
+
+def _is_type(node: ast.expr) -> bool:
+    """Say whether `node[...]` is a type: NDArray[np.float64], tuple[int, ...]."""
+    return ast.unparse(node).rpartition(".")[2] in _TYPES
 
 
 def _shown(node: ast.expr) -> str:
@@ -51,7 +115,7 @@ def _shown(node: ast.expr) -> str:
     try:
         ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        if not _frozen(node):
+        if any(isinstance(inner, ast.Name | ast.Call) for inner in ast.walk(node)):
             return ""
     text = ast.unparse(node)
     return text if len(text) <= LONGEST else ""

@@ -9,22 +9,23 @@ from lab.errors import LabError, NoResult
 from lab.keys import key as keys
 from lab.keys.canonical_json import unpack
 from lab.keys.experiments import Experiment
-from lab.keys.key_diff import changes
+from lab.keys.key_diff import changes, is_fresh
 from lab.results import store
 from lab.results.codec import PARAMS, decode
+from press import reads
 
 R = TypeVar("R")
 
 
 def fresh(wanted: keys.Key, root: Path) -> store.Stored:
     """Return the stored result with this key.  Raises NoResult: what is wanted, what there is, what to type."""
-    place = store.folder(root, wanted.experiment, wanted.key, wanted.book)
+    present = reads.Present(root)
     try:
-        there = store.read_result(place, root)
+        place, there = store.find(root, wanted, present)
     except NoResult as error:
         raise NoResult(_message(wanted, str(error))) from None
-    if there.key != wanted.key:
-        reasons = changes(there, wanted)
+    if not is_fresh(there, wanted, present):
+        reasons = changes(there, wanted, present)
         shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
         has = f"{store.shown(place, root)} has key {there.key[:12]} of {there.provenance['date'][:10]}"
         raise NoResult(_message(wanted, f"{has}; since then: {shown}"))

@@ -49,6 +49,14 @@ class Shared:
         except FileNotFoundError as error:  # no folder can be made there
             raise self._unusable(error) from None
 
+    def siblings(self) -> list[Shared]:
+        """Return the results beside it that have the same key and read something else."""
+        try:
+            found: list[str] = self._try(lambda fs, path: [fs.unstrip_protocol(name) for name in fs.glob(f"{path}+*")])
+        except FileNotFoundError:
+            return []
+        return [Shared(url if "://" in self.url else url.removeprefix("file://")) for url in sorted(found)]
+
     def check(self) -> None:
         """Raise LabError if nothing can be written there, before hours are spent on what should be."""
         self.write({".writable": b""})

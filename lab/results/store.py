@@ -2,6 +2,7 @@
 
     results/<experiment>/                    the book's, committed
     .lab/cache/<experiment>/<key>/           any other setting's; or in a team's cache (lab.results.shared_cache)
+    .lab/cache/<experiment>/<key>+<reads>/   the same with other contents of the files that it read
 
 A folder is written aside, synced, and renamed into place; the one it replaces waits in .lab/previous until that is done
 and is read from there if it never was.  result.json holds a checksum of itself and of every CSV.  What does not check out
@@ -23,10 +24,12 @@ from typing import Any
 
 from lab.errors import Missing, NoResult, OtherFormat
 from lab.keys.canonical_json import digest, dumps, loads
+from lab.keys.key import Key
+from lab.keys.key_diff import is_fresh
 from lab.results.codec import Table
 from lab.results.shared_cache import Shared, shared
 from lab.results.write_errors import unwritten
-from press import swap, sync_folder
+from press import reads, swap, sync_folder
 
 FORMAT = 1  # raise it whenever what is written below changes its meaning
 FILE = "result.json"
@@ -43,7 +46,7 @@ class Stored:
     params: dict[str, Any]
     numbers: dict[str, Any]
     tables: dict[str, Table]
-    parts: dict[str, Any]  # what the key was made of, by name
+    parts: dict[str, Any]  # what the key was made of, by name, and "reads": what the run read
     provenance: dict[str, Any]  # date, seconds, machine, versions, commit
     checksum: str = ""
 
@@ -58,6 +61,49 @@ def folder(root: Path, name: str, key: str, book: bool) -> Path | Shared:
 def local(root: Path, name: str, key: str) -> Path:
     """Return where this project alone keeps a result."""
     return root / ".lab" / "cache" / name / key
+
+
+def find(root: Path, wanted: Key, present: reads.Present) -> tuple[Path | Shared, Stored]:
+    """Return where the result of a setting lies, and the result: the one whose reads are as they are now, if there is one.
+
+    Raises NoResult if there is none at all.
+    """
+    place = folder(root, wanted.experiment, wanted.key, wanted.book)
+    return (None if wanted.book else find_fresh(place, root, wanted, present)) or (place, read_result(place, root))
+
+
+def find_fresh(
+    place: Path | Shared, root: Path, wanted: Key, present: reads.Present
+) -> tuple[Path | Shared, Stored] | None:
+    """Return the result that is fresh, of those that lie at a place and beside it under the same key."""
+    for inner in _beside(place):
+        with suppress(NoResult):
+            there = read_result(inner, root)
+            if is_fresh(there, wanted, present):
+                return inner, there
+    return None
+
+
+def place_for(place: Path | Shared, root: Path, stored: Stored) -> Path | Shared:
+    """Return where a result goes, so that those with the same key and other reads stay."""
+    recorded = stored.parts.get("reads")
+    for inner in _beside(place):
+        try:
+            if read_result(inner, root).parts.get("reads") == recorded:
+                return inner
+        except NoResult:
+            return inner
+    return _sibling(place, f"+{digest(recorded)[:8]}")
+
+
+def _beside(place: Path | Shared) -> list[Path | Shared]:
+    if isinstance(place, Shared):
+        return [place, *place.siblings()]
+    return [place, *sorted(place.parent.glob(f"{place.name}+*"))]
+
+
+def _sibling(place: Path | Shared, ending: str) -> Path | Shared:
+    return Shared(place.url + ending) if isinstance(place, Shared) else place.with_name(place.name + ending)
 
 
 def read_result(place: Path | Shared, root: Path) -> Stored:

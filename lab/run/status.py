@@ -14,11 +14,11 @@ from lab.keys import key
 from lab.keys.call_graph import Reach
 from lab.keys.canonical_json import dumps, loads
 from lab.keys.experiments import names, source
-from lab.keys.key_diff import changes
+from lab.keys.key_diff import changes, is_fresh, moved
 from lab.results import store
 from lab.results.lock import is_held
 from lab.results.store import Stored
-from press import write_whole
+from press import reads, write_whole
 
 
 class State(Enum):
@@ -48,12 +48,13 @@ class Status:
         return self.state is State.FRESH
 
 
-def status_of(name: str, root: Path, look: Reach | None = None) -> Status:
+def status_of(name: str, root: Path, look: Reach | None = None, present: reads.Present | None = None) -> Status:
     """Return where an experiment's result stands.  Raises LabError for an unknown experiment only.
 
-    `look` is one look at the project's code, shared by many experiments.
+    `look` is one look at the project's code, shared by many experiments, and `present` one at what their runs read.
     """
     source(name, root)
+    present = present or reads.Present(root)
     place = root / "results" / name
     try:
         wanted = key.compute(name, root, look=look)
@@ -63,8 +64,10 @@ def status_of(name: str, root: Path, look: Reach | None = None) -> Status:
     state, why = State.FRESH, list[str]()
     try:
         there = store.read_result(place, root)
-        if there.key != wanted.key:
-            state, why = State.STALE, changes(there, wanted)
+        if is_fresh(there, wanted, present):
+            why = moved(there.parts, wanted.parts)
+        else:
+            state, why = State.STALE, changes(there, wanted, present)
     except Missing:
         state = State.MISSING
     except OtherFormat as age:
@@ -81,8 +84,8 @@ def status_of(name: str, root: Path, look: Reach | None = None) -> Status:
 
 def every_status(root: Path, chosen: Sequence[str] = ()) -> list[Status]:
     """Return where the results of all experiments stand, in alphabetical order, or of those chosen."""
-    look = Reach(root)
-    return [status_of(name, root, look) for name in chosen or names(root)]
+    look, present = Reach(root), reads.Present(root)
+    return [status_of(name, root, look, present) for name in chosen or names(root)]
 
 
 def note_failure(name: str, root: Path, error: str) -> None:

@@ -19,6 +19,7 @@ from lab.results.codec import Table
 from lab.results.reading import as_result
 from lab.workers import arithmetic
 from lab.workers.worker import verify_folder
+from press import reads
 
 ROUNDING = 1e-6  # relative; an interval without width still allows this much, which no digit printed in the book shows
 
@@ -142,7 +143,7 @@ def compare(name: str, root: Path) -> Comparison:
         tuple(pairs),
         {what: far for what, far in differences.items() if what not in measured},
         {what: far for what, far in differences.items() if what in measured},
-        tuple(changes(theirs, key.compute(name, root))),
+        tuple(changes(theirs, key.compute(name, root), reads.Present(root))),
         theirs,
         ours,
     )

@@ -16,6 +16,13 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """The environment of whoever started it: a worker's own has little, and code that asks for more is told from here."""
+
+    variables: dict[str, str]
+
+
+@dataclass(frozen=True)
 class ComputeResult:
     """Compute a result and publish it, unless it is there."""
 
@@ -73,6 +80,7 @@ class TaskResult:
     seconds: float
     machine: str
     arithmetic: dict[str, Any]  # what decides the last bits there
+    reads: dict[str, dict[str, str | None]]  # all that the helper has read since it started (press.execute.reads)
 
 
 @dataclass(frozen=True)
@@ -170,7 +178,8 @@ class Ended:
 
 
 Message = (
-    ComputeResult
+    Surroundings
+    | ComputeResult
     | HelpOut
     | MakeKeys
     | HandOut

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import device, progress, tasks
-from lab.errors import LabError
+from lab.errors import LabError, Refused
 from lab.keys import experiments, key
 from lab.pickling import pickled, unpickled
 from lab.results import codec
@@ -34,6 +34,7 @@ from lab.workers.messages import (
     TaskResult,
     Tell,
 )
+from press import reads, recorder
 
 EVERY = 0.1  # seconds between two reports of progress
 PATIENCE = 60.0  # seconds after which a helper that is asked for nothing ends
@@ -69,6 +70,7 @@ class TaskRunner:
                     found[number] = message.result
                     self.cost += message.seconds
                     self.machines.add(message.machine)
+                    take_in(message.reads)
                     if message.arithmetic not in self.arithmetic:
                         self.arithmetic.append(message.arithmetic)
                 case TaskFailed():
@@ -88,7 +90,8 @@ def help_out(job: HelpOut, root: Path, tell: Tell, inbox: queue.Queue[Message]) 
             f"type again: lab run {job.experiment}"
         )
     prepare(wanted)
-    here = provenance.machine()
+    here, recording = provenance.machine(), recorder.active()
+    assert recording
     tell(Ready())
     while True:
         try:
@@ -97,21 +100,48 @@ def help_out(job: HelpOut, root: Path, tell: Tell, inbox: queue.Queue[Message]) 
             return
         assert isinstance(order, TaskOrder)
         try:
+            recording.running = True
             result, seconds = timed_task(order, tell)
+            check_reads()
         except Exception as error:
             tell(_failed_task(order.batch, error))
         else:
-            tell(TaskResult(order.batch, order.number, result, seconds, here, arithmetic.here()))
+            # All that was read since it started: what a cache in the code keeps is read once.
+            tell(TaskResult(order.batch, order.number, result, seconds, here, arithmetic.here(), recording.record))
+
+
+def take_in(record: reads.Record) -> None:
+    """Add what another process of this run has read.  Raises LabError where the two have read different things."""
+    recording = recorder.active()
+    assert recording
+    if differ := reads.merge(recording.record, record):
+        said = f"two processes of this run have read different things: {', '.join(differ)}"
+        raise LabError(f"{said}; its result was not kept")
+
+
+def check_reads() -> None:
+    """Raise Refused for what was read and cannot be recorded, LabError for what has changed since it was read."""
+    recording = recorder.active()
+    assert recording
+    recording.running = False
+    if recording.refused:
+        raise Refused(recording.refused)
+    if changed := recording.settle():
+        raise LabError(f"the code or data changed while it ran ({', '.join(changed)}); its result was not kept")
 
 
 def prepare(wanted: key.Key) -> None:
-    """Make this process compute as all do: one thread, deterministic algorithms."""
+    """Make this process compute as all do: one thread, deterministic algorithms, and a record of what it reads."""
+    recording = recorder.active()
+    assert recording
+    recording.strict, recording.running = wanted.book, True
     if "torch" in wanted.parts["versions"]:
         import torch
 
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
         device.check_device()
+    recorder.refuse_unseen()
 
 
 def whole(setting: tuple[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, codec.Table]]:
@@ -151,7 +181,10 @@ def reports(tell: Tell, batch: int = 0, number: int | None = None) -> Iterator[N
 
 def failure(error: Exception) -> Failed:
     """Say what went wrong, with the traceback from the experiment on, through the task that raised it."""
-    if isinstance(error, LabError) or type(error).__module__.partition(".")[0] in ("experiments", "nets"):
+    if isinstance(error, LabError | recorder.Unrecordable) or type(error).__module__.partition(".")[0] in (
+        "experiments",
+        "nets",
+    ):
         return Failed(str(error))  # the project's own say all there is
     trace = _not_ours(traceback.format_exception(error))
     trace[-1:-1] = getattr(error, "frames", [])

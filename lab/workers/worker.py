@@ -11,7 +11,8 @@ import queue
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from filelock import Timeout
 
 from lab import tasks
-from lab.errors import LabError, NoResult
+from lab.errors import LabError, NoResult, Refused
 from lab.keys import key
 from lab.results import registration, store, write_errors
 from lab.results.lock import lock_of
@@ -33,16 +34,19 @@ from lab.workers.messages import (
     MakeKeys,
     Message,
     Started,
+    Surroundings,
     Tell,
     Waiting,
     from_line,
     to_line,
 )
+from press import reads, recorder
 
 
 def main() -> None:
     """Do one job in the project that is the working directory."""
-    job = from_line(sys.stdin.readline())
+    around, job = from_line(sys.stdin.readline()), from_line(sys.stdin.readline())
+    assert isinstance(around, Surroundings)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what an experiment prints goes to stderr, messages alone to stdout
     inbox: queue.Queue[Message] = queue.Queue()
@@ -53,6 +57,7 @@ def main() -> None:
         answers.flush()
 
     root = Path.cwd()
+    recorder.start(root, around.variables)
     try:
         match job:
             case ComputeResult():
@@ -88,14 +93,9 @@ def publish(job: ComputeResult, root: Path, tell: Tell, inbox: queue.Queue[Messa
     except Timeout:
         tell(Waiting())
         lock.acquire()
-    with lock:
+    with lock, _recording(root) as recording:
         lock.release()  # acquired twice by now; once is enough, and then it is free at the end
-        if not anyway and is_fresh(wanted, place, root):
-            tell(Done(0.0, computed=False))
-            return
-        if not anyway and (earlier := _earlier(wanted, root)):
-            _keep(place, wanted, root)
-            store.write_result(place, root, earlier)
+        if not anyway and _is_there(place, wanted, root, reads.Present(root, recording.variables())):
             tell(Done(0.0, computed=False))
             return
         if isinstance(place, Shared):
@@ -106,31 +106,51 @@ def publish(job: ComputeResult, root: Path, tell: Tell, inbox: queue.Queue[Messa
         try:
             stored = compute_result(wanted, root, tell, inbox, job.away)
         except Exception:
-            _refuse_changed(
-                wanted, root, job.changes
-            )  # half-saved code fails in ways of its own, which explain nothing
+            # Half-saved code fails in ways of its own, which explain nothing.
+            _refuse_changed(wanted, root, job.changes)
             raise
         _refuse_changed(wanted, root, job.changes)
         if not job.verify:
-            _keep(place, wanted, root)
-        store.write_result(place, root, stored)
+            _keep(place, stored, root)
+        beside = not (job.verify or wanted.book)
+        store.write_result(store.place_for(place, root, stored) if beside else place, root, stored)
         tell(Done(stored.provenance["seconds"], computed=True))
 
 
-def _earlier(wanted: key.Key, root: Path) -> store.Stored | None:
-    """Return the book's result as it was when this very key was last the book's: an edit was taken back."""
-    place = store.local(root, wanted.experiment, wanted.key)
-    return store.read_result(place, root) if wanted.book and is_fresh(wanted, place, root) else None
+@contextmanager
+def _recording(root: Path) -> Iterator[recorder.Recorder]:
+    """Have a record of what this process reads: the one that began with it, or one for now."""
+    if found := recorder.active():
+        yield found
+        return
+    try:
+        yield recorder.start(root)
+    finally:
+        recorder.stop()
 
 
-def _keep(place: Path | Shared, wanted: key.Key, root: Path) -> None:
+def _is_there(place: Path | Shared, wanted: key.Key, root: Path, present: reads.Present) -> bool:
+    """Say whether the wanted result is there; the book's may lie in the cache, since code or data are again as they were."""
+    if store.find_fresh(place, root, wanted, present):
+        return True
+    kept = store.local(root, wanted.experiment, wanted.key)
+    if not (wanted.book and (found := store.find_fresh(kept, root, wanted, present))):
+        return False
+    _keep(place, found[1], root)
+    store.write_result(place, root, found[1])
+    return True
+
+
+def _keep(place: Path | Shared, new: store.Stored, root: Path) -> None:
     """Put the book's result that is about to be replaced into the cache, where other settings' results are."""
+    if place != root / "results" / new.experiment:
+        return
     with suppress(NoResult):
         there = store.read_result(place, root)
-        if wanted.book and there.key != wanted.key:
-            kept = store.local(root, wanted.experiment, there.key)
+        if (there.key, there.parts.get("reads")) != (new.key, new.parts.get("reads")):
+            kept = store.local(root, new.experiment, there.key)
             with suppress(Timeout), lock_of(kept, root).acquire(timeout=0):
-                store.write_result(kept, root, there)
+                store.write_result(store.place_for(kept, root, there), root, there)
 
 
 def _refuse_changed(wanted: key.Key, root: Path, changes: dict[str, str]) -> None:
@@ -163,8 +183,13 @@ def compute_result(
             task_runner.prepare(wanted)
             with task_runner.reports(tell):
                 numbers, tables = task_runner.whole((wanted.experiment, wanted.values))
+    except recorder.Unrecordable as error:
+        raise Refused(str(error)) from None
     finally:
         tasks.through(None)
+    task_runner.check_reads()
+    recording = recorder.active()
+    assert recording
     mine = [] if waited else [arithmetic.here()]
     made = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -181,15 +206,8 @@ def compute_result(
             print(f"the rules of {', '.join(left)} are not registered; {hint}", file=sys.stderr)
         if registered := registration.for_result(wanted.experiment, root):
             made["registered"] = registered
-    return store.Stored(wanted.experiment, wanted.key, wanted.packed, numbers, tables, wanted.parts, made)
-
-
-def is_fresh(wanted: key.Key, place: Path | Shared, root: Path) -> bool:
-    """Say whether the result at `place` is the wanted one, undamaged."""
-    try:
-        return store.read_result(place, root).key == wanted.key
-    except NoResult:
-        return False
+    parts = wanted.parts | {"reads": {kind: dict(sorted(found.items())) for kind, found in recording.record.items()}}
+    return store.Stored(wanted.experiment, wanted.key, wanted.packed, numbers, tables, parts, made)
 
 
 def verify_folder(root: Path, name: str) -> Path:

@@ -10,9 +10,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from lab.workers.messages import Message, from_line, to_line
+from lab.workers.messages import Message, Surroundings, from_line, to_line
 
-ONE_THREAD = dict.fromkeys(
+# All that a worker's environment has, so that libraries, many of which look there in C, find the same everywhere: what the system and
+# the lab need to work at all, and what is fixed.  What an experiment itself asks for is recorded (press.execute.recorder).
+KEPT = (
+    *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "XDG_CACHE_HOME", "VIRTUAL_ENV"),
+    *("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "PYTHONDONTWRITEBYTECODE"),
+)
+FIXED = {
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "PYTHONUNBUFFERED": "1",  # what it prints is there when it is killed
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+}
+FIXED |= dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 
@@ -25,6 +39,7 @@ class WorkerProcess:
         self._process = _start(root)
         self.pid = self._process.pid
         self._said: list[str] = []
+        self.send(Surroundings(dict(os.environ)))
         self.send(first)
         self._threads = [
             threading.Thread(target=self._hear_errors, daemon=True),
@@ -82,13 +97,19 @@ def ended(code: int) -> str:
     return f"its process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
 
 
-def _start(root: Path) -> subprocess.Popen[str]:
+def environment(root: Path) -> dict[str, str]:
+    """Return all the variables that a worker in a project is started with."""
     here = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([str(root), here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("LAB_")}
+    return kept | FIXED | {"PYTHONPATH": path}
+
+
+def _start(root: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "lab.workers.worker"],
         cwd=root,
-        env=os.environ | ONE_THREAD | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
+        env=environment(root),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -13,6 +13,7 @@ from unittest import mock
 from lab.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
+LIBRARY = Path(__file__).parent / "site-packages"  # what tests let an experiment do that no experiment may
 
 SETTINGS = """\
 project:
@@ -230,7 +231,10 @@ class Project:
     def start(self, *typed: str, module: str = "lab", **options: object) -> subprocess.Popen[str]:
         """Start `lab ...` in the project; text pipes unless `options` for Popen say otherwise."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
-        variables = os.environ | {"PYTHONPATH": f"{self.root}{os.pathsep}{ROOT}", "PYTHONUNBUFFERED": "1"}
+        variables = os.environ | {
+            "PYTHONPATH": os.pathsep.join(map(str, (self.root, ROOT, LIBRARY))),
+            "PYTHONUNBUFFERED": "1",
+        }
         variables.pop("LAB_ROOT", None)
         command = [sys.executable, "-m", module, *typed]
         return subprocess.Popen(command, **({"cwd": self.root, "env": variables} | pipes | options))  # type: ignore[call-overload]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_project import ROOT, TABLES, Project
+from small_project import LIBRARY, ROOT, TABLES, Project
 from test_tasks import TASKS, _wait_for
 
 from lab.keys.key import Key, compute
@@ -46,7 +46,12 @@ class Dask:
         place.mkdir()
         with (place / "said").open("wb") as said:
             options = {"cwd": place, "stdout": said, "stderr": said, "start_new_session": True}
-            variables = {**os.environ, "PYTHONPATH": str(ROOT), "DASK_TEMPORARY_DIRECTORY": str(place), **variables}
+            variables = {
+                **os.environ,
+                "PYTHONPATH": f"{ROOT}{os.pathsep}{LIBRARY}",
+                "DASK_TEMPORARY_DIRECTORY": str(place),
+                **variables,
+            }
             started = subprocess.Popen([sys.executable, "-m", module, *typed], env=variables, **options)  # type: ignore[call-overload]
         self.processes.append(started)
         return started
@@ -90,10 +95,10 @@ def test_results_are_those_of_this_machine_to_the_last_bit(dask: Dask, walks: Pr
 
 
 def test_a_worker_killed_in_the_middle_costs_only_its_task(dask: Dask, walks: Project) -> None:
-    marks = walks.root / "marks"
-    marks.mkdir()
-    marked = '    os.mkdir(f"{params.die}/{seed}-{os.getpid()}")\n    end = time'
-    walks.edit("experiments/walks.py", "    end = time", marked)
+    marks = walks.root / ".lab/marks"
+    marks.mkdir(parents=True)
+    marked = '    machine.make(f"{params.die}/{seed}-{machine.pid()}")\n    end = machine'
+    walks.edit("experiments/walks.py", "    end = machine", marked)
     walks.edit("experiments/walks.py", "    if params.die and", "    if False and")
     doomed = dask.worker()
     _wait_for(lambda: b"Registered to" in (dask.folder / "3/said").read_bytes())
@@ -134,7 +139,11 @@ def test_where_the_last_worker_dies_the_run_says_that_it_waits_for_another(walks
 
         _wait_for(lambda: not _helpers(worker.pid))
         terminal, end = pty.openpty()
-        wide = os.environ | {"COLUMNS": "200", "TERM": "xterm", "PYTHONPATH": f"{walks.root}{os.pathsep}{ROOT}"}
+        wide = os.environ | {
+            "COLUMNS": "200",
+            "TERM": "xterm",
+            "PYTHONPATH": f"{walks.root}{os.pathsep}{ROOT}{os.pathsep}{LIBRARY}",
+        }
         running = walks.start(*typed, "rest=60", stdout=end, stderr=end, env=wide)
         os.close(end)
         shown = b""
@@ -209,7 +218,7 @@ def test_a_worker_with_other_versions_stops_the_run_before_it_begins(walks: Proj
         for number, (other, line) in enumerate(
             {"numpy": r"numpy: \d[\d.]+ → 0\.9", "python": r"Python: 3\.\d+ → 3\.99"}.items(), 1
         ):
-            worker = cluster.worker(PYTHONPATH=f"{tmp_path / other}{os.pathsep}{ROOT}")
+            worker = cluster.worker(PYTHONPATH=f"{tmp_path / other}{os.pathsep}{ROOT}{os.pathsep}{LIBRARY}")
             _wait_for(lambda: b"Registered to" in (tmp_path / f"own/{number}/said").read_bytes())  # noqa: B023
             said = walks.shell("run", "walks", "--executor", "dask", "--address", cluster.address, code=1)
             assert re.search(r"error: worker tcp://127\.0\.0\.1:\d+ would compute something else", said), said

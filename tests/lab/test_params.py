@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def known(source: str = SOURCE) -> dict[str, Field]:
-    return params.fields(ast.parse(source), "experiments/x.py")
+    return params.stated_fields(ast.parse(source), "experiments/x.py")
 
 
 def test_defaults_are_read_with_their_types() -> None:
@@ -125,11 +125,8 @@ def test_an_experiment_without_parameters_is_refused() -> None:
         known("x = 1")
 
 
-def test_data_files_count_by_content_and_a_missing_one_is_an_error(root: Path) -> None:
-    values = {"data": Path("data/names.txt"), "both": (Path("data/names.txt"), 3), "depth": 3}
-    before = params.data(values, root)
-    assert list(before) == ["data", "both: data/names.txt"]
-    (root / "data/names.txt").write_text("bob\n")
-    assert params.data(values, root) != before
-    with pytest.raises(LabError, match="parameter data: there is no data file data/none"):
-        params.data({"data": Path("data/none.txt")}, root)
+def test_a_data_file_that_is_not_there_is_an_error(root: Path) -> None:
+    params.check_paths({"data": Path("data/names.txt"), "both": (Path("data/names.txt"), 3), "depth": 3}, root)
+    for wrong in ({"data": Path("data/none.txt")}, {"data": (3, Path("data/none.txt"))}):
+        with pytest.raises(LabError, match="parameter data: there is no data file data/none"):
+            params.check_paths(wrong, root)

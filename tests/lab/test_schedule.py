@@ -106,8 +106,8 @@ def test_a_worker_dies_with_the_one_who_asked(project: Project) -> None:
 
 
 def test_a_worker_that_is_killed_is_a_failure_that_names_the_signal(project: Project) -> None:
-    project.edit("experiments/quick.py", "from random import Random", "import os\nfrom random import Random")
-    project.edit("experiments/quick.py", "    walks = []\n", "    walks = []\n    os.kill(os.getpid(), 9)\n")
+    project.edit("experiments/quick.py", "from random import Random", "import machine\nfrom random import Random")
+    project.edit("experiments/quick.py", "    walks = []\n", "    walks = []\n    machine.die()\n")
     said: list[Message] = []
     (outcome,) = run_jobs([Job("quick")], project.root, 1, lambda job, message: said.append(message))
     assert outcome.error == "its process ended with signal 9" and not outcome.computed

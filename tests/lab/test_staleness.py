@@ -10,6 +10,7 @@ from benchmarks.staleness.ours import OurBook, Ours
 from benchmarks.staleness.rows import HIT, ROWS, Row
 from benchmarks.staleness.trial import REFUSED, STALE, WASTED, Trial, try_out
 from lab.keys import key
+from lab.keys.canonical_json import digest
 
 OF_CHAPTERS = tuple(row for row in ROWS if row.also == "chapter")
 OF_RESULTS = tuple(row for row in ROWS if row.also != "chapter")
@@ -31,7 +32,8 @@ def test_every_change_that_bears_on_a_result_is_seen_and_no_other(results: Trial
     words = {row.what: results.act(row) for row in OF_RESULTS}
     assert results.wrong == {}, results.errors
     assert results.stale[0] == results.wasted[0] == 0
-    assert [what for what, word in words.items() if word == REFUSED] == ["dynamic import: what it brings changed"]
+    refused = [what for what, word in words.items() if word == REFUSED]
+    assert refused == ["environment variable changed", "dynamic import: what it brings changed"]
     assert "experiments/walk.py:" in results.errors["dynamic import: what it brings changed"]
 
 
@@ -48,7 +50,7 @@ def row_of(beginning: str) -> Row:
 
 def test_a_key_that_sees_no_code_is_caught(results: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mutant: what every other system does."""
-    monkeypatch.setattr("lab.keys.key_parts.code", lambda look, reached: ({}, {}))
+    monkeypatch.setattr("lab.keys.key_parts.form", lambda look, reached, start: "")
     results.system.restored()
     mutant = Trial(quick(Ours(results.system.home.with_name("blind"))))
     mutant.prepare()
@@ -57,9 +59,9 @@ def test_a_key_that_sees_no_code_is_caught(results: Trial, monkeypatch: pytest.M
 
 def test_a_key_that_sees_every_text_is_caught(results: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mutant: the bytes of each module instead of what it means."""
-    whole = lambda look, reached: ({name: (look.root_of(name)) for name in reached.modules}, {})  # noqa: E731
+    whole = lambda look, reached, start: digest([look.root_of(name) for name in reached.modules])  # noqa: E731
     monkeypatch.setattr(key.Reach, "root_of", lambda look, name: _text(look, name), raising=False)
-    monkeypatch.setattr("lab.keys.key_parts.code", whole)
+    monkeypatch.setattr("lab.keys.key_parts.form", whole)
     mutant = Trial(quick(Ours(results.system.home.with_name("bytes"))))
     mutant.prepare()
     assert mutant.act(row_of("comment in imported")) == WASTED

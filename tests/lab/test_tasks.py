@@ -38,12 +38,11 @@ Notes   None.
 
 from __future__ import annotations
 
-import os
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import machine
 import numpy as np
 import pandas as pd
 
@@ -76,43 +75,39 @@ CLAIMS: tuple[Claim, ...] = ()
 
 
 def run(params: Params) -> Result:
-    ends = np.stack(spread(partial(_walk, params, os.getpid()), range(params.walks), "walks"))
+    ends = np.stack(spread(partial(_walk, params, machine.pid()), range(params.walks), "walks"))
     again = spread(_double, ends.sum(1).tolist(), "doublings")
     return Result(float(sum(again)), pd.DataFrame(ends, columns=["x", "y"]))
 
 
 def _walk(params: Params, owner: int, seed: int) -> np.ndarray:
-    end = time.monotonic() + params.rest
+    end = machine.now() + params.rest
     for _ in track(range(params.steps), "steps"):
         pass
-    while time.monotonic() < end:
-        time.sleep(0.005)
+    while machine.now() < end:
+        machine.sleep(0.005)
     if params.meet:
         _meet(params.meet.removeprefix("at: "))
-    if params.die and (seed == 1 if params.die in ("raise", "always") else os.getpid() != owner):
+    if params.die and (seed == 1 if params.die in ("raise", "always") else machine.pid() != owner):
         _die(params.die)
     # Seen from its end: such an array is another one, to the bit, once it is summed in another order.
     return FACTOR * np.random.default_rng(seed).standard_normal((2, params.steps)).T[::-1].sum(0)
 
 
 def _meet(folder: str) -> None:
-    end = time.monotonic() + 120
-    if not os.path.exists(f"{folder}/{os.getpid()}"):
-        os.mkdir(f"{folder}/{os.getpid()}")
+    end = machine.now() + 120
+    if machine.make(f"{folder}/{machine.pid()}"):
         _sit_down(folder)
-    while not os.path.exists(f"{folder}/seat 2"):
-        if time.monotonic() > end:
+    while not machine.is_there(f"{folder}/seat 2"):
+        if machine.now() > end:
             raise TimeoutError("nobody came in two minutes")
-        time.sleep(0.005)
+        machine.sleep(0.005)
 
 
 def _sit_down(folder: str) -> None:
     for seat in range(9):
-        try:
-            os.mkdir(f"{folder}/seat {seat}")
-        except FileExistsError:
-            continue
-        return
+        if machine.make(f"{folder}/seat {seat}"):
+            return
 
 
 def _double(value: float) -> float:
@@ -122,12 +117,8 @@ def _double(value: float) -> float:
 def _die(how: str) -> None:
     if how == "raise":
         raise FloatingPointError("there is no second walk")
-    if how != "always":
-        try:
-            os.mkdir(how.removeprefix("once: "))  # not the name of a folder alone, which would be data
-        except FileExistsError:
-            return
-    os.kill(os.getpid(), 9)
+    if how == "always" or machine.make(how.removeprefix("once: ")):
+        machine.die()
 '''
 
 
@@ -225,7 +216,7 @@ def _assert_independent(module: Any) -> None:
 
 
 def test_results_are_the_same_bits_for_any_number_of_workers(walks: Project) -> None:
-    walks.edit("experiments/walks.py", "    end = time", "    print('by', os.getpid())\n    end = time")
+    walks.edit("experiments/walks.py", "    end = machine", "    print('by', machine.pid())\n    end = machine")
     found, helped = [], []
     for workers in (1, 2, 3):
         job = Job("walks", {"meet": _meeting(walks, workers), "walks": "14"}, force=True)
@@ -240,7 +231,7 @@ def test_results_are_the_same_bits_for_any_number_of_workers(walks: Project) -> 
 
 
 def test_helpers_take_what_one_process_leaves_and_no_more_compute_than_are_allowed(walks: Project) -> None:
-    walks.edit("experiments/walks.py", "    end = time", "    print('by', os.getpid())\n    end = time")
+    walks.edit("experiments/walks.py", "    end = machine", "    print('by', machine.pid())\n    end = machine")
     walks.write("experiments/others.py", (walks.root / "experiments/walks.py").read_text())
     jobs = [Job("walks", {"meet": _meeting(walks, 2), "walks": "30"}), Job("others", {"rest": "0.3", "walks": "2"})]
     most, at = 0, set[int]()
@@ -277,9 +268,9 @@ def test_an_error_in_a_task_reads_as_if_it_had_happened_in_the_experiment(worker
 
 
 def test_a_helper_that_is_killed_costs_its_task_which_is_computed_again(walks: Project) -> None:
-    changes = {"die": f"once: {walks.root / 'died'}", "meet": _meeting(walks, 2), "walks": "12"}
+    changes = {"die": f"once: {walks.root / '.lab/died'}", "meet": _meeting(walks, 2), "walks": "12"}
     (outcome,) = run_jobs([Job("walks", changes)], walks.root, 3)
-    assert (walks.root / "died").exists()
+    assert (walks.root / ".lab/died").exists()
     assert outcome.computed and not outcome.error, outcome
 
 
@@ -327,9 +318,9 @@ def test_progress_adds_up_over_tasks() -> None:
 
 def _meeting(walks: Project, processes: int) -> str:
     """Return what makes that many processes wait for each other: the other seats are taken."""
-    folder = walks.root / ".meeting"
+    folder = walks.root / ".lab/meeting"  # no input, as all that lies there
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for number in range(3 - processes):
         (folder / f"seat {number}").mkdir()
     return f"at: {folder}"

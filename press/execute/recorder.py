@@ -1,0 +1,505 @@
+"""Records what this process reads of a project, as it happens: files, folders, files looked for in vain, environment variables.
+
+Python tells of every file that is opened and folder that is listed (sys.addaudithook); os.stat, os.lstat and os.access are
+wrapped, since it does not tell of those.  Who asks decides whether it counts: the first on the stack that is not Python's own
+library.  What is imported is code, and followed elsewhere; what the lab and press do is no part of it.
+
+What cannot be recorded is refused while it happens: children, libraries loaded by hand, the network; and with `strict` also files
+outside the project and variables that are set.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from press.execute import reads
+from press.execute.reads import FOUND, LISTED, READ, VARIABLES
+
+Sink = Callable[[str, str, "str | None"], None]
+PROJECT, LIBRARY, MACHINERY, PASS = (
+    "project",
+    "library",
+    "machinery",
+    "",
+)  # whose code it is; the last: whoever called it
+_HERE = Path(__file__).resolve().parents[2]  # where lab and press are
+_STDLIB = [os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
+_LIBRARIES = [*{os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix)}, "/usr"]
+_SYSTEM = ["/etc", "/proc", "/sys", "/dev", "/lib", "/lib64", "/run", "/var/lib", "/opt/cuda"]  # what libraries look at
+_CACHES = ("~/.cache", "~/.config", "~/.local", "~/.triton", "~/.matplotlib", "~/.ipython", "~/.jupyter", "~/Library")
+# Parts of Python that read code and what is installed on their own account; of other files they read for whoever called them.
+_IMPORTERS = (
+    "importlib/_bootstrap",
+    "importlib/metadata",
+    "importlib/util",
+    "importlib/_abc",
+    "zipimport",
+    "linecache",
+    "tokenize",
+    "inspect",
+    "<frozen importlib",
+    "<frozen zipimport",
+)
+_CODE = (
+    ".py",
+    ".pyc",
+    ".pyi",
+    ".so",
+    ".pyd",
+    ".dylib",
+    "METADATA",
+    "PKG-INFO",
+    "RECORD",
+    "top_level.txt",
+    "INSTALLER",
+    "entry_points.txt",
+    "direct_url.json",
+    ".dist-info",
+    ".egg-info",
+    ".pth",
+    ".egg-link",
+)
+# Libraries that may start programs or load machine code: they compile, or look for fonts.
+_MAKERS = (
+    "torch._inductor",
+    "torch._dynamo",
+    "torch.utils._triton",
+    "triton",
+    "matplotlib.font_manager",
+    "lab.",
+    "press.",
+)
+_REFUSED = {
+    "subprocess.Popen": "what another program reads is not seen",
+    "os.system": "what another program reads is not seen",
+    "os.posix_spawn": "what another program reads is not seen",
+    "os.exec": "what another program reads is not seen",
+    "os.fork": "what a child of its own reads is not seen: cut the work up with lab.tasks instead",
+    "os.forkpty": "what a child of its own reads is not seen: cut the work up with lab.tasks instead",
+    "ctypes.dlopen": "what machine code reads is not seen: lab.compiled makes it from a source that counts",
+    "socket.connect": "what comes over the network is not seen: keep the data in a file of the project",
+    "socket.getaddrinfo": "what comes over the network is not seen: keep the data in a file of the project",
+    "os.urandom": "no two runs get the same: make a seed a parameter",
+}
+# Readers in C++, of which Python does not tell.
+_UNSEEN = {
+    "torch": ("from_file", "jit.load", "UntypedStorage.from_file", "ops.load_library", "classes.load_library"),
+    "pandas": ("read_parquet", "read_feather", "read_orc", "read_hdf"),
+}
+
+
+class Unrecordable(Exception):
+    """Something was read, or about to be, that cannot be part of a record."""
+
+
+class Recorder:
+    """One record in the making."""
+
+    def __init__(self, root: Path, around: Mapping[str, str] | None = None, sink: Sink | None = None) -> None:
+        """`around` are the variables that code may ask for, where this process was started with a few of them only."""
+        self.root = root.resolve()
+        self._roots = {os.path.abspath(root), str(self.root)}
+        self.around = around
+        self.strict = False
+        self.running = False  # whether the project's code is at work, perhaps in threads of libraries
+        self.refused = ""  # the first thing; code may have caught the error
+        self.record = reads.empty()
+        self._sink = sink
+        self._own: set[str] = set()  # what the process itself wrote: files and folders, by full path
+        self._set: set[str] = set()  # variables that it set
+
+    def variables(self) -> Mapping[str, str]:
+        """Return the variables as code sees them."""
+        return os.environ if self.around is None else self.around
+
+    def settle(self) -> list[str]:
+        """Return what is no longer as it was read; what the process itself has changed since then counts as it is now, too."""
+        with _quietly():
+            now = reads.Present(self.root, self.variables())
+            changed = []
+            for kind, entries in self.record.items():
+                for name, then in entries.items():
+                    state = now.state(kind, name) if kind != VARIABLES else then
+                    if state == then:
+                        continue
+                    path = os.path.normpath(self.root / name)
+                    if self._is_own(path) or (
+                        kind == LISTED and any(os.path.dirname(own) == path for own in self._own)
+                    ):
+                        entries[name] = f"{then}{reads.EITHER}{state}"
+                    else:
+                        changed.append(f"{reads.NOUNS[kind]} {name}")
+            return changed
+
+    def add(self, kind: str, name: str, state: str | None) -> None:
+        """Note something that was read, as it was the first time."""
+        if name not in self.record[kind]:
+            self.record[kind][name] = state
+            if self._sink:
+                self._sink(kind, name, state)
+
+    def refuse(self, what: str, why: str, frame: FrameType | None) -> None:
+        """Stop the code, and remember that it was."""
+        where = _place(frame, self.root)
+        self.refused = self.refused or f"{where}{what} cannot be recorded\n{why}"
+        raise Unrecordable(f"{where}{what} cannot be recorded\n{why}")
+
+    def touch(self, kind: str, path: Any, frame: FrameType | None) -> None:
+        """Take in that something at a path is read, listed or looked for."""
+        if path is None:
+            path = "."
+        if isinstance(path, int):
+            if kind != LISTED:
+                return  # a file that was opened by name before, or a pipe
+            try:
+                path = os.readlink(f"/proc/self/fd/{path}")
+            except OSError:
+                if _asker(frame, False) == PROJECT:
+                    self.refuse("a folder by its number", "list it by its name", frame)
+                return
+        full = os.path.abspath(os.fsdecode(path))
+        inside = self._inside(full)
+        who = _asker(frame, kind != READ or full.endswith(_CODE))
+        if (
+            who == MACHINERY
+            or self._is_own(full)
+            or (inside and (reads.is_ignored(inside) or self._is_environment(full)))
+        ):
+            return
+        if kind == READ and not reads.is_file(full):
+            if os.path.exists(full):
+                return  # a folder, which raises, or a device
+            kind = FOUND
+        state = {READ: reads.content, LISTED: reads.listing, FOUND: reads.found}[kind]
+        if inside is not None:
+            self.add(kind, "/".join(inside) or ".", state(full))
+        elif not self._is_outside_matter(full, who):
+            if self.strict:
+                self.refuse(
+                    f"{full}, outside the project,", "keep the data in the project, or make it a parameter", frame
+                )
+            self.add(kind, full, state(full))
+
+    def wrote(self, path: Any) -> None:
+        """Take in that the process makes or changes a file or a folder."""
+        if not isinstance(path, int):
+            self._own.add(os.path.abspath(os.fsdecode(path)))
+
+    def variable(self, name: str, real: Callable[[], str], frame: FrameType | None) -> str:
+        """Return a variable's value to whoever asks, KeyError where it is not set."""
+        if name in self._set or _asker(frame, False, tempfile.__file__) != PROJECT:
+            return real()
+        value = self.variables().get(name)
+        if self.around is not None and name in os.environ and name not in self.around:
+            return real()  # the same in every run
+        if value is not None and self.strict:
+            self.refuse(f"environment variable {name}, which is set,", "make it a parameter", frame)
+        self.add(VARIABLES, name, reads.hash_of_value(value))
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def _inside(self, full: str) -> tuple[str, ...] | None:
+        for root in self._roots:
+            if full == root:
+                return ()
+            if full.startswith(root + os.sep):
+                return tuple(full[len(root) + 1 :].split(os.sep))
+        return None
+
+    def _is_environment(self, full: str) -> bool:
+        """Say whether a path in the project is in a virtual environment that lies there, whatever that is called."""
+        return any(_within(full, place) and not _within(str(self.root), place) for place in _LIBRARIES)
+
+    def _is_own(self, full: str) -> bool:
+        return bool(self._own) and (full in self._own or any(full.startswith(own + os.sep) for own in self._own))
+
+    def _is_outside_matter(self, full: str, who: str) -> bool:
+        """Say whether a path outside the project is a library's or the system's."""
+        if any(root.startswith(full.rstrip(os.sep) + os.sep) for root in (*self._roots, *_LIBRARIES, str(_HERE))):
+            return True  # on the way to one of them
+        if (
+            full == os.devnull
+            or "site-packages" in full
+            or any(_within(full, place) for place in (*_LIBRARIES, *_STDLIB))
+        ):
+            return True
+        if _within(full, str(_HERE / "lab")) or _within(full, str(_HERE / "press")):
+            return True
+        if who == PROJECT:
+            return False
+        temporary = os.path.join(tempfile.gettempdir(), "")
+        return any(_within(full, place) for place in (*_SYSTEM, *map(os.path.expanduser, _CACHES))) or full.startswith(
+            (f"{temporary}torchinductor", f"{temporary}matplotlib", f"{temporary}ipykernel")
+        )
+
+
+_recorder: Recorder | None = None
+_thread = threading.local()
+_installed = False
+
+
+class _quietly:
+    """What happens inside is the recorder's own."""
+
+    def __enter__(self) -> None:
+        self.before = getattr(_thread, "quiet", False)
+        _thread.quiet = True
+
+    def __exit__(self, *_: object) -> None:
+        _thread.quiet = self.before
+
+
+def start(root: Path, around: Mapping[str, str] | None = None, sink: Sink | None = None) -> Recorder:
+    """Record from now on, until `stop` or another start."""
+    global _recorder, _installed
+    if not _installed:
+        _installed = True
+        sys.addaudithook(_hear)
+        for name, kind in (("stat", FOUND), ("lstat", FOUND), ("access", FOUND)):
+            setattr(os, name, _watched(getattr(os, name), kind))
+        os.urandom = _random(os.urandom)
+        if "random" in sys.modules:
+            sys.modules["random"]._urandom = os.urandom  # type: ignore[attr-defined]
+        os.environ.__class__ = _Variables
+        if hasattr(os, "environb"):
+            os.environb.__class__ = _Variables
+    _recorder = Recorder(root, around, sink)
+    return _recorder
+
+
+def note(path: Path) -> None:
+    """Take in that a file counts, though a program reads it."""
+    if _recorder is not None:
+        with _quietly():
+            _recorder.touch(READ, path, None)
+
+
+def stop() -> None:
+    """Record no more."""
+    global _recorder
+    _recorder = None
+
+
+def active() -> Recorder | None:
+    """Return the record in the making, if there is one."""
+    return _recorder
+
+
+def refuse_unseen() -> None:
+    """Let readers of which Python does not tell raise, in the libraries that are loaded."""
+    for library, names in _UNSEEN.items():
+        for name in names if library in sys.modules else ():
+            *path, last = name.split(".")
+            owner: Any = sys.modules[library]
+            for part in path:
+                owner = getattr(owner, part, None)
+            if owner is not None and hasattr(owner, last) and not hasattr(getattr(owner, last), "unseen"):
+                setattr(owner, last, _unseen(f"{library}.{name}", getattr(owner, last)))
+
+
+def _unseen(name: str, real: Any) -> Any:
+    def refusing(*given: Any, **named: Any) -> Any:
+        if _recorder and _asker(sys._getframe(1), False) == PROJECT:
+            _recorder.refuse(name, "what it reads is not seen: read the file in Python", sys._getframe(1))
+        return real(*given, **named)
+
+    refusing.unseen = real  # type: ignore[attr-defined]
+    return refusing
+
+
+def _hear(event: str, given: tuple[Any, ...]) -> None:
+    """Take in what Python tells of."""
+    if event not in _HEEDED or _recorder is None or getattr(_thread, "quiet", False):
+        return
+    with _quietly():
+        _HEEDED[event](_recorder, event, given, sys._getframe(1))
+
+
+def _opened(recorder: Recorder, event: str, given: tuple[Any, ...], frame: FrameType) -> None:
+    path, _, flags = given
+    if isinstance(path, int):
+        return
+    writing = flags & (os.O_WRONLY | os.O_RDWR) if isinstance(flags, int) else False
+    if not writing or (flags & os.O_RDWR and not flags & (os.O_TRUNC | os.O_EXCL)):
+        recorder.touch(READ, path, frame)
+    if writing:
+        recorder.wrote(path)
+
+
+def _listed(recorder: Recorder, event: str, given: tuple[Any, ...], frame: FrameType) -> None:
+    recorder.touch(LISTED, given[0], frame)
+
+
+def _made(recorder: Recorder, event: str, given: tuple[Any, ...], frame: FrameType) -> None:
+    recorder.wrote(given[1 if event in ("os.rename", "os.link", "os.symlink") else 0])
+
+
+def _connected(recorder: Recorder, event: str, given: tuple[Any, ...], frame: FrameType) -> None:
+    path = os.fsdecode(given[0])
+    if not path.startswith((":memory:", "file:")) and path:
+        recorder.touch(READ, path, frame)
+
+
+def _cannot(recorder: Recorder, event: str, given: tuple[Any, ...], frame: FrameType | None) -> None:
+    """Refuse what is not seen, unless a library does it on its own account: while it is imported, or to compile."""
+    library_file = os.fsdecode(given[0] or "") if event == "ctypes.dlopen" else ""
+    if os.sep in library_file and recorder._inside(os.path.abspath(library_file)):
+        recorder.touch(READ, given[0], frame)  # machine code in the project, by its content
+        return
+    library = False
+    asker: FrameType | None = frame
+    while asker is not None:
+        name = asker.f_globals.get("__name__") or ""
+        kind = _kind(asker.f_code.co_filename)
+        if kind == MACHINERY or name.startswith((*_MAKERS, "importlib._bootstrap")):
+            return
+        if kind == PROJECT:
+            break
+        library = library or kind == LIBRARY
+        asker = asker.f_back
+    if (
+        library
+        and (asker is None or event in ("ctypes.dlopen", "os.urandom"))
+        and not (recorder.running and asker is None)
+    ):
+        return
+    recorder.refuse(event, _REFUSED[event], frame)
+
+
+_HEEDED: dict[str, Callable[[Recorder, str, tuple[Any, ...], FrameType], None]] = {
+    "open": _opened,
+    "os.listdir": _listed,
+    "os.scandir": _listed,
+    "sqlite3.connect": _connected,
+    **dict.fromkeys(("os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate"), _made),
+    **dict.fromkeys(_REFUSED, _cannot),
+}
+
+
+def _watched(real: Any, kind: str) -> Any:
+    def watched(path: Any, *given: Any, **named: Any) -> Any:
+        if _recorder is not None and not isinstance(path, int) and not getattr(_thread, "quiet", False):
+            with _quietly():
+                _recorder.touch(kind, path, sys._getframe(1))
+        return real(path, *given, **named)
+
+    watched.__name__, watched.__doc__ = real.__name__, real.__doc__
+    return watched
+
+
+def _random(real: Any) -> Any:
+    def urandom(size: int, /) -> bytes:
+        if (
+            _recorder is not None
+            and not getattr(_thread, "quiet", False)
+            and _asker(sys._getframe(1), False, tempfile.__file__) == PROJECT
+        ):
+            _cannot(_recorder, "os.urandom", (size,), sys._getframe(1))
+        drawn: bytes = real(size)
+        return drawn
+
+    return urandom
+
+
+class _Variables(os._Environ):  # type: ignore[type-arg]
+    """os.environ, with an ear at the door."""
+
+    def __getitem__(self, name: Any) -> Any:
+        real = super().__getitem__
+        if _recorder is None or getattr(_thread, "quiet", False) or not isinstance(name, str | bytes):
+            return real(name)
+        with _quietly():
+            found = _recorder.variable(os.fsdecode(name), lambda: os.fsdecode(real(name)), sys._getframe(1))
+        return found if isinstance(name, str) else os.fsencode(found)
+
+    def __setitem__(self, name: Any, value: Any) -> None:
+        if _recorder is not None and isinstance(name, str | bytes):
+            _recorder._set.add(os.fsdecode(name))
+        super().__setitem__(name, value)
+
+    def __delitem__(self, name: Any) -> None:
+        if _recorder is not None and isinstance(name, str | bytes):
+            _recorder._set.add(os.fsdecode(name))
+        super().__delitem__(name)
+
+    def __iter__(self) -> Any:
+        self._whole()
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self._whole()
+        return super().__len__()
+
+    def __repr__(self) -> str:
+        self._whole()
+        return super().__repr__()
+
+    def _whole(self) -> None:
+        frame = sys._getframe(2)
+        if _recorder is not None and not getattr(_thread, "quiet", False) and _asker(frame, False) == PROJECT:
+            _recorder.refuse("the whole environment", "ask for the variables by name, or make them parameters", frame)
+
+
+def _asker(frame: FrameType | None, code: bool, *exempt: str | None) -> str:
+    """Return who asks for something: the project's code, a library on its behalf, or whoever does not count.
+
+    `code`: what Python's own importers ask for, which they do on their own account.
+    """
+    library = ""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        kind = _kind(file)
+        if kind == "importer":
+            if code and not library:
+                return MACHINERY
+        elif kind == LIBRARY:
+            library = LIBRARY
+        elif kind:
+            return library or PROJECT if kind == PROJECT else kind
+        elif file in exempt and not library:
+            return MACHINERY
+        frame = frame.f_back
+    return library or PROJECT
+
+
+@cache
+def _kind(file: str) -> str:
+    """Return whose code a file is."""
+    if file.startswith("<"):
+        return "importer" if file.startswith(_IMPORTERS) else PASS
+    full = os.path.realpath(file)
+    for folder in ("lab", "press"):
+        if _within(full, str(_HERE / folder)):
+            return PASS if full == os.path.realpath(__file__) else MACHINERY
+    if os.path.basename(full).startswith("__editable__"):
+        return "importer"
+    if "site-packages" in full or "dist-packages" in full:
+        return LIBRARY
+    for folder in _STDLIB:
+        if _within(full, folder):
+            return "importer" if full[len(folder) + 1 :].startswith(_IMPORTERS) else PASS
+    return PROJECT
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _place(frame: FrameType | None, root: Path) -> str:
+    """Return "file:line: " of the project's code that asks."""
+    while frame is not None:
+        if _kind(frame.f_code.co_filename) == PROJECT:
+            file = os.path.relpath(frame.f_code.co_filename, root)
+            return f"{file if not file.startswith('..') else frame.f_code.co_filename}:{frame.f_lineno}: "
+        frame = frame.f_back
+    return ""
