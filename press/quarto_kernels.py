@@ -25,7 +25,7 @@ from functools import partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from press.execute.folders import KernelFolder
+from press.kernel_folders import KernelFolder
 
 if TYPE_CHECKING or "jupyter_client" in sys.modules:
     from jupyter_client.provisioning import LocalProvisioner

@@ -16,10 +16,10 @@ from typing import Any
 
 from press.book import Book, Progress
 from press.execute import outputs
-from press.execute.folders import sweep
 from press.execute.kernel import DEFAULTS, FIGURES, Kernel
 from press.execute.messages import CellFailed, Output
 from press.files import unsealed, write_sealed, write_whole
+from press.kernel_folders import sweep
 from press.read.qmd import Cell, Inline, Source
 
 Outputs = dict[str, Any]  # {"key": ..., "cells": [[output, ...], ...], "inlines": [markdown, ...]}

@@ -13,9 +13,9 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from press.execute.folders import KernelFolder
 from press.execute.messages import CellFailed, Displays, Output, Shown
 from press.execute.terminal import as_shown
+from press.kernel_folders import KernelFolder
 
 # Figures as Quarto sets them up for fig-format: svg; sizes are in matplotlibrc. Without dates and random ids, the same
 # figure is the same file. Nothing here imports matplotlib: pages without figures start twice as fast.

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import press
+from press import kernel_folders as folders
 from press import pandoc_ast
 from press.build.render import read_pages, read_sources
-from press.execute import folders
 from press.execute.outputs import machine_path
 from press.execute.terminal import as_shown
 from press.read.project import read_project
@@ -122,7 +122,7 @@ def test_folders_of_killed_renders_are_swept_and_those_of_others_are_not(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     ours = folders.KernelFolder()
-    program = "from press.execute.folders import KernelFolder; import os, signal; f = KernelFolder(); print(f.path, flush=True); "
+    program = "from press.kernel_folders import KernelFolder; import os, signal; f = KernelFolder(); print(f.path, flush=True); "
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     ends = [sys.executable, "-c", program + "os.kill(os.getpid(), signal.SIGKILL)"]
     lives = [sys.executable, "-c", program + "input()"]

@@ -185,3 +185,19 @@ def test_a_render_that_is_asked_to_end_leaves_nothing_behind(project: Project, h
     assert list(temporary.glob("press-*")) == [] and (project.root / "_book/index.html").read_text() == "<p>Hello"
     with pytest.raises(ProcessLookupError):
         os.kill(int((project.root / "kernel").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("steps=-3", "wanted 1 or more, as in --set steps=50"),
+        ("seeds=0", "wanted 1 or more, as in --set seeds=4"),
+        ("widths=", "wanted at least one value, as in --set widths=0.5,1.0"),
+        ("widths=0.5,nan", "wanted finite numbers each, as in --set widths=0.5,1.0"),
+    ],
+)
+def test_a_setting_that_params_does_not_allow_is_refused_before_anything_runs(
+    project: Project, typed: str, wanted: str
+) -> None:
+    said = project.lab("run", "quick", "--set", typed, code=1)
+    assert said.startswith(f"error: --set {typed}: {wanted}") and "Traceback" not in said and "running" not in said
