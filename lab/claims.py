@@ -340,9 +340,7 @@ class Claim(Generic[R_contra]):
     source: str  # notes file and place, for example "N0, last lines"
     rule: Rule[R_contra]  # registered before the number is seen
     number: Callable[[R_contra], str]  # the number that decided it, in words that stand alone (Markdown)
-    line: str | Callable[[Anything], str] = (
-        ""  # the rule and its reasons in words (Markdown), where the rule's own words do not do
-    )
+    line: str | Callable[[Anything], str] = ""  # in words (Markdown), where those of the rule do not do
 
     def verdict(self, result: R_contra) -> Verdict:
         """Return the verdict that a result gives."""
