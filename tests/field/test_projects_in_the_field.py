@@ -6,9 +6,11 @@ import hashlib
 import http.client
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,3 +164,40 @@ def test_a_result_whose_table_has_a_name_that_is_markup_is_damaged(project: Proj
     content["tables"] = {"a](javascript:x)": table}
     place.write_text(dumps(content | {"checksum": digest(content)}))
     assert "is damaged" in project.lab("why", "quick", code=None)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_a_render_that_is_asked_to_end_leaves_nothing_behind(project: Project, how: signal.Signals) -> None:
+    temporary = project.root / "temporary"
+    temporary.mkdir()
+    project.write("_book/index.html", "<p>Hello")
+    cell = "import os, time\nopen('kernel', 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    project.write("index.qmd", f"# Preface {{.unnumbered}}\n\n```{{python}}\n{cell}\n```\n")
+    variables = os.environ | {"PYTHONPATH": f"{project.root}{os.pathsep}{ROOT}", "TMPDIR": str(temporary)}
+    running = project.start("render", "--with", "press", "--to", "html", env=variables)
+    while not ((project.root / "kernel").is_file() and (project.root / "kernel").read_text()):
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.05)
+    assert list(temporary.glob("press-*"))
+    running.send_signal(how)
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 130 and "stopped; the book is as it was" in said
+    assert list(temporary.glob("press-*")) == [] and (project.root / "_book/index.html").read_text() == "<p>Hello"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((project.root / "kernel").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("steps=-3", "wanted 1 or more, as in --set steps=50"),
+        ("seeds=0", "wanted 1 or more, as in --set seeds=4"),
+        ("widths=", "wanted at least one value, as in --set widths=0.5,1.0"),
+        ("widths=0.5,nan", "wanted finite numbers each, as in --set widths=0.5,1.0"),
+    ],
+)
+def test_a_setting_that_params_does_not_allow_is_refused_before_anything_runs(
+    project: Project, typed: str, wanted: str
+) -> None:
+    said = project.lab("run", "quick", "--set", typed, code=1)
+    assert said.startswith(f"error: --set {typed}: {wanted}") and "Traceback" not in said and "running" not in said
