@@ -17,13 +17,14 @@ from pathlib import Path
 import pytest
 from small_project import Project
 
+import press
 from lab.book.markdown_tables import as_text, markdown_table
 from lab.book.serve import server
 from lab.results import store
 from press import pandoc, pandoc_ast
 from press.errors import SourceError
 from press.read.project import read_project
-from tests.press.conftest import MakeBook
+from tests.press.conftest import SETTINGS, MakeBook
 
 ROOT = Path(__file__).parents[2]
 
@@ -201,3 +202,27 @@ def test_a_setting_that_params_does_not_allow_is_refused_before_anything_runs(
 ) -> None:
     said = project.lab("run", "quick", "--set", typed, code=1)
     assert said.startswith(f"error: --set {typed}: {wanted}") and "Traceback" not in said and "running" not in said
+
+
+@pytest.mark.parametrize("word", ["today", "last-modified"])
+def test_a_date_that_would_be_another_every_day_is_refused_and_not_printed(make_book: MakeBook, word: str) -> None:
+    root = make_book({"_quarto.yml": SETTINGS.replace("  author:", f"  date: {word}\n  author:")})
+    with pytest.raises(SourceError, match=f"_quarto.yml:6: press cannot honour book.date: {word}"):
+        read_project(root)
+
+
+def test_a_twenty_seventh_appendix_has_no_letter_and_is_refused(make_book: MakeBook) -> None:
+    names = [f"a{number}.qmd" for number in range(27)]
+    chapters = dict.fromkeys(names, "# More\n")
+    listed = SETTINGS.replace("    - extra.qmd\n", "".join(f"    - {name}\n" for name in names))
+    with pytest.raises(SourceError, match="a 27th appendix"):
+        read_project(make_book(chapters | {"_quarto.yml": listed}))
+    read_project(make_book({"_quarto.yml": listed.replace("    - a26.qmd\n", "")}))
+
+
+def test_a_search_index_that_cannot_be_written_is_said_without_a_traceback(
+    make_book: MakeBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pagefind.service.get_executable", lambda: "/bin/false")
+    with pytest.raises(SourceError, match="it could not be written: pagefind ended with 1"):
+        press.render(make_book({}), ("html",))
