@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lab.claims import Above, Claim, Judged, Verdict, side
+from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -101,27 +101,24 @@ class Result:
     curves: pd.DataFrame  # per variant and evaluation: losses
 
 
-def _regularises(r: Result) -> Verdict:
-    fall = side(r.gap_fall.low, r.gap_fall.high, above=ONE_PERCENT)
-    return Verdict.CAVEAT if fall is Verdict.HOLDS and r.gap_rise > ONE_PERCENT else fall
-
-
-def _better(r: Result) -> Verdict:
-    first = side(r.gain_batch.low, r.gain_batch.high, above=ONE_PERCENT)
-    others = (r.gain_none, r.gain_layer, r.gain_stopped)
-    return Verdict.CAVEAT if first is Verdict.HOLDS and min(gain.low for gain in others) <= ONE_PERCENT else first
-
-
 CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="coupled",
         text="What a network with batch norm says about one example depends on whatever else is in the batch.",
         source="N0, “What's unnatural about batch-norm”",
-        line="Holds if other mates change the logits by more than rounding can ($10^{-4}$) in every group size and "
-        "seed, and not by a single bit where there is no batch norm: nothing but the statistics joins the examples.",
-        rule=Judged(
-            lambda r: Verdict.HOLDS if r.coupled > ROUNDING and r.uncoupled == 0 else Verdict.FAILS,
-            "not yet written as data",
+        rule=All(
+            Above(
+                "the smallest change of the logits with other mates (over group sizes and seeds)",
+                lambda r: r.coupled,
+                ROUNDING,
+                reason="rounding cannot do it",
+            ),
+            Equals(
+                "the largest change of a logit with other mates where there is no batch norm",
+                lambda r: r.uncoupled,
+                0,
+                reason="nothing but the statistics joins the examples",
+            ),
         ),
         number=lambda r: f"at least {r.coupled:.2f}; without, {r.uncoupled:g}",
     ),
@@ -129,40 +126,72 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="regularises",
         text="The jitter regularises.",
         source="N0, “this jittering for each sample introduces noise”",
-        line="Holds if the gap between validation and training loss falls by more than [0.01]{.given} nats "
-        "(1 % in perplexity) from the smallest dose to the largest, and no step between may raise it by as much; "
-        "a step that may is a caveat.",
-        rule=Judged(_regularises, "not yet written as data"),
+        rule=Caveat(
+            All(
+                Above(
+                    "the fall of the gap between validation and training loss from the whole batch to the smallest "
+                    "groups",
+                    lambda r: r.gap_fall,
+                    ONE_PERCENT,
+                    "nats",
+                    "1 % in perplexity",
+                ),
+                Below(
+                    "what any step between two group sizes may raise the gap by (the upper end of its interval)",
+                    lambda r: r.gap_rise,
+                    ONE_PERCENT,
+                    "nats",
+                ),
+            ),
+            Above("the fall from the whole batch to the smallest groups", lambda r: r.gap_fall, ONE_PERCENT, "nats"),
+        ),
         number=lambda r: f"gap falls by {r.gap_fall}",
     ),
     Claim(
         name="noise",
         text="It does so because it is noise, like data augmentation, and not because the examples are coupled.",
         source="N0, “acts like data augmentation”",
-        line="Holds if imaginary mates, random numbers that make jitter of the same law, make more than half of the "
-        "fall in the gap: then noise explains most of it.  Fails if they make less than half.",
-        rule=Above("the quantity", lambda r: r.share_imaginary, 0.5),
+        rule=Above(
+            "the fall of the gap by imaginary mates (random numbers that make jitter of the same law) over the fall by "
+            "real ones",
+            lambda r: r.share_imaginary,
+            0.5,
+            reason="noise explains most of it",
+        ),
         number=lambda r: f"share {r.share_imaginary}",
     ),
     Claim(
         name="better",
         text="The result is better for it.",
         source="N0, “regularization => better”",
-        line="Fails unless the group size that is best by validation loss lowers the test loss of whole-batch norm "
-        "by more than [0.01]{.given} nats.  Holds if it also beats no normalisation and layer norm by as much, and "
-        "whole-batch norm when both stop at their best step; otherwise a caveat.",
-        rule=Judged(_better, "not yet written as data"),
+        rule=Caveat(
+            Above(
+                "what the group size that is best by validation loss lowers the test loss by (against whole-batch norm, no "
+                "normalisation, layer norm, and whole-batch norm when both stop at their best step)",
+                lambda r: [r.gain_batch, r.gain_none, r.gain_layer, r.gain_stopped],
+                ONE_PERCENT,
+                "nats",
+                "1 % in perplexity, against each of the four",
+            ),
+            Above(
+                "what it lowers the test loss by against whole-batch norm", lambda r: r.gain_batch, ONE_PERCENT, "nats"
+            ),
+        ),
         number=lambda r: f"groups of {r.best}: test loss lower by {r.gain_batch}",
     ),
     Claim(
         name="more",
         text="More jitter is better still.",
         source="N0, the same words, taken without limit",
-        line="Fails if the smallest groups' test loss lies above that of the best group size by an interval without 0; "
-        "holds if the smallest groups are the best.",
-        rule=Judged(
-            lambda r: Verdict.HOLDS if r.excess.mean == 0 else side(-r.excess.high, -r.excess.low, above=0),
-            "not yet written as data",
+        rule=Any(
+            Equals(
+                "the test loss of the smallest groups less that of the best group size",
+                lambda r: r.excess.mean,
+                0,
+                unit="nats",
+                reason="the smallest groups are the best",
+            ),
+            Below("the whole interval of that difference", lambda r: r.excess, 0, "nats"),
         ),
         number=lambda r: f"worse by {r.excess}",
     ),

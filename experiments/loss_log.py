@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lab.claims import Claim, Judged, Verdict, Within, side
+from lab.claims import Above, Caveat, Claim, Within
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -93,25 +93,15 @@ class Result:
     reductions: pd.DataFrame  # per fix and step: what it lowers the losses by, with intervals
 
 
-def _lower(train: Estimate, validation: Estimate) -> Verdict:
-    """Verdict on "it lowers the loss": the validation loss decides, a training loss that does not fall is a caveat."""
-    verdict = side(validation.low, validation.high, above=0)
-    if verdict is Verdict.HOLDS and side(train.low, train.high, above=0) is not Verdict.HOLDS:
-        return Verdict.CAVEAT
-    return verdict
-
-
 def lecture_reduction(part: int) -> dict[str, float]:
     """Return what each fix lowers the loss by in the lecture's single runs: `part` 0 for training loss, 1 for validation loss."""
     return {fix: LECTURE[before][part] - LECTURE[fix][part] for before, fix in pairwise(FIXES)}
 
 
-def _single_verdict(r: Result) -> Verdict:
+def _over_chance(r: Result) -> list[float]:
+    """Return the size of each of the lecture's reductions of the validation loss over what chance makes of one."""
     chance = r.chance.set_index("fix")["validation"]
-    beyond = [abs(reduction) > chance[fix] for fix, reduction in lecture_reduction(1).items()]
-    if all(beyond):
-        return Verdict.HOLDS
-    return Verdict.CAVEAT if any(beyond) else Verdict.FAILS
+    return [abs(reduction) / chance[fix] for fix, reduction in lecture_reduction(1).items()]
 
 
 def _single_number(r: Result) -> str:
@@ -119,53 +109,85 @@ def _single_number(r: Result) -> str:
     return "; ".join(f"{fix} {abs(by):.4f}, chance {chance[fix]:.4f}" for fix, by in lecture_reduction(1).items())
 
 
-_LOWER = (
-    "Holds if the whole interval of the validation loss's fall lies above 0: what is asked is whether there is "
-    "anything, and an interval of paired seeds says so. A training loss that does not fall with it is a caveat."
-)
+_PAIRED = "an interval of paired seeds says whether there is anything"
 
 CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="logits",
         text="Fixing the logits lowers the final loss.",
         source="N0, code 1, “confidently wrong”",
-        line=_LOWER,
-        rule=Judged(lambda r: _lower(r.logits_train, r.logits_validation), "not yet written as data"),
+        rule=Caveat(
+            Above(
+                "the fall in both training and validation loss",
+                lambda r: [r.logits_train, r.logits_validation],
+                0,
+                "nats",
+                _PAIRED,
+            ),
+            Above("the fall in validation loss alone", lambda r: r.logits_validation, 0, "nats"),
+        ),
         number=lambda r: f"by {r.logits_validation}; training {r.logits_train}",
     ),
     Claim(
         name="tanh",
         text="Fixing the saturated tanh, besides, lowers it further.",
         source="N0, code 2",
-        line="The same line.",
-        rule=Judged(lambda r: _lower(r.tanh_train, r.tanh_validation), "not yet written as data"),
+        rule=Caveat(
+            Above(
+                "the fall in both training and validation loss",
+                lambda r: [r.tanh_train, r.tanh_validation],
+                0,
+                "nats",
+                _PAIRED,
+            ),
+            Above("the fall in validation loss alone", lambda r: r.tanh_validation, 0, "nats"),
+        ),
         number=lambda r: f"by {r.tanh_validation}; training {r.tanh_train}",
     ),
     Claim(
         name="gain",
         text="Initialising with the gain 5/3 ends at the same loss as scaling by hand.",
         source="N0, code 3, and “calculate means and std”",
-        line="Holds if the two validation losses differ by less than [0.01]{.given} nats, 1 % in perplexity: the "
-        "formula is meant to save the search, not to beat it.",
-        rule=Within("the quantity", lambda r: r.gain_validation, -ONE_PERCENT, ONE_PERCENT),
+        rule=Within(
+            "the difference of the two validation losses",
+            lambda r: r.gain_validation,
+            -ONE_PERCENT,
+            ONE_PERCENT,
+            "nats",
+            "1 % in perplexity: the formula is meant to save the search, not to beat it",
+        ),
         number=lambda r: f"by {r.gain_validation}; training {r.gain_train}",
     ),
     Claim(
         name="batch-norm",
         text="Adding batch norm lowers it further.",
         source="N0, code 3, “normalization (batch-norm)”",
-        line="The same line as for the logits.",
-        rule=Judged(lambda r: _lower(r.norm_train, r.norm_validation), "not yet written as data"),
+        rule=Caveat(
+            Above(
+                "the fall in both training and validation loss",
+                lambda r: [r.norm_train, r.norm_validation],
+                0,
+                "nats",
+                _PAIRED,
+            ),
+            Above("the fall in validation loss alone", lambda r: r.norm_validation, 0, "nats"),
+        ),
         number=lambda r: f"by {r.norm_validation}; training {r.norm_train}",
     ),
     Claim(
         name="single-run",
         text="One run of each variant is enough to see what each fix does.",
         source="N0, “Train for fixed epochs and report the loss”",
-        line="Holds if each of the four differences in the lecture's validation losses is larger than what chance puts "
-        "between two single runs, 95 % of the time, where neither recipe is better, and if the lecture's runs vary as "
-        "ours do; holds with a caveat if some are, fails if none is.",
-        rule=Judged(_single_verdict, "not yet written as data"),
+        rule=Caveat(
+            Above(
+                "each of the four differences in the lecture's validation losses, over the largest that chance puts "
+                "between two single runs 95 % of the time where neither recipe is better (a ratio)",
+                _over_chance,
+                1,
+                reason="if the lecture's runs vary as ours do",
+            ),
+            Above("the largest of these ratios", lambda r: max(_over_chance(r)), 1),
+        ),
         number=_single_number,
     ),
 )

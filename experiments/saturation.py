@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from torch import nn
 
-from lab.claims import Below, Claim, Judged, Verdict, side
+from lab.claims import Above, All, Below, Caveat, Claim
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, names
@@ -81,40 +81,36 @@ class Result:
     losses: pd.DataFrame  # per network, scale and step: loss (x, x_low, x_high)
 
 
-def _linear(r: Result) -> Verdict:
-    if r.narrow_nonlinearity.high > 0.01:
-        return Verdict.FAILS
-    useless = side(-r.narrow_tanh_benefit.high, -r.narrow_tanh_benefit.low, above=-ONE_PERCENT)
-    return Verdict.CAVEAT if useless is Verdict.FAILS else useless
-
-
-def _stuck(r: Result) -> Verdict:
-    if r.wide_learning_benefit.high <= ONE_PERCENT:
-        return Verdict.HOLDS
-    if r.wide_learning_benefit.low < ONE_PERCENT:
-        return Verdict.UNDECIDED
-    half = side(-r.learning_benefit_ratio.high, -r.learning_benefit_ratio.low, above=-0.5)
-    return Verdict.CAVEAT if half is Verdict.HOLDS else half
-
-
-def _middle(r: Result) -> Verdict:
-    found = [side(cost.low, cost.high, above=ONE_PERCENT) for cost in (r.narrow_cost, r.wide_cost)]
-    for verdict in (Verdict.FAILS, Verdict.UNDECIDED):
-        if verdict in found:
-            return verdict
-    return Verdict.HOLDS
-
-
 CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="linear",
         text="Too narrow, and the layer is a linear map.",
         source="N0, 4: “way too small (then they are basically inactive)”",
-        line="Fails unless at the smallest scale a linear map explains 99 % of the units' variance at initialisation. "
-        "Then holds if after training tanh still lowers the loss by no more than [0.01]{.given} nats, 1 % in perplexity, "
-        "against the same network without it; holds with a caveat if training has made the layer nonlinear and tanh "
-        "lowers the loss by more.",
-        rule=Judged(_linear, "not yet written as data"),
+        rule=All(
+            Below(
+                "the share of the units' variance at initialisation that no linear map explains at the smallest scale "
+                "(the upper end of its interval)",
+                lambda r: r.narrow_nonlinearity.high,
+                0.01,
+                reason="a linear map explains 99 %",
+            ),
+            Caveat(
+                Below(
+                    "what tanh lowers the loss by after training (against the same network without it)",
+                    lambda r: r.narrow_tanh_benefit,
+                    ONE_PERCENT,
+                    "nats",
+                    "1 % in perplexity",
+                ),
+                Above(
+                    "what tanh lowers the loss by",
+                    lambda r: r.narrow_tanh_benefit,
+                    ONE_PERCENT,
+                    "nats",
+                    "linear at initialisation, training has made the layer nonlinear",
+                ),
+            ),
+        ),
         number=lambda r: (
             f"{1e6 * r.narrow_nonlinearity.mean:.1f} millionths unexplained; trained, tanh lowers the loss by "
             f"{r.narrow_tanh_benefit}"
@@ -124,28 +120,50 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="stuck",
         text="Too wide, and it stops learning.",
         source="N0, 4: “or large (as tanh becomes inactive)”",
-        line="Holds if at the largest scale all that is learnt below the last layer lowers the loss by no more than "
-        "[0.01]{.given} nats against freezing it; with a caveat if by less than half of what it does at scale 5/3; "
-        "otherwise it learns as others do.",
-        rule=Judged(_stuck, "not yet written as data"),
+        rule=Caveat(
+            Below(
+                "what learning below the last layer lowers the loss by at the largest scale (against freezing it)",
+                lambda r: r.wide_learning_benefit,
+                ONE_PERCENT,
+                "nats",
+                "1 % in perplexity",
+            ),
+            All(
+                Above("what it lowers the loss by", lambda r: r.wide_learning_benefit, ONE_PERCENT, "nats"),
+                Below(
+                    "the ratio of that to the same at scale 5/3",
+                    lambda r: r.learning_benefit_ratio,
+                    0.5,
+                    reason="it learns, but less than half as much",
+                ),
+            ),
+        ),
         number=lambda r: f"lowers the loss by {r.wide_learning_benefit}, at scale 5/3 by {r.good_learning_benefit}",
     ),
     Claim(
         name="starved",
         text="When units saturate, no gradient gets through to what lies below.",
         source="N0, question 6: “when it's 1 (gradient vanishes)”",
-        line="Holds if at the largest scale one example's gradient with respect to the embeddings has less than a tenth "
-        "of its RMS at scale 5/3: a learning rate ten times higher would be needed to make up for it.",
-        rule=Below("the quantity", lambda r: r.embedding_gradient_ratio, 0.1),
+        rule=Below(
+            "the RMS of one example's gradient with respect to the embeddings (at the largest scale, over that at scale "
+            "5/3)",
+            lambda r: r.embedding_gradient_ratio,
+            0.1,
+            reason="it would take a learning rate ten times higher to make up for it",
+        ),
         number=lambda r: f"{r.embedding_gradient_ratio} times that at 5/3",
     ),
     Claim(
         name="middle",
         text="There is a good middle.",
         source="N0, “fixing tanh activations”, 4",
-        line="Holds if the lowest loss lies inside the sweep and both ends of it are worse by more than "
-        "[0.01]{.given} nats, 1 % in perplexity.",
-        rule=Judged(_middle, "not yet written as data"),
+        rule=Above(
+            "the loss at each end of the sweep less the loss at the best scale",
+            lambda r: [r.narrow_cost, r.wide_cost],
+            ONE_PERCENT,
+            "nats",
+            "1 % in perplexity; 0 if the best scale is an end of the sweep",
+        ),
         number=lambda r: f"best at {r.best_scale:.3g}; the ends cost {r.narrow_cost} and {r.wide_cost}",
     ),
 )

@@ -27,7 +27,7 @@ from experiments.dead_neurons import at_initialisation, runs, tables
 from experiments.dead_neurons.history import History
 from experiments.dead_neurons.runs import PLANS, Plan
 from experiments.dead_neurons.tables import Group
-from lab.claims import Above, Claim, Judged, Verdict, Within, side
+from lab.claims import Above, All, Below, Caveat, Claim, Equals, Within
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import mlp
@@ -88,36 +88,10 @@ class Result:
     deep: pd.DataFrame  # per layer, share dead at initialisation: embeddings, normal (x, x_low, x_high), predicted
 
 
-def _nothing(r: Result) -> Verdict:
-    pairs, changed_in, changed_out = r.relu_changes
-    if changed_in or changed_out or not pairs:
-        return Verdict.FAILS if pairs else Verdict.UNDECIDED
-    return Verdict.CAVEAT if r.tanh_changes[2] else Verdict.HOLDS
-
-
-def _either(strict: Estimate, loose: Estimate) -> Verdict:
-    """Verdict on "more than 1 %", by the first number; with a caveat if only by the second."""
-    first, second = (side(found.low, found.high, above=ONE_PERCENT) for found in (strict, loose))
-    return Verdict.CAVEAT if first is not Verdict.HOLDS and second is Verdict.HOLDS else first
-
-
-def _training(r: Result) -> Verdict:
-    highest = side(r.died_at_highest_lr.low, r.died_at_highest_lr.high, above=ONE_PERCENT)
-    return Verdict.CAVEAT if highest is Verdict.HOLDS and r.died_at_best_lr.high >= ONE_PERCENT else highest
-
-
-def _stays(r: Result) -> Verdict:
-    if r.frozen_revived:
-        return Verdict.FAILS
-    few, most = (side(-r.revived.high, -r.revived.low, above=-share) for share in (ONE_PERCENT, 0.5))
-    if few is not Verdict.FAILS:
-        return few
-    return Verdict.CAVEAT if most is Verdict.HOLDS else most
-
-
-def _leaky(r: Result) -> Verdict:
-    back = side(r.leaky_reactivated.low, r.leaky_reactivated.high, above=0.5)
-    return Verdict.FAILS if r.leaky_dead else Verdict.CAVEAT if back is Verdict.FAILS else back
+def _relu_changes(r: Result) -> list[int]:
+    """Return how often a weight into or out of a dead unit changed; nothing where no pair of evaluations shows it."""
+    pairs, *changed = r.relu_changes
+    return changed if pairs else []
 
 
 CLAIMS: tuple[Claim[Result], ...] = (
@@ -125,10 +99,24 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="nothing",
         text="A unit whose gradient is zero for every example learns nothing.",
         source="N0, “dead neuron”: “they will remain same”",
-        line="Fails if, embeddings frozen, one weight into or out of a dead ReLU unit changes by a bit between two "
-        "evaluations that both find it dead; holds with a caveat if weights out of a dead tanh unit change, as then only "
-        "the weights into it have stopped.",
-        rule=Judged(_nothing, "not yet written as data"),
+        rule=Caveat(
+            All(
+                Equals(
+                    "the number of changes of a weight into or out of a dead ReLU unit (embeddings frozen, from one "
+                    "evaluation to the next)",
+                    _relu_changes,
+                    0,
+                    reason="not by a bit",
+                ),
+                Equals("the number of changes of a weight out of a dead tanh unit", lambda r: r.tanh_changes[2], 0),
+            ),
+            Equals(
+                "the number for a dead ReLU unit",
+                _relu_changes,
+                0,
+                reason="only the weights into a dead tanh unit have stopped then",
+            ),
+        ),
         number=lambda r: (
             f"changed in {sum(r.relu_changes[1:])} of {r.relu_changes[0]:,} pairs of evaluations; tanh: "
             f"{r.tanh_changes[1]} on the way in, {r.tanh_changes[2]:,} on the way out, of {r.tanh_changes[0]:,}"
@@ -138,28 +126,61 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="start",
         text="Units can be dead at initialisation.",
         source="N0, “dead neuron”, A: “can happen during initialization”",
-        line="Holds if more than 1 % of the units are dead in a layer of variance 2/n without biases, the initialisation "
-        "that one would choose; with a caveat if so many are dead only deep down and not in a network of one hidden layer.",
-        rule=Judged(lambda r: _either(r.dead_at_init, r.deep_dead_at_init), "not yet written as data"),
+        rule=Caveat(
+            Above(
+                "the share of units dead at initialisation in one hidden layer of variance 2/n without biases",
+                lambda r: r.dead_at_init,
+                ONE_PERCENT,
+                reason="1 %, with the initialisation that one would choose",
+            ),
+            Above(
+                "the share in the last of many layers",
+                lambda r: r.deep_dead_at_init,
+                ONE_PERCENT,
+                reason="only deep down",
+            ),
+        ),
         number=lambda r: f"one layer {r.dead_at_init}, the last of many {r.deep_dead_at_init}",
     ),
     Claim(
         name="training",
         text="Units can die in training after too large a step, even from a good initialisation.",
         source="N0, “dead neuron”, B, and question 7",
-        line="Holds if more than 1 % of the units die at the highest learning rate at which no network diverges, and fewer "
-        "at the one that ends lowest; with a caveat if more than 1 % die there too, for then the steps need not be too "
-        "large.",
-        rule=Judged(_training, "not yet written as data"),
+        rule=Caveat(
+            All(
+                Above(
+                    "the share of units that die at the highest learning rate at which no network diverges",
+                    lambda r: r.died_at_highest_lr,
+                    ONE_PERCENT,
+                    reason="1 %",
+                ),
+                Below(
+                    "the share at the learning rate that ends lowest",
+                    lambda r: r.died_at_best_lr,
+                    ONE_PERCENT,
+                    reason="otherwise the steps need not be too large",
+                ),
+            ),
+            Above("the share at the highest learning rate", lambda r: r.died_at_highest_lr, ONE_PERCENT),
+        ),
         number=lambda r: f"{r.died_at_highest_lr} at lr {r.highest_lr:g}, {r.died_at_best_lr} at lr {r.best_lr:g}",
     ),
     Claim(
         name="stays",
         text="A dead unit stays dead for the rest of training.",
         source="N0, “dead neuron”, B: “remain same for the rest of the training”",
-        line="Fails if one dead unit is revived with frozen embeddings, or if most of those that died are revived with "
-        "trained embeddings; holds if hardly any is, 1 % at most; with a caveat in between.",
-        rule=Judged(_stays, "not yet written as data"),
+        rule=All(
+            Equals("the number of dead units revived with frozen embeddings", lambda r: r.frozen_revived, 0),
+            Caveat(
+                Below(
+                    "the share revived of the units that died in training (embeddings trained)",
+                    lambda r: r.revived,
+                    ONE_PERCENT,
+                    reason="hardly any",
+                ),
+                Within("the share revived", lambda r: r.revived, ONE_PERCENT, 0.5, reason="some, but not most"),
+            ),
+        ),
         number=lambda r: (
             f"{r.frozen_revived} of {r.frozen_dead:,} revived, embeddings frozen; a share of {r.revived}, trained"
         ),
@@ -168,8 +189,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="alike",
         text="It makes no difference whether a unit was dead at initialisation or died in training.",
         source="N0, “dead neuron”: A and B share one fate",
-        line="Holds if the shares that are revived differ by less than a factor of two, to be seen without counting.",
-        rule=Within("the quantity", lambda r: r.revival_ratio, 0.5, 2.0),
+        rule=Within(
+            "the share revived of the units dead at initialisation (over that of the units that died in training)",
+            lambda r: r.revival_ratio,
+            0.5,
+            2.0,
+            reason="a factor of two is seen without counting",
+        ),
         number=lambda r: (
             f"{r.dead_at_init_revived} of those dead at initialisation, {r.revived} of those that died; ratio "
             f"{r.revival_ratio}"
@@ -179,28 +205,57 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="leaky",
         text="Leaky ReLU does not have the problem.",
         source="N0, “dead neuron”: “not a problem for (leakyrelu)”",
-        line="Fails if one leaky unit is ever dead; holds if of those found inactive on every example more than half are "
-        "active again later; with a caveat if fewer are, as a gradient of a hundredth is then not much of a cure.",
-        rule=Judged(_leaky, "not yet written as data"),
+        rule=All(
+            Equals("the number of times that a leaky unit is found dead", lambda r: r.leaky_dead, 0),
+            Caveat(
+                Above(
+                    "the share of the units found inactive on every example that are active again later",
+                    lambda r: r.leaky_reactivated,
+                    0.5,
+                    reason="most of them",
+                ),
+                Below(
+                    "the share active again",
+                    lambda r: r.leaky_reactivated,
+                    0.5,
+                    reason="a gradient of a hundredth is then not much of a cure",
+                ),
+            ),
+        ),
         number=lambda r: f"{r.leaky_dead} dead; {r.leaky_reactivated} of those found inactive are active again later",
     ),
     Claim(
         name="any",
         text="It can happen for any activation.",
         source="N0, “dead neuron”: “can happen for any activation”",
-        line="Leaky ReLU aside, which the notes except themselves.  Holds if more than 1 % of the tanh units die in "
-        "training from a good initialisation at some learning rate; with a caveat if they are dead only where an "
-        "initialisation puts them there.",
-        rule=Judged(lambda r: _either(r.tanh_died, r.tanh_dead_at_init), "not yet written as data"),
+        rule=Caveat(
+            Above(
+                "the share of tanh units that die in training from a good initialisation (at the learning rate where it "
+                "is largest)",
+                lambda r: r.tanh_died,
+                ONE_PERCENT,
+                reason="1 %; leaky ReLU aside, which the notes except themselves",
+            ),
+            Above(
+                "the share of tanh units dead at the shifted initialisation",
+                lambda r: r.tanh_dead_at_init,
+                ONE_PERCENT,
+                reason="they are dead only where an initialisation puts them there",
+            ),
+        ),
         number=lambda r: f"{r.tanh_died} of tanh units die; {r.tanh_dead_at_init} where the initialisation puts them",
     ),
     Claim(
         name="matters",
         text="Dead units are a problem.",
         source="N0, “dead neuron” and “batch-norm”: “the dead relu prob”",
-        line="Holds if at the highest learning rate at which none diverges leaky ReLU ends more than [0.01]{.given} nats "
-        "lower, 1 % in perplexity.",
-        rule=Above("the quantity", lambda r: r.leaky_benefit, ONE_PERCENT),
+        rule=Above(
+            "what leaky ReLU lowers the loss by at the highest learning rate at which no network diverges",
+            lambda r: r.leaky_benefit,
+            ONE_PERCENT,
+            "nats",
+            "1 % in perplexity",
+        ),
         number=lambda r: f"leaky ReLU lowers the loss by {r.leaky_benefit} nats at lr {r.highest_lr:g}",
     ),
 )

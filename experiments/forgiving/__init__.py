@@ -11,6 +11,7 @@ Notes   000_10f5d5d0f6910b7a.txt, "no need to be super exact", and code 3, "tech
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from experiments.forgiving import at_initialisation, gain_sweep, tolerance_window
 from experiments.forgiving.gain_sweep import Plan, Size
-from lab.claims import Claim, Judged, Verdict, side
+from lab.claims import Above, All, Below, Caveat, Claim, Interval
 from lab.estimate import Estimate
 
 Array = NDArray[np.float64]
@@ -92,11 +93,15 @@ def _open(r: Result, remedy: str) -> bool:
     return _column(r, "open_low")[remedy] + _column(r, "open_high")[remedy] > 0
 
 
-def _wider(r: Result, remedy: str, wider: Estimate) -> Verdict:
-    verdict = side(wider.low, wider.high, above=TWICE)
-    if verdict is not Verdict.HOLDS:
-        return Verdict.UNDECIDED if _open(r, remedy) else verdict
-    return verdict if _column(r, "shared_wider_low")[remedy] > TWICE else Verdict.CAVEAT
+def _near_own_best(r: Result, remedy: str, wider: Estimate) -> Interval:
+    """Return a remedy's window over the plain network's, as a factor; without an upper end if it is wider than was seen."""
+    return 10**wider.low, float("inf") if _open(r, remedy) else 10**wider.high
+
+
+def _near_both(r: Result, remedy: str, wider: Estimate) -> list[Interval]:
+    """Return the same, and then that of the windows of losses near the best of all."""
+    low, high = (10 ** _column(r, f"shared_wider_{end}")[remedy] for end in ("low", "high"))
+    return [_near_own_best(r, remedy, wider), (low, high)]
 
 
 def _wider_number(r: Result, remedy: str, wider: Estimate) -> str:
@@ -105,62 +110,82 @@ def _wider_number(r: Result, remedy: str, wider: Estimate) -> str:
     return f"{least}{10**wider.mean:.1f} times as wide ({wider} decades); near the best of all, {shared:.1f} times"
 
 
-def _exact(r: Result) -> Verdict:
+def _cost(r: Result, remedies: Sequence[str]) -> list[Interval]:
+    """Return what gain 1 costs, in nats, with each remedy."""
     low, high = _column(r, "cost_low"), _column(r, "cost_high")
-    enough = [high[remedy] < TOLERANCE for remedy in REMEDIES]
-    if all(enough) and low["plain"] > TOLERANCE:
-        return Verdict.HOLDS
-    if any(enough):
-        return Verdict.CAVEAT
-    return Verdict.FAILS if all(low[remedy] > TOLERANCE for remedy in REMEDIES) else Verdict.UNDECIDED
+    return [(low[remedy], high[remedy]) for remedy in remedies]
 
 
-LINE = (
-    "Holds if the window is at least twice as wide as the plain network's, as a factor: to forgive is to let one be wrong "
-    "by another factor of two, more than lies between the gains 1 and 5/3. With a caveat if that is so within "
-    "[0.05]{.given} of its own best loss, but not within [0.05]{.given} of the best of all."
+def _smallest_cost(r: Result) -> Interval:
+    lows, highs = zip(*_cost(r, REMEDIES), strict=True)
+    return min(lows), min(highs)
+
+
+_BOTH = (
+    f"the width of the window over that of the plain network's (losses within {TOLERANCE:g} nats of the remedy's own best, "
+    "and of the best of all)"
 )
+_OWN = "the ratio for losses near the remedy's own best"
+_FACTOR = "wrong by another factor of two: more than lies between the gains 1 and 5/3"
 
 CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="residual",
         text="Residual connections forgive an inexact initialisation.",
         source="N0, code 3, “Residual layers”",
-        line=LINE,
-        rule=Judged(lambda r: _wider(r, "residual", r.residual_wider), "not yet written as data"),
+        rule=Caveat(
+            Above(_BOTH, lambda r: _near_both(r, "residual", r.residual_wider), 2, reason=_FACTOR),
+            Above(_OWN, lambda r: _near_own_best(r, "residual", r.residual_wider), 2),
+        ),
         number=lambda r: _wider_number(r, "residual", r.residual_wider),
     ),
     Claim(
         name="batch-norm",
         text="Batch norm does.",
         source="N0, code 3, “normalization (batch-norm)”",
-        line="The same line.",
-        rule=Judged(lambda r: _wider(r, "batch norm", r.batch_norm_wider), "not yet written as data"),
+        rule=Caveat(
+            Above(_BOTH, lambda r: _near_both(r, "batch norm", r.batch_norm_wider), 2, reason=_FACTOR),
+            Above(_OWN, lambda r: _near_own_best(r, "batch norm", r.batch_norm_wider), 2),
+        ),
         number=lambda r: _wider_number(r, "batch norm", r.batch_norm_wider),
     ),
     Claim(
         name="layer-norm",
         text="Layer norm does.",
         source="N0, “normalization layers”",
-        line="The same line.",
-        rule=Judged(lambda r: _wider(r, "layer norm", r.layer_norm_wider), "not yet written as data"),
+        rule=Caveat(
+            Above(_BOTH, lambda r: _near_both(r, "layer norm", r.layer_norm_wider), 2, reason=_FACTOR),
+            Above(_OWN, lambda r: _near_own_best(r, "layer norm", r.layer_norm_wider), 2),
+        ),
         number=lambda r: _wider_number(r, "layer norm", r.layer_norm_wider),
     ),
     Claim(
         name="adam",
         text="A better optimiser does.",
         source="N0, code 3, “better optimizers”",
-        line="The same line, for Adam.",
-        rule=Judged(lambda r: _wider(r, "Adam", r.adam_wider), "not yet written as data"),
+        rule=Caveat(
+            Above(_BOTH, lambda r: _near_both(r, "Adam", r.adam_wider), 2, reason=_FACTOR),
+            Above(_OWN, lambda r: _near_own_best(r, "Adam", r.adam_wider), 2),
+        ),
         number=lambda r: _wider_number(r, "Adam", r.adam_wider),
     ),
     Claim(
         name="exact",
         text="With these, dividing by the root of the fan-in is enough.",
         source="N0, “no need to be super exact”",
-        line="Holds if with each of the four the loss from gain 1 lies within [0.05]{.given} of that from its best gain, the "
-        "tolerance of the windows, and the plain network's does not; with a caveat if that is so for some.",
-        rule=Judged(_exact, "not yet written as data"),
+        rule=Caveat(
+            All(
+                Below(
+                    "what gain 1 costs against the best gain with each of the four",
+                    lambda r: _cost(r, REMEDIES),
+                    TOLERANCE,
+                    "nats",
+                    "the tolerance of the windows",
+                ),
+                Above("what it costs the plain network", lambda r: _cost(r, ["plain"]), TOLERANCE, "nats"),
+            ),
+            Below("the smallest cost of the four", _smallest_cost, TOLERANCE, "nats"),
+        ),
         number=lambda r: "gain 1 costs " + ", ".join(f"{cost:.3f} ({name})" for name, cost in _column(r, "cost").items()),
     ),
 )  # fmt: skip
