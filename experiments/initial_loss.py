@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lab.claims import Claim, Judged, Verdict, side, within
+from lab.claims import Above, All, Any, Caveat, Claim, Equals, Interval, Within
 from lab.estimate import Estimate, rough
 from lab.progress import track
 from nets import initialisation, logit_statistics, mlp, names, unigram_baseline
@@ -89,23 +89,31 @@ class Result:
     probabilities: pd.DataFrame  # per standard deviation and share of examples: ln p below which that share lies
 
 
-def _confident_verdict(r: Result) -> Verdict:
-    costly = side(r.normal_loss.low - UNIFORM, r.normal_loss.high - UNIFORM, above=UNIFORM)
-    confident = side(r.normal_confidently_wrong.low, r.normal_confidently_wrong.high, above=0.5)
-    if costly is confident:
-        return costly
-    return Verdict.UNDECIDED if Verdict.UNDECIDED in (costly, confident) else Verdict.CAVEAT
+def _over_uniform(loss: Estimate) -> Interval:
+    return loss.low / UNIFORM, loss.high / UNIFORM
 
+
+CONFIDENTLY_WRONG: Above[Result] = Above(
+    "the share of examples in which a wrong character gets more than half of the probability",
+    lambda r: r.normal_confidently_wrong,
+    0.5,
+)
+COSTLY: Above[Result] = Above(
+    "the loss with every weight standard normal, over $\\ln 27$,", lambda r: _over_uniform(r.normal_loss), 2
+)
 
 CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="uniform",
         text="A uniform guess costs $\\ln 27$.",
         source="N0, question 3",
-        line="Holds if equal logits, whatever their common value, cost $\\ln 27$ to within $10^{-12}$ nats: "
-        "it is algebra, and float64 sums of this length leave no more.",
-        rule=Judged(
-            lambda r: Verdict.HOLDS if r.uniform_error <= ROUNDING_64 else Verdict.FAILS, "not yet written as data"
+        rule=Equals(
+            "the largest distance from $\\ln 27$ of the loss of equal logits, whatever their common value,",
+            lambda r: r.uniform_error,
+            0,
+            tolerance=ROUNDING_64,
+            unit="nats",
+            reason="it is algebra, and float64 sums of this length leave no more",
         ),
         number=lambda r: f"off by at most {rough(r.uniform_error)}",
     ),
@@ -116,17 +124,19 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="Holds if with every weight standard normal a wrong character gets more than half of the probability in "
         "more than half of the examples (confident, and wrong), and the loss is more than twice $\\ln 27$ (far more: "
         "knowing worse than nothing then costs more than knowing nothing). One without the other is a caveat.",
-        rule=Judged(_confident_verdict, "not yet written as data"),
+        rule=Caveat(All(CONFIDENTLY_WRONG, COSTLY), Any(CONFIDENTLY_WRONG, COSTLY)),
         number=lambda r: f"{100 * r.normal_confidently_wrong.mean:.0f} % confidently wrong, loss {r.normal_loss}",
     ),
     Claim(
         name="small",
         text="A small last layer without bias brings the first loss to $\\ln 27$.",
         source="N0, “use no bias + small weights”, question 4",
-        line="Holds within 1 %: that is [0.03]{.given} nats, a small part of what training will gain (@sec-zero-init).",
-        rule=Judged(
-            lambda r: within(r.small_loss.low / UNIFORM, r.small_loss.high / UNIFORM, lower=0.99, upper=1.01),
-            "not yet written as data",
+        rule=Within(
+            "the loss with a small last layer, over $\\ln 27$,",
+            lambda r: _over_uniform(r.small_loss),
+            0.99,
+            1.01,
+            reason="1 % is [0.03]{.given} nats, a small part of what training will gain: @sec-zero-init",
         ),
         number=lambda r: f"{r.small_loss} against {UNIFORM:.4f}",
     ),
@@ -134,10 +144,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="zeros",
         text="All-zero weights give exactly $\\ln 27$ too.",
         source="N0, question 4",
-        line="Holds if no seed is off by more than the distance between neighbouring float32 numbers there, $2^{-22}$: "
-        "“exactly” cannot mean more to a float32 network.",
-        rule=Judged(
-            lambda r: Verdict.HOLDS if r.all_zero_error <= ROUNDING_32 else Verdict.FAILS, "not yet written as data"
+        rule=Equals(
+            "the largest distance of a seed's loss from $\\ln 27$, over that of neighbouring float32 numbers there, $2^{-22}$,",
+            lambda r: r.all_zero_error / ROUNDING_32,
+            0,
+            tolerance=1,
+            reason="“exactly” cannot mean more to a float32 network",
         ),
         number=lambda r: f"off by {rough(r.all_zero_error)}",
     ),
@@ -145,12 +157,18 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="no-proof",
         text="So a right first loss is no proof of a good initialisation.",
         source="N0, question 4",
-        line="Holds if two initialisations with the right loss, the small one and the all-zero one, differ in whether "
-        "anything but the last bias can learn: a first gradient of exactly 0 with respect to all of them for the one, not "
-        "for the other.",
-        rule=Judged(
-            lambda r: Verdict.HOLDS if r.all_zero_gradient == 0 < r.small_gradient.low else Verdict.FAILS,
-            "not yet written as data",
+        rule=All(
+            Equals(
+                "the length of the all-zero network's first gradient, the last bias's left out,",
+                lambda r: r.all_zero_gradient,
+                0,
+            ),
+            Above(
+                "the length of the first gradient with a small last layer, likewise,",
+                lambda r: r.small_gradient,
+                0,
+                reason="both have the right loss; they differ in whether anything but the last bias can learn",
+            ),
         ),
         number=lambda r: f"gradient {r.all_zero_gradient:g} against {r.small_gradient}",
     ),

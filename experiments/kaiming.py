@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from scipy.special import ndtr
 
-from lab.claims import Above, Claim, Judged, Verdict, Within, within
+from lab.claims import Above, All, Below, Caveat, Claim, Within
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -84,11 +84,12 @@ class Result:
     training: pd.DataFrame  # per initialisation, depth and learning rate: loss after the last step, share finite
 
 
-def _kept_verdict(factor: Estimate, beyond_two: Estimate) -> Verdict:
-    kept = within(factor.low, factor.high, lower=0.95, upper=1.05)
-    return Verdict.CAVEAT if kept is Verdict.HOLDS and beyond_two.low > 0.05 else kept
-
-
+SIGNAL_KEPT: Within[Result] = Within(
+    "a layer's factor on the signal's mean square", lambda r: r.signal_factor, 0.95, 1.05
+)
+GRADIENT_KEPT: Within[Result] = Within(
+    "a layer's factor on the gradient's mean square", lambda r: r.gradient_factor, 0.95, 1.05
+)
 KEPT_LINE = (
     "Holds if a layer's factor on the mean square lies within 5 % of 1, the line of @sec-tanh-gain; with a caveat if, "
     "besides, more than 5 % end further than a factor of 2 from where they began, "
@@ -101,7 +102,17 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Weights of variance $2/n$ keep a ReLU network's signal.",
         source="N3, “Weight initialization reasons”",
         line=KEPT_LINE,
-        rule=Judged(lambda r: _kept_verdict(r.signal_factor, r.beyond_two), "not yet written as data"),
+        rule=Caveat(
+            All(
+                SIGNAL_KEPT,
+                Below(
+                    "the share of signals that end beyond a factor of 2, at the lower end of its interval,",
+                    lambda r: r.beyond_two.low,  # a caveat must be certain
+                    0.05,
+                ),
+            ),
+            SIGNAL_KEPT,
+        ),
         number=lambda r: f"factor {r.signal_factor} a layer; {100 * r.beyond_two.mean:.0f} % beyond a factor of 2",
     ),
     Claim(
@@ -109,7 +120,17 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="They keep the gradient too: neither vanishing nor exploding.",
         source="N3, “To prevent vanishing and exploding gradients”",
         line="The same line, for the gradient on its way back.",
-        rule=Judged(lambda r: _kept_verdict(r.gradient_factor, r.beyond_two_gradient), "not yet written as data"),
+        rule=Caveat(
+            All(
+                GRADIENT_KEPT,
+                Below(
+                    "the share of gradients that end beyond a factor of 2, at the lower end of its interval,",
+                    lambda r: r.beyond_two_gradient.low,  # a caveat must be certain
+                    0.05,
+                ),
+            ),
+            GRADIENT_KEPT,
+        ),
         number=lambda r: (
             f"factor {r.gradient_factor} a layer; {100 * r.beyond_two_gradient.mean:.0f} % beyond a factor of 2"
         ),
@@ -118,25 +139,39 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="half",
         text="Variance $1/n$ does not: it halves the mean square in every layer.",
         source="N0, “divide by sqrt(fanin)”",
-        line="Holds if a layer's factor lies within 5 % of 1/2: the same 5 % as for “kept”.",
-        rule=Within("the quantity", lambda r: r.signal_factor_1_over_n, 0.475, 0.525),
+        rule=Within(
+            "a layer's factor on the mean square at variance $1/n$",
+            lambda r: r.signal_factor_1_over_n,
+            0.475,
+            0.525,
+            reason="1/2 to within the same 5 % as for “kept”",
+        ),
         number=lambda r: f"factor {r.signal_factor_1_over_n} a layer",
     ),
     Claim(
         name="unit",
         text="Unit variance explodes.",
         source="N3, “normal distribution with a mean = 0 and stddev = 1”",
-        line="Holds if the RMS grows by a factor of 100 or more through the network, the line of @sec-tanh-gain.",
-        rule=Above("the quantity", lambda r: r.log_signal_unit_variance, 2),
+        rule=Above(
+            "the growth of the signal's RMS through the network, as a power of ten,",
+            lambda r: r.log_signal_unit_variance,
+            2,
+            reason="a factor of 100, the line of @sec-tanh-gain",
+        ),
         number=lambda r: f"grows by 10^{r.log_signal_unit_variance.mean:.0f}^",
     ),
     Claim(
         name="training",
         text="A deep ReLU network learns faster from $2/n$ than from $1/n$.",
         source="N3, “Weight initialization reasons”",
-        line="Holds if the deepest networks, each initialisation at its best learning rate, end more than [0.01]{.given} nats lower from "
-        "$2/n$ after the same steps: 1 % in perplexity, the line of @sec-zero-init.",
-        rule=Above("the quantity", lambda r: r.loss_difference, 0.01),
+        rule=Above(
+            "the loss of the deepest networks from $1/n$ less that from $2/n$, after the same steps and each initialisation at "
+            "its best learning rate,",
+            lambda r: r.loss_difference,
+            0.01,
+            unit="nats",
+            reason="1 % in perplexity, the line of @sec-zero-init",
+        ),
         number=lambda r: f"{r.loss_difference} nats lower",
     ),
 )

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lab.claims import Above, Below, Claim, Judged, Verdict, Within
+from lab.claims import Above, Below, Claim, Equals, Within
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets.mean_field import fixed_point_variance, gaussian_mean, gradient_factor, next_variance
@@ -63,9 +63,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="value",
         text="$1/\\sqrt{\\operatorname{E}[f(Z)^2]}$ is about [1.592]{.given} for tanh.",
         source="N0, last lines",
-        line="Holds within [0.001]{.given} of it: the notes give three decimals, so “about” cannot mean less than one unit of the last.",
-        rule=Judged(
-            lambda r: Verdict.HOLDS if abs(r.ideal_gain - 1.592) <= 1e-3 else Verdict.FAILS, "not yet written as data"
+        rule=Equals(
+            "the ideal gain",
+            lambda r: r.ideal_gain,
+            1.592,
+            tolerance=0.001,
+            reason="the notes give three decimals, so “about” cannot mean less than one unit of the last",
         ),
         number=lambda r: f"{r.ideal_gain:.6f}",
     ),
@@ -73,19 +76,27 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="unit-variance",
         text="With that gain a layer hands on unit variance.",
         source="N0, last lines",
-        line="Holds if the pre-activations' RMS at the last layer lies within 5 % of 1: "
-        "5 % a layer, were it to compound, would be a factor of ten over the depth, so less is “kept”.",
-        rule=Within("the quantity", lambda r: r.pre_activation_rms, 0.95, 1.05),
+        rule=Within(
+            "the RMS of the last layer's pre-activations",
+            lambda r: r.pre_activation_rms,
+            0.95,
+            1.05,
+            reason="5 % a layer, were it to compound, would be a factor of ten over the depth, so less is “kept”",
+        ),
         number=lambda r: f"RMS {r.pre_activation_rms}",
     ),
     Claim(
         name="close",
         text="It is close to the 5/3 that people use.",
         source="N0, last lines",
-        line="Holds if the RMS that 5/3 settles at differs by less than 10 % from the ideal gain's: "
-        "the RMS over [200]{.given} units, the lecture's, already varies by 5 % ($1/\\sqrt{2 \\cdot 200}$) from seed to seed, "
-        "and two of those are invisible.",
-        rule=Within("the quantity", lambda r: r.rms_ratio, 0.9, 1.1),
+        rule=Within(
+            "the activations' RMS at the last layer with a gain of 5/3, over that with the ideal gain,",
+            lambda r: r.rms_ratio,
+            0.9,
+            1.1,
+            reason="the RMS over [200]{.given} units, the lecture's, already varies by 5 % ($1/\\sqrt{2 \\cdot 200}$) from "
+            "seed to seed, and two of those are invisible",
+        ),
         number=lambda r: f"ratio {r.rms_ratio}",
     ),
     Claim(
@@ -96,16 +107,23 @@ CLAIMS: tuple[Claim[Result], ...] = (
             "Holds if at half the ideal gain the signal shrinks by a factor of 100 or more: "
             f"that is {100 * (1 - 100 ** (-1 / params.depth)):.0f} % a layer, over {params.depth} layers."
         ),
-        rule=Below("the quantity", lambda r: r.log_signal, -2),
+        rule=Below(
+            "the signal's growth from the first layer to the last at half the ideal gain, as a power of ten,",
+            lambda r: r.log_signal,
+            -2,
+        ),
         number=lambda r: f"shrinks by 10^{-r.log_signal.mean:.1f}^",
     ),
     Claim(
         name="too-large",
         text="The gain must not be too large.",
         source="N0, “Gain shouldn't be too large or too small”",
-        line="Holds if at twice the ideal gain the gradient grows by a factor of 100 or more on its way back; "
-        "the signal itself cannot explode, since tanh stays below 1.",
-        rule=Above("the quantity", lambda r: r.log_gradient, 2),
+        rule=Above(
+            "the gradient's growth on its way back at twice the ideal gain, as a power of ten,",
+            lambda r: r.log_gradient,
+            2,
+            reason="a factor of 100; the signal itself cannot explode, since tanh stays below 1",
+        ),
         number=lambda r: f"gradient grows by 10^{r.log_gradient.mean:.1f}^",
     ),
 )

@@ -9,6 +9,7 @@ Notes   003_0e3f15bdf12e2faf.txt, "weights very similar to identity matrices".
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +18,7 @@ import pandas as pd
 import torch
 
 from experiments.identity_depth import float_range, identity_chain, noisy_identity
-from lab.claims import Claim, Judged, Verdict
+from lab.claims import Above, All, Below, Caveat, Claim, Equals, Interval, rows
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -70,33 +71,43 @@ PLOTTED = (1.5, 1.1, 0.9, 0.5)  # factors whose signals are kept layer by layer,
 SLIGHTLY = 1.01  # a gain "slightly above 1"
 
 
-def _random_verdict(r: Result) -> Verdict:
-    if any(
-        found.low > r.exponent_offset_predicted or found.high < r.exponent_offset_predicted
-        for found in (r.exponent_offset, r.exponent_offset_gradient)
-    ):
-        return Verdict.FAILS
-    plain = all(found.low <= 0 <= found.high for found in (r.exponent_offset, r.exponent_offset_gradient))
-    return Verdict.HOLDS if plain else Verdict.CAVEAT
+def _roundings(r: Result, error: float) -> float:
+    return error * 2**53 / float(r.layers["layer"].max())
 
 
-def _slightly_verdict(r: Result) -> Verdict:
-    above = r.widths[r.widths["gain"] == SLIGHTLY]
-    grows, shrinks = above["exponent_low"] > 0, above["exponent_high"] < 0
-    if grows.any() and shrinks.any():
-        return Verdict.CAVEAT
-    return Verdict.HOLDS if grows.all() else Verdict.FAILS if shrinks.all() else Verdict.UNDECIDED
+def _misses(r: Result, offset: float) -> list[float]:
+    """Return how far an offset lies outside of the exponents' intervals, forward and backward; 0 for inside."""
+    both = (r.exponent_offset, r.exponent_offset_gradient)
+    return [max(found.low - offset, offset - found.high, 0.0) for found in both]
+
+
+def _exponents(r: Result) -> list[Interval]:
+    """Return the intervals of the exponents at a gain slightly above 1, one for each width."""
+    return rows(r.widths[r.widths["gain"] == SLIGHTLY], "exponent")
+
+
+def _largest(r: Result) -> Interval:
+    """Return the largest lower and the largest upper end: above 0 if one width surely grows."""
+    ends = _exponents(r)
+    return max((low for low, _ in ends), default=math.nan), max((high for _, high in ends), default=math.nan)
+
+
+def _smallest(r: Result) -> Interval:
+    """Return the smallest lower and the smallest upper end: below 0 if one width surely shrinks."""
+    ends = _exponents(r)
+    return min((low for low, _ in ends), default=math.nan), min((high for _, high in ends), default=math.nan)
 
 
 def _as_predicted(r: Result) -> pd.Series:
-    rows = r.float_limits[r.float_limits["dtype"] == "float32"]
-    pairs = [rows[event].fillna(-1) == rows[f"{event}_predicted"].fillna(-1) for event in EVENTS]
+    found = r.float_limits[r.float_limits["dtype"] == "float32"]
+    pairs = [found[event].fillna(-1) == found[f"{event}_predicted"].fillna(-1) for event in EVENTS]
     return pairs[0] & pairs[1] & pairs[2] & pairs[3]
 
 
-EXACT_LINE = (
-    "Holds if no layer is off by more than one rounding in float64 ($2^{-53}$) for each layer passed, against powers "
-    "computed as fractions: in floating point “exactly” cannot mean more."
+LAW_FOLLOWED: Equals[Result] = Equals(
+    "the distance from the exponents' intervals, forward and backward, to the exponent of the exact law at this width",
+    lambda r: _misses(r, r.exponent_offset_predicted),
+    0,
 )
 
 CLAIMS: tuple[Claim[Result], ...] = (
@@ -105,10 +116,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Weights of [1.5]{.given} times the identity multiply the signal by [1.5]{.given} in every layer, and the "
         "gradient too.",
         source="N3, “since w is 1.5 the values will explode”",
-        line=EXACT_LINE,
-        rule=Judged(
-            lambda r: Verdict.HOLDS if r.growth_error <= r.params.depth * 2**-53 else Verdict.FAILS,
-            "not yet written as data",
+        rule=Equals(
+            "the largest relative error of signal and gradient, in roundings of float64 ($2^{-53}$) for each layer,",
+            lambda r: _roundings(r, r.growth_error),
+            0,
+            tolerance=1,
+            reason="against powers computed as fractions; in floating point “exactly” cannot mean more",
         ),
         number=lambda r: f"{r.growth_error * 2**53:.1f} roundings at worst",
     ),
@@ -116,10 +129,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="halve",
         text="Weights of [0.5]{.given} times the identity halve both in every layer.",
         source="N3, “if w is slightly less than 1 … the gradients will exponentially vanish”",
-        line="The same line.",
-        rule=Judged(
-            lambda r: Verdict.HOLDS if r.halving_error <= r.params.depth * 2**-53 else Verdict.FAILS,
-            "not yet written as data",
+        rule=Equals(
+            "the largest relative error of signal and gradient, in roundings of float64 ($2^{-53}$) for each layer,",
+            lambda r: _roundings(r, r.halving_error),
+            0,
+            tolerance=1,
+            reason="the same line",
         ),
         number=lambda r: f"{r.halving_error * 2**53:g} roundings at worst",
     ),
@@ -129,7 +144,17 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “weights very similar to identity matrices”",
         line="Holds if the intervals of the exponents, forward and backward, contain $\\ln s$; with a caveat if they do not but "
         "contain the exponent of the exact law at this width; else it fails, as theory would have no excuse.",
-        rule=Judged(_random_verdict, "not yet written as data"),
+        rule=Caveat(
+            All(
+                LAW_FOLLOWED,
+                Equals(
+                    "the distance from the exponents' intervals, forward and backward, to $\\ln s$",
+                    lambda r: _misses(r, 0),
+                    0,
+                ),
+            ),
+            LAW_FOLLOWED,
+        ),
         number=lambda r: f"off by {r.exponent_offset} where theory says {_signed(r.exponent_offset_predicted)}",
     ),
     Claim(
@@ -138,7 +163,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N3, “Suppose, they are just slightly above 1”",
         line="Holds if random networks of gain [1.01]{.given} grow at every width tried, fails if they shrink at "
         "every width, each by its interval; with a caveat if some grow and some shrink.",
-        rule=Judged(_slightly_verdict, "not yet written as data"),
+        rule=Caveat(
+            Above("the exponent at every width tried", _exponents, 0),
+            All(
+                Above("the exponent at the width that grows most", _largest, 0),
+                Below("the exponent at the width that shrinks most", _smallest, 0),
+            ),
+        ),
         number=lambda r: (
             "; ".join(
                 f"{word} at {', '.join(str(width) for width in rows['width'])}"
@@ -154,9 +185,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="limits",
         text="The layer at which float32 overflows or underflows can be read off the logarithm of the weight.",
         source="N3, “the values will explode”, “the gradients will exponentially vanish”",
-        line="Holds if every layer predicted is found, exactly: rounding, $2^{-24}$ a layer, shifts it by less than a "
-        "tenth of a layer.",
-        rule=Judged(lambda r: Verdict.HOLDS if _as_predicted(r).all() else Verdict.FAILS, "not yet written as data"),
+        rule=Equals(
+            "the number of factors for which a layer predicted is not the one found",
+            lambda r: (~_as_predicted(r)).sum(),
+            0,
+            reason="rounding, $2^{-24}$ a layer, shifts it by less than a tenth of a layer",
+        ),
         number=lambda r: f"{_as_predicted(r).sum()} of {len(_as_predicted(r))} factors",
     ),
 )

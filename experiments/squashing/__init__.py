@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.special import expit
 
 from experiments.squashing import gradient_signs, quantisation, ranges
-from lab.claims import Claim, Judged, Verdict, side
+from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals, Within
 from lab.estimate import Estimate
 from lab.progress import track
 from nets import names
@@ -87,44 +87,59 @@ class Result:
     same_sign: pd.DataFrame  # per errors, activation function and batch: share of same-sign units, with low and high
 
 
-def _range(r: Result) -> Verdict:
-    if not 0 < r.sigmoid_lowest < r.sigmoid_highest < 1:
-        return Verdict.FAILS
-    return Verdict.CAVEAT if min(r.sigmoid_one, r.sigmoid_zero) < np.inf else Verdict.HOLDS
-
-
-def _information(r: Result) -> Verdict:
-    found = [side(-kept.high, -kept.low, above=1) for kept in (r.bits_gained_usual, r.bits_gained_wide)]
-    if found[0] is found[1]:
-        return found[0]
-    return Verdict.UNDECIDED if Verdict.UNDECIDED in found else Verdict.CAVEAT
-
-
-def _signs(r: Result) -> Verdict:
-    if r.same_sign_sigmoid < 1 or r.same_sign_tanh > 0.5:
-        return Verdict.FAILS
-    most = side(r.same_sign_batch.low, r.same_sign_batch.high, above=0.5)
-    return Verdict.CAVEAT if most is Verdict.FAILS else most
-
+ABOVE_0: Above[Result] = Above("the smallest value on the grid", lambda r: r.sigmoid_lowest, 0)
+BELOW_1: Below[Result] = Below("the largest value on the grid", lambda r: r.sigmoid_highest, 1)
+LOST_USUAL: Below[Result] = Below(
+    "what tanh keeps of the usual signal, less what the same levels keep unsquashed,",
+    lambda r: r.bits_gained_usual,
+    -1,
+    unit="bits",
+)
+LOST_WIDE: Below[Result] = Below(
+    "what tanh keeps of the wide signal, less what the same levels keep unsquashed,",
+    lambda r: r.bits_gained_wide,
+    -1,
+    unit="bits",
+)
+ALL_WITH_SIGMOID: Equals[Result] = Equals(
+    "the share of units with gradients of one sign, for one example and sigmoid,", lambda r: r.same_sign_sigmoid, 1
+)
+FEW_WITH_TANH: Within[Result] = Within("the share for one example and tanh", lambda r: r.same_sign_tanh, 0, 0.5)
 
 CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="range",
         text="Sigmoid maps every number to one between 0 and 1.",
         source="N3, “sigmoid”",
-        line="In exact arithmetic it cannot fail, since $e^{-x}$ is positive and finite; fails if a float64 value on "
-        f"the grid from −{-ranges.GRID[0]:g} to {ranges.GRID[-1]:g} is 0, 1 or beyond. Holds with a caveat if float32 rounds it to 0 or 1 somewhere.",
-        rule=Judged(_range, "not yet written as data"),
+        line=lambda p: (
+            "In exact arithmetic it cannot fail, since $e^{-x}$ is positive and finite; fails if a float64 value on "
+            f"the grid from −{-ranges.GRID[0]:g} to {ranges.GRID[-1]:g} is 0, 1 or beyond. Holds with a caveat if float32 "
+            "rounds it to 0 or 1 somewhere."
+        ),
+        rule=Caveat(
+            All(
+                ABOVE_0,
+                BELOW_1,
+                Equals(
+                    "the number of the two bounds that float32 rounds it to",
+                    lambda r: sum(last < np.inf for last in (r.sigmoid_zero, r.sigmoid_one)),
+                    0,
+                ),
+            ),
+            All(ABOVE_0, BELOW_1),
+        ),
         number=lambda r: f"1 above {r.sigmoid_one:.1f}, 0 below −{r.sigmoid_zero:.1f}",
     ),
     Claim(
         name="derivative",
         text="The derivative of the sigmoid never exceeds 1/4.",
         source="N3, “sigmoid”",
-        line="Holds if no derivative on the grid exceeds 1/4 at all: 1/4 is a floating-point number and the bound is exact, "
-        "so there is no tolerance to grant.",
-        rule=Judged(
-            lambda r: Verdict.HOLDS if r.sigmoid_steepest <= 0.25 else Verdict.FAILS, "not yet written as data"
+        rule=Within(
+            "the largest derivative on the grid",
+            lambda r: r.sigmoid_steepest,
+            0,
+            0.25,
+            reason="1/4 is a floating-point number and the bound is exact, so there is no tolerance to grant",
         ),
         number=lambda r: f"{r.sigmoid_steepest:g}",
     ),
@@ -132,10 +147,11 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="literal",
         text="Tanh pushes [0.75]{.given} to 1.",
         source="N3, “the problem with tanh”",
-        line="Holds if tanh of it is beyond [0.97]{.given}, where the derivative is under 6 % of full: "
-        "to a network that is as good as 1.",
-        rule=Judged(
-            lambda r: Verdict.HOLDS if r.tanh_of_notes_value > SATURATED else Verdict.FAILS, "not yet written as data"
+        rule=Above(
+            "tanh of the notes' value",
+            lambda r: r.tanh_of_notes_value,
+            SATURATED,
+            reason="the derivative there is under 6 % of full: to a network that is as good as 1",
         ),
         number=lambda r: f"{r.tanh_of_notes_value:.3f}",
     ),
@@ -143,9 +159,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="apart",
         text="Tanh pushes values far apart.",
         source="N3, “the problem with tanh”",
-        line="Holds if any two neighbours on the grid are farther apart after tanh than before; the derivative of tanh is "
-        "at most 1, so a single pair would refute the algebra.",
-        rule=Judged(lambda r: Verdict.HOLDS if r.stretch > 1 else Verdict.FAILS, "not yet written as data"),
+        rule=Above(
+            "the largest distance of two neighbours on the grid after tanh, over that before,",
+            lambda r: r.stretch,
+            1,
+            reason="the derivative of tanh is at most 1, so a single pair would refute the algebra",
+        ),
         number=lambda r: f"at most {r.stretch:.5f} of the distance",
     ),
     Claim(
@@ -158,7 +177,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             f"side of the unsquashed signal. Holds if it loses at a standard deviation of {p.usual_std:g}, which a good "
             f"initialisation gives, and at {p.wide_std:g}; with a caveat if at one of them."
         ),
-        rule=Judged(_information, "not yet written as data"),
+        rule=Caveat(All(LOST_USUAL, LOST_WIDE), Any(LOST_USUAL, LOST_WIDE)),
         number=lambda r: (
             f"{r.bits_gained_usual.mean:+.2f} bits at a standard deviation of {r.params.usual_std:g}, "
             f"{r.bits_gained_wide.mean:+.2f} at {r.params.wide_std:g}".replace("-", "−")
@@ -168,17 +187,19 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="passes",
         text="Where tanh puts out 0, the gradient passes unchanged.",
         source="N0, question 6",
-        line="Holds if the derivative that autograd gives there is 1 exactly.",
-        rule=Judged(lambda r: Verdict.HOLDS if r.derivative_at_zero == 1 else Verdict.FAILS, "not yet written as data"),
+        rule=Equals("the derivative that autograd gives where tanh puts out 0", lambda r: r.derivative_at_zero, 1),
         number=lambda r: f"derivative {r.derivative_at_zero:g}",
     ),
     Claim(
         name="vanishes",
         text="Where tanh puts out 1 or −1, the gradient vanishes.",
         source="N0, question 6",
-        line="Holds if the derivative that autograd gives is 0 exactly wherever float32 rounds the output to 1 or −1; "
-        "exact arithmetic never gets there.",
-        rule=Judged(lambda r: Verdict.HOLDS if r.derivative_at_one == 0 else Verdict.FAILS, "not yet written as data"),
+        rule=Equals(
+            "the largest derivative that autograd gives where float32 rounds the output to 1 or −1",
+            lambda r: r.derivative_at_one,
+            0,
+            reason="exact arithmetic never gets there",
+        ),
         number=lambda r: f"derivative {r.derivative_at_one:g}, from inputs of {r.tanh_one:.2f}",
     ),
     Claim(
@@ -190,7 +211,18 @@ CLAIMS: tuple[Claim[Result], ...] = (
             f"Training averages over batches: holds if in a batch of {p.usual_batch} it is so for more than half of the "
             "units, with a caveat if for fewer."
         ),
-        rule=Judged(_signs, "not yet written as data"),
+        rule=Caveat(
+            All(
+                ALL_WITH_SIGMOID,
+                FEW_WITH_TANH,
+                Above("the share in the usual batch with sigmoid", lambda r: r.same_sign_batch, 0.5),
+            ),
+            All(
+                ALL_WITH_SIGMOID,
+                FEW_WITH_TANH,
+                Below("the share in the usual batch with sigmoid", lambda r: r.same_sign_batch, 0.5),
+            ),
+        ),
         number=lambda r: (
             f"{100 * r.same_sign_sigmoid:g} % of units for one example; in a batch of {r.params.usual_batch}, a share of "
             f"{r.same_sign_batch}"
