@@ -31,10 +31,10 @@ bench: $(READY)  ## measure rendering against what one would use instead
 serve: $(READY)  ## show the rendered site on localhost
 	@$(BIN)/lab serve
 
-quarto: $(READY)  ## install the real Quarto from PyPI, where the network allows
+quarto: $(READY)  ## install the real Quarto from PyPI, where the network allows (tried with 1.10.18)
 	@$(BIN)/python -m pip install --quiet 'quarto-cli>=1.9' && $(BIN)/quarto --version || \
 		{ echo 'Quarto could not be installed: its PyPI package downloads from elsewhere while it installs.'; \
-		  echo 'Get it from quarto.org (1.9 or newer) and put quarto on PATH; until then lab render uses press.'; exit 1; }
+		  echo 'Get it from quarto.org (1.9 or newer; tried with 1.10.18) and put quarto on PATH; until then lab render uses press.'; exit 1; }
 
 clean:  ## remove what rendering made; results and the environment stay
 	rm -rf _book _freeze .press .quarto

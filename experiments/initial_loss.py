@@ -85,7 +85,7 @@ class Result:
     correct_logit_std: float  # of the mean correct logit over seeds, where logits have standard deviation 1
     expected_maximum: float  # mean of the largest of 27 standard normal numbers
     by_std: pd.DataFrame  # per standard deviation: loss, logsumexp less ln 27 (also predicted), mean probability
-    inits: pd.DataFrame  # per initialisation: standard deviation of the logits, loss, share confidently wrong, length of the first gradient
+    inits: pd.DataFrame  # per initialisation: standard deviation of the logits, loss, share confidently wrong, gradient
     probabilities: pd.DataFrame  # per standard deviation and share of examples: ln p below which that share lies
 
 
@@ -113,8 +113,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="confident",
         text="Large unequal logits are confidently wrong and cost far more.",
         source="N0, question 4",
-        line="Holds if with every weight standard normal a wrong character gets more than half of the probability in more "
-        "than half of the examples (confident, and wrong), and the loss is more than twice $\\ln 27$ (far more: "
+        line="Holds if with every weight standard normal a wrong character gets more than half of the probability in "
+        "more than half of the examples (confident, and wrong), and the loss is more than twice $\\ln 27$ (far more: "
         "knowing worse than nothing then costs more than knowing nothing). One without the other is a caveat.",
         rule=Judged(_confident_verdict, "not yet written as data"),
         number=lambda r: f"{100 * r.normal_confidently_wrong.mean:.0f} % confidently wrong, loss {r.normal_loss}",
@@ -145,8 +145,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="no-proof",
         text="So a right first loss is no proof of a good initialisation.",
         source="N0, question 4",
-        line="Holds if two initialisations with the right loss, the small one and the all-zero one, differ in whether anything "
-        "but the last bias can learn: a first gradient of exactly 0 with respect to all of them for the one, not for the other.",
+        line="Holds if two initialisations with the right loss, the small one and the all-zero one, differ in whether "
+        "anything but the last bias can learn: a first gradient of exactly 0 with respect to all of them for the one, not "
+        "for the other.",
         rule=Judged(
             lambda r: Verdict.HOLDS if r.all_zero_gradient == 0 < r.small_gradient.low else Verdict.FAILS,
             "not yet written as data",

@@ -1,9 +1,9 @@
 """Why 2/n?
 
 Method  Deep ReLU networks pass standard normal inputs forward and a random gradient back, with weights of variance 2/n,
-        1/n and 1 made from the same standard normal numbers.  Theory is exact at every width: a layer multiplies a mean square by a random
-        factor of known law.  Then ReLU networks of several depths train on names from the three initialisations, at several learning
-        rates.
+        1/n and 1 made from the same standard normal numbers.  Theory is exact at every width: a layer multiplies a mean
+        square by a random factor of known law.  Then ReLU networks of several depths train on names from the three
+        initialisations, at several learning rates.
 Cost    About 35 s on one core.
 Notes   003_0e3f15bdf12e2faf.txt, "Weight initialization reasons"; 000_10f5d5d0f6910b7a.txt, "divide by sqrt(fanin)".
 """
@@ -67,9 +67,7 @@ class Result:
     gradient_factor: Estimate  # factor of the gradient at 2/n
     signal_factor_1_over_n: Estimate  # factor of the signal at 1/n
     log_signal_unit_variance: Estimate  # log10 of the last layer's RMS over the inputs', at variance 1
-    mean_square: (
-        Estimate  # mean square at the last layer over the inputs', 2/n, plain mean over networks; theory says 1
-    )
+    mean_square: Estimate  # at the last layer over the inputs', 2/n, plain mean over networks; theory says 1
     beyond_two: Estimate  # share of signals at 2/n that end more than a factor of 2 from where they began
     beyond_two_gradient: Estimate  # the same for gradients
     beyond_two_predicted: float  # the same by theory, taking the sum of the layers' logarithms to be normal
@@ -78,13 +76,9 @@ class Result:
     loss_difference: Estimate  # loss at 1/n less loss at 2/n, deepest networks, each at its best learning rate, nats
     loss_difference_shallow: Estimate  # the same for the shallowest
     diverged: float  # share of the deepest networks at variance 1, at any learning rate, whose loss is NaN or infinite
-    layers: (
-        pd.DataFrame
-    )  # per initialisation and layer: signal and gradient relative to where they began, typical and by theory
+    layers: pd.DataFrame  # per initialisation and layer: mean squares of signal and gradient, typical and by theory
     factors: pd.DataFrame  # per initialisation and direction: a layer's factor, by theory (mean, typical) and measured
-    widths: (
-        pd.DataFrame
-    )  # per width at 2/n: drift of the logarithm a layer, standard deviation at the end, by theory and measured
+    widths: pd.DataFrame  # per width at 2/n: drift of the logarithm a layer, its final standard deviation, and theory
     networks: pd.DataFrame  # per width, network and layer at 2/n: mean square of one input's signal
     cosines: pd.DataFrame  # per layer at 2/n: cosine between two inputs' signals, by theory and measured
     training: pd.DataFrame  # per initialisation, depth and learning rate: loss after the last step, share finite

@@ -2,7 +2,8 @@
 
 Method  The gain that keeps a unit-variance signal, 1 / sqrt(E[tanh(Z)^2]), comes from quadrature.  Deep tanh networks
         with weights of variance gain^2 / width then carry standard normal inputs through many layers and a random
-        gradient back; for each seed the weights before scaling are the same at every gain.  Mean-field theory (infinite width) predicts both.
+        gradient back; for each seed the weights before scaling are the same at every gain.  Mean-field theory
+        (infinite width) predicts both.
 Cost    About 10 s on one core.
 Notes   000_10f5d5d0f6910b7a.txt, "calculate means and std" and the last lines.
 """

@@ -1,6 +1,8 @@
-"""Figures of the chapter on what forgives an inexact start."""
+"""Figures of the chapter on what forgives an inexact initialisation."""
 
 from __future__ import annotations
+
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments.forgiving import REMEDIES, TOLERANCE, Result
+from experiments.forgiving import REMEDIES, TOLERANCE, TOLERANCES, Result
 from figures.style import CONTROL, INK, MEASURED, MUTED, PREDICTED, SERIES, Look, band, canvas, label
 
 ORDER = ("plain", *REMEDIES)
@@ -30,9 +32,10 @@ TICKS = (0.03, 0.1, 0.3, 1, 3, 10, 30)
 
 
 def losses(result: Result) -> Figure:
-    """Loss against starting gain, one curve a remedy, and under it the window of each."""
+    """Loss against initial gain, one curve a remedy, and under it the window of each."""
     figure, (axis, below) = canvas(height=5.6, rows=2, sharex=True, height_ratios=(3.2, 1.4))
-    top = 3.12
+    bottom, top = result.losses["loss"].min(), result.losses["loss"].max()
+    top += 0.08 * (top - bottom)
     for name in ORDER:
         rows, look = result.losses[result.losses["remedy"] == name], LOOKS[name]
         shown = rows[rows["loss"] < top]
@@ -44,7 +47,7 @@ def losses(result: Result) -> Figure:
     label(axis, "the input is ignored", 1, result.entropy, INK, xytext=(4, 7))
     axis.set(ylabel="loss after the last step (nats)", ylim=(result.windows["loss"].min() - 0.03, top))
     _windows(below, result)
-    _gains(below)
+    _gains(below, result)
     for panel in (axis, below):
         panel.axvline(1, color=MUTED, linewidth=1.0, zorder=1)
     label(axis, "1 / √fan-in", 1, top, INK, xytext=(4, -6))
@@ -55,7 +58,7 @@ def _windows(axis: Axes, result: Result) -> None:
     table = result.windows.set_index("remedy")
     for row, name in enumerate(ORDER):
         look, found = LOOKS[name], {column: table[column][name] for column in table}
-        ends = [float(found["start"]), float(found["end"])]
+        ends = [float(found["window_from"]), float(found["window_to"])]
         axis.plot(ends, [row, row], color=look.colour, linewidth=5, solid_capstyle="butt", alpha=0.55)
         axis.plot(found["best_gain"], row, look.marker, color=look.colour, markersize=6)
         runs_off = (bool(found["open_low"] > 0), bool(found["open_high"] > 0))
@@ -79,25 +82,27 @@ def _windows(axis: Axes, result: Result) -> None:
     axis.grid(visible=False, axis="y")
 
 
-def _gains(axis: Axes) -> None:
-    axis.set(xscale="log", xlabel="gain of the starting weights", xlim=(0.027, 37))
-    axis.set_xticks(TICKS, labels=[f"{tick:g}" for tick in TICKS])
+def _gains(axis: Axes, result: Result) -> None:
+    low, high = 0.85 * result.losses["gain"].min(), 1.17 * result.losses["gain"].max()
+    ticks = [tick for tick in TICKS if low < tick < high]
+    axis.set(xscale="log", xlabel="gain at initialisation", xlim=(low, high))
+    axis.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
 
 
-def starts(result: Result) -> Figure:
-    """Before the first step, against the gain: signal at the top and gradient at the bottom, measured and predicted."""
+def at_initialisation(result: Result) -> Figure:
+    """Before the first step, against the gain: signal at the last layer and gradient at the first, measured and predicted."""
     figure, axes = canvas(height=3.6, columns=2)
     for axis, kind in zip(axes, ("signal", "gradient"), strict=True):
-        for name, rows in result.starts.groupby("remedy"):
+        for name, rows in result.at_initialisation.groupby("remedy"):
             look = LOOKS[str(name)]
             axis.plot(rows["gain"], rows[f"{kind}_predicted"], color=look.colour, linestyle=look.dash, linewidth=1.2)
             axis.plot(rows["gain"], rows[kind], look.marker, color=look.colour, markersize=3.6, linestyle="none")
             band(axis, rows["gain"], rows[f"{kind}_low"], rows[f"{kind}_high"], look.colour)
-        _gains(axis)
+        _gains(axis, result)
         axis.set(yscale="log")
-    axes[0].set(ylabel="spread of the signal at the top", ylim=(1e-6, 30))
-    axes[1].set(ylabel="gradient at the bottom over\nthat at the top", ylim=(1e-6, 1e6))
+    axes[0].set(ylabel="signal at the last layer (RMS)", ylim=(1e-6, 30))
+    axes[1].set(ylabel="gradient at the first layer over\nthat at the last", ylim=(1e-6, 1e6))
     for axis, kind, name, gain, across, above in (
         (axes[0], "signal", "plain", 0.68, 8, -4),
         (axes[0], "signal", "residual", 0.06, 10, -8),
@@ -106,7 +111,7 @@ def starts(result: Result) -> Figure:
         (axes[1], "gradient", "residual", 6.8, 8, -10),
         (axes[1], "gradient", "batch norm", 0.03, -2, 8),
     ):
-        _beside(axis, result.starts, name, kind, gain, across, above)
+        _beside(axis, result.at_initialisation, name, kind, gain, across, above)
     return figure
 
 
@@ -118,29 +123,29 @@ def _beside(axis: Axes, table: pd.DataFrame, name: str, kind: str, gain: float, 
     label(axis, text, *place, LOOKS[name].colour, xytext=(across, above))
 
 
-def rates(result: Result) -> Figure:
-    """Loss of the tuning networks against the gain at every rate, a panel a remedy: the chosen rate strong."""
+def learning_rates(result: Result) -> Figure:
+    """Loss of the tuning networks against the gain at every learning rate, a panel a remedy: the chosen one strong."""
     figure, axes = canvas(height=5.0, rows=2, columns=3, sharex=True, sharey=True)
-    chosen = result.windows.set_index("remedy")["rate"]
-    top = 3.3
-    every = sorted(result.tuning["rate"].unique())
-    looks = dict(zip(every, (*SERIES, Look(INK, "o", (0, (1, 1)))), strict=False))
+    chosen = result.windows.set_index("remedy")["lr"]
+    top = 1.001 * result.tuning["loss"].max()
+    every = sorted(result.tuning["lr"].unique())
+    looks = dict(zip(every, cycle((*SERIES, Look(INK, "o", (0, (1, 1))))), strict=False))
     for axis, name in zip(axes.flat, ORDER, strict=False):
-        for rate, rows in result.tuning[result.tuning["remedy"] == name].groupby("rate"):
-            strong, look = rate == chosen[name], looks[rate]
+        for lr, rows in result.tuning[result.tuning["remedy"] == name].groupby("lr"):
+            strong, look = lr == chosen[name], looks[lr]
             axis.plot(
                 rows["gain"], rows["loss"].clip(upper=top + 0.1), color=look.colour, marker=look.marker, linestyle=look.dash,
-                markersize=4 if strong else 2.5, linewidth=2.4 if strong else 1.0, label=f"{rate:g}",
+                markersize=4 if strong else 2.5, linewidth=2.4 if strong else 1.0, label=f"{lr:g}",
             )  # fmt: skip
         axis.set(title=f"{NAMES[name]}: {chosen[name]:g}", ylim=(result.windows["loss"].min() - 0.03, top))
-        _gains(axis)
+        _gains(axis, result)
         axis.set(xlabel="")
         axis.set_xticks((0.1, 1, 10), labels=["0.1", "1", "10"])
     last = axes.flat[-1]
     last.axis("off")
     last.legend(
-        [Line2D([], [], color=looks[rate].colour, marker=looks[rate].marker, linestyle=looks[rate].dash) for rate in every],
-        [f"{rate:g}" for rate in every], title="learning rate", loc="center", handlelength=3.2,
+        [Line2D([], [], color=looks[lr].colour, marker=looks[lr].marker, linestyle=looks[lr].dash) for lr in every],
+        [f"{lr:g}" for lr in every], title="learning rate", loc="center", handlelength=3.2,
     )  # fmt: skip
     for axis in axes[:, 0]:
         axis.set(ylabel="loss (nats)")
@@ -151,7 +156,7 @@ def rates(result: Result) -> Figure:
 
 
 def compensated(result: Result) -> Figure:
-    """Loss of the normalised networks against the gain: at one rate, and with hidden rates times the gain squared."""
+    """Loss of the normalised networks against the gain: at one learning rate, and with hidden ones times gain squared."""
     figure, axes = canvas(height=3.1, columns=2, sharey=True)
     for axis, name in zip(axes, ("batch norm", "layer norm"), strict=True):
         for table, colour, marker, dash in (
@@ -162,15 +167,20 @@ def compensated(result: Result) -> Figure:
             axis.plot(rows["gain"], rows["loss"], color=colour, marker=marker, linestyle=dash, markersize=4)
             band(axis, rows["gain"], rows["loss_low"], rows["loss_high"], colour)
         axis.set(title=NAMES[name])
-        _gains(axis)
+        _gains(axis, result)
     rows = result.losses[result.losses["remedy"] == "layer norm"]
     label(
-        axes[1], "one rate for all", float(rows["gain"].iloc[6]), float(rows["loss"].iloc[6]), MEASURED, xytext=(8, 4)
+        axes[1],
+        "one learning rate",
+        float(rows["gain"].iloc[len(rows) // 3]),
+        float(rows["loss"].iloc[len(rows) // 3]),
+        MEASURED,
+        xytext=(8, 4),
     )
     flat = result.compensated[result.compensated["remedy"] == "layer norm"]
     label(
         axes[1],
-        "hidden rates × gain²",
+        "hidden learning rates × gain²",
         float(flat["gain"].iloc[0]),
         float(flat["loss"].iloc[0]),
         PREDICTED,
@@ -202,7 +212,7 @@ def tolerances(result: Result) -> Figure:
         )
     axis.axvline(TOLERANCE, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
     axis.set(xscale="log", xlabel="tolerance: loss above the best (nats)", ylabel="width of the window (decades)")
-    ticks = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+    ticks = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.4) if tick in TOLERANCES]
     axis.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     return figure

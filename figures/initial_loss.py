@@ -44,7 +44,7 @@ def loss(result: Result) -> Figure:
 
 
 def parts(result: Result) -> Figure:
-    """The two parts of the first loss against the logits' standard deviation: logsumexp above ln 27, and the correct logit."""
+    """The two parts of the first loss against the logits' standard deviation: logsumexp and correct logit."""
     figure, axis = canvas(height=4.2)
     rows = result.by_std
     fine = np.geomspace(rows["std"].min(), rows["std"].max(), 200)
@@ -79,7 +79,7 @@ def parts(result: Result) -> Figure:
 
 
 def probability(result: Result) -> Figure:
-    """Distribution of the probability that the correct character gets, one curve a standard deviation: measured, and normal logits."""
+    """Distribution of the correct character's probability, a curve a standard deviation: measured, and normal logits."""
     figure, axis = canvas(height=3.9)
     decade = np.log(10)
     heights = dict(zip(sorted(result.probabilities["std"].unique()), HEIGHTS, strict=False))

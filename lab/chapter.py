@@ -13,11 +13,14 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown
 
+from lab.book import quarto_reads
 from lab.book.colophon import colophon, costs, total_cost
 from lab.book.markdown_tables import markdown_table
 from lab.book.verdicts import ledger, ledger_counts, strip, verdict, verdicts
 from lab.errors import LabError
 from lab.read import read
+
+quarto_reads.begin()
 
 __all__ = [
     "code",

@@ -19,7 +19,6 @@ from lab.estimate import Estimate
 
 R_contra = TypeVar("R_contra", contravariant=True)
 Interval = tuple[float, float]
-Text = str | Callable[[Anything], str]  # as it stands, or made from the parameters: no setting is typed twice
 
 
 class Verdict(Enum):
@@ -337,11 +336,11 @@ class Claim(Generic[R_contra]):
     """One claim, the rule by which its verdict is decided from the experiment's result, and the number that decides it."""
 
     name: str  # hyphenated, unique within the experiment: its anchor in the book is claim-<stem>-<name>
-    text: Text  # the claim in our words (Markdown)
+    text: str | Callable[[Anything], str]  # the claim in our words (Markdown), or made from the parameters
     source: str  # notes file and place, for example "N0, last lines"
     rule: Rule[R_contra]  # registered before the number is seen
     number: Callable[[R_contra], str]  # the number that decided it, in words that stand alone (Markdown)
-    line: Text = ""  # the rule and its reasons in words (Markdown), where the rule's own words do not do
+    line: str | Callable[[Anything], str] = ""  # in words (Markdown), where those of the rule do not do
 
     def verdict(self, result: R_contra) -> Verdict:
         """Return the verdict that a result gives."""

@@ -22,6 +22,7 @@ function Pandoc(doc)
   if not reading or quarto and pandoc.path.filename(quarto.doc.input_file) == "index.qmd" then return nil end
   local first = doc.blocks:find_if(function(block) return block.t == "Para" end)
     or doc.blocks:find_if(function(block) return block.t == "Header" end)
+    or doc.meta.title and pandoc.Plain(pandoc.utils.stringify(doc.meta.title)) -- where Quarto has put the heading
   if not first then return nil end
   local words = first:walk({
     Math = plain,

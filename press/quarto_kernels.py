@@ -36,8 +36,11 @@ INLINE = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # figures 
 
 
 def wake_kernels(libraries: Iterable[str]) -> None:
-    """Start the process that kernels are copies of, for the program that has started this one; it ends with that."""
-    if hasattr(os, "fork") and hasattr(socket, "send_fds"):
+    """Start the process that kernels are copies of, for the program that has started this one; it ends with that.
+
+    Nothing is started where Jupyter would not ask it.
+    """
+    if os.environ.get("JUPYTER_DEFAULT_PROVISIONER_NAME") == "press" and hasattr(os, "fork"):
         subprocess.Popen(
             [sys.executable, "-m", __name__, str(os.getppid()), *libraries],
             env=os.environ | INLINE,

@@ -1,4 +1,4 @@
-"""What the chapter on inexact starts says is so: independent training, the committed numbers, SMOKE, and mutants."""
+"""What the chapter on inexact initialisations says is so: independent training, the committed numbers, SMOKE, and mutants."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from experiments.forgiving import (
     REMEDIES,
     SMOKE,
     TOLERANCE,
-    TUNING,
+    TUNING_SEED,
     Params,
     Result,
     at_initialisation,
@@ -28,9 +28,10 @@ from lab.estimate import Estimate
 from lab.read import read
 from nets import deep_tanh, ghost_norm, mlp, names
 from nets.deep_tanh import Architecture
+from nets.plain import DeepTanh
 
 ALL = ("plain", *REMEDIES)
-FIELDS = {"residual": "residual", "batch norm": "batch_norm", "layer norm": "layer_norm", "Adam": "adam"}
+FIELDS = {name: f"{name.lower().replace(' ', '_')}_wider" for name in REMEDIES}
 
 
 @pytest.fixture(scope="module")
@@ -54,47 +55,47 @@ def small(some: Params) -> Result:
 # An independent implementation
 
 
-class _Net(torch.nn.Module):
-    """The network of one gain as PyTorch's own layers, started from the same draws."""
-
-    def __init__(self, name: str, seed: int, gain: float, params: Params) -> None:
-        super().__init__()
-        drawn = deep_tanh.init(seed, [1.0], params.depth, params.width, gain_sweep.recipes(params.batch)[name].build)
-        self.embedding = torch.nn.Embedding.from_pretrained(drawn.embedding[0].clone(), freeze=False)
-        self.residual, self.layers, self.norms = name == "residual", torch.nn.ModuleList(), torch.nn.ModuleList()
-        for layer in drawn.layers:
-            last = layer is drawn.layers[-1]
-            linear = torch.nn.Linear(*layer[0].shape, bias=last or "norm" not in name)
-            with torch.no_grad():
-                linear.weight.copy_((1.0 if last else gain) * layer[0].T)
-                if linear.bias is not None:
-                    linear.bias.zero_()
-            self.layers.append(linear)
-            norm = {"batch norm": torch.nn.BatchNorm1d, "layer norm": torch.nn.LayerNorm}.get(name, torch.nn.Identity)
-            self.norms.append(norm(params.width))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        signal = self.embedding(x).flatten(1)
-        for depth, (layer, norm) in enumerate(zip(self.layers[:-1], self.norms[:-1], strict=True)):
-            out = torch.tanh(norm(layer(signal)))
-            signal = signal + out if self.residual and depth else out
-        return self.layers[-1](signal)
+def _net(name: str, seed: int, gain: float, params: Params) -> DeepTanh:
+    """Return the plain network of one gain, initialised with the same random numbers."""
+    initial = deep_tanh.init(
+        seed, [1.0], params.depth, params.width, gain_sweep.recipes(params.batch)[name].architecture
+    )
+    norm = {"batch norm": torch.nn.BatchNorm1d, "layer norm": torch.nn.LayerNorm}.get(name)
+    net = DeepTanh(params.depth, params.width, norm, residual=name == "residual")
+    with torch.no_grad():
+        net.embedding.weight.copy_(initial.embedding[0])
+        for linear, layer in zip([*net.hidden, net.output], initial.layers, strict=True):
+            linear.weight.copy_((1.0 if linear is net.output else gain) * layer[0].T)
+            if linear.bias is not None:
+                linear.bias.zero_()
+    return net
 
 
-def _by_torch(params: Params, name: str, seed: int, gain: float, rate: float) -> float:
+def test_the_layer_that_the_chapter_shows_makes_up_the_plain_networks() -> None:
+    """Exactly: the same operations in the same order."""
+    x = torch.randint(27, (16, 3), generator=torch.Generator().manual_seed(1))
+    for norm, residual in ((None, False), (torch.nn.BatchNorm1d, False), (torch.nn.LayerNorm, False), (None, True)):
+        net = DeepTanh(3, 8, norm, residual)
+        signal = net.embedding(x).flatten(1)
+        for depth, (linear, layer_norm) in enumerate(zip(net.hidden, net.norms, strict=True)):
+            signal = forgiving.hidden_layer(signal, linear, layer_norm if norm else None, residual and depth > 0)
+        assert torch.equal(net.output(signal), net(x))
+
+
+def _by_torch(params: Params, name: str, seed: int, gain: float, lr: float) -> float:
     """Train with autograd and torch.optim; return the validation loss, batch norm's statistics set by PyTorch itself."""
     split = names.split(names.load(params.data))
     (x, y), held = names.contexts(split.train), names.contexts(split.validation)
-    net = _Net(name, seed, gain, params)
-    optimiser = (torch.optim.Adam if name == "Adam" else torch.optim.SGD)(net.parameters(), lr=rate)
+    net = _net(name, seed, gain, params)
+    optimiser = (torch.optim.Adam if name == "Adam" else torch.optim.SGD)(net.parameters(), lr=lr)
     generator = torch.Generator().manual_seed(mlp.BATCH_SEED + seed)
     for chosen in torch.randint(len(x), (params.steps, params.batch), generator=generator):
         optimiser.zero_grad()
         torch.nn.functional.cross_entropy(net(x[chosen]), y[chosen]).backward()
         optimiser.step()
     if name == "batch norm":
-        drawn = torch.randint(len(x), (params.sample,), generator=torch.Generator().manual_seed(gain_sweep.SAMPLE))
-        for norm in net.norms[:-1]:
+        drawn = torch.randint(len(x), (params.sample,), generator=torch.Generator().manual_seed(gain_sweep.SAMPLE_SEED))
+        for norm in net.norms:
             norm.momentum = 1.0  # the running average is the last batch's
         with torch.no_grad():
             net(x[drawn])
@@ -108,12 +109,12 @@ def _assert_trained_by_torch(params: Params, found: Result) -> None:
 
     Without batch norm it is rounding alone, 1e-4.
     """
-    rates = found.windows.set_index("remedy")["rate"]
+    lrs = found.windows.set_index("remedy")["lr"]
     for name in ALL:
         for gain in (1.0, 10**0.5):
             rows = found.runs[(found.runs["remedy"] == name) & (found.runs["seed"] == 1)]
             ours = float(rows["loss"].iloc[int((rows["gain"] - gain).abs().argmin())])
-            theirs = _by_torch(params, name, 1, gain, float(rates[name]))
+            theirs = _by_torch(params, name, 1, gain, float(lrs[name]))
             assert ours == pytest.approx(theirs, abs=3e-3 if name == "batch norm" else 1e-4), (name, gain)
 
 
@@ -182,7 +183,7 @@ def _assert_windows_follow_from_the_runs(result: Result) -> None:
         assert table.loc[name, "decades"] == pytest.approx(np.mean(widths[name]), abs=1e-3), name
         assert table.loc[name, "shared"] == pytest.approx(np.mean(shared), abs=1e-3), name
         assert table.loc[name, "cost"] == pytest.approx((each[:, len(places) // 2] - at_best).mean(), abs=1e-9)
-    assert result.width.mean == pytest.approx(np.mean(widths["plain"]), abs=1e-3)
+    assert result.plain_width.mean == pytest.approx(np.mean(widths["plain"]), abs=1e-3)
     for name, field in FIELDS.items():
         ours, again = getattr(result, field), Estimate.of(np.subtract(widths[name], widths["plain"]))
         assert (ours.mean, ours.half_width) == pytest.approx((again.mean, again.half_width), abs=1e-3), name
@@ -213,39 +214,41 @@ def test_smoke_run_has_every_table_and_no_gap(small: Result) -> None:
 # The committed numbers
 
 
-def test_rates_are_the_best_of_the_tuning_runs_and_those_are_other_networks(result: Result) -> None:
-    best = result.tuning.loc[result.tuning.groupby("remedy")["loss"].idxmin()].set_index("remedy")["rate"]
-    for name, rate in result.windows.set_index("remedy")["rate"].items():
+def test_learning_rates_are_the_best_of_the_tuning_runs_and_those_are_other_networks(result: Result) -> None:
+    best = result.tuning.loc[result.tuning.groupby("remedy")["loss"].idxmin()].set_index("remedy")["lr"]
+    for name, rate in result.windows.set_index("remedy")["lr"].items():
         assert best[name] == rate
-        grid = Params().adam_rates if name == "Adam" else Params().rates
-        assert rate in grid[1:-1], f"{name} chose a rate at the end of what it was offered"
-    assert Params().seeds < TUNING
+        grid = Params().adam_lrs if name == "Adam" else Params().lrs
+        assert rate in grid[1:-1], f"{name} chose a learning rate at the end of what it was offered"
+    assert Params().seeds < TUNING_SEED
 
 
-def test_a_run_that_broke_counts_as_a_uniform_guess(result: Result) -> None:
+def test_a_run_that_diverged_counts_as_a_uniform_guess(result: Result) -> None:
     assert result.runs["loss"].max() <= math.log(27)
     assert gain_sweep.clipped(np.array([2.0, 50.0, np.nan, np.inf])).tolist() == pytest.approx(
         [2.0] + [math.log(27)] * 3
     )
 
 
-def test_normalised_starts_do_not_know_their_gain(result: Result) -> None:
+def test_normalised_networks_at_initialisation_do_not_depend_on_their_gain(result: Result) -> None:
     """Up to epsilon, which is 1e-5 beside a variance of 1e-4 or more at the smallest gain: a few percent there."""
     for name in ("batch norm", "layer norm"):
-        rows = result.starts[(result.starts["remedy"] == name) & (result.starts["gain"] > 0.2)]
+        rows = result.at_initialisation[
+            (result.at_initialisation["remedy"] == name) & (result.at_initialisation["gain"] > 0.2)
+        ]
         assert rows["signal"].max() / rows["signal"].min() < 1.001
         assert rows["gradient"].max() / rows["gradient"].min() < 1.001
 
 
-def test_starts_follow_theory(result: Result) -> None:
-    """Of infinite width, and letters repeat: within a factor of 3 where signals range over ten powers of ten."""
+def test_signal_and_gradient_at_initialisation_follow_theory(result: Result) -> None:
+    """Of infinite width, and characters repeat: within a factor of 3 where signals range over ten powers of ten."""
     for name in ("plain", "residual", "layer norm"):
-        rows = result.starts[result.starts["remedy"] == name]
+        rows = result.at_initialisation[result.at_initialisation["remedy"] == name]
         for kind in ("signal", "gradient"):
             assert np.abs(np.log2(rows[kind] / rows[f"{kind}_predicted"])).max() < 1.5, (name, kind)
 
 
-def test_compensated_networks_do_not_know_their_gain(result: Result) -> None:
+def test_compensated_networks_do_not_depend_on_their_gain(result: Result) -> None:
     for _, rows in result.compensated.groupby("remedy"):
         level = rows[rows["gain"] > 0.2]["loss"]
         assert level.max() - level.min() < 0.02
@@ -254,8 +257,8 @@ def test_compensated_networks_do_not_know_their_gain(result: Result) -> None:
 def test_the_plain_window_ends_and_begins_where_theory_says(result: Result) -> None:
     """At three depths, to 15 and 25 %; an edge that did not move with the depth would be off by more at one of them."""
     rows = result.depths
-    assert rows["end"].to_numpy() == pytest.approx(rows["high"].to_numpy(), rel=0.15)
-    assert rows["begins"].to_numpy() == pytest.approx(rows["low"].to_numpy(), rel=0.25)
+    assert rows["window_to"].to_numpy() == pytest.approx(rows["window_to_predicted"].to_numpy(), rel=0.15)
+    assert rows["learns_from"].to_numpy() == pytest.approx(rows["learns_from_predicted"].to_numpy(), rel=0.25)
     assert rows["decades"].is_monotonic_decreasing  # deeper is pickier
 
 
@@ -275,14 +278,14 @@ def test_three_remedies_let_gain_1_go_by_and_the_plain_network_and_adam_are_too_
 
 def test_windows_of_plain_networks_begin_near_gain_1_at_every_depth(result: Result) -> None:
     """While learning at all begins earlier: "to learn at all is not to learn as well"."""
-    assert result.depths["start"].to_numpy() == pytest.approx(np.ones(len(result.depths)), abs=0.1)
-    assert (result.depths["begins_high"] < result.depths["start"]).all()
+    assert result.depths["window_from"].to_numpy() == pytest.approx(np.ones(len(result.depths)), abs=0.1)
+    assert (result.depths["learns_from_high"] < result.depths["window_from"]).all()
 
 
 def test_adam_widens_hardly_and_residual_connections_by_less_than_twice(result: Result) -> None:
-    assert result.adam.low > 0 and result.adam.high < 0.5 * forgiving.TWICE
-    assert result.residual.low > 0 and result.residual.high < forgiving.TWICE
-    assert min(result.batch_norm.low, result.layer_norm.low) > forgiving.TWICE
+    assert result.adam_wider.low > 0 and result.adam_wider.high < 0.5 * forgiving.TWICE
+    assert result.residual_wider.low > 0 and result.residual_wider.high < forgiving.TWICE
+    assert min(result.batch_norm_wider.low, result.layer_norm_wider.low) > forgiving.TWICE
 
 
 def test_residual_verdict_alone_hangs_on_the_tolerance_and_the_norms_pass_at_all(result: Result) -> None:
@@ -297,7 +300,7 @@ def test_residual_verdict_alone_hangs_on_the_tolerance_and_the_norms_pass_at_all
 
 def test_residual_gradients_outgrow_plain_ones_up_to_some_gain_and_not_beyond(result: Result) -> None:
     """At that gain the two cross once; below gain 1 the residual one hardly changes where the plain one is a ninth power."""
-    start = result.starts.pivot(index="gain", columns="remedy", values="gradient")
+    start = result.at_initialisation.pivot(index="gain", columns="remedy", values="gradient")
     larger = (start["residual"] > start["plain"]).to_numpy()
     assert larger[0] and not larger[-1] and (np.diff(larger.astype(int)) != 0).sum() == 1
     small = start.loc[:0.3]
@@ -307,12 +310,12 @@ def test_residual_gradients_outgrow_plain_ones_up_to_some_gain_and_not_beyond(re
 
 
 def test_at_50_layers_gain_5_thirds_lies_outside_and_1_inside(result: Result) -> None:
-    rate = result.windows.set_index("remedy").loc["plain", "rate"]
+    rate = result.windows.set_index("remedy").loc["plain", "lr"]
     high = at_initialisation.largest_gain(50, rate)
     assert at_initialisation.least_gain(50, rate, Params().steps) < 1 < high < 5 / 3
 
 
-def test_every_verdict_is_what_the_chapter_on_inexact_starts_says(result: Result) -> None:
+def test_every_verdict_is_what_the_chapter_on_inexact_initialisations_says(result: Result) -> None:
     assert {claim.name: claim.verdict(result) for claim in CLAIMS} == {
         "residual": Verdict.FAILS,
         "batch-norm": Verdict.HOLDS,
@@ -336,10 +339,10 @@ def test_a_window_does_not_jump_a_gap() -> None:
     assert found.low[0] == pytest.approx(2.8) and found.open_high[0]
 
 
-def test_the_plain_network_s_start_is_the_product_of_its_layers_factors() -> None:
+def test_at_initialisation_the_plain_network_is_the_product_of_its_layers_factors() -> None:
     """Small gains: signal and gradient are powers of the gain, up to a correction of its square."""
-    faint = at_initialisation.predicted(0.01, 10, Architecture())
-    assert faint.signal == pytest.approx(0.01**10, rel=1e-3) and faint.gradient == pytest.approx(0.01**9, rel=1e-3)
+    small = at_initialisation.predicted(0.01, 10, Architecture())
+    assert small.signal == pytest.approx(0.01**10, rel=1e-3) and small.gradient == pytest.approx(0.01**9, rel=1e-3)
 
 
 def test_a_residual_network_s_signal_grows_by_root_one_plus_gain_squared() -> None:
@@ -348,18 +351,19 @@ def test_a_residual_network_s_signal_grows_by_root_one_plus_gain_squared() -> No
     assert found.gradient == pytest.approx((1 + 0.01**2) ** 4.5, rel=1e-7)
 
 
-def test_wide_networks_start_as_predicted() -> None:
-    """400 units, three networks: a typical spread to a few percent, where a forgotten layer is off by the gain."""
+def test_wide_networks_are_at_initialisation_as_predicted() -> None:
+    """400 units, three networks: a typical RMS to a few percent, where a forgotten layer is off by the gain."""
     x, y = names.contexts(["emma", "olivia", "ava", "isabella", "sophia", "charlotte", "mia", "amelia"] * 2)
     x, y = x[:64], y[:64]
-    for build in (Architecture(), Architecture(residual=True), Architecture(ghost_norm.LAYER)):
+    for architecture in (Architecture(), Architecture(residual=True), Architecture(ghost_norm.LAYER)):
         found = [
-            at_initialisation.measured(deep_tanh.init(s, (0.5, 2.0), 5, 400, build), x, y, build) for s in range(3)
+            at_initialisation.measured(deep_tanh.init(s, (0.5, 2.0), 5, 400, architecture), x, y, architecture)
+            for s in range(3)
         ]
         for place, gain in enumerate((0.5, 2.0)):
-            theory = at_initialisation.predicted(gain, 5, build)
+            theory = at_initialisation.predicted(gain, 5, architecture)
             for kind in ("signal", "gradient"):
-                typical = math.exp(float(np.mean([getattr(start, kind)[place] for start in found])))
+                typical = math.exp(float(np.mean([getattr(one, kind)[place] for one in found])))
                 assert typical == pytest.approx(float(getattr(theory, kind)), rel=0.15)
 
 

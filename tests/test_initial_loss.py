@@ -117,9 +117,9 @@ def test_first_losses_follow_theory_over_four_decades(result: Result) -> None:
 
 
 def _assert_theory(result: Result) -> None:
-    """Two half-widths of 95 % pass for standard deviations that share their weights; a law without the half, or a standard deviation taken for a
+    """Two half-widths of 95 % pass where all share their weights.
 
-    variance, misses by a factor.  The probability of the correct character is 1/27 at every one, by symmetry.
+    A law without the half, or a standard deviation taken for a variance, misses by a factor.  The probability of the correct character is 1/27 at every one, by symmetry.
     """
     rows = result.by_std
     assert ((rows["logsumexp"] - rows["predicted"]).abs() <= rows["logsumexp_high"] - rows["logsumexp_low"]).all()

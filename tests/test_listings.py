@@ -14,10 +14,6 @@ from lab.keys.experiments import names
 from press.read.qmd import Cell, parse
 
 ROOT = Path(__file__).resolve().parents[1]
-# Chapters that still show parts of functions.
-NOT_YET = {
-    "forgiving",
-}
 
 
 def listings(stem: str) -> list[str]:
@@ -47,7 +43,7 @@ def _globals(code: types.CodeType) -> set[str]:
     return own.union(*(_globals(inner) for inner in code.co_consts if isinstance(inner, types.CodeType)))
 
 
-@pytest.mark.parametrize("stem", sorted(set(names(ROOT)) - NOT_YET))
+@pytest.mark.parametrize("stem", names(ROOT))
 def test_what_a_chapter_shows_runs_as_it_stands(stem: str) -> None:
     found = listings(stem)
     assert found

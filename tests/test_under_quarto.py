@@ -27,6 +27,8 @@ QUARTO = """
 .quarto-figure-center > figure > div { text-align: center }
 figure.quarto-float-tbl figcaption.quarto-float-caption-top { text-align: center }
 p code:not(.sourceCode), code { background-color: #f8f9fa; color: #9753b8 }
+#title-block-header { margin-block-end: 1rem }
+@media(max-width: 991.98px) { body.nav-sidebar #title-block-header { margin-block-end: 0 } }
 """
 TABLE = """<div class="quarto-float quarto-figure quarto-figure-center"><figure class="quarto-float quarto-float-tbl figure">
 <figcaption class="quarto-float-caption-top quarto-float-caption quarto-float-tbl">Table 1: By <code>f</code>.</figcaption><div>
@@ -64,7 +66,9 @@ def page(window: Page, folder: Path, body: str, css: str, scheme: str = "light")
         f"<!DOCTYPE html><meta charset=utf-8><base href='{THEME.as_uri()}/'><style>{QUARTO}</style><style>{css}</style>"
     )
     file = folder / "page.html"
-    file.write_text(f'{text}<body class="quarto-{scheme}"><main class="content">{body}</main>', encoding="utf-8")
+    file.write_text(
+        f'{text}<body class="nav-sidebar quarto-{scheme}"><main class="content">{body}</main>', encoding="utf-8"
+    )
     window.goto(file.as_uri())
     window.evaluate("document.fonts.ready")
     return window
@@ -121,6 +125,24 @@ def test_links_in_tables_do_not_break_within_words_and_nothing_is_centred(
       ...["figcaption", "tr"].map((name) => getComputedStyle(document.querySelector(name)).textAlign)]"""
     assert page(window, tmp_path, TABLE, "").evaluate(look) == [True, "center", "center"]
     assert page(window, tmp_path, TABLE, css).evaluate(look) == [False, "left", "left"]
+
+
+def test_a_title_stands_apart_from_what_follows(window: Page, tmp_path: Path, css: str) -> None:
+    body = "<header id=title-block-header><h1 style='margin: 0'>Title</h1></header><p style='margin: 0'>Text.</p>"
+    gap = """document.querySelector("p").getBoundingClientRect().top
+      - document.querySelector("h1").getBoundingClientRect().bottom"""
+    assert page(window, tmp_path, body, "").evaluate(gap) == 0
+    assert page(window, tmp_path, body, css).evaluate(gap) > 15
+
+
+def test_a_table_of_prose_is_stacked_on_a_phone_also_where_quarto_drops_its_widths(
+    window: Page, tmp_path: Path, css: str
+) -> None:
+    display = """getComputedStyle(document.querySelector("td")).display"""
+    bare = TABLE.replace(TABLE[TABLE.index("<colgroup>") : TABLE.index("<tbody>")], "")
+    numbers = bare.replace("text-align: left", "text-align: right")
+    for body, wanted in ((TABLE, "block"), (bare, "block"), (numbers, "table-cell")):
+        assert page(window, tmp_path, body, css).evaluate(display) == wanted
 
 
 def test_what_is_wide_scrolls_by_itself_on_a_phone(window: Page, tmp_path: Path, css: str) -> None:

@@ -1,4 +1,4 @@
-"""Deep tanh networks trained on the names from many starting gains at once: same draws, same batches, another gain."""
+"""Deep tanh networks trained on the names from many initial gains at once: same random numbers, same batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nets import deep_tanh, ghost_norm, mlp, names, optimisers, unigram_baseline
 from nets.deep_tanh import Architecture, Network
 from nets.ghost_norm import EXAMPLES
 
-SAMPLE = 999_983  # seed of the training examples that statistics are taken from
+SAMPLE_SEED = 999_983  # seed of the training examples that statistics are taken from
 
 Array = NDArray[np.float64]
 Name = TypeVar("Name", bound=Hashable)
@@ -27,7 +27,7 @@ Name = TypeVar("Name", bound=Hashable)
 class Recipe(NamedTuple):
     """A way to build a network, and a way to train it."""
 
-    build: Architecture = Architecture()
+    architecture: Architecture = Architecture()
     adam: bool = False  # else plain SGD
 
 
@@ -47,8 +47,8 @@ class Plan(NamedTuple):
     size: Size
     seeds: Sequence[int]
     gains: Sequence[float]
-    rate: float
-    compensate: bool = False  # a hidden layer's rate is multiplied by the square of the gain
+    lr: float
+    compensate: bool = False  # a hidden layer's learning rate is multiplied by the square of the gain
 
 
 class Data(NamedTuple):
@@ -59,7 +59,7 @@ class Data(NamedTuple):
     contexts: torch.Tensor  # [context, position], distinct ones of a training sample and of the validation set
     next_counts: torch.Tensor  # [context, character], how often each character followed in the validation set
     share: torch.Tensor  # [context], in the training sample: what batch norm's statistics weigh it by
-    entropy: float  # of the validation set's letters, nats: what a network that ignores its input can reach
+    entropy: float  # of the validation set's characters, nats: what a network that ignores its input can reach
 
 
 def grid(decades: float, per_decade: int) -> list[float]:
@@ -73,7 +73,7 @@ def load(path: Path, sample: int) -> Data:
     """Read names; batch norm's statistics come from `sample` training examples, losses from the whole validation set."""
     split = names.split(names.load(path))
     x, y = names.contexts(split.train)
-    some = torch.randint(len(x), (sample,), generator=torch.Generator().manual_seed(SAMPLE))
+    some = torch.randint(len(x), (sample,), generator=torch.Generator().manual_seed(SAMPLE_SEED))
     seen, held = names.counts(x[some], y[some]), names.counts(*names.contexts(split.validation))
     counted = seen.next_counts.sum(1) / seen.next_counts.sum()
     return Data(
@@ -87,18 +87,18 @@ def load(path: Path, sample: int) -> Data:
 
 
 def sweep(plan: Plan, seed: int, data: Data) -> Array:
-    """Train one network from each gain, and return their validation losses: [gain], nan where no number is left."""
-    recipe, size, _, gains, rate, compensate = plan
-    network = deep_tanh.init(seed, gains, size.depth, size.width, recipe.build)
+    """Train one network from each gain, and return their validation losses: [gain], NaN or infinite where it diverged."""
+    recipe, size, _, gains, lr, compensate = plan
+    network = deep_tanh.init(seed, gains, size.depth, size.width, recipe.architecture)
     weights = network.tensors()
-    square = torch.tensor(gains)[:, None, None] ** 2  # [member, 1, 1]
+    gain_squared = torch.tensor(gains)[:, None, None] ** 2  # [member, 1, 1]
     hidden = range(1, size.depth + 1)  # places of the hidden layers among the tensors: the embedding comes first
-    rates = [rate * square if compensate and place in hidden else torch.tensor(rate) for place in range(len(weights))]
-    step = (optimisers.adam if recipe.adam else optimisers.sgd)(rates)
-    for chosen in mlp.batches([seed], len(data.x), size.batch, size.steps)[:, 0]:
-        slope = deep_tanh.gradient(network, data.x[chosen], data.y[chosen], recipe.build)
-        step(weights, slope.tensors())
-    return losses(network, recipe.build, data)
+    lrs = [lr * gain_squared if compensate and place in hidden else torch.tensor(lr) for place in range(len(weights))]
+    step = (optimisers.adam if recipe.adam else optimisers.sgd)(lrs)
+    for batch in mlp.batches([seed], len(data.x), size.batch, size.steps)[:, 0]:
+        gradient = deep_tanh.gradient(network, data.x[batch], data.y[batch], recipe.architecture)
+        step(weights, gradient.tensors())
+    return losses(network, recipe.architecture, data)
 
 
 def sweeps(plans: Mapping[Name, Plan], path: Path, sample: int) -> dict[Name, Array]:
@@ -107,27 +107,27 @@ def sweeps(plans: Mapping[Name, Plan], path: Path, sample: int) -> dict[Name, Ar
     `path` and `sample` as in `load`.
     """
     pairs = [(plan, seed) for plan in plans.values() for seed in plan.seeds]
-    found = iter(spread(partial(_piece, path, sample), pairs, "sweeps"))
+    found = iter(spread(partial(_task, path, sample), pairs, "sweeps"))
     return {name: np.stack([next(found) for _ in plan.seeds]) for name, plan in plans.items()}
 
 
-def _piece(path: Path, sample: int, pair: tuple[Plan, int]) -> Array:
+def _task(path: Path, sample: int, pair: tuple[Plan, int]) -> Array:
     return sweep(*pair, load(path, sample))
 
 
-def losses(network: Network, build: Architecture, data: Data) -> Array:
+def losses(network: Network, architecture: Architecture, data: Data) -> Array:
     """Return the validation loss of every member, [member]; batch norm's statistics are the training sample's."""
     held = data.next_counts.sum(1) > 0
-    if build.norm.axis == EXAMPLES:
+    if architecture.norm.axis == EXAMPLES:
         held = torch.ones_like(
             held
         )  # statistics need the training sample's contexts too, which add nothing to the loss
-    found = deep_tanh.losses(network, data.contexts[held], data.next_counts[held], build, data.share[held])
+    found = deep_tanh.losses(network, data.contexts[held], data.next_counts[held], architecture, data.share[held])
     return np.asarray(found.numpy())
 
 
 def clipped(found: Array) -> Array:
-    """Return losses with everything above ln 27, or no number at all, as ln 27: a uniform guess needs no training."""
+    """Return losses with everything above ln 27, NaN too, as ln 27: a uniform guess needs no training."""
     most = float(np.log(len(names.VOCABULARY)))
     return np.minimum(np.nan_to_num(found, nan=most, posinf=most), most)
 
@@ -149,7 +149,7 @@ def means(gains: Sequence[float], found: Mapping[str, Array]) -> pd.DataFrame:
     for name, each in found.items():
         for gain, raw, loss in zip(gains, each.T, clipped(each).T, strict=True):
             rows.append(
-                {"remedy": name, "gain": gain, **Estimate.columns("loss", loss), "lost": float((raw != loss).mean())}
+                {"remedy": name, "gain": gain, **Estimate.columns("loss", loss), "clipped": float((raw != loss).mean())}
             )
     return pd.DataFrame(rows)
 

@@ -47,7 +47,8 @@ def best_place(losses: Array) -> int:
 def around_best(places: Array, losses: Array, tolerance: float | Array) -> Window:
     """Return the window around the place that is best on average: its ceiling is each run's own loss there, plus tolerance.
 
-    `tolerance` is one for all runs or one for each.  The best place is one for all runs: the lowest of each run's many noisy losses would be too low for a comparison.
+    `tolerance` is one for all runs or one for each.  The best place is one for all runs: the lowest of each run's many noisy
+    losses would be too low for a comparison.
     """
     best = best_place(losses)
     return window(places, losses, best, losses[:, best] + tolerance)
@@ -70,10 +71,10 @@ def compare(places: Array, losses: Mapping[str, Array], tolerance: float) -> tup
         at_best, found = each[:, best[name]], own[name]
         row: dict[str, object] = {"remedy": name, "best_gain": float(10 ** places[best[name]])}
         row |= Estimate.columns("loss", at_best) | Estimate.columns("cost", each[:, one] - at_best)
-        row |= {"start": float(10 ** found.low.mean()), "end": float(10 ** found.high.mean())}
-        row |= Estimate.columns("decades", found.width) | Estimate.columns("extra", found.width - own[control].width)
+        row |= {"window_from": float(10 ** found.low.mean()), "window_to": float(10 ** found.high.mean())}
+        row |= Estimate.columns("decades", found.width) | Estimate.columns("wider", found.width - own[control].width)
         row |= Estimate.columns("shared", shared[name]) | Estimate.columns(
-            "shared_extra", shared[name] - shared[control]
+            "shared_wider", shared[name] - shared[control]
         )
         row |= {"open_low": float(found.open_low.mean()), "open_high": float(found.open_high.mean())}  # shares of runs
         rows.append(row)

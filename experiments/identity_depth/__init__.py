@@ -50,9 +50,7 @@ class Result:
     """What was found.  The exponent is the growth of the logarithm of the RMS, a layer."""
 
     params: Params
-    growth_error: (
-        float  # largest relative error of signal and gradient against 1.5^layers, weights 1.5 times the identity
-    )
+    growth_error: float  # largest relative error of signal and gradient at 1.5 times the identity, against 1.5^layers
     halving_error: float  # the same for 0.5
     exact_layers: int  # layers at which 1.5 times the identity makes no rounding error at all
     exponent_offset: Estimate  # exponent of the signal less the logarithm of the gain, the same at all gains

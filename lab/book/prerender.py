@@ -118,10 +118,15 @@ def drop_stale(book: Chapters, chosen: list[Path], root: Path) -> list[Path]:
         known = dict(loads((root / RECORD).read_bytes()))
     except (OSError, ValueError, TypeError):
         known = {}
+    from lab.book import quarto_reads
+
     dropped = []
     for path in chosen:
         new = book.key(path)
-        if known.get(path.as_posix()) != new:
+        reads_nothing = not book.imports_lab(
+            path
+        )  # as far as is known: Quarto's kernels record where lab.chapter is imported
+        if known.get(path.as_posix()) != new or not (reads_nothing or quarto_reads.holds(path, root)):
             shutil.rmtree(root / "_freeze" / path.with_suffix(""), ignore_errors=True)
             known[path.as_posix()] = new
             dropped.append(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import typer
 
 import press
 from lab.book.chapter_keys import Chapters
+from lab.cli.quarto import run_quarto
 from lab.cli.run import bring_up_to_date, finish
 from lab.errors import LabError, unknown
 
@@ -69,12 +69,9 @@ def _with_press(
 
 
 def _with_quarto(root: Path, formats: Sequence[str], only: Sequence[Path]) -> dict[str, Path]:
-
     to = [] if set(formats) == set(FORMATS) else ["--to", ",".join(FORMATS[name] for name in formats)]
     for target in [[str(path)] for path in only] or [[]]:
-        command = ["quarto", "render", *target, *to]
-        if subprocess.run(command, cwd=root, env=os.environ | {"QUARTO_PYTHON": sys.executable}).returncode:
-            raise LabError(f"{' '.join(command)} failed; its own words are above")
+        run_quarto(["quarto", "render", *target, *to], root)
     out, file = root / (found := press.read_project(root)).output_dir, f"{found.output_file}.pdf"
     return {name: out / ("index.html" if name == "html" else file) for name in formats}
 

@@ -131,7 +131,7 @@ class Watch:
     def say(self, text: str) -> None:
         """Print a line: above the bars, where there are any."""
         if self._bars:
-            self._bars.console.print(text)
+            self._bars.console.print(text, markup=False, highlight=False)
         else:
             print(text, flush=True)
 

@@ -54,12 +54,15 @@ def render(
         restore(out, _previous(out))
         if keys is None:
             prerender.run_scripts(book, only)
+        from press.execute.chapters import are_kept
+
         sources = read_sources(book)
         chosen = _chosen(book, only)
         known = _keys(sources, keys)
         record = Record.load(book.root)
         inputs = _inputs(book, sources, known, record.files)
-        if keys is not None and not _stale(book, record, formats, record.stamps if inputs == record.inputs else {}):
+        fresh = keys is not None and are_kept(book, {file: sources[file] for file in chosen}, known)
+        if fresh and not _stale(book, record, formats, record.stamps if inputs == record.inputs else {}):
             tell("fresh", "", "")
         else:
             _make(book, sources, known, chosen, formats, record, tell)

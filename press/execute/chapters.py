@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from ast import literal_eval
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from press.book import Book, Progress
-from press.execute import outputs
+from press.execute import outputs, reads
 from press.execute.kernel import DEFAULTS, FIGURES, Kernel
 from press.execute.messages import CellFailed, Output
 from press.files import unsealed, write_sealed, write_whole
@@ -44,13 +45,18 @@ def _kept(book: Book, source: Source, key: str) -> Outputs | None:
     """Return the outputs kept under a key for this chapter, or for one of another name and with the same cells."""
     own = _folder(book, source) / key
     for file in [own, *sorted((book.root / ".press/cells").glob(f"**/{key}"))]:
-        if found := _load(file, source):
+        if (found := _load(file, source)) and reads.Present(book.root).holds(found["reads"]):
             if file == own:
                 os.utime(file)  # the newest stay
             else:
                 _keep(book, source, found)
             return found
     return None
+
+
+def are_kept(book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | None]) -> bool:
+    """Say whether all chapters have outputs under their keys, and what their cells read is as it was."""
+    return all(_kept(book, source, keys[file] or UNKEYED) for file, source in sources.items() if source.runs)
 
 
 def _load(file: Path, source: Source) -> Outputs | None:
@@ -142,7 +148,13 @@ async def _run_chapter(source: Source, kernel: Kernel, tell: Progress) -> Output
         elif found := chunk.inlines():
             inlines += await _run_inlines(source, found, kernel)
     kept = [_forms(source, cell, number, shown) for number, (cell, shown) in enumerate(cells, 1)]
-    return {"cells": kept, "inlines": inlines}  # not sooner: a later cell may update what an earlier one shows
+    [said] = await kernel.evaluate(["__import__('press.execute.recorder').execute.recorder.of_kernel()"])
+    record = json.loads(literal_eval(said["data"]["text/plain"]))
+    return {
+        "cells": kept,
+        "inlines": inlines,
+        "reads": record,
+    }  # not sooner: a later cell may update what an earlier one shows
 
 
 def _forms(source: Source, cell: Cell, number: int, shown: list[Output]) -> list[dict[str, str]]:

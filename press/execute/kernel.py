@@ -19,9 +19,11 @@ from press.execute.terminal import as_shown
 # Figures as Quarto sets them up for fig-format: svg; sizes are in matplotlibrc. Without dates and random ids, the same
 # figure is the same file. Nothing here imports matplotlib: pages without figures start twice as fast.
 _SETUP = """
+from press.execute import recorder
 from press.execute.source_imports import from_source
 from_source(".")
-del from_source
+(recorder.active() or recorder.start(".")).lenient = True
+del from_source, recorder
 
 def _press():
     from IPython import get_ipython

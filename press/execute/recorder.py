@@ -10,6 +10,7 @@ outside the project and variables that are set.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import sysconfig
@@ -104,12 +105,13 @@ class Unrecordable(Exception):
 class Recorder:
     """One record in the making."""
 
-    def __init__(self, root: Path, around: Mapping[str, str] | None = None, sink: Sink | None = None) -> None:
+    def __init__(self, root: Path | str, around: Mapping[str, str] | None = None, sink: Sink | None = None) -> None:
         """`around` are the variables that code may ask for, where this process was started with a few of them only."""
-        self.root = root.resolve()
+        self.root = Path(root).resolve()
         self._roots = {os.path.abspath(root), str(self.root)}
         self.around = around
         self.strict = False
+        self.lenient = False  # what cannot be recorded is only remembered, as in a chapter's cells
         self.running = False  # whether the project's code is at work, perhaps in threads of libraries
         self.refused = ""  # the first thing; code may have caught the error
         self.record = reads.empty()
@@ -151,7 +153,10 @@ class Recorder:
         """Stop the code, and remember that it was."""
         where = _place(frame, self.root)
         self.refused = self.refused or f"{where}{what} cannot be recorded\n{why}"
-        raise Unrecordable(f"{where}{what} cannot be recorded\n{why}")
+        if self._sink:
+            self._sink(READ, ".", self.refused)  # which never holds
+        if not self.lenient:
+            raise Unrecordable(f"{where}{what} cannot be recorded\n{why}")
 
     def touch(self, kind: str, path: Any, frame: FrameType | None) -> None:
         """Take in that something at a path is read, listed or looked for."""
@@ -259,7 +264,7 @@ class _quietly:
         _thread.quiet = self.before
 
 
-def start(root: Path, around: Mapping[str, str] | None = None, sink: Sink | None = None) -> Recorder:
+def start(root: Path | str, around: Mapping[str, str] | None = None, sink: Sink | None = None) -> Recorder:
     """Record from now on, until `stop` or another start."""
     global _recorder, _installed
     if not _installed:
@@ -275,6 +280,16 @@ def start(root: Path, around: Mapping[str, str] | None = None, sink: Sink | None
             os.environb.__class__ = _Variables
     _recorder = Recorder(root, around, sink)
     return _recorder
+
+
+def of_kernel() -> str:
+    """Return the record of a kernel as JSON; one that never holds where something was read that cannot be recorded."""
+    assert _recorder is not None
+    with _quietly():
+        _recorder.settle()
+        if _recorder.refused:
+            _recorder.record[READ]["."] = _recorder.refused
+        return json.dumps(_recorder.record)
 
 
 def note(path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.book import prerender
+from lab.book import prerender, quarto_reads
 from lab.book.chapter_keys import Chapters
 from lab.keys import key
 from lab.keys.canonical_json import loads
@@ -241,6 +241,9 @@ def run(root: Path, *only: str) -> subprocess.CompletedProcess[str]:
 def freeze(root: Path) -> None:
     for name in ALL:
         (root / "_freeze" / name).with_suffix("").mkdir(parents=True, exist_ok=True)
+        record = quarto_reads.record_of(Path(name), root)  # as Quarto's kernels leave it
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text("")
 
 
 def frozen(root: Path) -> set[str]:
@@ -307,3 +310,23 @@ def test_what_only_quarto_understands_thaws_everything(root: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     assert frozen(root) == set()
     assert (root / "results/two/result.json").is_file()
+
+
+def test_a_chapter_that_reads_a_folder_under_quarto_is_thawed_when_that_changes(root: Path) -> None:
+    """The kernel is told as Quarto tells it; its cells are run by hand."""
+    (root / "data").mkdir()
+    assert run(root).returncode == 0
+    freeze(root)
+    cells = "import lab.chapter, os; os.listdir('data'); open('figures/style.py').read(); os.environ.get('UNHEARD_OF')"
+    told = {
+        "QUARTO_PROJECT_ROOT": str(root),
+        "QUARTO_DOCUMENT_PATH": str(root / "book"),
+        "QUARTO_DOCUMENT_FILE": "one.qmd",
+    }
+    path = {"PYTHONPATH": os.pathsep.join([str(root), str(Path(prerender.__file__).parents[2])])}
+    subprocess.run([sys.executable, "-c", cells], cwd=root, env=os.environ | told | path, check=True)
+    assert run(root).returncode == 0
+    assert frozen(root) == ALL
+    (root / "data/new").write_text("")
+    assert run(root).returncode == 0
+    assert frozen(root) == ALL - {ONE}

@@ -82,7 +82,7 @@ def walks(project: Project) -> Project:
 
 def test_results_are_those_of_this_machine_to_the_last_bit(dask: Dask, walks: Project) -> None:
     """With tasks, and without: then an experiment is one task, computed away from here as well."""
-    away = 'import os\n    print("by", os.getppid())\n    ends ='
+    away = 'import machine\n    print("by", machine.parent())\n    ends ='
     walks.write("experiments/tables.py", TABLES.replace("    ends =", f"    {away}", 1))
     walks.shell("run")
     here = _results(walks)

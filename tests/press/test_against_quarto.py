@@ -8,9 +8,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
+import pypdfium2
 import pytest
+from playwright.sync_api import sync_playwright
 
 import press
 from press.build.render import read_sources
@@ -34,6 +37,13 @@ LEFT_BEHIND = (
     "*.egg-info",
 )
 
+# What an environment has, too, and Quarto takes for the book's own where a pattern has no slash before it.
+ELSEWHERE = (".environment/tests/test_all.py", ".environment/results/of.csv", ".environment/figures/one.py")
+# What each needs for pages of its own: scripts, styles, search, figures of cells.
+OWN_FILES = re.compile(
+    r"site_libs/|site/|pagefind/|search\.json|\.nojekyll|sitemap|robots|.*\.html$|.*_files/|styles\.css"
+)
+
 # Quarto numbers a figure without a label in its PDF alone.
 ONLY_IN_QUARTOS_PDF = {"fixture": {"Figure 1.3"}}
 
@@ -51,6 +61,7 @@ class Rendered:
     press: Path
     titles: list[str]
     pdf: str
+    said: str  # by Quarto, while it rendered
 
     def pages(self) -> tuple[dict[str, Reading], dict[str, Reading]]:
         return reading.site(self.quarto), reading.site(self.press)
@@ -65,9 +76,15 @@ def book(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     for renderer in ("quarto", "press"):
         root = by[renderer] = tmp_path_factory.mktemp(request.param) / "book"
         shutil.copytree(BOOKS[request.param], root, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
+        if request.param == "fixture":
+            _with_the_books_own_rules(root)
         if (root / "_environment").exists():
             (root / ".venv").symlink_to(sys.prefix)
-    environment = os.environ | {"QUARTO_PYTHON": sys.executable, "PYTHONPATH": str(by["quarto"])}
+            for name in ELSEWHERE:
+                (root / name).parent.mkdir(parents=True)
+                (root / name).touch()
+    environment = os.environ | {"QUARTO_PYTHON": sys.executable, "PYTHONPATH": f"{by['quarto']}:{ROOT}"}
+    environment |= {"JUPYTER_DEFAULT_PROVISIONER_NAME": "press"}
     done = subprocess.run(["quarto", "render"], cwd=by["quarto"], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"quarto render failed:\n{done.stderr[-4000:]}"
     press.render(by["press"])
@@ -76,7 +93,22 @@ def book(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         re.sub(r"^# +|\s*\{.*", "", source.lines[source.title_line - 1]) for source in read_sources(settings).values()
     ]
     titles = [title.replace("*", "") for title in titles]
-    return Rendered(request.param, by["quarto"] / "_book", by["press"] / "_book", titles, f"{settings.output_file}.pdf")
+    pdf = f"{settings.output_file}.pdf"
+    return Rendered(request.param, by["quarto"] / "_book", by["press"] / "_book", titles, pdf, done.stderr)
+
+
+def _with_the_books_own_rules(root: Path) -> None:
+    """Give the fixture book the filters and the rules for Quarto's PDF that the real one has."""
+    for file in ("press/links.lua", "press/description.lua", "book/theme/quarto.lua", "book/theme/quarto.typ"):
+        shutil.copy(ROOT / file, root)
+    settings = (root / "_quarto.yml").read_text(encoding="utf-8")
+    for old, new in (
+        ("[together.lua]", "[together.lua, quarto.lua, links.lua, description.lua]"),
+        ("  typst:\n", "  typst:\n    include-before-body: quarto.typ\n"),
+    ):
+        assert old in settings
+        settings = settings.replace(old, new)
+    (root / "_quarto.yml").write_text(settings, encoding="utf-8")
 
 
 def differences(book: Rendered, aspect: str) -> str:
@@ -113,6 +145,61 @@ def test_the_pdfs_say_the_same_chapter_by_chapter(book: Rendered) -> None:
         only_in_ours = reading.missing(made[title], quarto[title])
         only_in_quartos = reading.missing(quarto[title], made[title]) - ONLY_IN_QUARTOS_PDF.get(book.name, set())
         assert (only_in_ours, only_in_quartos) == (set(), set()), title
+
+
+def test_both_publish_the_same_files_and_none_of_an_environment(book: Rendered) -> None:
+    quarto, made = (
+        {str(file.relative_to(site)) for file in site.rglob("*") if file.is_file()}
+        for site in (book.quarto, book.press)
+    )
+    quarto, made = ({name for name in names if not OWN_FILES.match(name)} for names in (quarto, made))
+    assert quarto == made and book.pdf in made
+    assert not {name for name in made if name.startswith(".")}
+
+
+def test_every_link_of_both_pdfs_leads_to_another_site_or_within(book: Rendered) -> None:
+    for site in (book.quarto, book.press):
+        assert not {link for link in reading.addresses(site / book.pdf) if not re.match("https?://|mailto:", link)}
+
+
+def test_pages_are_described_alike_each_in_its_own_words_and_without_tex(book: Rendered) -> None:
+    def described(site: Path) -> dict[str, str]:
+        texts = {name: (site / name).read_text(encoding="utf-8") for name in reading.site(site)}
+        found = {name: re.findall(r'<meta name="description" content="(.*?)">', text) for name, text in texts.items()}
+        assert all(len(each) == 1 for each in found.values()), found
+        return {name: unescape(each).replace("’", "'") for name, [each] in found.items()}
+
+    quarto, made = described(book.quarto), described(book.press)
+    assert quarto == made
+    assert len(set(made.values())) == len(made) and not [text for text in made.values() if "\\" in text]
+
+
+def test_references_have_no_number_in_either_pdf(book: Rendered) -> None:
+    for site in (book.quarto, book.press):
+        words = "\n".join(sheet.get_textpage().get_text_range() for sheet in pypdfium2.PdfDocument(site / book.pdf))
+        assert not re.findall(r"^.*(?:\d\.\d|Chapter \d+\.|[A-Z]\.\d) References.*$", words, re.M)
+
+
+def test_quarto_says_nothing_that_buries_what_matters(book: Rendered) -> None:
+    assert not re.findall(r"^.*(?:WARN|ERROR|without encryption).*$", book.said, re.M)
+
+
+def test_on_a_phone_titles_stand_apart_and_the_ledger_is_stacked_in_both(book: Rendered) -> None:
+    if book.name != "real":
+        pytest.skip("the ledger, and the style that stacks it, are the real book's")
+    look = """() => {
+      const below = [...document.querySelectorAll("main p")].find((p) => !p.closest("header") && p.getClientRects().length);
+      return [getComputedStyle(document.querySelector("main td")).display,
+        below.getBoundingClientRect().top - document.querySelector("h1.title").getBoundingClientRect().bottom > 15,
+        document.documentElement.scrollWidth];
+    }"""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        window = chromium.new_page(viewport={"width": 390, "height": 844})
+        for site in (book.quarto, book.press):
+            window.goto((site / "book/ledger.html").as_uri())
+            assert window.evaluate(look) == ["block", True, 390]
+        chromium.close()
 
 
 def test_a_page_is_read_the_same_whatever_its_frame_looks_like() -> None:

@@ -95,6 +95,8 @@ def test_a_page_is_described_by_its_first_paragraph_in_plain_text(written: str, 
 def test_a_page_without_a_paragraph_is_described_by_its_heading(tmp_path: Path) -> None:
     text = filtered("# References {.unnumbered}\n\n::: {#refs}\n:::\n", "description", "html", tmp_path)
     assert '<meta name="description" content="References" />' in text
+    text = filtered("---\ntitle: References\n---\n\n::: {#refs}\n:::\n", "description", "html", tmp_path)
+    assert '<meta name="description" content="References" />' in text
 
 
 def test_the_book_has_quarto_run_what_press_runs() -> None:
