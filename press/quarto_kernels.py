@@ -13,7 +13,6 @@ import importlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import stat
@@ -25,6 +24,8 @@ from contextlib import suppress
 from functools import partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from press.kernel_folders import KernelFolder
 
 if TYPE_CHECKING or "jupyter_client" in sys.modules:
     from jupyter_client.provisioning import LocalProvisioner
@@ -159,14 +160,14 @@ class _Forked:
 class Provisioner(LocalProvisioner):  # type: ignore[misc]
     """Starts kernels on this machine, as Jupyter's own does, but for what is said above."""
 
-    _folder = ""
+    _folder: KernelFolder | None = None
 
     async def pre_launch(self, **options: Any) -> dict[str, Any]:
         """Let the kernel be talked to through files: any user of this machine may listen at a port."""
         manager = self.parent
         if manager and os.name == "posix" and manager.transport == "tcp":
-            self._folder = tempfile.mkdtemp(prefix="press-")
-            manager.transport, manager.ip = "ipc", os.path.join(self._folder, "kernel")
+            self._folder = KernelFolder()
+            manager.transport, manager.ip = "ipc", str(self._folder.path / "kernel")
         prepared: dict[str, Any] = await super().pre_launch(**options)
         return prepared
 
@@ -191,7 +192,7 @@ class Provisioner(LocalProvisioner):  # type: ignore[misc]
         """Remove the files with the kernel."""
         await super().cleanup(restart)
         if self._folder and not restart:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.remove()
 
 
 if __name__ == "__main__":

@@ -11,8 +11,11 @@ imports the command line.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
 
 from lab.errors import LabError
 from lab.results import write_errors
@@ -26,6 +29,7 @@ def main() -> None:
     from lab.cli import commands, show
 
     show.plainly()
+    _end_as_after_ctrl_c()
     typed = sys.argv[1:]
     try:
         if len(typed) == 1 and typed[0] in commands.ALONE:  # with no options to read, typer's 0.1 s can be saved
@@ -45,3 +49,18 @@ def main() -> None:
         sys.exit(end.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _end_as_after_ctrl_c() -> None:
+    """Have a request to end, or a terminal that is closed, end what runs as ctrl-C does: nothing is left behind."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        handler = signal.getsignal(signal.SIGINT)
+        if callable(handler):
+            handler(signal.SIGINT, frame)
+        else:
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+            signal.signal(number, stop)

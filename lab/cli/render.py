@@ -59,7 +59,9 @@ def _with_press(
     clear, end = ("\r\x1b[K", "") if said.isatty() else ("", "\n")
 
     def tell(event: str, what: str, detail: str) -> None:
-        if clear or (event == "execute" and not detail.startswith("cell")):
+        if event == "warning":
+            print(f"{clear}warning: {what}: {detail}", file=said, flush=True)
+        elif clear or (event == "execute" and not detail.startswith("cell")):
             print(clear + " ".join(filter(None, (event, what, detail))), end=end, file=said, flush=True)
 
     try:

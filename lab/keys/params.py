@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,33 @@ class Field:
         return cls(name, field.kind, tuple(Path(item) if of == "Path" else item for item, of in items), line)
 
     def parse(self, text: str, root: Path) -> Any:
-        """Read a value as typed on the command line."""
+        """Read a value as typed on the command line.  Raises LabError for one of another type, or that is not allowed."""
+        value = self._read(text, root)
+        of = "" if len(self.kind) == 1 else " each"
+        given = value if isinstance(value, tuple) else (value,)
+        wanted = ""
+        if not given and self.default:
+            wanted = "at least one value"
+        elif any(isinstance(item, float) and not math.isfinite(item) for item in given) and not self._has_infinite:
+            wanted = f"finite numbers{of}" if of else "a finite number"
+        elif any(type(item) is int and item < self.least for item in given):
+            wanted = f"{self.least} or more{of}"
+        if wanted:
+            raise LabError(f"--set {self.name}={text}: wanted {wanted}, as in --set {self.name}={self.shown}")
+        return value
+
+    @property
+    def least(self) -> int:
+        """The lowest whole number allowed: what is counted is 1 or more, unless the book's own setting is lower."""
+        items = self.default if isinstance(self.default, tuple) else (self.default,)
+        return min([1, *(item for item in items if type(item) is int)])
+
+    @property
+    def _has_infinite(self) -> bool:
+        items = self.default if isinstance(self.default, tuple) else (self.default,)
+        return any(isinstance(item, float) and not math.isfinite(item) for item in items)
+
+    def _read(self, text: str, root: Path) -> Any:
         try:
             if len(self.kind) == 1:
                 return _parse(text, self.kind[0], root)
@@ -113,6 +140,8 @@ def check_paths(values: dict[str, Any], root: Path) -> None:
         for path in value if isinstance(value, tuple) else (value,):
             if isinstance(path, Path) and not (root / path).exists():
                 raise LabError(f"parameter {name}: there is no data file {path} in {root}")
+            if isinstance(path, Path) and not ((root / path).is_file() or (root / path).is_dir()):
+                raise LabError(f"parameter {name}: {path} is neither a file nor a folder")  # a pipe is read for ever
 
 
 def _field(node: ast.AnnAssign, file: str) -> Field:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from ast import literal_eval
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from press.execute import outputs, reads
 from press.execute.kernel import DEFAULTS, FIGURES, Kernel
 from press.execute.messages import CellFailed, Output
 from press.files import unsealed, write_sealed, write_whole
+from press.kernel_folders import sweep
 from press.read.qmd import Cell, Inline, Source
 
 Outputs = dict[str, Any]  # {"key": ..., "cells": [[output, ...], ...], "inlines": [markdown, ...]}
@@ -88,6 +90,8 @@ def run(
             place, content = book.root / figures(file) / output["file"], outputs.picture(output)
             if not place.is_file() or place.read_bytes() != content:
                 write_whole(place, content)
+        for line, what in _doubts(book, sources[file], found):
+            tell("warning", f"{file}:{line}", what)
         ready(file, found)
 
     waiting = []
@@ -111,7 +115,10 @@ async def _run_side_by_side(
     tell: Progress,
     ready: Callable[[str, Outputs], None],
 ) -> None:
+    sweep()
     environment = DEFAULTS | os.environ | _environment(book.root) | FIGURES
+    if not _has_cache():  # or matplotlib would make one in a temporary folder, and say so in the page
+        environment = {"MPLCONFIGDIR": str(book.root / ".press/matplotlib")} | environment
     places = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def one(source: Source) -> None:
@@ -134,6 +141,29 @@ async def _run_side_by_side(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
+
+
+def _has_cache() -> bool:
+    """Say whether libraries can keep files in this user's home."""
+    place = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    there = next(folder for folder in (place, *place.parents) if folder.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
+
+
+def _doubts(book: Book, source: Source, found: Outputs) -> Iterator[tuple[int, str]]:
+    """Yield line and words of what the author should know of the outputs: cut short, or with a path of this machine."""
+    cells = [chunk.line for chunk in source.chunks if isinstance(chunk, Cell)]
+    inlines = [inline.line for chunk in source.chunks if not isinstance(chunk, Cell) for inline in chunk.inlines()]
+    texts = [(line, output) for line, cell in zip(cells, found["cells"], strict=True) for output in cell]
+    texts += [
+        (line, {"text": re.sub(r"\\([^A-Za-z0-9\s])", r"\1", text)})
+        for line, text in zip(inlines, found["inlines"], strict=True)
+    ]
+    for line, output in texts:
+        if output.get("cut"):
+            yield line, f"this cell shows more than a page can hold: {output['cut']}"
+        if output.get("file", ".svg").endswith(".svg") and (path := outputs.machine_path(output["text"], book.root)):
+            yield line, f"the page says where this is on your machine: {path}"
 
 
 async def _run_chapter(source: Source, kernel: Kernel, tell: Progress) -> Outputs:
@@ -165,7 +195,7 @@ def _forms(source: Source, cell: Cell, number: int, shown: list[Output]) -> list
 
 async def _run_cell(source: Source, cell: Cell, kernel: Kernel) -> list[Output]:
     try:
-        return await kernel.execute(cell.code)
+        return await kernel.execute(cell.code, may_fail=cell.options.get("error") is True)
     except CellFailed as failure:
         line = cell.code_line + failure.line - 1 if failure.line else cell.line
         raise source.error(line, f"this cell fails: {failure.what}", failure.traceback) from None

@@ -15,6 +15,7 @@ from typing import Any
 
 from press.execute.messages import CellFailed, Displays, Output, Shown
 from press.execute.terminal import as_shown
+from press.kernel_folders import KernelFolder
 
 # Figures as Quarto sets them up for fig-format: svg; sizes are in matplotlibrc. Without dates and random ids, the same
 # figure is the same file. Nothing here imports matplotlib: pages without figures start twice as fast.
@@ -55,8 +56,8 @@ class Kernel:
 
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         # Through files, not ports: a port found free may be taken before the kernel binds it, and any user may connect.
-        self._files = tempfile.TemporaryDirectory(prefix="press-")
-        connection = Path(self._files.name, "kernel.json")
+        self._files = KernelFolder()
+        connection = self._files.path / "kernel.json"
         files = os.name == "posix" and len(os.fsencode(connection)) < _LONGEST_SOCKET
         self._manager = AsyncKernelManager(transport="ipc" if files else "tcp", connection_file=str(connection))
         self._manager._kernel_spec = KernelSpec(argv=argv, display_name="press", language="python")
@@ -95,13 +96,17 @@ class Kernel:
             await self._manager.shutdown_kernel(now=True)
         self._manager.context.term()
         self._log.close()
-        self._files.cleanup()
+        self._files.remove()
 
-    async def execute(self, code: str) -> list[Output]:
-        """Run a cell and return its outputs, which may change until the last cell has run; raise CellFailed if it raises."""
+    async def execute(self, code: str, may_fail: bool = False) -> list[Output]:
+        """Run a cell and return its outputs, which may change until the last cell has run; raise CellFailed if it raises.
+
+        A figure that cannot be drawn is an error, too, although the cell has ended well by then.
+        """
         outputs, reply = await self._run(code)
-        if reply["status"] != "ok":
-            error = next((output for output in reversed(outputs) if output["output_type"] == "error"), reply)
+        errors = [output for output in outputs if output["output_type"] == "error"]
+        if (errors or reply["status"] != "ok") and not (may_fail and errors):
+            error = errors[-1] if errors else reply
             trace = [as_shown(line) for line in error.get("traceback", [])]
             places = re.findall(rf"Cell In\[{reply.get('execution_count')}\], line (\d+)", "\n".join(trace))
             what = f"{error.get('ename', 'stopped')}: {as_shown(error.get('evalue', ''))}".splitlines()[0]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from press.execute.messages import Output
 from press.execute.terminal import as_shown, without_controls
 from press.read.qmd import Cell, Inline, Source
 
+LINES, LAST, WIDE, ROWS = 5_000, 200, 20_000, 2_000  # of text, of those at its end; characters of one; of a table
 _IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()>#+,\-.!])")
 _NUMPY = re.compile(r"\bnp\.\w+\(")  # the name of a type, in the repr of a number or of a list of them
@@ -40,10 +43,15 @@ def best_form(output: Output, name: str, source: Source, cell: Cell) -> dict[str
         text = as_shown(output["text"])
         if output["name"] == "stderr":
             text = _WARNING_PLACE.sub("", text)  # it names the kernel's process, another one each time
-        return {"stream": output["name"], "kind": "text/plain", "text": text}
+        return {"stream": output["name"], "kind": "text/plain"} | _cut(text)
+    if output["output_type"] == "error":  # in a cell that may fail
+        return {"stream": "error", "kind": "text/plain", "text": as_shown("\n".join(output["traceback"]))}
     data = output["data"]
     html = data.get("text/html", "")
     if re.search(r"<table", html, re.IGNORECASE):
+        if (rows := len(re.findall(r"<tr\b", html, re.IGNORECASE))) > ROWS:
+            what = f"this cell shows a table of {rows} rows; a page can hold {ROWS}"
+            raise source.error(cell.line, what, "show its head, a summary or a figure, and link to the table's file")
         return {"stream": "display", "kind": "text/html", "text": without_controls(html)}
     if markdown := _markdown_form(data):
         return {"stream": "display", "kind": "text/markdown", "text": without_controls(markdown)}
@@ -54,7 +62,27 @@ def best_form(output: Output, name: str, source: Source, cell: Cell) -> dict[str
     if html or "text/plain" not in data:
         what = f"this cell shows {'HTML' if html else ', '.join(data)}, which only one of the formats could print"
         raise source.error(cell.line, what, "return a Figure, a DataFrame, or IPython.display.Markdown")
-    return {"stream": "display", "kind": "text/plain", "text": as_shown(data["text/plain"])}
+    return {"stream": "display", "kind": "text/plain"} | _cut(as_shown(data["text/plain"]))
+
+
+def _cut(text: str) -> dict[str, str]:
+    """Return a text as it is kept: without its middle where it is longer than a page can hold, and `cut` says by what."""
+    lines, said = text.split("\n"), ""
+    if any(len(line) > WIDE for line in lines):
+        said = f"lines of more than {WIDE} characters are cut"
+        lines = [line if len(line) <= WIDE else f"{line[:WIDE]} [... {len(line) - WIDE} more ...]" for line in lines]
+    if len(lines) > LINES:
+        said = f"{len(lines) - LINES} lines are left out"
+        lines = [*lines[: LINES - LAST], f"[... {said} ...]", *lines[-LAST:]]
+    return {"text": "\n".join(lines)} | ({"cut": said} if said else {})
+
+
+def machine_path(text: str, root: Path) -> str:
+    """Return the path of this machine that a text names first: the project's, the home's, a temporary file's; or ""."""
+    places = [str(place) for place in (root, Path.home(), Path(tempfile.gettempdir())) if len(place.parts) > 1]
+    ends = r"(?![\w-])[^\s\"'<>:,;)\]]*"
+    found = re.search(rf"(?<![\w./~-])(?:{'|'.join(map(re.escape, places))}){ends}", text)
+    return found[0] if found else ""
 
 
 def picture(output: dict[str, str]) -> bytes:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from press.book import Book, Page, Progress
+from press.errors import SourceError
 from press.html.body import chapter_text
 from press.html.page import HOME, whole_page
 from press.html.paths import figure_path
@@ -63,7 +64,12 @@ def _index(book: Book, pages: tuple[Page, ...], out: Path) -> None:
             file.write_text(_SECTION.sub(r'<section\2><h\3 id="\1"', _UNREAD.sub("", text)), encoding="utf-8")
         language = book.lang.partition("-")[0]
         command = [get_executable(), "--site", folder, "--output-path", out / "pagefind", "--force-language", language]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            hint = "\n".join(["is the disk full?", *done.stderr.strip().splitlines()[-5:]])
+            raise SourceError(
+                "search index", 0, f"it could not be written: pagefind ended with {done.returncode}", hint
+            )
     for file in (out / "pagefind").glob("pagefind-*"):
         if not file.name.startswith(NEEDED):  # the site has a search box of its own
             file.unlink()

@@ -12,6 +12,7 @@ from press.pdf.markup import Call
 
 LINE = 96  # characters of table text that fit the width of the page, gaps of three between columns included
 SIZE = 9.3  # of table text, in points
+SMALLEST = 6.5  # the same, for many columns of numbers
 SHORT = 20  # a column never longer than this has room for its longest line, or word
 BOLD = 2  # characters more that a word may take which is not set as most are
 PARAGRAPH = 40  # a table with two columns longer than this may be parted between its rows
@@ -22,6 +23,9 @@ _ALIGN = {"AlignLeft": "left", "AlignRight": "right", "AlignCenter": "center", "
 
 def table_call(node: Node, convert: Callable[[list[Node]], list[Node]]) -> list[Node]:
     """The blocks that set a Table; `convert` turns the blocks of a cell into what pandoc is to write."""
+    parts = _parts(node)
+    if len(parts) > 1:  # one below the other, each with the first column
+        return [block for part in parts for block in table_call(_columns(node, part, part is parts[0]), convert)]
     _, caption, specs, head, bodies, foot = node["c"]
     header = head[1]
     rows = [row for body in bodies for row in (*body[2], *body[3])] + foot[1]
@@ -39,6 +43,39 @@ def table_call(node: Node, convert: Callable[[list[Node]], list[Node]]) -> list[
                 _cell(call, cell, convert)
         call.code("), ")
     return call.code(f"header-rows: {len(header)}").end()
+
+
+def _parts(node: Node) -> list[list[int]]:
+    """The columns of each of the tables in which one must be set that is too wide for the page even in small type."""
+    _, _, specs, head, bodies, foot = node["c"]
+    rows = [*head[1], *(row for body in bodies for row in (*body[2], *body[3])), *foot[1]]
+    count = len(specs)
+    every = list(range(count))
+    if any(len(row[1]) != count or any(cell[2] > 1 or cell[3] > 1 for cell in row[1]) for row in rows):
+        return [every]
+    widest = [max(column) + 3 for column in _lengths(rows, count)]
+    room = LINE * SIZE / SMALLEST
+    if sum(widest) <= room or _widths(rows, specs) != ["auto"] * count:
+        return [every]
+    parts: list[list[int]] = [[0]]
+    for column in every[1:]:
+        if len(parts[-1]) > 1 and sum(widest[other] for other in [*parts[-1], column]) > room:
+            parts.append([0])
+        parts[-1].append(column)
+    return parts
+
+
+def _columns(node: Node, chosen: list[int], first: bool) -> Node:
+    """Some columns of a table, with its caption if they are its first."""
+    attr, caption, specs, head, bodies, foot = node["c"]
+
+    def of(rows: list[Any]) -> list[Any]:
+        return [[row[0], [row[1][column] for column in chosen]] for row in rows]
+
+    new_bodies = [[body[0], body[1], of(body[2]), of(body[3])] for body in bodies]
+    caption = caption if first else [None, []]
+    own = [specs[column] for column in chosen]
+    return {"t": "Table", "c": [attr, caption, own, [head[0], of(head[1])], new_bodies, [foot[0], of(foot[1])]]}
 
 
 def _cell(call: Call, cell: list[Any], convert: Callable[[list[Node]], list[Node]]) -> None:
@@ -130,5 +167,5 @@ def _pieces(rows: list[Any], lengths: list[list[int]]) -> list[int]:
 def _size(widths: list[str], rows: list[Any]) -> str:
     """Size of the type: smaller for a table of many columns of numbers."""
     total = sum(max(column) + 3 for column in _lengths(rows, len(widths)))
-    size = SIZE if any("fr" in width for width in widths) else max(6.5, min(SIZE, SIZE * LINE / total))
+    size = SIZE if any("fr" in width for width in widths) else max(SMALLEST, min(SIZE, SIZE * LINE / total))
     return f"{size:.1f}pt"

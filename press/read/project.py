@@ -33,6 +33,9 @@ def read_project(root: Path) -> Book:
         if not book.get(name):
             raise SourceError(FILE, lines.get(("book",), 1), f"book.{name} is missing", "add it")
     project = config.get("project") or {}
+    if str(book.get("date", "")).strip() in ("today", "now", "last-modified"):
+        hint = "write the day, such as 2026-01-31: the same sources make the same book on any day"
+        raise SourceError(FILE, lines[("book", "date")], f"press cannot honour book.date: {book['date']}", hint)
     _check_theme(root, config, lines)
     output_file = _output_file(str(book.get("output-file", book["title"])), lines)
     output_dir = _output_dir(root, str(project.get("output-dir", "_book")), output_file, lines)
@@ -174,6 +177,8 @@ def _chapters(root: Path, book: dict[str, Any], lines: yaml_lines.Lines) -> Iter
             number = None
             if ".unnumbered" not in heading and "{-}" not in heading:
                 count += 1
+                if appendix and count > 26:
+                    raise SourceError(FILE, line, "a 27th appendix, after Z", "make some of them sections of another")
                 number = chr(ord("A") + count - 1) if appendix else str(count)
             yield Chapter(Path(name), part, number, appendix)
 

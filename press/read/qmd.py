@@ -20,6 +20,7 @@ _OTHER_INLINE = re.compile(r"(?:^|[^`])`\{(?!python\})(\w+)\}[ \t]")
 _ATTRIBUTE = re.compile(
     r"""\s*(?:\#(?P<id>[^\s}]+)|\.(?P<class>[^\s}]+)|(?P<key>[\w-]+)=(?P<value>"[^"]*"|'[^']*'|\S+))"""
 )
+_OPTION = re.compile(r"#[ \t]*\| ?")  # formatters of Python put a space after the #; Quarto reads that, too
 _HEADING = re.compile(r"^# +\S")
 
 
@@ -91,7 +92,12 @@ class Source:
         runs: list[str] = []
         for chunk in self.chunks:
             if isinstance(chunk, Cell):
-                runs.append(f"{chunk.options.get('eval', True)} {chunk.options.get('label', '')}\n{chunk.code}")
+                options = [
+                    chunk.options.get("eval", True),
+                    chunk.options.get("label", ""),
+                    chunk.options.get("error", False),
+                ]
+                runs.append(f"{options}\n{chunk.code}")
             else:
                 runs += [inline.code for inline in chunk.inlines()]
         return runs
@@ -109,8 +115,9 @@ class Source:
 
 def title_line(text: str, file: str) -> tuple[int, str]:
     """Return line number and text of the chapter's heading."""
-    code = ""
-    for number, line in enumerate(text.split("\n"), 1):
+    source = Source(file, text.split("\n"))
+    start, code = _front_matter(source), ""
+    for number, line in enumerate(source.lines[start:], start + 1):
         fence = _FENCE.match(line)
         if fence and not code:
             code = fence["marks"]
@@ -154,6 +161,9 @@ def _front_matter(source: Source) -> int:
         raise source.error(2, "the front matter holds no settings", "write name: value lines")
     settings.check_settings(front or {}, marks, settings.FRONT_MATTER, source.file)
     source.front = front or {}
+    if "title" in source.front:  # the heading, in the place of the line that ends the front matter
+        lines[end] = f"# {' '.join(str(source.front['title']).split())}"
+        return end
     return end + 1
 
 
@@ -236,8 +246,8 @@ def _attributes(info: str, file: str, line: int) -> tuple[str, list[str], dict[s
 
 def _parse_cell(source: Source, start: int, end: int, defaults: dict[str, Any]) -> Cell:
     body = source.lines[start + 1 : end]
-    count = next((index for index, line in enumerate(body) if not line.startswith("#|")), len(body))
-    text = "\n".join(line[2:].removeprefix(" ") for line in body[:count])
+    count = next((index for index, line in enumerate(body) if not _OPTION.match(line)), len(body))
+    text = "\n".join(_OPTION.sub("", line) for line in body[:count])
     options, marks = yaml_lines.load_yaml(text, source.file, first_line=start + 2)
     if options is not None and not isinstance(options, dict):
         raise source.error(start + 2, "these cell options hold no name: value lines", "write #| name: value")

@@ -71,6 +71,7 @@ SETTINGS: dict[str, str | set[Any]] = {
 }
 # What a page may say in its own front matter.
 FRONT_MATTER: dict[str, str | set[Any]] = {
+    "title": TEXT,
     "engine": {"jupyter"},
     "jupyter": {"python3"},
     "execute.echo": FLAG,

@@ -19,6 +19,9 @@ CELL_OPTIONS: dict[str, str | set[Any]] = {
     "code-fold": {True, False, "show"},
     "code-summary": TEXT,
     "fig-alt": TEXT,
+    "fig-cap": TEXT,
+    "tbl-cap": TEXT,
+    "error": FLAG,
 }
 
 
@@ -62,6 +65,8 @@ def is_cell(info: str, file: str, line: int) -> bool:
     """Say whether a code fence opens a cell; refuse cells in other languages, and raw text other than HTML."""
     if info == "{python}":
         return True
+    if info.startswith("{{"):
+        raise SourceError(file, line, f"unknown kind of cell: {info}", "to show a cell, put it in a ```` block")
     if raw := re.match(r"\{=(\w+)\}$", info):
         if raw[1] != "html":
             raise SourceError(file, line, f"raw {raw[1]}", "raw text is only supported as {=html}, shown in HTML alone")
@@ -122,6 +127,10 @@ def check_cell(options: dict[str, Any], lines: Lines, file: str) -> None:
     label = str(options.get("label", "none"))
     if not re.fullmatch(r"[\w-]+", label):
         raise SourceError(file, lines[("label",)], f"the label {label!r}", "labels are letters and hyphens")
-    if prefix(label):
-        hint = "label the div around the cell: ::: {#fig-name}, with the caption as its last paragraph"
+    kind, captions = prefix(label), [name for name in ("fig-cap", "tbl-cap") if name in options]
+    if captions and (len(captions) > 1 or f"{kind}-cap" != captions[0] or options.get("output", True) is not True):
+        hint = f"write #| label: {captions[0][:3]}-name beside it, one caption a cell, and let output be"
+        raise SourceError(file, lines[(captions[0],)], f"{captions[0]} without a label of its kind", hint)
+    if kind and not captions:
+        hint = "give it a caption, #| fig-cap: ..., or label the div around the cell: ::: {#fig-name}, with the caption as its last paragraph"
         raise SourceError(file, lines[("label",)], f"a cell cannot be labelled {label}", hint)

@@ -51,7 +51,7 @@ def markdown(source: Source, outputs: Outputs) -> str:
     parts = []
     for chunk in source.chunks:
         if isinstance(chunk, Cell):
-            parts.append(_cell_markdown(chunk, next(cells), figures(source.file)))
+            parts.append(_cell_markdown(chunk, next(cells), source))
         else:
             text = Text(chunk.line, _with_heading_and_titles(chunk, source))
             parts.append(text.filled([next(values) for _ in chunk.inlines()]))
@@ -74,22 +74,30 @@ def _with_heading_and_titles(chunk: Text, source: Source) -> str:
     return "\n".join(lines)
 
 
-def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], home: Path) -> str:
+def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], source: Source) -> str:
     options = cell.options
     if options.get("include") is False:
         return ""
-    asis = options.get("output") == "asis"
-    parts = []
+    asis, home, alt = options.get("output") == "asis", figures(source.file), str(options.get("fig-alt", ""))
+    caption = options.get("fig-cap", options.get("tbl-cap"))
+    parts: list[str] = []
+    captioned: list[str] = []
     if options["echo"]:
         parts.append(_fenced(cell.code.strip("\n"), ".python .cell-code"))
     for output in outputs if options.get("output") is not False else []:
         if output["stream"] == "stderr" and not options["warning"]:
             continue
-        text = _output_markdown(output, home, asis and output["stream"] == "stdout", str(options.get("fig-alt", "")))
-        parts.append(text if asis else f"::: {{.output .output-{output['stream']}}}\n{text}\n:::")
+        text = _output_markdown(output, home, asis and output["stream"] == "stdout", alt)
+        text = text if asis else f"::: {{.output .output-{output['stream']}}}\n{text}\n:::"
+        (captioned if caption is not None and output["stream"] == "display" else parts).append(text)
+    if caption is not None:
+        if len(captioned) != 1:
+            hint = "let the cell show one figure or table, and others in cells of their own"
+            raise source.error(cell.line, f"one caption, and {len(captioned)} outputs to stand over it", hint)
+        parts.append(f"::: {{#{options['label']}}}\n{captioned[0]}\n\n{str(caption).strip()}\n:::")
     if not parts or asis:
         return "\n\n".join(parts)
-    label = f"#{options['label']} " if "label" in options else ""
+    label = f"#{options['label']} " if "label" in options and caption is None else ""
     attributes = "".join(f" {name}={_quoted(value)}" for name, value in _fold(options).items())
     return f"::: {{{label}.cell{attributes}}}\n" + "\n\n".join(parts) + "\n:::"
 

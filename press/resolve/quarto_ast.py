@@ -17,7 +17,7 @@ from press.pandoc_ast import div, plain, span
 from press.read import supported
 from press.read.qmd import Source
 
-_OWN = {"cell", "title", "output", "output-stdout", "output-stderr", "output-display", "press-reference"} | {
+_OWN = {"cell", "title", "output", "output-stdout", "output-stderr", "output-error", "output-display", "press-reference"} | {
     "press-references", "press-mixed", "cell-code", "references", "csl-bib-body", "hanging-indent",
 }  # fmt: skip
 

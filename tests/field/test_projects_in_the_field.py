@@ -6,22 +6,25 @@ import hashlib
 import http.client
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from small_project import Project
 
+import press
 from lab.book.markdown_tables import as_text, markdown_table
 from lab.book.serve import server
 from lab.results import store
 from press import pandoc, pandoc_ast
 from press.errors import SourceError
 from press.read.project import read_project
-from tests.press.conftest import MakeBook
+from tests.press.conftest import SETTINGS, MakeBook
 
 ROOT = Path(__file__).parents[2]
 
@@ -162,3 +165,64 @@ def test_a_result_whose_table_has_a_name_that_is_markup_is_damaged(project: Proj
     content["tables"] = {"a](javascript:x)": table}
     place.write_text(dumps(content | {"checksum": digest(content)}))
     assert "is damaged" in project.lab("why", "quick", code=None)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_a_render_that_is_asked_to_end_leaves_nothing_behind(project: Project, how: signal.Signals) -> None:
+    temporary = project.root / "temporary"
+    temporary.mkdir()
+    project.write("_book/index.html", "<p>Hello")
+    cell = "import os, time\nopen('kernel', 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    project.write("index.qmd", f"# Preface {{.unnumbered}}\n\n```{{python}}\n{cell}\n```\n")
+    variables = os.environ | {"PYTHONPATH": f"{project.root}{os.pathsep}{ROOT}", "TMPDIR": str(temporary)}
+    running = project.start("render", "--with", "press", "--to", "html", env=variables)
+    while not ((project.root / "kernel").is_file() and (project.root / "kernel").read_text()):
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.05)
+    assert list(temporary.glob("press-*"))
+    running.send_signal(how)
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 130 and "stopped; the book is as it was" in said
+    assert list(temporary.glob("press-*")) == [] and (project.root / "_book/index.html").read_text() == "<p>Hello"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((project.root / "kernel").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("steps=-3", "wanted 1 or more, as in --set steps=50"),
+        ("seeds=0", "wanted 1 or more, as in --set seeds=4"),
+        ("widths=", "wanted at least one value, as in --set widths=0.5,1.0"),
+        ("widths=0.5,nan", "wanted finite numbers each, as in --set widths=0.5,1.0"),
+    ],
+)
+def test_a_setting_that_params_does_not_allow_is_refused_before_anything_runs(
+    project: Project, typed: str, wanted: str
+) -> None:
+    said = project.lab("run", "quick", "--set", typed, code=1)
+    assert said.startswith(f"error: --set {typed}: {wanted}") and "Traceback" not in said and "running" not in said
+
+
+@pytest.mark.parametrize("word", ["today", "last-modified"])
+def test_a_date_that_would_be_another_every_day_is_refused_and_not_printed(make_book: MakeBook, word: str) -> None:
+    root = make_book({"_quarto.yml": SETTINGS.replace("  author:", f"  date: {word}\n  author:")})
+    with pytest.raises(SourceError, match=f"_quarto.yml:6: press cannot honour book.date: {word}"):
+        read_project(root)
+
+
+def test_a_twenty_seventh_appendix_has_no_letter_and_is_refused(make_book: MakeBook) -> None:
+    names = [f"a{number}.qmd" for number in range(27)]
+    chapters = dict.fromkeys(names, "# More\n")
+    listed = SETTINGS.replace("    - extra.qmd\n", "".join(f"    - {name}\n" for name in names))
+    with pytest.raises(SourceError, match="a 27th appendix"):
+        read_project(make_book(chapters | {"_quarto.yml": listed}))
+    read_project(make_book({"_quarto.yml": listed.replace("    - a26.qmd\n", "")}))
+
+
+def test_a_search_index_that_cannot_be_written_is_said_without_a_traceback(
+    make_book: MakeBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pagefind.service.get_executable", lambda: "/bin/false")
+    with pytest.raises(SourceError, match="it could not be written: pagefind ended with 1"):
+        press.render(make_book({}), ("html",))

@@ -169,9 +169,9 @@ def test_the_processor_is_no_other_device(project: Project) -> None:
 
 
 def test_a_setting_that_fails_is_shown_beside_the_books(project: Project) -> None:
-    project.edit("experiments/quick.py", "walks = []", "walks = [1 / params.steps]")
-    said = project.lab("run", "quick", "--set", "steps=0", "--set", "widths=1,2", code=1)
-    end = "error: quick: ZeroDivisionError: division by zero\n  with steps=0; the book has 50\n"
+    project.edit("experiments/quick.py", "walks = []", "walks = [1 / (params.steps - 5)]")
+    said = project.lab("run", "quick", "--set", "steps=5", "--set", "widths=1,2", code=1)
+    end = "error: quick: ZeroDivisionError: division by zero\n  with steps=5; the book has 50\n"
     assert said.endswith(f"{end}  with widths=1,2; the book has 0.5,1.0\n")
 
 

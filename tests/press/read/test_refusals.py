@@ -21,7 +21,7 @@ REFUSED = {
     "a cell with options in its fence": ("```{python, echo=FALSE}\nx\n```\n", 3, "as #| lines"),
     "inline code of another language": ("Now `{r} x`.\n", 3, "inline code in r"),
     "an unknown cell option": ("```{python}\n#| label: a\n#| ehco: true\nx = 1\n```\n", 5, "did you mean echo?"),
-    "an option for figures": ("```{python}\n#| fig-cap: A\nx = 1\n```\n", 4, "::: {#fig-name"),
+    "an option for figures": ("```{python}\n#| fig-width: A\nx = 1\n```\n", 4, "::: {#fig-name"),
     "a wrong value of an option": ("```{python}\n#| echo: fenced\nx = 1\n```\n", 4, "true"),
     "broken YAML in options": ("```{python}\n#| echo: true\n#| label: [a\nx = 1\n```\n", 5, "broken YAML"),
     "a label of several words": ("```{python}\n#| label: two words\nx = 1\n```\n", 4, "letters and hyphens"),
@@ -80,8 +80,8 @@ def test_a_reference_that_quarto_words_differently_in_each_format_is_refused(mak
 
 
 def test_front_matter_that_press_does_not_know_is_refused(make_book: MakeBook) -> None:
-    root = make_book({"one.qmd": "---\nengine: jupyter\ntitle: One\n---\n" + HEAD})
-    with pytest.raises(SourceError, match=r"one.qmd:3: unknown setting title"):
+    root = make_book({"one.qmd": "---\nengine: jupyter\nauthor: One\n---\n" + HEAD})
+    with pytest.raises(SourceError, match=r"one.qmd:3: unknown setting author"):
         pages_of(root)
 
 
