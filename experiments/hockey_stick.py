@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from lab.claims import Above, Claim, Judged, Verdict, side
+from lab.claims import Above, Caveat, Claim, Within
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -86,15 +86,6 @@ class Result:
     last_layers: pd.DataFrame  # per scale of the last layer: initial std and loss, final loss, gap (x, x_low, x_high)
 
 
-def _shrinks(r: Result) -> Verdict:
-    """Say whether shrinking is the whole of the fall (holds), most of it (a caveat) or less than half (fails)."""
-    only = side(r.shrinking_share.low, r.shrinking_share.high, above=ONLY)
-    if only is not Verdict.FAILS:
-        return only
-    mainly = side(r.shrinking_share.low, r.shrinking_share.high, above=MAINLY)
-    return Verdict.CAVEAT if mainly is Verdict.HOLDS else mainly
-
-
 CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="shrinks",
@@ -103,16 +94,28 @@ CLAIMS: tuple[Claim[Result], ...] = (
         line="The steep part lasts until the loss crosses $\\ln 27$: before, the network is worse than a uniform guess. "
         "Holds if the first logits, shrunk by hand to the standard deviation reached by then, give at least nine tenths "
         "of the fall: a tenth is left for what “only” may overlook. More than half of it is a caveat, less fails.",
-        rule=Judged(_shrinks, "not yet written as data"),
+        rule=Caveat(
+            Above(
+                "the share of the fall to $\\ln 27$ that shrinking the first logits gives",
+                lambda r: r.shrinking_share,
+                ONLY,
+                reason="a tenth is left for what “only” may overlook",
+            ),
+            Within("that share", lambda r: r.shrinking_share, MAINLY, ONLY),
+        ),
         number=lambda r: f"shrinking gives {100 * r.shrinking_share.mean:.0f} % of the fall",
     ),
     Claim(
         name="wasted",
         text="Without it the same number of steps ends at a lower loss.",
         source="N0, question 5",
-        line="Holds if the fixed initialisation ends more than [0.01]{.given} nats lower, seed by seed: 1 % in "
-        "perplexity.",
-        rule=Above("the quantity", lambda r: r.gap, ONE_PERCENT),
+        rule=Above(
+            "the final loss of the bad initialisation less that of the fixed one, seed by seed,",
+            lambda r: r.gap,
+            ONE_PERCENT,
+            "nats",
+            "1 % in perplexity",
+        ),
         number=lambda r: f"lower by {r.gap}",
     ),
 )

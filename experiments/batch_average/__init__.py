@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from experiments.batch_average import data_parallel, finite_differences
 from experiments.batch_average.data_parallel import Distances
-from lab.claims import Claim, Judged, Verdict
+from lab.claims import All, Below, Caveat, Claim, Equals
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, names
@@ -80,20 +80,9 @@ class Result:
     finite_differences: pd.DataFrame  # per precision and h: error and share of wrong directions, and as predicted
 
 
-def _gradient(r: Result) -> Verdict:
-    return Verdict.HOLDS if max(r.distance64, r.distance32) <= r.params.batch else Verdict.FAILS
-
-
-def _training(r: Result) -> Verdict:
-    if r.synchronised > r.params.batch * r.params.steps:
-        return Verdict.FAILS
-    return Verdict.HOLDS if r.independent.high < 1e-6 else Verdict.CAVEAT
-
-
-def _direction(r: Result) -> Verdict:
-    if r.right64 < 1:
-        return Verdict.FAILS
-    return Verdict.HOLDS if r.right32 == 1 else Verdict.CAVEAT
+def synchronised(r: Result) -> float:
+    """Return how far replicas that average gradients end from the batch's network: rounding units a step and replica."""
+    return r.synchronised / (r.params.batch * r.params.steps)
 
 
 CLAIMS: tuple[Claim[Result], ...] = (
@@ -104,11 +93,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
             "image on each."
         ),
         source="N3, “conceptually we can have 16 such models”",
-        line=lambda p: (
-            f"Holds if the two are at most {p.batch} rounding units apart in float32 and in float64, one for each "
-            "gradient that is added up: leaving one copy out would put them millions of units apart."
+        rule=Below(
+            "the distance between the two for each gradient that is added up, in float32 and in float64,",
+            lambda r: [r.distance32 / r.params.batch, r.distance64 / r.params.batch],
+            1,
+            "rounding unit",
+            "leaving one copy out would put them millions of units apart",
         ),
-        rule=Judged(_gradient, "not yet written as data"),
         number=lambda r: f"{r.distance64:.1f} units apart in float64, {r.distance32:.1f} in float32",
     ),
     Claim(
@@ -120,7 +111,23 @@ CLAIMS: tuple[Claim[Result], ...] = (
             "network does, within a millionth of the way; with a caveat if only copies that average their gradients at "
             "every step do, within a rounding unit for each step and copy."
         ),
-        rule=Judged(_training, "not yet written as data"),
+        rule=Caveat(
+            All(
+                Below(
+                    "the distance of the average of the replicas that take steps of their own from the batch's network in "
+                    "the end, as a share of the way,",
+                    lambda r: r.independent,
+                    1e-6,
+                ),
+                Below(
+                    "the distance of replicas that average their gradients at every step, for each step and replica,",
+                    synchronised,
+                    1,
+                    "rounding unit",
+                ),
+            ),
+            Below("the distance of replicas that average their gradients", synchronised, 1, "rounding unit"),
+        ),
         number=lambda r: (
             f"apart by {100 * r.independent.mean:.0f} % of the way; {r.synchronised:.0f} rounding units if they average "
             "gradients"
@@ -130,11 +137,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="derivative",
         text="The derivative of a weight says how the loss changes when the weight is changed slightly.",
         source="N3, “if we change x3 slightly to x3', how does our loss change ?”",
-        line="Holds if at some size of change, in float64, the central differences of all changed weights together come "
-        "within $10^{-8}$ of autograd: theory promises about $10^{-10}$, and a term left out of a derivative "
-        "would show long before.",
-        rule=Judged(
-            lambda r: Verdict.HOLDS if r.best_error64.high <= 1e-8 else Verdict.FAILS, "not yet written as data"
+        rule=Below(
+            "the relative difference of the central differences of all changed weights together from autograd, in float64 "
+            "and at the best size of change,",
+            lambda r: r.best_error64,
+            1e-8,
+            reason="theory promises about $10^{-10}$, and a term left out of a derivative would show long before",
         ),
         number=lambda r: f"within {r.best_error64} at a change of 10^{np.log10(r.best_h64):.1f}^",
     ),
@@ -142,9 +150,16 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="direction",
         text="Changing a weight slightly upwards raises the loss exactly when its derivative is positive, and downwards lowers it.",
         source="N3, “it means we are going up the cliff”",
-        line="How slightly is not said, so the best size counts.  Holds if at one size every change of every weight moves the "
-        "loss as the derivative says, in float64 and in float32, in which networks are trained; with a caveat if in float64 only.",
-        rule=Judged(_direction, "not yet written as data"),
+        rule=Caveat(
+            Equals(
+                "the share of changes that move the loss as the derivative says, at the best size of change, in float64 and in "
+                "float32, in which networks are trained,",
+                lambda r: [r.right64, r.right32],
+                1,
+                reason="how slightly is not said, so the best size counts",
+            ),
+            Equals("that share in float64", lambda r: r.right64, 1),
+        ),
         number=lambda r: f"{100 * r.right64:.4g} % in float64, {100 * r.right32:.4g} % in float32",
     ),
 )

@@ -19,10 +19,11 @@ import pandas as pd
 
 from experiments.cross_entropy import cost, limits, one_hot
 from experiments.cross_entropy.formulas import FORMULAS, LARGEST_SUBTRACTED, LIBRARY, THREE_LINES
-from lab.claims import Claim, Judged, Verdict, side
+from lab.claims import Above, All, Below, Caveat, Claim, Equals, rows
 from lab.estimate import Estimate
 
 TOLERANCE = 0.01  # error, in nats or in probability, above which a value or a gradient is called wrong
+SAME = 1e-6  # relative difference below which two routes to one loss agree
 MODEST_SHIFT = 1000.0  # beyond any logit that a training run should meet
 
 
@@ -83,23 +84,10 @@ class Result:
     costs: pd.DataFrame = field(metadata={"times": ("time", "time_low", "time_high")})
 
 
-def _shift(r: Result) -> Verdict:
-    rows = r.shifts[r.shifts["precision"] == "float32"]
-    if (rows["change"] <= TOLERANCE).all():
-        return Verdict.HOLDS
-    return Verdict.CAVEAT if modest_change(r) <= TOLERANCE else Verdict.FAILS
-
-
 def modest_change(r: Result) -> float:
     """Return the largest relative change of a float32 probability at shifts up to MODEST_SHIFT."""
-    rows = r.shifts[(r.shifts["precision"] == "float32") & (r.shifts["shift"] <= MODEST_SHIFT)]
-    return float(rows["change"].max())
-
-
-def _subtract(r: Result) -> Verdict:
-    if math.isnan(r.subtracted_underflow):
-        return Verdict.HOLDS
-    return Verdict.CAVEAT if math.isnan(r.subtracted_overflow) else Verdict.FAILS
+    shifts = r.shifts[(r.shifts["precision"] == "float32") & (r.shifts["shift"] <= MODEST_SHIFT)]
+    return float(shifts["change"].max())
 
 
 def costs_of(r: Result, formula: str) -> pd.DataFrame:
@@ -107,26 +95,10 @@ def costs_of(r: Result, formula: str) -> pd.DataFrame:
     return r.costs[r.costs["formula"] == formula].reset_index(drop=True)
 
 
-def _fewer(r: Result) -> Verdict:
-    fewer = costs_of(r, LIBRARY)[["nodes", "tensors"]] < costs_of(r, THREE_LINES)[["nodes", "tensors"]]
-    return Verdict.HOLDS if fewer.all(axis=None) else Verdict.CAVEAT if fewer.any(axis=None) else Verdict.FAILS
-
-
-def _memory(r: Result) -> Verdict:
-    more = costs_of(r, THREE_LINES)["memory"] >= 1.1
-    return Verdict.HOLDS if more.all() else Verdict.CAVEAT if more.any() else Verdict.FAILS
-
-
-def _faster(r: Result) -> Verdict:
-    rows = costs_of(r, THREE_LINES)
-    each = {side(low, high, above=1) for low, high in zip(rows["time_low"], rows["time_high"], strict=True)}
-    return each.pop() if len(each) == 1 else Verdict.CAVEAT if Verdict.HOLDS in each else Verdict.UNDECIDED
-
-
-def _one_hot(r: Result) -> Verdict:
-    if r.one_hot_difference > 1e-6:
-        return Verdict.FAILS
-    return Verdict.HOLDS if (r.one_hot["nan_share"] == 0).all() else Verdict.CAVEAT
+def fewer(r: Result) -> list[float]:
+    """Return by how many nodes and tensors the library has fewer than the three lines, at each vocabulary."""
+    counts = ["nodes", "tensors"]
+    return (costs_of(r, THREE_LINES)[counts] - costs_of(r, LIBRARY)[counts]).to_numpy().ravel().tolist()
 
 
 CLAIMS: tuple[Claim[Result], ...] = (
@@ -134,23 +106,32 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="shift",
         text="Softmax stays the same if any number is added to all logits.",
         source="N0, question 1",
-        line="In exact arithmetic it is an identity.  Holds if in float32 no probability changes by more than "
-        f"{100 * TOLERANCE:g} % at any shift tried; with a caveat if only at shifts up to {MODEST_SHIFT:,.0f}, beyond any "
-        "logit that a training run should meet.",
-        rule=Judged(_shift, "not yet written as data"),
+        rule=Caveat(
+            Below(
+                "the largest relative change of a probability in float32, at any shift tried,",
+                lambda r: r.shifts.loc[r.shifts["precision"] == "float32", "change"].max(),
+                TOLERANCE,
+                reason="in exact arithmetic it is an identity",
+            ),
+            Below(
+                f"that change at shifts up to {MODEST_SHIFT:,.0f}",
+                modest_change,
+                TOLERANCE,
+                reason="beyond any logit that a training run should meet",
+            ),
+        ),
         number=lambda r: f"changes by {100 * modest_change(r):.2g} % up to {MODEST_SHIFT:,.0f}",
     ),
     Claim(
         name="overflow",
         text="Written by hand, the loss overflows above a logit of $\\ln(3.4\\cdot 10^{38})$, [88.7]{.given}, in float32.",
         source="N0, question 1, “numerically stable”",
-        line="Holds if the last logit at which value and gradient are finite, found by search, is within [0.05]{.given} "
-        "of it: the claim gives one decimal.",
-        rule=Judged(
-            lambda r: (
-                Verdict.HOLDS if max(abs(r.overflow - 88.7), abs(r.overflow_gradient - 88.7)) <= 0.05 else Verdict.FAILS
-            ),
-            "not yet written as data",
+        rule=Equals(
+            "the last logit with a finite value, and with a finite gradient, found by search,",
+            lambda r: [math.inf if math.isnan(last) else last for last in (r.overflow, r.overflow_gradient)],
+            88.7,
+            0.05,
+            reason="the claim gives one decimal",
         ),
         number=lambda r: f"value up to {r.overflow:.3f}, gradient up to {r.overflow_gradient:.3f}",
     ),
@@ -160,11 +141,11 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 1, “numerically stable”",
         line="Holds if the search finds a gap between the target's logit and the largest beyond which the loss is not "
         "finite, and one for the gradient: the true loss there is the gap itself, an ordinary number.",
-        rule=Judged(
-            lambda r: (
-                Verdict.HOLDS if math.isfinite(r.underflow) and math.isfinite(r.underflow_gradient) else Verdict.FAILS
-            ),
-            "not yet written as data",
+        rule=Equals(
+            "of loss and gradient, the number for which the search finds a gap beyond which it is not finite,",
+            lambda r: math.isfinite(r.underflow) + math.isfinite(r.underflow_gradient),
+            2,
+            reason="the true loss there is the gap itself, an ordinary number",
         ),
         number=lambda r: f"value up to a gap of {r.underflow:.3f}, gradient up to {r.underflow_gradient:.3f}",
     ),
@@ -172,9 +153,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="library",
         text="The library's loss does neither.",
         source="N0, question 1, “numerically stable”",
-        line="Holds if value and gradient are right to $10^{-5}$ for all pairs of logits up to $10^{38}$, nearly the largest "
-        "number there is: rounding in a handful of operations costs under $10^{-6}$.",
-        rule=Judged(lambda r: Verdict.HOLDS if r.library_error <= 1e-5 else Verdict.FAILS, "not yet written as data"),
+        rule=Below(
+            "the largest error of value and gradient, for all pairs of logits up to $10^{38}$, nearly the largest number "
+            "there is,",
+            lambda r: r.library_error,
+            1e-5,
+            reason="rounding in a handful of operations costs under $10^{-6}$",
+        ),
         number=lambda r: f"off by {1e8 * r.library_error:.0f} parts in a hundred million",
     ),
     Claim(
@@ -183,16 +168,34 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source="N0, question 1, “Thus pytorch internally subtracts the max-value”",
         line="Holds if the three lines with the largest logit subtracted give finite numbers wherever the library does; "
         "with a caveat if that cures the overflow and not the underflow.",
-        rule=Judged(_subtract, "not yet written as data"),
+        rule=Caveat(
+            Equals(
+                "with the largest logit subtracted, the number of gaps beyond which the gradient is not finite",
+                lambda r: not math.isnan(r.subtracted_underflow),
+                0,
+            ),
+            Equals(
+                "the number of logits beyond which it is not finite",
+                lambda r: not math.isnan(r.subtracted_overflow),
+                0,
+            ),
+        ),
         number=lambda r: f"no overflow, but no gradient beyond a gap of {r.subtracted_underflow:.3f}",
     ),
     Claim(
         name="fewer",
         text="By hand one creates intermediate tensors that are unnecessary.",
         source="N0, question 1, “more intermediate memory(nodes)”",
-        line="Holds if the library makes fewer nodes in the graph and keeps fewer tensors for the backward pass than the "
-        "three lines, at every vocabulary: both are counts, so one fewer is fewer.",
-        rule=Judged(_fewer, "not yet written as data"),
+        rule=Caveat(
+            Above(
+                "the number of nodes in the graph that the library saves against the three lines, and that of tensors kept "
+                "for the backward pass, at every vocabulary,",
+                fewer,
+                0,
+                reason="both are counts, so one fewer is fewer",
+            ),
+            Above("the largest of these numbers", lambda r: max(fewer(r)), 0),
+        ),
         number=lambda r: "{} nodes and {} tensors against {} and {}".format(
             *(costs_of(r, formula)[what][0] for formula in (LIBRARY, THREE_LINES) for what in ("nodes", "tensors"))
         ),
@@ -201,18 +204,34 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="memory",
         text="They take more memory.",
         source="N0, question 1, “more intermediate memory(nodes)”",
-        line="Holds if the three lines keep at least a tenth more bytes than the library at every vocabulary tried, "
-        "with a caveat if at some: less than a tenth seldom decides whether a batch fits.",
-        rule=Judged(_memory, "not yet written as data"),
+        rule=Caveat(
+            Above(
+                "the ratio of the bytes that the three lines and the library keep, at every vocabulary tried,",
+                lambda r: costs_of(r, THREE_LINES)["memory"],
+                1.1,
+                reason="less than a tenth more seldom decides whether a batch fits",
+            ),
+            Above("the largest of these ratios", lambda r: costs_of(r, THREE_LINES)["memory"].max(), 1.1),
+        ),
         number=lambda r: "{:.2f} to {:.4f} times as much".format(*costs_of(r, THREE_LINES)["memory"].iloc[[0, -1]]),
     ),
     Claim(
         name="faster",
         text="The library fuses the operations and so is faster.",
         source="N0, question 1, “pytorch can internally fuse the operations”",
-        line="Holds if forward and backward pass by the three lines take more processor time than the library's, with the "
-        "whole interval of the median ratio above 1, at every vocabulary; with a caveat if at some.",
-        rule=Judged(_faster, "not yet written as data"),
+        rule=Caveat(
+            Above(
+                "the median ratio of the processor times that forward and backward pass take by the three lines and by the "
+                "library, at every vocabulary,",
+                lambda r: rows(costs_of(r, THREE_LINES), "time"),
+                1,
+            ),
+            Above(
+                "the largest of these ratios",
+                lambda r: tuple(costs_of(r, THREE_LINES)[["time_low", "time_high"]].max()),
+                1,
+            ),
+        ),
         number=lambda r: "the three lines take {:.1f} to {:.1f} times as long".format(
             *costs_of(r, THREE_LINES)["time"].agg(["min", "max"])
         ),
@@ -221,10 +240,23 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="one-hot",
         text="With a one-hot target, cross-entropy is minus the logarithm of one probability.",
         source="N3, “Backpropagating Losses”",
-        line="Holds if the notes' sum over all classes agrees with their one term, and the library given a one-hot target "
-        "with the library given an index, to $10^{-6}$ at every standard deviation of the logits; with a caveat if "
-        "there are logits at which the sum is NaN and the one term is finite.",
-        rule=Judged(_one_hot, "not yet written as data"),
+        rule=Caveat(
+            All(
+                Below(
+                    "the largest relative difference of the notes' sum over all classes from their one term, and of the "
+                    "library given a one-hot target from the library given an index,",
+                    lambda r: r.one_hot_difference,
+                    SAME,
+                ),
+                Equals(
+                    "the share of examples in which the sum is NaN and the one term is finite, at every standard deviation of "
+                    "the logits,",
+                    lambda r: r.one_hot["nan_share"],
+                    0,
+                ),
+            ),
+            Below("that difference", lambda r: r.one_hot_difference, SAME),
+        ),
         number=lambda r: (
             f"differ by {r.one_hot_difference:g}; sum NaN in up to {100 * r.nan_share.mean:.0f} % of examples"
         ),

@@ -10,6 +10,7 @@ Notes   003_0e3f15bdf12e2faf.txt, "The momentum formula is the exact formula", "
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from experiments.momentum_ema.ema import ROUNDING_UNIT, compare_with_pytorch, un
 from experiments.momentum_ema.ema_weights import first_steps, weights_by_age
 from experiments.momentum_ema.optimiser_paths import Setting, end_table, path_table, train_side_by_side
 from experiments.momentum_ema.smoothing import closest_table, distance_table, monitor
-from lab.claims import Below, Claim, Judged, Verdict, side, within
+from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals, Interval, Within, rows
 from lab.estimate import Estimate
 from lab.progress import track
 from nets import initialisation, mlp, names
@@ -79,45 +80,26 @@ class Result:
     optimisers: pd.DataFrame  # per optimiser: first step, distance from the notes' end, loss at the end (nats)
 
 
-def _average(result: Result) -> Verdict:
-    total = result.first_steps["sum_notes"].to_numpy()
-    if abs(total[0] - 1) <= 0.01:
-        return Verdict.HOLDS
-    return Verdict.CAVEAT if abs(total[-1] - 1) <= 0.01 else Verdict.FAILS
-
-
 def first_full_sum(result: Result) -> int:
     """Return the first step from which on the weights of the notes' average sum to 1 within 1 %."""
     return int(result.first_steps.query("sum_notes >= 0.99")["step"].min())
 
 
-def _window(result: Result) -> Verdict:
-    window = 1 / (1 - result.params.beta)
-    most_of_the_weight = bool((result.windows["window_weight"] > 0.5).all())
-    size = result.effective_size
-    near = within(size.low, size.high, lower=window / 2**0.5, upper=window * 2**0.5)
-    if near is Verdict.UNDECIDED:
-        return near
-    readings = most_of_the_weight + (near is Verdict.HOLDS)
-    return (Verdict.FAILS, Verdict.CAVEAT, Verdict.HOLDS)[readings]
+def effective_octaves(result: Result) -> Interval:
+    """Return the binary logarithm of the effective size over 1 / (1 - beta)."""
+    size, window = result.effective_size, 1 / (1 - result.params.beta)
+    low, high = (math.log2(max(end, 1e-9) / window) for end in (size.low, size.high))  # a wide interval may reach 0
+    return low, high
 
 
-def _too_smooth(result: Result) -> Verdict:
-    moving = result.closest.query("lr > 0")
-    each = {side(low, high, above=1) for low, high in zip(moving["ratio_low"], moving["ratio_high"], strict=True)}
-    return each.pop() if len(each) == 1 else Verdict.CAVEAT if Verdict.HOLDS in each else Verdict.UNDECIDED
+def buffer_error(result: Result) -> float:
+    """Return how far PyTorch's buffer is from a multiple of the average: rounding units a step."""
+    return result.buffer_error / result.params.steps
 
 
-def _buffer(result: Result) -> Verdict:
-    if result.buffer_error > result.params.steps:
-        return Verdict.FAILS
-    return Verdict.HOLDS if abs(result.buffer_ratio - 1) < 1e-9 else Verdict.CAVEAT
-
-
-def _path(result: Result) -> Verdict:
-    if result.optimisers.set_index("optimiser")["distance_high"][SAME_LR] < 1e-9:
-        return Verdict.HOLDS
-    return Verdict.CAVEAT if result.scaled_lr_error <= result.params.path_steps else Verdict.FAILS
+def _moving(result: Result) -> pd.DataFrame:
+    """Return the rows of `closest` at which the network trains."""
+    return result.closest.query("lr > 0")
 
 
 def _window_line(params: Params) -> str:
@@ -134,12 +116,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="exact",
         text="The momentum formula is the exact formula of an exponentially weighted moving average.",
         source="N3, “Food for thoughts”",
-        line=lambda p: (
-            "Holds if the update and the weighted sum that it stands for differ by less than one rounding unit for each "
-            f"step summed: rounding can do that and no more, while a wrong power of β differs by {100 * (1 - p.beta):.0f} %."
-        ),
-        rule=Judged(
-            lambda r: Verdict.HOLDS if r.unrolled_error <= r.params.steps else Verdict.FAILS, "not yet written as data"
+        rule=Below(
+            "the largest difference of the update and the weighted sum that it stands for, for each step summed,",
+            lambda r: r.unrolled_error / r.params.steps,
+            1,
+            "rounding unit",
+            "rounding can do that and no more, while a wrong power of β differs by a share of $1-\\beta$",
         ),
         number=lambda r: f"{r.unrolled_error:.1f} rounding units",
     ),
@@ -147,9 +129,16 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="average",
         text="Momentum is an average of previous values.",
         source="N3, “Momentum is an approx average”",
-        line="The weights of an average add up to 1.  Holds if they do so within 1 % from the first step on; "
-        "with a caveat if they do so only later.",
-        rule=Judged(_average, "not yet written as data"),
+        rule=Caveat(
+            Equals(
+                "the sum of the weights at the first step",
+                lambda r: r.first_steps["sum_notes"].iloc[0],
+                1,
+                0.01,
+                reason="the weights of an average add up to 1",
+            ),
+            Equals("their sum at the last step shown", lambda r: r.first_steps["sum_notes"].iloc[-1], 1, 0.01),
+        ),
         number=lambda r: (
             f"sum {r.first_steps['sum_notes'].iloc[0]:.2f} at step 1, above 0.99 from step {first_full_sum(r)} on"
         ),
@@ -159,7 +148,26 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="It averages over about $1/(1-\\beta)$ of them.",
         source="N3, “over 1 / (1 - beta) previous values”",
         line=_window_line,
-        rule=Judged(_window, "not yet written as data"),
+        rule=Caveat(
+            All(
+                Above(
+                    "the weight of the last $1/(1-\\beta)$ values, at every β tried,",
+                    lambda r: r.windows["window_weight"],
+                    0.5,
+                ),
+                Within(
+                    "the binary logarithm of the number of values in a plain mean that is as smooth, over $1/(1-\\beta)$,",
+                    effective_octaves,
+                    -0.5,
+                    0.5,
+                    reason="nearer to $1/(1-\\beta)$ than to half or twice as many",
+                ),
+            ),
+            Any(
+                Above("that weight", lambda r: r.windows["window_weight"], 0.5),
+                Within("that logarithm", effective_octaves, -0.5, 0.5),
+            ),
+        ),
         number=lambda r: (
             f"carry {100 * r.windows['window_weight'].min():.0f} % or more; as smooth as {r.effective_size} values"
         ),
@@ -168,40 +176,67 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="smoother",
         text="Averaging over more values is smoother.",
         source="N3, “we average over a larger number of points and get smoother representations”",
-        line="Holds if, standing still, every β of the sweep comes closer to the full gradient than the β below it: "
-        "the ratio of the squared distances lies below 1.",
-        rule=Below("the quantity", lambda r: r.smoothing_ratio, 1),
+        rule=Below(
+            "the ratio of the squared distances from the full gradient at a β of the sweep and at the β below it, standing "
+            "still and where it is largest,",
+            lambda r: r.smoothing_ratio,
+            1,
+        ),
         number=lambda r: f"ratio at most {r.smoothing_ratio}",
     ),
     Claim(
         name="not-always",
         text="Smoother is not always desired.",
         source="N3, “(not always desired)”",
-        line="Holds if in training, at every learning rate tried, the highest β is farther from the full gradient "
-        "than a lower one; with a caveat if at some learning rates only.",
-        rule=Judged(_too_smooth, "not yet written as data"),
+        rule=Caveat(
+            Above(
+                "the ratio of the squared distances from the full gradient at the highest β and at the closest one, at every "
+                "learning rate tried,",
+                lambda r: rows(_moving(r), "ratio"),
+                1,
+            ),
+            Above("the largest of these ratios", lambda r: tuple(_moving(r)[["ratio_low", "ratio_high"]].max()), 1),
+        ),
         number=lambda r: "; ".join(
             f"{row['ratio']:.2f} times the best β’s at a learning rate of {row['lr']:g}"
-            for row in r.closest.to_dict("records")
-            if row["lr"] > 0
+            for row in _moving(r).to_dict("records")
         ),
     ),
     Claim(
         name="pytorch",
         text="What PyTorch calls momentum is that average.",
         source="N3, “The momentum formula”",
-        line="Holds if the buffer of `SGD(momentum=β)` equals the average within one rounding unit a step; "
-        "with a caveat if a fixed multiple of it does.",
-        rule=Judged(_buffer, "not yet written as data"),
+        rule=Caveat(
+            All(
+                Below(
+                    "the distance of the buffer of `SGD(momentum=β)` from a fixed multiple of the average, for each step,",
+                    buffer_error,
+                    1,
+                    "rounding unit",
+                ),
+                Equals("that multiple", lambda r: r.buffer_ratio, 1, 1e-9),
+            ),
+            Below("that distance for any multiple", buffer_error, 1, "rounding unit"),
+        ),
         number=lambda r: f"{r.buffer_ratio:.6g} times, to {r.buffer_error:.1f} rounding units",
     ),
     Claim(
         name="same-steps",
         text="`new_weight = old_weight - alpha*momentum` is the step that PyTorch takes.",
         source="N3, “Gradient Descent with Momentum”",
-        line="Holds if `SGD(lr=α, momentum=β)` takes the notes’ path within one rounding unit a step; "
-        "with a caveat if it does so at another learning rate.",
-        rule=Judged(_path, "not yet written as data"),
+        rule=Caveat(
+            Below(
+                "the distance of `SGD(lr=α, momentum=β)` from the notes’ path in the end, as a share of the path,",
+                lambda r: rows(r.optimisers.query("optimiser == @SAME_LR"), "distance"),
+                1e-9,
+            ),
+            Below(
+                "that of SGD with the learning rate $(1-\\beta)\\alpha$, for each step,",
+                lambda r: r.scaled_lr_error / r.params.path_steps,
+                1,
+                "rounding unit",
+            ),
+        ),
         number=lambda r: f"{r.scaled_lr_error:.1f} rounding units apart at a learning rate of (1 − β)α",
     ),
 )

@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.zero_init import escape_time, initialisations, training
-from lab.claims import Below, Claim, Judged, Verdict, Within, side, within
+from lab.claims import Above, All, Below, Caveat, Claim, Equals, Interval, Within
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, threshold_crossing, unigram_baseline
@@ -106,17 +106,9 @@ class Result:
     escapes: pd.DataFrame  # per what is small, and its scale: step of the escape
 
 
-def _identical_verdict(r: Result) -> Verdict:
-    if r.early_distance > ROUNDING:
-        return Verdict.FAILS
-    return Verdict.HOLDS if max(r.constant_units.high, r.constant_layers_units.high) == 1 else Verdict.CAVEAT
-
-
-def _tiny_verdict(r: Result) -> Verdict:
-    if r.tiny_distinct_share < 0.5:
-        return Verdict.FAILS
-    learnt = side(r.entropy - r.tiniest.high, r.entropy - r.tiniest.low, above=ONE_PERCENT)
-    return Verdict.CAVEAT if learnt is Verdict.FAILS else learnt
+def learnt(r: Result) -> Interval:
+    """Return by how much the tiniest initialisation ends below the entropy."""
+    return r.entropy - r.tiniest.high, r.entropy - r.tiniest.low
 
 
 CLAIMS: tuple[Claim[Result], ...] = (
@@ -124,20 +116,25 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="no-gradient",
         text="With every weight zero, no weight but the last bias ever gets a gradient.",
         source="N0, “can we set our initial weights to 0?”, question 4",
-        line="Holds if no other weight has moved at all, in any seed: a product with 0 is 0 in floating point too, "
-        "so there is no tolerance to grant.",
-        rule=Judged(lambda r: Verdict.HOLDS if r.largest_change == 0 else Verdict.FAILS, "not yet written as data"),
+        rule=Equals(
+            "the largest change of any other weight, in any seed,",
+            lambda r: r.largest_change,
+            0,
+            reason="a product with 0 is 0 in floating point too, so there is no tolerance to grant",
+        ),
         number=lambda r: f"largest change {r.largest_change:g}",
     ),
     Claim(
         name="entropy",
         text="The all-zero network's loss settles at the entropy of the letter frequencies.",
         source="N0, question 4",
-        line="Holds within [0.01]{.given} nats: that is 1 % in perplexity, and far less than using the context "
-        "lowers the loss by.",
-        rule=Judged(
-            lambda r: within(r.zero.low - r.entropy, r.zero.high - r.entropy, lower=-ONE_PERCENT, upper=ONE_PERCENT),
-            "not yet written as data",
+        rule=Within(
+            "its final loss less the entropy",
+            lambda r: (r.zero.low - r.entropy, r.zero.high - r.entropy),
+            -ONE_PERCENT,
+            ONE_PERCENT,
+            "nats",
+            "1 % in perplexity, and far less than using the context lowers the loss by",
         ),
         number=lambda r: f"{r.zero} against {r.entropy:.4f}",
     ),
@@ -150,7 +147,24 @@ CLAIMS: tuple[Claim[Result], ...] = (
             "their length). Otherwise it is true in exact arithmetic: it holds if one distinct unit is left at the end, "
             "with constant layers on random embeddings too, and holds with a caveat if rounding has separated them by then."
         ),
-        rule=Judged(_identical_verdict, "not yet written as data"),
+        rule=Caveat(
+            All(
+                Below(
+                    "the largest distance between units of a constant network at the first evaluation, relative to their "
+                    "length,",
+                    lambda r: r.early_distance,
+                    ROUNDING,
+                    reason="rounding cannot explain more",
+                ),
+                Equals(
+                    "the number of distinct units in the end, with every weight the same and with constant layers on random "
+                    "embeddings,",
+                    lambda r: [r.constant_units, r.constant_layers_units],
+                    1,
+                ),
+            ),
+            Below("that distance", lambda r: r.early_distance, ROUNDING),
+        ),
         number=lambda r: (
             f"{r.constant_units.mean:g} unit in the end; {r.constant_layers_units.mean:.1f} on random embeddings"
         ),
@@ -159,18 +173,27 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="width",
         text="A constant network is one effective unit, whatever its width.",
         source="N0, “can we set our initial weights to 0?”",
-        line="Holds if its loss ends within [0.01]{.given} nats of a single unit's with matching learning rates: the "
-        "two are equal in exact arithmetic, and a second unit would lower the loss by more than 1 % in perplexity.",
-        rule=Within("the quantity", lambda r: r.width_gap, -ONE_PERCENT, ONE_PERCENT),
+        rule=Within(
+            "its final loss less that of a single unit with matching learning rates, seed by seed,",
+            lambda r: r.width_gap,
+            -ONE_PERCENT,
+            ONE_PERCENT,
+            "nats",
+            "the two are equal in exact arithmetic, and a second unit would lower the loss by more than 1 % in perplexity",
+        ),
         number=lambda r: f"within {1e9 * max(-r.width_gap.low, r.width_gap.high):.0f} billionths of a nat",
     ),
     Claim(
         name="last-layer",
         text="Zeroing only the last layer is harmless.",
         source="N0, “use no bias + small weights”",
-        line="Holds if it costs less than [0.01]{.given} nats against the same initialisation unzeroed: 1 % in "
-        "perplexity.",
-        rule=Below("the quantity", lambda r: r.zero_last_layer_cost, ONE_PERCENT),
+        rule=Below(
+            "the final loss less that of the same initialisation unzeroed, seed by seed,",
+            lambda r: r.zero_last_layer_cost,
+            ONE_PERCENT,
+            "nats",
+            "1 % in perplexity",
+        ),
         number=lambda r: f"costs {r.zero_last_layer_cost}",
     ),
     Claim(
@@ -181,7 +204,25 @@ CLAIMS: tuple[Claim[Result], ...] = (
         "if, besides, even the tiniest initialisation has learnt by the end to use the context: a loss more than "
         "[0.01]{.given} nats below the entropy, which no network that ignores it can reach. Units that differ and have "
         "learnt nothing are a caveat.",
-        rule=Judged(_tiny_verdict, "not yet written as data"),
+        rule=All(
+            Within(
+                "the share of units without a twin",
+                lambda r: r.tiny_distinct_share,
+                0.5,
+                1,
+                reason="copies come by the hundred, coincidences singly",
+            ),
+            Caveat(
+                Above(
+                    "the entropy less the final loss of the tiniest initialisation",
+                    learnt,
+                    ONE_PERCENT,
+                    "nats",
+                    "no network that ignores the context gets below the entropy",
+                ),
+                Below("that difference", learnt, ONE_PERCENT, "nats", "units that differ and have learnt nothing"),
+            ),
+        ),
         number=lambda r: (
             f"{100 * r.tiny_distinct_share:g} % of units distinct; the tiniest initialisation ends at {r.tiniest}"
         ),

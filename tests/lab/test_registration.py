@@ -93,6 +93,14 @@ def test_a_rule_that_was_never_registered_is_not_provable_and_the_run_says_so(pr
     assert _standing(project) == "far not provable"
 
 
+def test_a_rule_that_asks_for_parameters_is_not_taken_for_one_on_a_number_still_unknown(project: Project) -> None:
+    project.edit("experiments/quick.py", "class Result:\n", "class Result:\n    params: Params\n")
+    project.edit("experiments/quick.py", "return Result(max", "return Result(params, max")
+    project.edit("experiments/quick.py", "lambda r: r.distance, 1)", "lambda r: r.distance / r.params.steps, 1)")
+    project.shell("run", "quick")
+    assert "1 not provable" in project.shell("register", "quick")
+
+
 def test_a_registration_that_is_not_committed_counts_for_nothing(project: Project) -> None:
     project.shell("register", "quick")
     assert "not registered" in project.shell("run", "quick")
