@@ -370,15 +370,3 @@ def _all(verdicts: list[Verdict]) -> Verdict:
 def _json(value: float) -> float | str:
     """Return a number as JSON holds it; what is no number there as text."""
     return float(value) if math.isfinite(value) else repr(float(value))
-
-
-def side(low: float, high: float, *, above: float) -> Verdict:
-    """Verdict on "the quantity lies above the line" from its interval [low, high], for rules that are still functions."""
-    rule: Above[None] = Above("", lambda r: (low, high), above)
-    return rule.verdict(None)
-
-
-def within(low: float, high: float, *, lower: float, upper: float) -> Verdict:
-    """Verdict on "the quantity lies between the lines" from its interval [low, high], for rules that are still functions."""
-    rule: Within[None] = Within("", lambda r: (low, high), lower, upper)
-    return rule.verdict(None)

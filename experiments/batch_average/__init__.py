@@ -51,7 +51,7 @@ class Params:
     h_count: int = 25  # perturbations between the two, in equal ratios
 
 
-SMOKE = Params(width=8, seeds=2, steps=3, lrs=(0.1, 0.01), eval_steps=(), perturbed=8, smallest_h=1e-7, h_count=5)
+SMOKE = Params(width=8, seeds=2, steps=3, lrs=(0.1, 0.01), eval_steps=(2,), perturbed=8, smallest_h=1e-7, h_count=5)
 
 
 @dataclass(frozen=True)

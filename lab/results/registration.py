@@ -10,6 +10,7 @@ print what the result holds and never ask git; `check` asks git whether it is so
 from __future__ import annotations
 
 import ast
+import copy
 import json
 import subprocess
 from dataclasses import dataclass
@@ -230,12 +231,19 @@ def _reached(rule: ast.expr, defined: dict[str, ast.stmt]) -> str:
         for item in ast.walk(node):
             if isinstance(item, ast.Name) and item.id in defined and item.id not in seen and item.id != "CLAIMS":
                 seen[item.id] = ""
-                seen[item.id] = dump(defined[item.id])
-                follow(defined[item.id])
+                bare = _wordless(defined[item.id])
+                seen[item.id] = dump(bare)
+                follow(bare)
 
-    bare = _Wordless().visit(ast.parse(ast.unparse(rule), mode="eval").body)
+    bare = _wordless(rule)
     follow(bare)
     return "\n".join([dump(bare), *(f"{name}: {seen[name]}" for name in sorted(seen))])
+
+
+def _wordless(node: ast.AST) -> ast.AST:
+    """Return a copy of some code without the words of its leaves."""
+    bare: ast.AST = _Wordless().visit(copy.deepcopy(node))
+    return bare
 
 
 class _Wordless(ast.NodeTransformer):

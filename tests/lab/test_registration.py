@@ -75,6 +75,18 @@ def test_words_may_change_freely_and_thresholds_may_not(project: Project) -> Non
     assert _standing(project) == "far after the number", "a new run does not make a line older than its number"
 
 
+def test_words_of_a_leaf_that_rules_share_may_change_too(project: Project) -> None:
+    project.edit("experiments/quick.py", RULE, "rule=FAR")
+    project.edit(
+        "experiments/quick.py", "CLAIMS = (", 'FAR = Above("the distance", lambda r: r.distance, 1)\n\n\nCLAIMS = ('
+    )
+    _registered_and_run(project)
+    project.edit("experiments/quick.py", '"the distance"', '"how far it got"')
+    assert _standing(project) == "far line before number"
+    project.edit("experiments/quick.py", "r.distance, 1)", "r.distance, 2)")
+    assert _standing(project) == "far after the number"
+
+
 def test_a_quantity_may_not_change_behind_its_name(project: Project) -> None:
     project.edit("experiments/quick.py", RULE, 'rule=Above("the distance", _far, 1)')
     project.edit("experiments/quick.py", "CLAIMS = (", "def _far(r): return r.distance\n\n\nCLAIMS = (")
