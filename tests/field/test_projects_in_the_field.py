@@ -175,7 +175,9 @@ def test_a_render_that_is_asked_to_end_leaves_nothing_behind(project: Project, h
     cell = "import os, time\nopen('kernel', 'w').write(str(os.getpid()))\ntime.sleep(600)"
     project.write("index.qmd", f"# Preface {{.unnumbered}}\n\n```{{python}}\n{cell}\n```\n")
     variables = os.environ | {"PYTHONPATH": f"{project.root}{os.pathsep}{ROOT}", "TMPDIR": str(temporary)}
-    running = project.start("render", "--with", "press", "--to", "html", env=variables)
+    # A signal that is ignored, as under nohup, stays so: these tests may run under it.
+    heard = {"preexec_fn": lambda: signal.signal(how, signal.SIG_DFL)}
+    running = project.start("render", "--with", "press", "--to", "html", env=variables, **heard)
     while not ((project.root / "kernel").is_file() and (project.root / "kernel").read_text()):
         assert running.poll() is None, running.communicate()
         time.sleep(0.05)

@@ -99,10 +99,11 @@ def test_an_experiment_that_is_a_package_is_one_like_any_other(done: Project) ->
         "experiments/quick/__init__.py", text.replace("SCALE = 1.0", "from experiments.quick.sizes import SCALE")
     )
     done.write("experiments/quick/sizes.py", "SCALE = 1.0\n")
-    assert "quick: done in" in done.lab("run") and re.search(r"quick +fresh", done.lab("status"))
+    assert "nothing to do" in done.lab("run") and re.search(r"quick +fresh", done.lab("status"))  # the same code, moved
     assert re.search(r"quick +far +", done.shell("claims"))
     done.write("experiments/quick/sizes.py", "SCALE = 2.0\n")
     assert re.search(r"quick +stale .*SCALE", done.lab("status"))
+    assert "quick: done in" in done.lab("run") and re.search(r"quick +fresh", done.lab("status"))
     done.write("experiments/quick/__init__.py", "def run(:\n")
     assert re.search(r"quick +failed .*experiments/quick/__init__.py:1", done.lab("status"))
 
