@@ -46,8 +46,12 @@ class Entry:
     def first(self) -> str:
         """Which was first, the line or the number, as Markdown."""
         days = (as_text(day) for day in (self.standing.registered, self.standing.computed))
-        dates = f" ({', '.join(days)})" if self.standing.when is When.BEFORE else ""
-        return f"[{self.standing.when}{dates}]{{.standing}}"
+        words = {
+            When.BEFORE: f"{When.BEFORE} ({', '.join(days)})",
+            When.UNPROVABLE: f"{When.BEFORE}: {When.UNPROVABLE}",
+            When.AFTER: f"line {When.AFTER}",
+        }
+        return f"[{words[self.standing.when]}]{{.standing}}"
 
     @property
     def word(self) -> str:
