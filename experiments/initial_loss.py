@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lab.claims import Above, All, Any, Caveat, Claim, Equals, Interval, Within
+from lab.claims import Above, All, Any, Caveat, Claim, Equals, Interval, Lines, Within
 from lab.estimate import Estimate, rough
 from lab.progress import track
 from nets import initialisation, logit_statistics, mlp, names, unigram_baseline
@@ -106,7 +106,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="uniform",
         text="A uniform guess costs $\\ln 27$.",
-        source="N0, question 3",
+        source=Lines("N0", 27, 27),
         rule=Equals(
             "the loss of equal logits, whatever their value, less $\\ln 27$",
             lambda r: r.uniform_error,
@@ -120,7 +120,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="confident",
         text="Large unequal logits are confidently wrong and cost far more.",
-        source="N0, question 4",
+        source=Lines("N0", 29, 29),
         line="With every weight standard normal: holds if most examples give a wrong character more than half of the "
         "probability, and if the loss is above twice $\\ln 27$. One without the other is a caveat.",
         rule=Caveat(All(CONFIDENTLY_WRONG, COSTLY), Any(CONFIDENTLY_WRONG, COSTLY)),
@@ -132,7 +132,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="small",
         text="A small last layer without bias brings the first loss to $\\ln 27$.",
-        source="N0, “use no bias + small weights”, question 4",
+        source=Lines("N0", 3, 3),
         rule=Within(
             "the loss with a small last layer, over $\\ln 27$,",
             lambda r: _over_uniform(r.small_loss),
@@ -145,7 +145,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="zeros",
         text="All-zero weights give exactly $\\ln 27$ too.",
-        source="N0, question 4",
+        source=Lines("N0", 29, 29),
         rule=Equals(
             "the largest distance of a network's loss from $\\ln 27$, over the spacing of float32 numbers there, $2^{-22}$,",
             lambda r: r.all_zero_error / ROUNDING_32,
@@ -158,7 +158,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="no-proof",
         text="So a right first loss is no proof of a good initialisation.",
-        source="N0, question 4",
+        source=Lines("N0", 29, 29),
         rule=All(
             Equals(
                 "the length of the all-zero network's first gradient, without that of the last bias,",
