@@ -8,7 +8,7 @@ local TERMS = {
   {"autograd", {}, "The part of PyTorch that records what is computed and works out the gradients."},
   {"backward pass", {}, "The way back through a network, from the loss to the weights, on which the gradients are worked out."},
   {"batch norm", {"batch normalisation"}, "A layer that shifts and scales each unit to mean 0 and variance 1 over the batch, and then to a mean and scale that are learnt."},
-  {"bias correction", {}, "Dividing an exponential moving average by 1 − βᵗ, which undoes its start from zero."},
+  {"bias correction", {}, "Dividing an exponential moving average by the total weight that it has given out so far, which undoes its start from zero."},
   {"confidence interval", {"confidence intervals", "95 % interval"}, "A range that contains the true value in 95 of 100 repetitions of the whole experiment."},
   {"context", {"contexts"}, "The characters that the network sees before the one it has to guess."},
   {"control", {"controls"}, "The same run with one thing changed: what differs is due to that thing."},

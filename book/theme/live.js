@@ -162,7 +162,7 @@ window.notesMeasured ??= (() => {
           const [px, py] = [across(curve.x[i]), up(curve.y[i])];
           if (!inside(px, py)) continue;
           const ring = still ? curve.x[i] === mark : i === at;
-          const dot = drawn("circle", { class: `live-dot ${kind}${curve.dots || curve.line === false ? " live-shown" : ""}${ring ? " live-ring" : ""}`, cx: px.toFixed(1), cy: py.toFixed(1), r: ring ? 6 : 3.5, role: "img", tabindex: -1 });
+          const dot = drawn("circle", { class: `live-dot ${kind}${curve.line === false ? " live-shown" : ""}${ring ? " live-ring" : ""}`, cx: px.toFixed(1), cy: py.toFixed(1), r: ring ? 6 : 3.5, role: "img", tabindex: -1 });
           const interval = curve.low ? ` (${shown(curve.low[i])} to ${shown(curve.high[i])})` : "";
           dot.setAttribute("aria-label", `${curve.name ? `${curve.name}: ` : ""}${x.label} ${shown(curve.x[i])}, ${y.label} ${shown(curve.y[i])}${interval}`);
           dot.dataset.place = `${k} ${i}`;
