@@ -79,6 +79,9 @@ class Result:
     pushed: pd.DataFrame  # per kind of network: share saturated at initialisation; loss less entropy at its best lr
 
 
+NAMES = {"tanh": "tanh", "relu": "ReLU", "sigmoid": "sigmoid"}  # of activations, in words
+
+
 def _excess(r: Result) -> list[Interval]:
     """Return the intervals of the loss less the entropy, one for each kind of network that pushes activations apart."""
     return rows(r.pushed[r.pushed["pushes"] != "none"], "excess")
@@ -136,9 +139,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
         ),
         number=lambda r: ", ".join(
-            f"{row.variance:.2f} for {row.activation}"
-            for row in r.activations.itertuples()
-            if row.activation in ("tanh", "relu", "sigmoid")
+            f"{variance:.2f} for {NAMES[activation]}"
+            for activation, variance in zip(r.activations["activation"], r.activations["variance"], strict=True)
+            if activation in NAMES
         ),
     ),
     Claim(
