@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lab.claims import Above, Below, Caveat, Claim, Equals, Interval, Within, rows
+from lab.claims import Above, Below, Caveat, Claim, Equals, Interval, Lines, Within, rows
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import deep_tanh, mlp, names, unigram_baseline
@@ -96,7 +96,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="value",
         text="$1/\\sqrt{\\operatorname{E}[f(Z)^2]}$ is about [1.592]{.given} for tanh.",
-        source="N0, last lines",
+        source=Lines("N0", 84, 85),
         rule=Equals(
             "the ideal gain",
             lambda r: r.ideal_gain,
@@ -109,7 +109,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="unit-variance",
         text="A deep tanh network with that gain keeps unit variance from layer to layer.",
-        source="N0, last lines",
+        source=Lines("N0", 84, 84),
         rule=Within(
             "the RMS of the last layer's pre-activations",
             lambda r: r.pre_activation_rms,
@@ -122,7 +122,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="any-activation",
         text="Multiplied by its gain, $f(Z)$ has unit variance, whatever the activation $f$.",
-        source="N0, last lines",
+        source=Lines("N0", 84, 84),
         rule=Caveat(
             Within(
                 "the variance of gain times $f(Z)$, for every activation tried,",
@@ -147,7 +147,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="close",
         text="It is close to the 5/3 that people use.",
-        source="N0, last lines",
+        source=Lines("N0", 85, 85),
         rule=Within(
             "the activations' RMS at the last layer with a gain of 5/3, over that with the ideal gain,",
             lambda r: r.rms_ratio,
@@ -161,7 +161,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="too-small",
         text="The gain must not be too small.",
-        source="N0, “Gain shouldn't be too large or too small”",
+        source=Lines("N0", 76, 76),
         line=lambda params: (
             "Holds if at half the ideal gain the signal shrinks by a factor of 100 or more: "
             f"that is {100 * (1 - 100 ** (-1 / params.depth)):.0f} % a layer, over {params.depth} layers."
@@ -176,7 +176,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="too-large",
         text="The gain must not be too large.",
-        source="N0, “Gain shouldn't be too large or too small”",
+        source=Lines("N0", 76, 76),
         rule=Above(
             "the gradient's growth on its way back at twice the ideal gain, as a power of ten,",
             lambda r: r.log_gradient,
@@ -188,7 +188,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="pushed-apart",
         text="tanh pushes values far apart, and that makes the network not converge.",
-        source="N3, “The problem with tanh”",
+        source=Lines("N3", 3, 4),
         line=lambda params: (
             f"Holds if after {params.steps:,} steps at its best learning rate every kind of network that pushes activations "
             "apart has learnt next to nothing: its training loss is less than [0.1]{.given} nats below the entropy of the "
