@@ -96,7 +96,7 @@ def notes(file: str, first: int, last: int) -> Markdown:
 
 def _rows(group: Group, entries: dict[str, Entry], coming: dict[str, str]) -> Iterator[list[str]]:
     # An anchor comes after a text: under Quarto, Typst attaches it to what stands before it.
-    lines = f"{group.lines}[]{{#{group.anchor}}}"
+    lines = f"[{group.lines}]{{.note-line}}[]{{#{group.anchor}}}"
     for statement in group.says:
         text = statement.text
         for verdict, number in _judged(statement, group, entries, coming):
@@ -111,7 +111,7 @@ def _judged(
     for claim in statement.claims:
         entry = entries[claim]
         anchor = f"[]{{#note-{entry.anchor}}}" if group.begins(entry.claim.source) else ""
-        which = f"{entry.text} " if len(statement.claims) > 1 else ""
+        which = f"{entry.text.removesuffix('.')}: " if len(statement.claims) > 1 else ""
         page = f"{entry.experiment}.qmd#{entry.anchor}"
         verdict = f"[{entry.verdict}]({page}){{.verdict-{entry.verdict.name.lower()}}}{anchor}"
         yield verdict, f"{which}{entry.number} ({entry.chapter})"

@@ -161,8 +161,8 @@ def ledger() -> Markdown:
                 if first[entry.experiment] == entry.claim.name
                 else ""
             ),
-            f"{entry.text}{entry.noted}",
-            f"[{entry.verdict}]({entry.experiment}.qmd#{entry.anchor}){{.verdict-{entry.verdict.name.lower()}}} {entry.first}",
+            f"{entry.text}{entry.noted} {entry.first}",
+            f"[{entry.verdict}]({entry.experiment}.qmd#{entry.anchor}){{.verdict-{entry.verdict.name.lower()}}}",
             entry.number,
         ]
         for entry in entries
