@@ -96,7 +96,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="value",
         text="$1/\\sqrt{\\operatorname{E}[f(Z)^2]}$ is about [1.592]{.given} for tanh.",
-        source=Lines("N0", 84, 85),
+        source=Lines("N0", 85, 85),
         rule=Equals(
             "the ideal gain",
             lambda r: r.ideal_gain,
