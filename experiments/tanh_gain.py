@@ -188,7 +188,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="pushed-apart",
         text="tanh pushes values far apart, and that makes the network not converge.",
-        source=Lines("N3", 3, 4),
+        source=Lines("N3", 4, 4),
         line=lambda params: (
             f"Holds if after {params.steps:,} steps at its best learning rate every kind of network that pushes activations "
             "apart has learnt next to nothing: its training loss is less than [0.1]{.given} nats below the entropy of the "

@@ -29,7 +29,6 @@ NOT_YET = {
     "momentum_ema",
     "saturation",
     "squashing",
-    "tanh_gain",
     "zero_init",
 }
 
