@@ -40,7 +40,7 @@ def fixed_points(result: Result) -> Figure:
 
 
 def live(result: Result) -> Live:
-    """The RMS of the activations against layer at infinite width, one gain at a time; what was measured stays."""
+    """The RMS of the activations against layer at infinite width, one gain at a time; measured where it was."""
     gains = sorted({round(0.5 + 0.05 * step, 2) for step in range(55)} | set(result.gains["gain"]))
     layers = list(range(1, result.params.depth + 1))
     frames = []
@@ -53,11 +53,10 @@ def live(result: Result) -> Live:
         rms = [float(np.sqrt(variance)) / gain for variance in variances[1:]]
         sentence = f"Gain {_name(gain, result)}: after {{x}} layers the activations have an RMS of {{0}}."
         sentence += f" On its way back through all {len(layers)} the gradient has {change}."
-        frames.append(Frame(sentence, [Curve("", layers, rms, meaning="predicted")]))
-    measured = [
-        Curve.of(_name(float(str(gain)), result), rows, "layer", "rms", line=False)
-        for gain, rows in result.layers[result.layers["layer"] % 5 == 0].groupby("gain")
-    ]
+        curves = [Curve("predicted", layers, rms, meaning="predicted")]
+        if len(measured := result.layers[result.layers["gain"] == gain]):
+            curves.append(Curve.of("measured", measured[measured["layer"] % 5 == 0], "layer", "rms", line=False))
+        frames.append(Frame(sentence, curves))
     names = [_name(gain, result) for gain in gains]
     return Live(
         title="Move the gain",
@@ -65,7 +64,6 @@ def live(result: Result) -> Live:
         y=Axis("activations (RMS)", log=True, low=0.03, high=1.1),
         controls=[Slider("gain", names, start=names.index("1.25"))],
         frames=frames,
-        fixed=measured,
         position="layer",
     )
 
