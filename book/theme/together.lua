@@ -1,4 +1,5 @@
--- A number keeps its per cent sign, its interval and its power of ten: no line ends between them.
+-- A number keeps its per cent sign, its interval and its power of ten: no line ends between them.  An option of a command,
+-- such as --set, is not broken after its dashes.
 local closing = {"%", "±", "×"} -- stay with the number before them
 local opening = {["±"] = true, ["×"] = true} -- and these with the one after
 
@@ -16,4 +17,11 @@ function Inlines(inlines)
     end
   end
   return inlines
+end
+
+function Code(code)
+  if code.text:match("^%-%-?%w[%w-]*$") then
+    code.classes:insert("option")
+    return code
+  end
 end
