@@ -262,6 +262,7 @@ def _initialisations(params: Params) -> dict[str, mlp.Weights | normed_mlp.Weigh
         output=gain.output,
         output_bias=gain.output_bias,
     )
+    found: dict[str, mlp.Weights | normed_mlp.Weights]
     found = {"original": normal, "logits": logits, "tanh": tanh, "gain": gain, "batch norm": norm, AGAIN: gain}
     return found | {kept: found[name] for name, kept in KEPT.items()}
 

@@ -110,7 +110,8 @@ def closest_table(
 
 def _rivals(by_beta: Array) -> NDArray[np.intp]:
     """Return for each seed the beta that is closest on average over the other seeds: no luck of its own chooses it."""
-    return (by_beta.sum(1, keepdims=True) - by_beta).argmin(0)
+    found: NDArray[np.intp] = (by_beta.sum(1, keepdims=True) - by_beta).argmin(0)
+    return found
 
 
 def flatten(weights: Weights) -> torch.Tensor:
