@@ -14,7 +14,7 @@ _BY_LR = (MEASURED, ACCENT, "#8a6d00")  # standing still, slow, fast
 def ema_weights(result: Result) -> Figure:
     """Weight of each gradient against its age, at beta: bars from the update, and the plain mean that is as smooth."""
     beta = result.params.beta
-    found = result.windows.set_index("beta").loc[beta]
+    found = result.windows.set_index("beta").loc[beta].astype(float).to_dict()
     oldest = int(min(4 * found["window"], result.ema_weights["age"].max()))
     rows = result.ema_weights.query("beta == @beta and age <= @oldest")
     young = rows["age"] < found["window"]
@@ -90,5 +90,6 @@ def paths(result: Result) -> Figure:
     label(axis, f"on the notes’ path: {both}", 0.02 * last, -0.07 * top, ACCENT, xytext=(0, 0))
     axis.set(xlabel="step", xlim=(0, 1.25 * last), ylim=(-0.14 * top, top))
     axis.set_xticks([tick for tick in axis.get_xticks() if 0 <= tick <= last])
+    axis.set_yticks([tick for tick in axis.get_yticks() if 0 <= tick <= top])
     axis.set_ylabel("distance from the notes’ path\n(first plain step = 1)")
     return figure
