@@ -102,6 +102,7 @@ def curves(result: Result) -> Figure:
         label(axis, text, float(result.curves["step"].max()), ceiling, colour, xytext=(9, 0))
     axis.set(xlabel="step", ylabel="validation loss (nats)")
     first, last = axis.get_xlim()
+    axis.set_xticks([tick for tick in axis.get_xticks() if 0 < tick <= last])
     axis.set_xlim(first, last + 0.3 * (last - first))  # room for the names
     return figure
 

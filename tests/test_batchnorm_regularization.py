@@ -212,6 +212,9 @@ def test_what_the_prose_says_without_a_claim_is_so(result: Result) -> None:
     assert (
         result.share_imaginary.low > 1 and result.imaginary_test.high < 0
     )  # imaginary mates: narrower gap and lower test loss
+    still = rows.loc[STILL]  # even the whole batch's jitter shows, and is not most of what batch norm does
+    assert still["over_batch_norm_low"] > 0 and result.still_gain.low > result.plain_gain.mean / 2
+    assert np.all(np.diff([still["gap"], *_ghosts(result)["gap"]]) < 0)
     assert result.plain_gain.low > 0 and result.gain_stopped.high < result.gain_batch.mean
     assert (
         rows.loc["layer", "over_batch_norm_low"] < 0 < rows.loc["layer", "over_batch_norm_high"]
