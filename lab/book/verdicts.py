@@ -65,9 +65,9 @@ class Entry:
     @property
     def first(self) -> str:
         """Which was first, the line or the number, as Markdown."""
-        days = (as_text(day) for day in (self.standing.registered, self.standing.computed))
+        line, number = (as_text(day) for day in (self.standing.registered, self.standing.computed))
         words = {
-            When.BEFORE: f"{When.BEFORE} ({', '.join(days)})",
+            When.BEFORE: f"{When.BEFORE} (line of {line}, number of {number})",
             When.UNPROVABLE: f"{When.BEFORE}: {When.UNPROVABLE}",
             When.AFTER: f"line {When.AFTER}",
         }
