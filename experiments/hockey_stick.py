@@ -53,28 +53,8 @@ class Params:
     seeds: int = 16  # independent networks: initialisation and batches
     small: float = 0.01  # scale of the last layer in the fixed initialisation; the lecture's
     scales: tuple[float, ...] = (0.3, 0.1)  # of the last layer, in between, without bias too; evaluated in the end only
-    other_lrs: tuple[float, ...] = (
-        0.03,
-        0.3,
-    )  # learning rates at which both initialisations train too, to the end only
-    early: tuple[int, ...] = (
-        1,
-        3,
-        10,
-        20,
-        30,
-        45,
-        60,
-        100,
-        150,
-        200,
-        300,
-        400,
-        500,
-        600,
-        700,
-        850,
-    )  # steps to evaluate at
+    other_lrs: tuple[float, ...] = (0.03, 0.3)  # learning rates at which both initialisations train too, to the end
+    early: tuple[int, ...] = (1, 3, 10, 20, 30, 45, 60, 100, 150, 200, 300, 400, 500, 600, 700, 850)  # evaluations
     later: tuple[int, ...] = (1000, 1300, 1600, 2000, 2500, 3000, 4000, 5000, 6500)  # steps; besides first and last
 
 
@@ -139,7 +119,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="mainly",
         text="Most of that fall is shrinking.",
         source=Lines("N0", 31, 31),
-        line="Holds if that share is over [0.5]{.given} at all three ends; with a caveat if only at one of them.",
+        line="Holds if that share is over [0.5]{.given} at all three ends; with a caveat if only at some of them.",
         rule=Caveat(
             Above("the share of the fall that shrinking gives, at each of the three ends,", _shares_at_ends, MAINLY),
             Any(

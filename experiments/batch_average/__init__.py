@@ -109,6 +109,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
             "image on each."
         ),
         source=Lines("N3", 8, 18),
+        line="Holds if the two are less than a rounding unit apart for each gradient that is added up, in float32 and in "
+        "float64, and if with layer norm or batch norm they are closer than $10^{-6}$ of the gradient. With a caveat if the "
+        "first is so and the second is not.",
         rule=Caveat(
             All(
                 PLAIN,
@@ -152,8 +155,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
             Below("the distance of replicas that average their gradients", synchronised, 1, "rounding unit"),
         ),
         number=lambda r: (
-            f"on their own, the average of the copies ends {r.independent.mean:.1f} times as far from the batch's network as "
-            f"that has moved; {r.synchronised:.0f} rounding units if they average gradients"
+            f"the average of copies on their own ends {r.independent.mean:.1f} times as far from the batch's network as that "
+            f"is from its initialisation; {r.synchronised:.0f} rounding units if they average gradients"
         ),
     ),
     Claim(
@@ -161,7 +164,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="The derivative of a weight says how the loss changes when the weight is changed slightly.",
         source=Lines("N3", 20, 21),
         rule=Below(
-            "the relative difference of the central differences of all changed weights together from autograd, in float64 "
+            "the relative difference between central differences and autograd, of all changed weights together, in float64 "
             "and at the best size of change,",
             lambda r: r.best_error64,
             1e-8,
@@ -175,6 +178,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="direction",
         text="Changing a weight slightly upwards raises the loss exactly when its derivative is positive, and downwards lowers it.",
         source=Lines("N3", 22, 23),
+        line="Holds if at the best size of change all changes move the loss as the derivative says, in float64 and in float32; "
+        "with a caveat if only in float64. How slightly is not said, so the best size counts.",
         rule=Caveat(
             Equals(
                 "the share of changes that move the loss as the derivative says, at the best size of change, in float64 and in "
