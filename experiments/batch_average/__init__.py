@@ -108,7 +108,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             f"The gradient of the averaged loss is the average of the gradients of {p.batch} copies of the model, one "
             "image on each."
         ),
-        source=Lines("N3", 8, 18),
+        source=Lines("N3", 8, 9),
         line="Holds if the two are less than a rounding unit apart for each gradient that is added up, in float32 and in "
         "float64, and if with layer norm or batch norm they are closer than $10^{-6}$ of the gradient. With a caveat if the "
         "first is so and the second is not.",
@@ -131,7 +131,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="training",
         text=lambda p: f"So a batch of {p.batch} trains one model as {p.batch} models would train.",
-        source=Lines("N3", 8, 18),
+        source=Lines("N3", 8, 9),
         line=lambda p: (
             f"Holds if the average of {p.batch} copies that take their own steps ends where the batch's network does, within "
             "a millionth of the way. With a caveat if only copies that average their gradients at every step do, within a "
