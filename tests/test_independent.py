@@ -21,7 +21,6 @@ NOT_YET = {
     "cross_entropy",
     "dead_neurons",
     "forgiving",
-    "hockey_stick",
     "identity_depth",
     "kaiming",
     "loss_log",

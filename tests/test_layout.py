@@ -23,7 +23,7 @@ STEMS = names(ROOT)
 MAY_IMPORT = {
     "nets": {"nets", "lab"},
     "experiments": {"experiments", "nets", "lab"},
-    "figures": {"figures", "experiments", "lab"},
+    "figures": {"figures", "experiments", "nets", "lab"},
     "press": {"press"},
     "lab": {"lab", "press"},
 }

@@ -151,7 +151,7 @@ window.notesMeasured ??= (() => {
         if (curve.low) {
           const sides = [good.map((i) => [across(curve.x[i]), up(seen(curve.high[i], y) ? curve.high[i] : curve.y[i])]), good.toReversed().map((i) => [across(curve.x[i]), up(seen(curve.low[i], y) ? curve.low[i] : curve.y[i])])];
           if (curve.line ?? true) curves.append(drawn("path", { class: `live-band ${kind}`, d: `M${sides.flat().map((p) => p.map((v) => v.toFixed(1)).join(" ")).join("L")}Z` }));
-          else good.forEach((i) => curves.append(drawn("line", { class: `live-bar ${kind}`, x1: across(curve.x[i]), x2: across(curve.x[i]), y1: up(Math.max(curve.low[i], bottom)), y2: up(curve.high[i]) })));
+          else good.filter((i) => curve.high[i] >= bottom).forEach((i) => curves.append(drawn("line", { class: `live-bar ${kind}`, x1: across(curve.x[i]), x2: across(curve.x[i]), y1: up(Math.max(curve.low[i], bottom)), y2: up(curve.high[i]) })));
         }
         if (curve.line ?? true) {
           let path = "", last = -2;

@@ -1,11 +1,12 @@
-"""Make the site's fonts: only the letters, weights and forms that the book uses, so that a page loads fast.
+"""Make the fonts of site and figures: only the letters, weights and forms that the book uses, so that a page loads fast.
 
     python book/theme/make_fonts.py FOLDER       FOLDER: where these files of npm packages lie
         source-serif-4-latin-standard-{normal,italic}.woff2    @fontsource-variable/source-serif-4 5.3.1
         source-code-pro-latin-wght-normal.woff2                @fontsource-variable/source-code-pro 5.3.1
         stix-two-math-latin-400-normal.woff2                   @fontsource/stix-two-math 5.3.0
 
-Needs fonttools (matplotlib brings it) and brotli.  The text fonts keep weights 400 to 700 at their design size for reading.
+Needs fonttools (matplotlib brings it) and brotli.  The text fonts keep weights 400 to 700 at their design size for reading;
+they have names of their own, as the licence asks of what was changed.
 STIX Two Math is tuned for the way browsers set MathML.  What is changed there, and why:
 
 - A browser leaves room for the widest form of a root or bracket, whatever form it draws, so that a gap stands after each.
@@ -31,9 +32,9 @@ from fontTools.varLib import instancer
 
 FONTS = Path(__file__).parent / "fonts"
 TEXT = {  # name here: name there, and which part of each axis is kept
-    "source-serif-4": ("source-serif-4-latin-standard-normal", {"wght": (400, 700), "opsz": 20}),
-    "source-serif-4-italic": ("source-serif-4-latin-standard-italic", {"wght": (400, 700), "opsz": 20}),
-    "source-code-pro": ("source-code-pro-latin-wght-normal", {"wght": 400}),
+    "notes-serif": ("source-serif-4-latin-standard-normal", {"wght": (400, 700), "opsz": 20}),
+    "notes-serif-italic": ("source-serif-4-latin-standard-italic", {"wght": (400, 700), "opsz": 20}),
+    "notes-code": ("source-code-pro-latin-wght-normal", {"wght": 400}),
 }
 KEPT = [
     (0x20, 0x7E), (0xA0, 0xFF), (0x131, 0x131), (0x237, 0x237), (0x2C6, 0x2DD), (0x300, 0x338), (0x391, 0x3F6),
@@ -43,6 +44,9 @@ KEPT = [
 WIDER = 1.06  # how much wider than the plain form a taller one may be; the gap is then too small to see
 PRIMES = (0x2032, 0x2033, 0x2034)
 RAISE, LOWER = 1.35, -250  # of primes: scale, and shift in thousandths of an em
+FIGURES = (
+    Path(__file__).parents[2] / "figures/fonts/notes-serif.ttf"
+)  # matplotlib reads no woff2, and draws small letters
 
 
 def _redraw(font: TTFont, name: str, transform: Transform, advance: int) -> None:
@@ -90,6 +94,15 @@ def maths(source: Path) -> None:
     _save(font, "stix-two-math")
 
 
+def _renamed(font: TTFont, name: str) -> TTFont:
+    """Give a font a family name of its own: "Source" is reserved for fonts that nobody changed."""
+    family = name.removesuffix("-italic").replace("-", " ").title()
+    for record in font["name"].names:
+        if record.nameID in (1, 3, 4, 6, 16, 25):
+            record.string = family.replace(" ", "") if record.nameID in (6, 25) else family
+    return font
+
+
 def _save(font: TTFont, name: str) -> None:
     font.flavor = "woff2"
     font.save(FONTS / f"{name}.woff2")
@@ -99,5 +112,10 @@ def _save(font: TTFont, name: str) -> None:
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     for name, (there, axes) in TEXT.items():
-        _save(instancer.instantiateVariableFont(TTFont(folder / f"{there}.woff2"), axes), name)
+        _save(_renamed(instancer.instantiateVariableFont(TTFont(folder / f"{there}.woff2"), axes), name), name)
+    small = instancer.instantiateVariableFont(
+        TTFont(folder / f"{TEXT['notes-serif'][0]}.woff2"), {"wght": 400, "opsz": 10}
+    )
+    small.flavor = None
+    _renamed(small, "notes-serif").save(FIGURES)
     maths(folder / "stix-two-math-latin-400-normal.woff2")
