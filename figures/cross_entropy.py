@@ -32,13 +32,15 @@ def mistakes(result: Result) -> Figure:
         finite = shown[np.isfinite(shown)]
         if finite.index[-1] < limit:
             axis.plot(finite.index[-1], finite.iloc[-1], "X", color=look.colour, markersize=8, zorder=5)
-    axis.set(xlabel="logit of a wrong class, with 0 for the right one", ylabel="gradient of the loss with respect to it")
+    axis.set(
+        xlabel="logit of a wrong class, with 0 for the right one", ylabel="gradient of the loss\nwith respect to it"
+    )
     axis.set(xlim=(0, 1.02 * limit), ylim=(-0.1, 1.22), yticks=[0, 0.5, 1])
     end = result.overflow
     label(axis, "library", limit, 1, SERIES[2].colour, ha="right", va="bottom", xytext=(0, 4))
     label(axis, LARGEST_SUBTRACTED, end, 1, SERIES[3].colour, ha="right", va="bottom", xytext=(-6, 4))
     label(axis, "three lines", 0.99 * result.zero_gradient, 0.45, SERIES[0].colour, ha="right", xytext=(-4, 0))
-    label(axis, "NaN from here on, as with the\nlargest subtracted", end, 0.12, SERIES[0].colour, ha="left", xytext=(-4, 6))
+    label(axis, "NaN from here on", end, 0.12, SERIES[0].colour, ha="left", xytext=(-4, 6))
     return figure
 
 
