@@ -60,13 +60,12 @@ class Params:
         1000,
         1500,
         2000,
-        2500,
         3000,
         4000,
         5000,
         6000,
         7000,
-    )  # besides first and last
+    )  # and two ends
     seeds: int = 16  # independent networks: initialisation and batches
     constant: float = 0.1  # every weight of the constant network: pre-activations of 0.4
     tiny_scales: tuple[float, ...] = (0.1, 0.01)  # of all weights, trained to the end; largest first
