@@ -51,7 +51,7 @@ class Params:
     batch: int = 32  # examples
     steps: int = 8000  # of plain SGD; the tiniest initialisation needs most of them
     lr: float = 0.1  # learning rate
-    eval_steps: tuple[int, ...] = (
+    eval_steps: tuple[int, ...] = (  # besides first and last
         10,
         32,
         100,
@@ -60,12 +60,13 @@ class Params:
         1000,
         1500,
         2000,
+        2500,
         3000,
         4000,
         5000,
         6000,
         7000,
-    )  # and two ends
+    )
     seeds: int = 16  # independent networks: initialisation and batches
     constant: float = 0.1  # every weight of the constant network: pre-activations of 0.4
     tiny_scales: tuple[float, ...] = (0.1, 0.01)  # of all weights, trained to the end; largest first
