@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.squashing import FIVE_THIRDS, NOTES_VALUE, Result
-from figures.style import CONTROL, SERIES, Look, canvas, label
+from figures.style import CONTROL, SERIES, Look, canvas, label, log_ticks
 
 
 def functions(result: Result) -> Figure:
@@ -32,6 +32,7 @@ def bits(result: Result) -> Figure:
     curve = result.curve[result.curve["std"].between(narrowest, widest)]
     axis.set(xlabel="standard deviation of the signal before squashing", ylabel=_bits_left(full), xscale="log")
     axis.set(xlim=(narrowest, widest), ylim=(0, 1.08 * full))
+    log_ticks(axis.xaxis)
     axis.axhline(result.linear_bits, color=CONTROL, linewidth=1.1, linestyle=SERIES[6].dash, zorder=1)
     label(axis, "not squashed", widest, result.linear_bits, CONTROL, ha="right", va="bottom", xytext=(0, 3))
     for name, look in (("tanh", SERIES[0]), ("sigmoid", SERIES[2])):
