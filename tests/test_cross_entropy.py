@@ -229,7 +229,7 @@ def test_the_library_is_its_two_parts_bit_for_bit(result: Result) -> None:
     assert result.parts_difference == 0
 
 
-def test_only_the_library_corrects_a_confident_mistake_of_any_size(result: Result) -> None:
+def test_only_the_library_pushes_a_wrong_class_down_however_far_it_leads(result: Result) -> None:
     gradient = result.mistakes.pivot(index="logit", columns="formula", values="gradient")
     probability = expit(gradient.index.to_numpy())
     assert gradient[LIBRARY].to_numpy() == pytest.approx(probability, abs=1e-6)
