@@ -99,8 +99,8 @@ if __name__ == "__main__":
     same = lambda *shape: torch.full((2, *shape), 0.1)  # noqa: E731
     constant = [same(27, 10), same(30, WIDTH), same(1, WIDTH), same(WIDTH, 27), same(1, 27)]
     ends = train(constant, x, y, 2)
-    hidden = constant[1].detach()
-    print("columns of W1 differ by", float((hidden - hidden[:, :, :1]).abs().max()))
+    weights = constant[1].detach()
+    compare("every weight 0.1, distance of units", float((weights - weights[:, :, :1]).abs().max()), 0.0, 1e-5)
     compare("every weight 0.1, final loss", np.mean(ends), BOOK["constant"]["mean"], 0.03)
 
     torch.manual_seed(51_000)
