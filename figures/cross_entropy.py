@@ -105,7 +105,10 @@ def costs(result: Result) -> Figure:
         axis.plot(rows["vocabulary"], rows["time"], look.marker, color=look.colour, linestyle=look.dash, linewidth=1.1)
         band(axis, rows["vocabulary"], rows["time_low"], rows["time_high"], look.colour)
         last = rows.iloc[-1]
-        label(axis, name.replace(", then ", ",\nthen "), last["vocabulary"], last["time"], look.colour, xytext=(8, 0))
+        apart = {THREE_LINES: 8, LOG_SOFTMAX_BY_HAND: -8}.get(name, 0)
+        label(
+            axis, name.replace(", then ", ",\nthen "), last["vocabulary"], last["time"], look.colour, xytext=(8, apart)
+        )
     axis.axhline(1, color=INK, linewidth=0.9)
     axis.set(xscale="log", xlabel="vocabulary (classes)", xlim=(0.75 * smallest, 30 * largest), ylim=(0, top))
     axis.set_xticks([10**power for power in range(2, int(np.log10(largest)) + 1)])
