@@ -77,7 +77,12 @@ def test_links_of_the_site_stay_as_they_are(to: str, tmp_path: Path) -> None:
     [
         (r"About $\ln 27 =$ 3.296 nats, the *cost* of `x_1`.", "About ln 27 = 3.296 nats, the cost of x_1."),
         (r"Is $\sqrt{n}$ or $\frac{a}{b}$ or $x_i^2 \le 10^{-3}$?", "Is √n or a/b or xi² ≤ 10⁻³?"),
-        ('They "hold"^[A note.], says [@euclid], and @sec-one.', "They “hold”, says, and."),
+        ('They "hold"^[A note.] [@euclid]. "So."', "They “hold”. “So.”"),
+        (
+            "In @sec-one, see @fig-a.\nAs [@eq-b] says.\nIt *holds for 1.5 %.* @euclid says so. Then it ends.",
+            "It holds for 1.5 %. Then it ends.",
+        ),
+        ("By *@euclid alone.*", "Another."),
         ("A & B < C", "A &amp; B &lt; C"),
         ("Long. " * 60, "Long. " * 32 + "Long."),
         ("word " * 60, ("word " * 39) + "word …"),
@@ -99,9 +104,34 @@ def test_a_page_without_a_paragraph_is_described_by_its_heading(tmp_path: Path) 
     assert '<meta name="description" content="References" />' in text
 
 
+UNDER_QUARTO = """quarto = {doc = {input_file = "/b/book/one.qmd"}, project = {directory = "/b"}}
+return dofile("%s")"""
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("is np.float64(0.5).", r"np.float64(...) in “It is np.float64(0.5).”"),
+        ("is [np.int8(1), 2].", "np.int8(...)"),
+        ("is np.True_.", "np.True_"),
+        ("is np.str_('a b').", "np.str_(...)"),
+        ("is *np.uint8(1)*.", "np.uint8(...)"),
+        ("costs np.sqrt(2), np.log10(2) or `np.float64(2)`.\n\n::: {.cell}\nnp.float64(2)\n:::\n", ""),
+    ],
+)
+def test_under_quarto_a_value_that_numpy_prints_with_its_type_is_refused(
+    printed: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "under_quarto.lua").write_text(UNDER_QUARTO % (HOME / "numpy.lua"), encoding="utf-8")
+    command = [program(), "-f", "markdown", "-t", "html", "-L", str(tmp_path / "under_quarto.lua")]
+    done = subprocess.run(command, input=f"It {printed}", capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == bool(said), done.stderr
+    assert not said or f"ERROR: book/one.qmd: inline code prints {said}" in done.stderr
+
+
 def test_the_book_has_quarto_run_what_press_runs() -> None:
     filters = yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))["filters"]
-    assert {"press/links.lua", "press/description.lua"} <= set(filters)
+    assert {"press/links.lua", "press/description.lua", "press/numpy.lua"} <= set(filters)
 
 
 def _reading_time(text: str) -> list[str]:
