@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lab.claims import Above, All, Any, Caveat, Claim, Equals, Interval, Within
+from lab.claims import Above, All, Any, Caveat, Claim, Equals, Interval, Lines, Within
 from lab.estimate import Estimate, rough
 from lab.progress import track
 from nets import initialisation, logit_statistics, mlp, names, unigram_baseline
@@ -106,7 +106,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="uniform",
         text="A uniform guess costs $\\ln 27$.",
-        source="N0, question 3",
+        source=Lines("N0", 27, 27),
         rule=Equals(
             "the largest distance from $\\ln 27$ of the loss of equal logits, whatever their common value,",
             lambda r: r.uniform_error,
@@ -120,7 +120,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="confident",
         text="Large unequal logits are confidently wrong and cost far more.",
-        source="N0, question 4",
+        source=Lines("N0", 29, 29),
         line="Holds if with every weight standard normal a wrong character gets more than half of the probability in "
         "more than half of the examples (confident, and wrong), and the loss is more than twice $\\ln 27$ (far more: "
         "knowing worse than nothing then costs more than knowing nothing). One without the other is a caveat.",
@@ -130,7 +130,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="small",
         text="A small last layer without bias brings the first loss to $\\ln 27$.",
-        source="N0, “use no bias + small weights”, question 4",
+        source=Lines("N0", 3, 3),
         rule=Within(
             "the loss with a small last layer, over $\\ln 27$,",
             lambda r: _over_uniform(r.small_loss),
@@ -143,7 +143,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="zeros",
         text="All-zero weights give exactly $\\ln 27$ too.",
-        source="N0, question 4",
+        source=Lines("N0", 29, 29),
         rule=Equals(
             "the largest distance of a seed's loss from $\\ln 27$, over that of neighbouring float32 numbers there, $2^{-22}$,",
             lambda r: r.all_zero_error / ROUNDING_32,
@@ -156,7 +156,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="no-proof",
         text="So a right first loss is no proof of a good initialisation.",
-        source="N0, question 4",
+        source=Lines("N0", 29, 29),
         rule=All(
             Equals(
                 "the length of the all-zero network's first gradient, the last bias's left out,",

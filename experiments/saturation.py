@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from torch import nn
 
-from lab.claims import Above, All, Below, Caveat, Claim
+from lab.claims import Above, All, Below, Caveat, Claim, Lines
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, names
@@ -85,7 +85,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="linear",
         text="Too narrow, and the layer is a linear map.",
-        source="N0, 4: “way too small (then they are basically inactive)”",
+        source=Lines("N0", 55, 55),
         rule=All(
             Below(
                 "the share of the units' variance at initialisation that no linear map explains at the smallest scale "
@@ -119,7 +119,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="stuck",
         text="Too wide, and it stops learning.",
-        source="N0, 4: “or large (as tanh becomes inactive)”",
+        source=Lines("N0", 55, 55),
         rule=Caveat(
             Below(
                 "what learning below the last layer lowers the loss by at the largest scale (against freezing it)",
@@ -143,7 +143,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="starved",
         text="When units saturate, no gradient gets through to what lies below.",
-        source="N0, question 6: “when it's 1 (gradient vanishes)”",
+        source=Lines("N0", 35, 35),
         rule=Below(
             "the RMS of one example's gradient with respect to the embeddings (at the largest scale, over that at scale "
             "5/3)",
@@ -156,7 +156,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="middle",
         text="There is a good middle.",
-        source="N0, “fixing tanh activations”, 4",
+        source=Lines("N0", 55, 55),
         rule=Above(
             "the loss at each end of the sweep less the loss at the best scale",
             lambda r: [r.narrow_cost, r.wide_cost],

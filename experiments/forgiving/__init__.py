@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from experiments.forgiving import at_initialisation, gain_sweep, tolerance_window
 from experiments.forgiving.gain_sweep import Plan, Size
-from lab.claims import Above, All, Below, Caveat, Claim, Interval
+from lab.claims import Above, All, Below, Caveat, Claim, Interval, Lines
 from lab.estimate import Estimate
 
 Array = NDArray[np.float64]
@@ -132,7 +132,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="residual",
         text="Residual connections forgive an inexact initialisation.",
-        source="N0, code 3, “Residual layers”",
+        source=Lines("N0", 50, 50),
         rule=Caveat(
             Above(_BOTH, lambda r: _near_both(r, "residual", r.residual_wider), 2, reason=_FACTOR),
             Above(_OWN, lambda r: _near_own_best(r, "residual", r.residual_wider), 2),
@@ -142,7 +142,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="batch-norm",
         text="Batch norm does.",
-        source="N0, code 3, “normalization (batch-norm)”",
+        source=Lines("N0", 51, 51),
         rule=Caveat(
             Above(_BOTH, lambda r: _near_both(r, "batch norm", r.batch_norm_wider), 2, reason=_FACTOR),
             Above(_OWN, lambda r: _near_own_best(r, "batch norm", r.batch_norm_wider), 2),
@@ -152,7 +152,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="layer-norm",
         text="Layer norm does.",
-        source="N0, “normalization layers”",
+        source=Lines("N0", 10, 10),
         rule=Caveat(
             Above(_BOTH, lambda r: _near_both(r, "layer norm", r.layer_norm_wider), 2, reason=_FACTOR),
             Above(_OWN, lambda r: _near_own_best(r, "layer norm", r.layer_norm_wider), 2),
@@ -162,7 +162,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="adam",
         text="A better optimiser does.",
-        source="N0, code 3, “better optimizers”",
+        source=Lines("N0", 52, 52),
         rule=Caveat(
             Above(_BOTH, lambda r: _near_both(r, "Adam", r.adam_wider), 2, reason=_FACTOR),
             Above(_OWN, lambda r: _near_own_best(r, "Adam", r.adam_wider), 2),
@@ -172,7 +172,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="exact",
         text="With these, dividing by the root of the fan-in is enough.",
-        source="N0, “no need to be super exact”",
+        source=Lines("N0", 10, 10),
         rule=Caveat(
             All(
                 Below(
