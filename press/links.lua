@@ -49,15 +49,11 @@ end
 
 function Pandoc(doc)
   local chapters, file, folder, site = {}, nil, ".", site_url()
-  doc:walk({
-    RawBlock = function(raw)
-      local found = origin(raw)
-      if found then file = found.bookItemFile end
-    end,
-    Header = function(header)
-      if header.level == 1 and file and not chapters[file] then chapters[file] = "#" .. header.identifier end
-    end,
-  })
+  for _, block in ipairs(doc.blocks) do
+    local found = block.t == "RawBlock" and origin(block)
+    if found then file = found.bookItemFile end
+    if block.t == "Header" and block.level == 1 and file and not chapters[file] then chapters[file] = "#" .. block.identifier end
+  end
   return doc:walk({
     RawInline = function(raw)
       local found = origin(raw)

@@ -150,15 +150,15 @@ def _reading_time(text: str) -> list[str]:
 
 
 def test_reading_time_counts_the_words_of_a_chapter_without_code_and_solutions() -> None:
-    chapter = "# One\n\ntime []{.reading-time}\n\n" + "word " * 660 + "\n\n"
+    chapter = "# One\n\n::: {.strip}\ntime []{.reading-time}\n:::\n\n" + "word " * 660 + "\n\n"
     aside = "```\n" + "code " * 5000 + "\n```\n\n::: {#sol-one}\n" + "solution " * 5000 + "\n:::\n\n"
     assert _reading_time(chapter) == ["3 minutes to"]
     assert _reading_time(chapter + aside) == ["3 minutes to"]
-    assert _reading_time("# One\n\ntime []{.reading-time}\n") == ["1 minute to"]
+    assert _reading_time("# One\n\n::: {.strip}\ntime []{.reading-time}\n:::\n") == ["1 minute to"]
 
 
 def test_reading_time_is_of_each_chapter_where_all_are_one_document() -> None:
     chapters = "".join(
-        f"# Chapter\n\ntime []{{.reading-time}}\n\n## Section\n\n{'word ' * many}\n\n" for many in (200, 1100, 440)
+        f"# Chapter\n\n::: {{.strip}}\ntime []{{.reading-time}}\n:::\n\n## Section\n\n{'word ' * many}\n\n" for many in (200, 1100, 440)
     )
     assert _reading_time(chapters) == ["1 minute to", "5 minutes to", "2 minutes to"]
