@@ -139,7 +139,8 @@ def ledger() -> Markdown:
         [
             f"@sec-{entry.experiment.replace('_', '-')}"
             + (
-                f": [experiment](../{files(entry.experiment, root)[0]}), [test](../tests/test_{entry.experiment}.py)"
+                f"[: [experiment](../{files(entry.experiment, root)[0]}), [test](../tests/test_{entry.experiment}.py)]"
+                "{.to-files}"
                 if first[entry.experiment] == entry.claim.name
                 else ""
             ),

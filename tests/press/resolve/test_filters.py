@@ -67,6 +67,17 @@ def test_links_to_files_lead_to_the_site_once_it_has_an_address(tmp_path: Path) 
     assert "[The *ledger*](#sec-ledger)" in shown["index.qmd"]
 
 
+NARROW = "| a |\n|---|\n| [test](../tests/t.py)[: [code](c.py)]{.to-files} and [it](two.qmd#sec-two) |\n"
+
+
+def test_in_a_table_of_one_file_paths_stand_alone_or_not_at_all(tmp_path: Path) -> None:
+    chapters = {"book/one.qmd": f"# One\n\n{NARROW}", "book/two.qmd": "# Two {#sec-two}\n"}
+    assert "`tests/t.py` and [it](#sec-two)" in filtered(joined(chapters), "links", "markdown", tmp_path)
+    (tmp_path / "_quarto.yml").write_text("book:\n  title: A\n  site-url: https://e.org\n", encoding="utf-8")
+    text = filtered(joined(chapters), "links", "markdown", tmp_path)
+    assert "[test](https://e.org/tests/t.py)" in text and "[code](https://e.org/book/c.py)" in text
+
+
 @pytest.mark.parametrize("to", ["html", "json"])
 def test_links_of_the_site_stay_as_they_are(to: str, tmp_path: Path) -> None:
     assert filtered(CHAPTERS["book/one.qmd"], "links", to, tmp_path).count("../results/a%20b/x.csv") == 1
@@ -134,6 +145,17 @@ def test_the_book_has_quarto_run_what_press_runs() -> None:
     assert {"press/links.lua", "press/description.lua", "press/numpy.lua"} <= set(filters)
 
 
+def test_signs_stay_with_their_numbers() -> None:
+    text = "1.5 % of 2 ± 0.1, 3 × 10 and *4 %* x 5 ± **6** %z. Not 100% or a×b or x y.\n\n| a |\n|---|\n| 1 ± 2 and 3 % |\n"
+    command = [program(), "-f", "markdown", "-t", "html", "--wrap=none", "-L", str(ROOT / "book/theme/together.lua")]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8", check=True)
+    shown = done.stdout.replace("\u00a0", "~")
+    assert (
+        "<p>1.5~% of 2~±~0.1, 3~×~10 and <em>4~%</em> x 5~±~<strong>6</strong>~%z. Not 100% or a×b or x y.</p>" in shown
+    )
+    assert "<td>1~±~2 and 3~%</td>" in shown
+
+
 def _reading_time(text: str) -> list[str]:
     command = [
         program(),
@@ -159,6 +181,7 @@ def test_reading_time_counts_the_words_of_a_chapter_without_code_and_solutions()
 
 def test_reading_time_is_of_each_chapter_where_all_are_one_document() -> None:
     chapters = "".join(
-        f"# Chapter\n\n::: {{.strip}}\ntime []{{.reading-time}}\n:::\n\n## Section\n\n{'word ' * many}\n\n" for many in (200, 1100, 440)
+        f"# Chapter\n\n::: {{.strip}}\ntime []{{.reading-time}}\n:::\n\n## Section\n\n{'word ' * many}\n\n"
+        for many in (200, 1100, 440)
     )
     assert _reading_time(chapters) == ["1 minute to", "5 minutes to", "2 minutes to"]
