@@ -99,11 +99,17 @@ def book(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def _with_the_books_own_rules(root: Path) -> None:
     """Give the fixture book the filters and the rules for Quarto's PDF that the real one has."""
-    for file in ("press/links.lua", "press/description.lua", "book/theme/quarto.lua", "book/theme/quarto.typ"):
+    for file in (
+        "press/links.lua",
+        "press/description.lua",
+        "press/numpy.lua",
+        "book/theme/quarto.lua",
+        "book/theme/quarto.typ",
+    ):
         shutil.copy(ROOT / file, root)
     settings = (root / "_quarto.yml").read_text(encoding="utf-8")
     for old, new in (
-        ("[together.lua]", "[together.lua, quarto.lua, links.lua, description.lua]"),
+        ("[together.lua]", "[together.lua, quarto.lua, links.lua, description.lua, numpy.lua]"),
         ("  typst:\n", "  typst:\n    include-before-body: quarto.typ\n"),
     ):
         assert old in settings
