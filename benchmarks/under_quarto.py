@@ -3,7 +3,7 @@
     python -m benchmarks.under_quarto [FOLDER ...]
 
 Each FOLDER is another checkout of the project, from before some change, whose results are fresh; all are measured in turn, with the
-Python that runs this.  Of seconds the least of several rounds counts.
+Python that runs this.  Times are of CPU, of one thread; the least of several rounds counts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from hashlib import md5
 from pathlib import Path
 
@@ -28,23 +27,29 @@ from press.read.globs import matching
 
 ROUNDS = 3
 KERNELS = "a kernel, from its start to the end of the first cell, ms"
-PRERENDER = "pre-render script, nothing changed, s"
-FILTERS = "filters, in pandoc, all pages and the PDF, CPU ms"
+PRERENDER = "the pre-render script, where nothing has changed, ms"
+FILTERS = "the filters in pandoc, for all pages and the PDF, ms"
 FILES, BYTES = "files published beside the pages", "their size, MB"
 
-# What Quarto has Jupyter do for a chapter, up to the end of its first cell.
+# What Quarto has Jupyter do for a chapter, up to the end of its first cell, and what the kernel says it took by then.
 FIRST_CELL = """
-import sys, time, nbformat
+import json, os, sys, nbformat
 from nbclient import NotebookClient
-cell = nbformat.v4.new_code_cell(sys.argv[1])
-notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": {"name": "python3", "display_name": "Python"}})
+CPU = "import json, os, time; print(json.dumps([time.process_time(), os.getppid()]))"
+cells = [nbformat.v4.new_code_cell(text) for text in (sys.argv[1], CPU)]
+notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python"}})
 client = NotebookClient(notebook, resources={"metadata": {"path": "."}})
-begin = time.perf_counter()
 client.create_kernel_manager()
 client.start_new_kernel()
 client.start_new_kernel_client()
-client.execute_cell(cell, 0)
-print(time.perf_counter() - begin)
+for number, cell in enumerate(cells):
+    client.execute_cell(cell, number)
+took, parent = json.loads(cells[-1].outputs[-1].text)
+shared = 0
+if parent != os.getpid():  # a process that all kernels are copies of
+    fields = open(f"/proc/{parent}/stat").read().rpartition(")")[2].split()
+    shared = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+print(took, shared)
 client._cleanup_kernel()
 """
 # Runs filters as Quarto does, in one process one after the other, and says how long they took.
@@ -79,7 +84,7 @@ def main(others: list[str] | None = None) -> None:
     }
     table = Table("what", *(folder.name for folder in folders), title="The book's share of what Quarto does")
     for what in best[ROOT]:
-        shown = [f"{best[folder][what]:.{2 if what == PRERENDER else 0}f}" for folder in folders]
+        shown = [f"{best[folder][what]:.0f}" for folder in folders]
         ratio = [f" ({best[folder][what] / (best[ROOT][what] or 1):.1f} times)" for folder in folders[:-1]]
         table.add_row(what, *map("".join, zip(shown, [*ratio, ""], strict=True)))
     Console(width=160).print(table)
@@ -92,7 +97,7 @@ def parts(folder: Path) -> dict[str, float]:
         files = published(book, settings["project"]["resources"])
         return {
             KERNELS: 1000 * first_cells(book, settings["project"]["pre-render"]),
-            PRERENDER: prerender(book, settings["project"]["pre-render"]),
+            PRERENDER: 1000 * prerender(book, settings["project"]["pre-render"]),
             FILTERS: filters(book, settings["filters"]),
             FILES: len(files),
             BYTES: sum(file.stat().st_size for file in files) / 1e6,
@@ -100,27 +105,29 @@ def parts(folder: Path) -> dict[str, float]:
 
 
 def first_cells(book: Path, script: str) -> float:
-    """Return the seconds from a kernel's start to the end of its first cell: the mean of the chapters'."""
+    """Return the CPU seconds of a kernel until its first cell has ended: the mean of the chapters', with what they share."""
     python, first = shlex.quote(sys.executable), shlex.quote(FIRST_CELL)
     commands = [f"{python} {script} >&2"]
     for path, text in chapters(book).items():
         if cell := re.search(r"^```\{python\}\n(.*?)^```$", text, re.M | re.S):
             where = f"QUARTO_DOCUMENT_PATH={shlex.quote(str(path.parent))} QUARTO_DOCUMENT_FILE={path.name}"
             commands.append(f"{where} {python} -c {first} {shlex.quote(cell[1])}")
-    took = [float(line) for line in run(["sh", "-ec", "\n".join(commands)], book).splitlines()]
-    return sum(took) / len(took)
+    found = [tuple(map(float, line.split())) for line in run(["sh", "-ec", "\n".join(commands)], book).splitlines()]
+    return (sum(took for took, _ in found) + max(shared for _, shared in found)) / len(found)
 
 
 def prerender(book: Path, script: str) -> float:
-    """Return the seconds of a pre-render script that finds everything as it left it, and every chapter frozen."""
-    run([sys.executable, script], book)
+    """Return the CPU seconds of a pre-render script that finds everything as it left it, and every chapter frozen."""
+    run([sys.executable, script], book)  # and Python keeps bytecode
     for path, text in chapters(book).items():
         frozen = book / "_freeze" / path.relative_to(book).with_suffix("") / "execute-results/html.json"
         frozen.parent.mkdir(parents=True, exist_ok=True)
         frozen.write_text(json.dumps({"hash": md5(text.encode(), usedforsecurity=False).hexdigest()}), encoding="utf-8")
-    begin = time.perf_counter()
+    run([sys.executable, script], book)  # the keys of the chapters go on record
+    begin = os.times()
     run([sys.executable, script], book)
-    return time.perf_counter() - begin
+    end = os.times()
+    return end.children_user + end.children_system - begin.children_user - begin.children_system
 
 
 def filters(book: Path, names: list[str]) -> float:
@@ -161,6 +168,7 @@ def run(command: list[str], book: Path) -> str:
     """Run a command as Quarto runs it in a book, and return what it prints."""
     lines = (book / "_environment").read_text(encoding="utf-8").splitlines()
     environment = os.environ | dict(line.split("=", 1) for line in lines if "=" in line)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment |= {"PYTHONPATH": str(book), "QUARTO_PROJECT_ROOT": str(book), "QUARTO_PROJECT_RENDER_ALL": "1"}
     done = subprocess.run(command, cwd=book, env=environment, capture_output=True, text=True, encoding="utf-8")
     if done.returncode:
