@@ -289,7 +289,7 @@ def _network(params: Params, gains: np.ndarray, seed: int) -> tuple[np.ndarray, 
 
 def _absolute_cosine(signals: torch.Tensor) -> float:
     """Return the mean |cosine| over all pairs of inputs, from [input, unit]."""
-    direction = torch.nn.functional.normalize(signals, dim=1)
+    direction = signals / signals.norm(dim=1, keepdim=True)  # `normalize` would not divide by norms under 1e-12
     pairs = torch.triu(torch.ones(len(signals), len(signals)), diagonal=1) > 0
     return float((direction @ direction.T).abs()[pairs].mean())
 
