@@ -96,7 +96,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="value",
         text="$1/\\sqrt{\\operatorname{E}[f(Z)^2]}$ is about [1.592]{.given} for tanh.",
-        source=Lines("N0", 84, 85),
+        source=Lines("N0", 85, 85),
         rule=Equals(
             "the ideal gain",
             lambda r: r.ideal_gain,
@@ -188,7 +188,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="pushed-apart",
         text="tanh pushes values far apart, and that makes the network not converge.",
-        source=Lines("N3", 3, 4),
+        source=Lines("N3", 4, 4),
         line=lambda params: (
             f"Holds if after {params.steps:,} steps at its best learning rate every kind of network that pushes activations "
             "apart has learnt next to nothing: its training loss is less than [0.1]{.given} nats below the entropy of the "

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from experiments.tanh_gain import FIVE_THIRDS, Result
 from figures.style import ACCENT, CONTROL, INK, MEASURED, MUTED, PREDICTED, SERIES, band, canvas, label, log_ticks
+from lab.live import Axis, Curve, Frame, Live, Slider
+from nets.mean_field import gradient_factor, next_variance
 
 
 def fixed_points(result: Result) -> Figure:
@@ -35,6 +37,35 @@ def fixed_points(result: Result) -> Figure:
     label(axis, f"measured, layer {result.params.depth}", last["gain"], last["rms"] + 0.09, MEASURED, ha="right")
     axis.set(xlabel="gain", ylabel="activations (RMS)", ylim=(-0.02, 1))
     return figure
+
+
+def live(result: Result) -> Live:
+    """The RMS of the activations against layer at infinite width, one gain at a time; measured where it was."""
+    gains = sorted({round(0.5 + 0.05 * step, 2) for step in range(55)} | set(result.gains["gain"]))
+    layers = list(range(1, result.params.depth + 1))
+    frames = []
+    for gain in gains:
+        variances = [gain**2]
+        while len(variances) <= len(layers):
+            variances.append(next_variance(variances[-1], gain))
+        growth = float(np.prod([gradient_factor(variance, gain) for variance in variances[1:-1]])) ** 0.5
+        change = f"grown {growth:.2g}-fold" if growth > 1 else f"shrunk to {growth:.2g} of its size"
+        rms = [float(np.sqrt(variance)) / gain for variance in variances[1:]]
+        sentence = f"Gain {_name(gain, result)}: after {{x}} layers the activations have an RMS of {{0}}."
+        sentence += f" On its way back through all {len(layers)} the gradient has {change}."
+        curves = [Curve("predicted", layers, rms, meaning="predicted")]
+        if len(measured := result.layers[result.layers["gain"] == gain]):
+            curves.append(Curve.of("measured", measured[measured["layer"] % 5 == 0], "layer", "rms", line=False))
+        frames.append(Frame(sentence, curves))
+    names = [_name(gain, result) for gain in gains]
+    return Live(
+        title="Move the gain",
+        x=Axis("layer"),
+        y=Axis("activations (RMS)", log=True, low=0.03, high=1.1),
+        controls=[Slider("gain", names, start=names.index("1.25"))],
+        frames=frames,
+        position="layer",
+    )
 
 
 def signal(result: Result) -> Figure:

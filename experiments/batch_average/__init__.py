@@ -92,7 +92,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             f"The gradient of the averaged loss is the average of the gradients of {p.batch} copies of the model, one "
             "image on each."
         ),
-        source=Lines("N3", 8, 18),
+        source=Lines("N3", 8, 9),
         rule=Below(
             "the distance between the two for each gradient that is added up, in float32 and in float64,",
             lambda r: [r.distance32 / r.params.batch, r.distance64 / r.params.batch],
@@ -105,7 +105,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="training",
         text=lambda p: f"So a batch of {p.batch} trains one model as {p.batch} models would train.",
-        source=Lines("N3", 8, 18),
+        source=Lines("N3", 8, 9),
         line=lambda p: (
             f"Holds if {p.batch} copies, each taking its own steps and averaged at the end, arrive where the batch's "
             "network does, within a millionth of the way; with a caveat if only copies that average their gradients at "

@@ -26,6 +26,9 @@ _WORDS = {  # of one claim, and of several
 }
 
 
+NOTES = {"N0": "First notes", "N3": "Second notes"}  # what the book calls the two files
+
+
 @dataclass(frozen=True)
 class Entry:
     """One claim, decided."""
@@ -45,11 +48,26 @@ class Entry:
         return f"claim-{self.experiment}-{self.claim.name}".replace("_", "-")
 
     @property
+    def chapter(self) -> str:
+        """The chapter as a reference."""
+        return f"@sec-{self.experiment}".replace("_", "-")
+
+    @property
+    def noted(self) -> str:
+        """Where the notes say so, as a link to "The notes, line by line" (from a page in book/); empty if they do not."""
+        source = self.claim.source
+        if source is None:
+            return ""
+        first, last = (f"[{line}]{{.given}}" for line in (source.first, source.last))
+        lines = f"line {first}" if source.first == source.last else f"lines {first} to {last}"
+        return f" [{NOTES.get(source.file, source.file)}, {lines}](notes.qmd#note-{self.anchor}){{.standing}}"
+
+    @property
     def first(self) -> str:
         """Which was first, the line or the number, as Markdown."""
-        days = (as_text(day) for day in (self.standing.registered, self.standing.computed))
+        line, number = (as_text(day) for day in (self.standing.registered, self.standing.computed))
         words = {
-            When.BEFORE: f"{When.BEFORE} ({', '.join(days)})",
+            When.BEFORE: f"{When.BEFORE} (line of {line}, number of {number})",
             When.UNPROVABLE: f"{When.BEFORE}: {When.UNPROVABLE}",
             When.AFTER: f"line {When.AFTER}",
         }
@@ -82,7 +100,7 @@ def verdicts(experiment: Any) -> Markdown:
     """Return the chapter's claims as a table: claim, line, verdict, number.  The ledger links to its rows."""
     # The anchor comes after the text: under Quarto, Typst attaches it to what stands before it.
     rows = [
-        [f"{entry.text}[]{{#{entry.anchor}}}", f"{entry.line} {entry.first}", entry.word, entry.number]
+        [f"{entry.text}[]{{#{entry.anchor}}}{entry.noted}", f"{entry.line} {entry.first}", entry.word, entry.number]
         for entry in decide(experiment)
     ]
     return Markdown(markdown_table(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
@@ -137,13 +155,13 @@ def ledger() -> Markdown:
     first = {entry.experiment: entry.claim.name for entry in reversed(entries)}
     rows = [
         [
-            f"@sec-{entry.experiment.replace('_', '-')}"
+            entry.chapter
             + (
                 f": [experiment](../{files(entry.experiment, root)[0]}), [test](../tests/test_{entry.experiment}.py)"
                 if first[entry.experiment] == entry.claim.name
                 else ""
             ),
-            entry.text,
+            f"{entry.text}{entry.noted} {entry.first}",
             f"[{entry.verdict}]({entry.experiment}.qmd#{entry.anchor}){{.verdict-{entry.verdict.name.lower()}}}",
             entry.number,
         ]
