@@ -23,8 +23,6 @@ NOT_YET = {
     "dead_neurons",
     "forgiving",
     "hockey_stick",
-    "identity_depth",
-    "kaiming",
     "loss_log",
     "momentum_ema",
     "saturation",
