@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,10 @@ class Counts:
     experiments: int
     summary: str  # "11 hold, 2 fail and 1 is undecided"
     example: str  # an estimate, as the book prints it
+    strip: Markdown  # the summary in colour, in a line of its own
+    lines_first: int  # claims whose line provably came before the number
+    unprovable: int  # by the authors' word alone
+    lines_later: int  # claims whose line was changed or drawn when the number was known
 
 
 def ledger_counts() -> Counts:
@@ -192,7 +197,17 @@ def ledger_counts() -> Counts:
     summary = " and ".join(filter(None, [", ".join(phrases[:-1]), *phrases[-1:]])) or "none is decided yet"
     results = [as_result(load(name, root), book_result(name, root)) for name in in_book_order(root)]
     estimates = [value for result in results for value in vars(result).values() if isinstance(value, Estimate)]
-    return Counts(len(entries), len(results), summary, str(estimates[0] if estimates else Estimate.of([1, 2, 3])))
+    standing = Counter(entry.standing.when for entry in entries)
+    return Counts(
+        claims=len(entries),
+        experiments=len(results),
+        summary=summary,
+        example=str(estimates[0] if estimates else Estimate.of([1, 2, 3])),
+        strip=Markdown(f"::: {{.strip}}\n{tally([entry.verdict for entry in entries]) or summary}\n:::"),
+        lines_first=standing[When.BEFORE],
+        unprovable=standing[When.UNPROVABLE],
+        lines_later=standing[When.AFTER],
+    )
 
 
 def in_book_order(root: Path) -> list[str]:
