@@ -19,8 +19,6 @@ EVASIONS = {"__import__", "exec", "eval", "compile", "import_module", "run_path"
 NOT_YET = {
     "dead_neurons",
     "forgiving",
-    "identity_depth",
-    "kaiming",
     "saturation",
     "squashing",
 }

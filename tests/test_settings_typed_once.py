@@ -52,6 +52,7 @@ BY_CHANCE = {
     ("identity_depth", 64.0, "table(shown"): "the layer at which powers of 1/4 become subnormal in float32",
     ("initial_loss", 100.0, "shrink"): "the lecture's factor on the last layer, 1/100",
     ("initial_loss", 0.01, "figures.loss"): "the same",
+    ("kaiming", 8.0, "len("): "how many learning rates there are",
     ("loss_log", 0.1, "strip("): "what a run costs that takes no time",
     ("momentum_ema", 100.0, ""): "1 / (1 - 0.99), the window of one of the betas",
     ("tanh_gain", 10.0, ""): "the base of a power, and factors of ten",
