@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals
+from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals, Lines
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -105,7 +105,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="coupled",
         text="What a network with batch norm says about one example depends on whatever else is in the batch.",
-        source="N0, “What's unnatural about batch-norm”",
+        source=Lines("N0", 61, 62),
         rule=All(
             Above(
                 "the smallest change of the logits with other mates (over group sizes and seeds)",
@@ -125,7 +125,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="regularises",
         text="The jitter regularises.",
-        source="N0, “this jittering for each sample introduces noise”",
+        source=Lines("N0", 64, 64),
         rule=Caveat(
             All(
                 Above(
@@ -150,7 +150,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="noise",
         text="It does so because it is noise, like data augmentation, and not because the examples are coupled.",
-        source="N0, “acts like data augmentation”",
+        source=Lines("N0", 64, 64),
         rule=Above(
             "the fall of the gap by imaginary mates (random numbers that make jitter of the same law) over the fall by "
             "real ones",
@@ -163,7 +163,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="better",
         text="The result is better for it.",
-        source="N0, “regularization => better”",
+        source=Lines("N0", 64, 64),
         rule=Caveat(
             Above(
                 "what the group size that is best by validation loss lowers the test loss by (against whole-batch norm, no "
@@ -182,7 +182,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="more",
         text="More jitter is better still.",
-        source="N0, the same words, taken without limit",
+        source=Lines("N0", 64, 64),
         rule=Any(
             Equals(
                 "the test loss of the smallest groups less that of the best group size",

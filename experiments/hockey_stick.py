@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from lab.claims import Above, Caveat, Claim, Within
+from lab.claims import Above, Caveat, Claim, Lines, Within
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -90,7 +90,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="shrinks",
         text="The steep first part of a badly initialised run only shrinks the logits.",
-        source="N0, question 5",
+        source=Lines("N0", 31, 31),
         line="The steep part lasts until the loss crosses $\\ln 27$: before, the network is worse than a uniform guess. "
         "Holds if the first logits, shrunk by hand to the standard deviation reached by then, give at least nine tenths "
         "of the fall: a tenth is left for what “only” may overlook. More than half of it is a caveat, less fails.",
@@ -108,7 +108,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="wasted",
         text="Without it the same number of steps ends at a lower loss.",
-        source="N0, question 5",
+        source=Lines("N0", 31, 31),
         rule=Above(
             "the final loss of the bad initialisation less that of the fixed one, seed by seed,",
             lambda r: r.gap,

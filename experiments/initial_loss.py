@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lab.claims import Above, All, Any, Caveat, Claim, Equals, Interval, Within
+from lab.claims import Above, All, Any, Caveat, Claim, Equals, Interval, Lines, Within
 from lab.estimate import Estimate, rough
 from lab.progress import track
 from nets import initialisation, logit_statistics, mlp, names, unigram_baseline
@@ -106,71 +106,76 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="uniform",
         text="A uniform guess costs $\\ln 27$.",
-        source="N0, question 3",
+        source=Lines("N0", 27, 27),
         rule=Equals(
-            "the largest distance from $\\ln 27$ of the loss of equal logits, whatever their common value,",
+            "the loss of equal logits, whatever their value, less $\\ln 27$",
             lambda r: r.uniform_error,
             0,
             tolerance=ROUNDING_64,
             unit="nats",
-            reason="it is algebra, and float64 sums of this length leave no more",
+            reason="the rounding of float64 sums of this length",
         ),
-        number=lambda r: f"off by at most {rough(r.uniform_error)}",
+        number=lambda r: f"at most {rough(r.uniform_error)} nats off",
     ),
     Claim(
         name="confident",
         text="Large unequal logits are confidently wrong and cost far more.",
-        source="N0, question 4",
-        line="Holds if with every weight standard normal a wrong character gets more than half of the probability in "
-        "more than half of the examples (confident, and wrong), and the loss is more than twice $\\ln 27$ (far more: "
-        "knowing worse than nothing then costs more than knowing nothing). One without the other is a caveat.",
+        source=Lines("N0", 29, 29),
+        line="With every weight standard normal: holds if most examples give a wrong character more than half of the "
+        "probability, and if the loss is above twice $\\ln 27$. One without the other is a caveat.",
         rule=Caveat(All(CONFIDENTLY_WRONG, COSTLY), Any(CONFIDENTLY_WRONG, COSTLY)),
-        number=lambda r: f"{100 * r.normal_confidently_wrong.mean:.0f} % confidently wrong, loss {r.normal_loss}",
+        number=lambda r: (
+            f"a wrong character gets over half of the probability in {100 * r.normal_confidently_wrong.mean:.0f} % of the "
+            f"examples; the loss is {r.normal_loss} nats"
+        ),
     ),
     Claim(
         name="small",
         text="A small last layer without bias brings the first loss to $\\ln 27$.",
-        source="N0, “use no bias + small weights”, question 4",
+        source=Lines("N0", 3, 3),
         rule=Within(
             "the loss with a small last layer, over $\\ln 27$,",
             lambda r: _over_uniform(r.small_loss),
             0.99,
             1.01,
-            reason="1 % is [0.03]{.given} nats, a small part of what training will gain: @sec-zero-init",
+            reason="1 % is a small part of what training will gain: @sec-zero-init",
         ),
-        number=lambda r: f"{r.small_loss} against {UNIFORM:.4f}",
+        number=lambda r: f"first loss {r.small_loss} nats, where $\\ln {CHARACTERS}$ is {UNIFORM:.3f}",
     ),
     Claim(
         name="zeros",
         text="All-zero weights give exactly $\\ln 27$ too.",
-        source="N0, question 4",
+        source=Lines("N0", 29, 29),
         rule=Equals(
-            "the largest distance of a seed's loss from $\\ln 27$, over that of neighbouring float32 numbers there, $2^{-22}$,",
+            "the largest distance of a network's loss from $\\ln 27$, over the spacing of float32 numbers there, $2^{-22}$,",
             lambda r: r.all_zero_error / ROUNDING_32,
             0,
             tolerance=1,
             reason="“exactly” cannot mean more to a float32 network",
         ),
-        number=lambda r: f"off by {rough(r.all_zero_error)}",
+        number=lambda r: f"{rough(r.all_zero_error)} nats off, a rounding error of float32",
     ),
     Claim(
         name="no-proof",
         text="So a right first loss is no proof of a good initialisation.",
-        source="N0, question 4",
+        source=Lines("N0", 29, 29),
         rule=All(
             Equals(
-                "the length of the all-zero network's first gradient, the last bias's left out,",
+                "the length of the all-zero network's first gradient, without that of the last bias,",
                 lambda r: r.all_zero_gradient,
                 0,
             ),
             Above(
-                "the length of the first gradient with a small last layer, likewise,",
+                "the same length with a small last layer",
                 lambda r: r.small_gradient,
                 0,
-                reason="both have the right loss; they differ in whether anything but the last bias can learn",
+                reason="both have the right first loss",
             ),
         ),
-        number=lambda r: f"gradient {r.all_zero_gradient:g} against {r.small_gradient}",
+        number=lambda r: (
+            f"at the same loss the first gradient has length {r.all_zero_gradient:g} with all weights zero, and "
+            f"{r.small_gradient} with a small last layer"
+        ),
     ),
 )
 

@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from scipy.special import ndtr
 
-from lab.claims import Above, All, Below, Caveat, Claim, Within
+from lab.claims import Above, All, Below, Caveat, Claim, Lines, Within
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -100,7 +100,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="signal",
         text="Weights of variance $2/n$ keep a ReLU network's signal.",
-        source="N3, “Weight initialization reasons”",
+        source=Lines("N3", 55, 58),
         line=KEPT_LINE,
         rule=Caveat(
             All(
@@ -118,7 +118,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="gradient",
         text="They keep the gradient too: neither vanishing nor exploding.",
-        source="N3, “To prevent vanishing and exploding gradients”",
+        source=Lines("N3", 60, 60),
         line="The same line, for the gradient on its way back.",
         rule=Caveat(
             All(
@@ -138,7 +138,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="half",
         text="Variance $1/n$ does not: it halves the mean square in every layer.",
-        source="N0, “divide by sqrt(fanin)”",
+        source=Lines("N0", 10, 10),
         rule=Within(
             "a layer's factor on the mean square at variance $1/n$",
             lambda r: r.signal_factor_1_over_n,
@@ -151,7 +151,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="unit",
         text="Unit variance explodes.",
-        source="N3, “normal distribution with a mean = 0 and stddev = 1”",
+        source=Lines("N3", 34, 35),
         rule=Above(
             "the growth of the signal's RMS through the network, as a power of ten,",
             lambda r: r.log_signal_unit_variance,
@@ -163,7 +163,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="training",
         text="A deep ReLU network learns faster from $2/n$ than from $1/n$.",
-        source="N3, “Weight initialization reasons”",
+        source=Lines("N3", 55, 60),
         rule=Above(
             "the loss of the deepest networks from $1/n$ less that from $2/n$, after the same steps and each initialisation at "
             "its best learning rate,",

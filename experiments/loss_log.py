@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lab.claims import Above, Caveat, Claim, Within
+from lab.claims import Above, Caveat, Claim, Lines, Within
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -115,7 +115,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="logits",
         text="Fixing the logits lowers the final loss.",
-        source="N0, code 1, “confidently wrong”",
+        source=Lines("N0", 42, 42),
         rule=Caveat(
             Above(
                 "the fall in both training and validation loss",
@@ -131,7 +131,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="tanh",
         text="Fixing the saturated tanh, besides, lowers it further.",
-        source="N0, code 2",
+        source=Lines("N0", 44, 44),
         rule=Caveat(
             Above(
                 "the fall in both training and validation loss",
@@ -147,7 +147,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="gain",
         text="Initialising with the gain 5/3 ends at the same loss as scaling by hand.",
-        source="N0, code 3, and “calculate means and std”",
+        source=Lines("N0", 75, 75),
         rule=Within(
             "the difference of the two validation losses",
             lambda r: r.gain_validation,
@@ -161,7 +161,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="batch-norm",
         text="Adding batch norm lowers it further.",
-        source="N0, code 3, “normalization (batch-norm)”",
+        source=Lines("N0", 51, 51),
         rule=Caveat(
             Above(
                 "the fall in both training and validation loss",
@@ -177,7 +177,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="single-run",
         text="One run of each variant is enough to see what each fix does.",
-        source="N0, “Train for fixed epochs and report the loss”",
+        source=Lines("N0", 46, 46),
         rule=Caveat(
             Above(
                 "each of the four differences in the lecture's validation losses, over the largest that chance puts "

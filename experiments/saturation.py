@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from torch import nn
 
-from lab.claims import Above, All, Any, Below, Caveat, Claim
+from lab.claims import Above, All, Any, Below, Caveat, Claim, Lines
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, names
@@ -98,7 +98,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="linear",
         text="Too narrow, and the layer is a linear map.",
-        source="N0, 4: “way too small (then they are basically inactive)”",
+        source=Lines("N0", 55, 55),
         rule=All(
             Below(
                 "the share of the units' variance at initialisation that no linear map explains at the smallest scale "
@@ -132,7 +132,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="stuck",
         text="Too wide, and the layer stops learning.",
-        source="N0, 4: “or large (as tanh becomes inactive)”",
+        source=Lines("N0", 55, 55),
         rule=All(
             Above(
                 "what the hidden layer's own learning lowers the loss by at scale 5/3 (embeddings trained, or frozen)",
@@ -163,7 +163,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="starved",
         text="When units saturate, no gradient gets through to what lies below, and it stops learning.",
-        source="N0, question 6: “when it's 1 (gradient vanishes)”",
+        source=Lines("N0", 55, 55),
         rule=All(
             Below(
                 "the RMS of one example's gradient with respect to the embeddings (at the largest scale, over that at "
@@ -188,7 +188,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="middle",
         text="There is a good middle.",
-        source="N0, “fixing tanh activations”, 4",
+        source=Lines("N0", 55, 55),
         rule=Caveat(
             All(
                 Above(

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lab.claims import Above, Below, Claim, Equals, Within
+from lab.claims import Above, Below, Claim, Equals, Lines, Within
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets.mean_field import fixed_point_variance, gaussian_mean, gradient_factor, next_variance
@@ -62,7 +62,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="value",
         text="$1/\\sqrt{\\operatorname{E}[f(Z)^2]}$ is about [1.592]{.given} for tanh.",
-        source="N0, last lines",
+        source=Lines("N0", 84, 85),
         rule=Equals(
             "the ideal gain",
             lambda r: r.ideal_gain,
@@ -75,7 +75,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="unit-variance",
         text="With that gain a layer hands on unit variance.",
-        source="N0, last lines",
+        source=Lines("N0", 84, 84),
         rule=Within(
             "the RMS of the last layer's pre-activations",
             lambda r: r.pre_activation_rms,
@@ -88,7 +88,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="close",
         text="It is close to the 5/3 that people use.",
-        source="N0, last lines",
+        source=Lines("N0", 85, 85),
         rule=Within(
             "the activations' RMS at the last layer with a gain of 5/3, over that with the ideal gain,",
             lambda r: r.rms_ratio,
@@ -102,7 +102,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="too-small",
         text="The gain must not be too small.",
-        source="N0, “Gain shouldn't be too large or too small”",
+        source=Lines("N0", 76, 76),
         line=lambda params: (
             "Holds if at half the ideal gain the signal shrinks by a factor of 100 or more: "
             f"that is {100 * (1 - 100 ** (-1 / params.depth)):.0f} % a layer, over {params.depth} layers."
@@ -117,7 +117,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="too-large",
         text="The gain must not be too large.",
-        source="N0, “Gain shouldn't be too large or too small”",
+        source=Lines("N0", 76, 76),
         rule=Above(
             "the gradient's growth on its way back at twice the ideal gain, as a power of ten,",
             lambda r: r.log_gradient,

@@ -18,6 +18,7 @@ from lab.book.colophon import colophon, costs, total_cost
 from lab.book.markdown_tables import markdown_table
 from lab.book.verdicts import ledger, ledger_counts, strip, verdict, verdicts
 from lab.errors import LabError
+from lab.live import explore
 from lab.read import read
 
 quarto_reads.begin()
@@ -26,6 +27,7 @@ __all__ = [
     "code",
     "colophon",
     "costs",
+    "explore",
     "ledger",
     "ledger_counts",
     "read",

@@ -332,12 +332,21 @@ class Judged(Rule[R_contra]):
 
 
 @dataclass(frozen=True)
+class Lines:
+    """Lines of the notes, numbered as in book/notes.toml, which says what each holds."""
+
+    file: str  # N0 or N3
+    first: int
+    last: int  # inclusive
+
+
+@dataclass(frozen=True)
 class Claim(Generic[R_contra]):
     """One claim, the rule by which its verdict is decided from the experiment's result, and the number that decides it."""
 
     name: str  # hyphenated, unique within the experiment: its anchor in the book is claim-<stem>-<name>
     text: str | Callable[[Anything], str]  # the claim in our words (Markdown), or made from the parameters
-    source: str  # notes file and place, for example "N0, last lines"
+    source: Lines | None  # where the notes say so; None: the notes do not
     rule: Rule[R_contra]  # registered before the number is seen
     number: Callable[[R_contra], str]  # the number that decided it, in words that stand alone (Markdown)
     line: str | Callable[[Anything], str] = ""  # in words (Markdown), where those of the rule do not do

@@ -7,7 +7,6 @@ it, was typed.  So was an axis limit far beyond the data of a small setting.
 
 from __future__ import annotations
 
-import ast
 import io
 import re
 import warnings
@@ -30,6 +29,7 @@ from lab.keys.experiments import home, load, names
 from lab.results import store
 from lab.results.reading import as_result
 from press.read.qmd import Cell, Source, Text, parse
+from tests.chapter_code import executed
 
 ROOT = Path(__file__).resolve().parents[1]
 # Parameters that are bound to each other, and so cannot be varied one by one: for the two settings.
@@ -164,20 +164,6 @@ def rendered(source: Source, results: dict[str, Any], monkeypatch: pytest.Monkey
             elif not isinstance(place, Cell) or place.options.get("include") is not False:
                 found.texts[f"{where} ({len(found.texts)})"] = getattr(value, "data", None) or str(value)
     return found
-
-
-def executed(code: str, variables: dict[str, Any]) -> tuple[Any, list[str]]:
-    """Run code as a notebook does: the value of its last expression.  What raises is told, and the rest run all the same."""
-    value, errors = "", []
-    for statement in ast.parse(code.strip()).body:
-        try:
-            if isinstance(statement, ast.Expr):
-                value = eval(compile(ast.Expression(statement.value), "<chapter>", "eval"), variables)
-            else:
-                exec(compile(ast.Module([statement], []), "<chapter>", "exec"), variables)
-        except Exception as error:
-            errors.append(f"{type(error).__name__}: {error}, in {ast.unparse(statement)[:90]!r}")
-    return value, errors
 
 
 def shown(text: str) -> set[float]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from experiments.batch_average import data_parallel, finite_differences
 from experiments.batch_average.data_parallel import Distances
-from lab.claims import All, Below, Caveat, Claim, Equals
+from lab.claims import All, Below, Caveat, Claim, Equals, Lines
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, names
@@ -92,7 +92,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             f"The gradient of the averaged loss is the average of the gradients of {p.batch} copies of the model, one "
             "image on each."
         ),
-        source="N3, “conceptually we can have 16 such models”",
+        source=Lines("N3", 8, 18),
         rule=Below(
             "the distance between the two for each gradient that is added up, in float32 and in float64,",
             lambda r: [r.distance32 / r.params.batch, r.distance64 / r.params.batch],
@@ -105,7 +105,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="training",
         text=lambda p: f"So a batch of {p.batch} trains one model as {p.batch} models would train.",
-        source="N3, “conceptually we can have 16 such models”",
+        source=Lines("N3", 8, 18),
         line=lambda p: (
             f"Holds if {p.batch} copies, each taking its own steps and averaged at the end, arrive where the batch's "
             "network does, within a millionth of the way; with a caveat if only copies that average their gradients at "
@@ -136,7 +136,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="derivative",
         text="The derivative of a weight says how the loss changes when the weight is changed slightly.",
-        source="N3, “if we change x3 slightly to x3', how does our loss change ?”",
+        source=Lines("N3", 20, 21),
         rule=Below(
             "the relative difference of the central differences of all changed weights together from autograd, in float64 "
             "and at the best size of change,",
@@ -149,7 +149,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="direction",
         text="Changing a weight slightly upwards raises the loss exactly when its derivative is positive, and downwards lowers it.",
-        source="N3, “it means we are going up the cliff”",
+        source=Lines("N3", 22, 23),
         rule=Caveat(
             Equals(
                 "the share of changes that move the loss as the derivative says, at the best size of change, in float64 and in "

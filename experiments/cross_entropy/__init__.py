@@ -19,7 +19,7 @@ import pandas as pd
 
 from experiments.cross_entropy import cost, limits, one_hot
 from experiments.cross_entropy.formulas import FORMULAS, LARGEST_SUBTRACTED, LIBRARY, THREE_LINES
-from lab.claims import Above, All, Below, Caveat, Claim, Equals, rows
+from lab.claims import Above, All, Below, Caveat, Claim, Equals, Lines, rows
 from lab.estimate import Estimate
 
 TOLERANCE = 0.01  # error, in nats or in probability, above which a value or a gradient is called wrong
@@ -105,7 +105,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="shift",
         text="Softmax stays the same if any number is added to all logits.",
-        source="N0, question 1",
+        source=Lines("N0", 21, 21),
         rule=Caveat(
             Below(
                 "the largest relative change of a probability in float32, at any shift tried,",
@@ -125,7 +125,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="overflow",
         text="Written by hand, the loss overflows above a logit of $\\ln(3.4\\cdot 10^{38})$, [88.7]{.given}, in float32.",
-        source="N0, question 1, “numerically stable”",
+        source=Lines("N0", 21, 21),
         rule=Equals(
             "the last logit with a finite value, and with a finite gradient, found by search,",
             lambda r: [math.inf if math.isnan(last) else last for last in (r.overflow, r.overflow_gradient)],
@@ -138,7 +138,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="underflow",
         text="Far enough below, it underflows to $\\log 0$, in value and in gradient.",
-        source="N0, question 1, “numerically stable”",
+        source=Lines("N0", 21, 21),
         line="Holds if the search finds a gap between the target's logit and the largest beyond which the loss is not "
         "finite, and one for the gradient: the true loss there is the gap itself, an ordinary number.",
         rule=Equals(
@@ -152,7 +152,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="library",
         text="The library's loss does neither.",
-        source="N0, question 1, “numerically stable”",
+        source=Lines("N0", 21, 21),
         rule=Below(
             "the largest error of value and gradient, for all pairs of logits up to $10^{38}$, nearly the largest number "
             "there is,",
@@ -165,7 +165,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="subtract",
         text="It is stable because it subtracts the largest logit.",
-        source="N0, question 1, “Thus pytorch internally subtracts the max-value”",
+        source=Lines("N0", 21, 21),
         line="Holds if the three lines with the largest logit subtracted give finite numbers wherever the library does; "
         "with a caveat if that cures the overflow and not the underflow.",
         rule=Caveat(
@@ -185,7 +185,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="fewer",
         text="By hand one creates intermediate tensors that are unnecessary.",
-        source="N0, question 1, “more intermediate memory(nodes)”",
+        source=Lines("N0", 19, 19),
         rule=Caveat(
             Above(
                 "the number of nodes in the graph that the library saves against the three lines, and that of tensors kept "
@@ -203,7 +203,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="memory",
         text="They take more memory.",
-        source="N0, question 1, “more intermediate memory(nodes)”",
+        source=Lines("N0", 19, 19),
         rule=Caveat(
             Above(
                 "the ratio of the bytes that the three lines and the library keep, at every vocabulary tried,",
@@ -218,7 +218,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="faster",
         text="The library fuses the operations and so is faster.",
-        source="N0, question 1, “pytorch can internally fuse the operations”",
+        source=Lines("N0", 19, 19),
         rule=Caveat(
             Above(
                 "the median ratio of the processor times that forward and backward pass take by the three lines and by the "
@@ -239,7 +239,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="one-hot",
         text="With a one-hot target, cross-entropy is minus the logarithm of one probability.",
-        source="N3, “Backpropagating Losses”",
+        source=Lines("N3", 12, 15),
         rule=Caveat(
             All(
                 Below(

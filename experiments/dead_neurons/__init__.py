@@ -30,7 +30,7 @@ from experiments.dead_neurons.other_activations import OTHERS, Found
 from experiments.dead_neurons.revival import ARMS, Deep
 from experiments.dead_neurons.runs import PLANS, Plan
 from experiments.dead_neurons.tables import Group
-from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals, Interval, Within, rows
+from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals, Interval, Lines, Within, rows
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import deep_relu, mlp
@@ -143,7 +143,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="nothing",
         text="A unit whose gradient is zero for every example learns nothing.",
-        source="N0, “dead neuron”: “they will remain same”",
+        source=Lines("N0", 8, 8),
         rule=Caveat(
             All(
                 Equals(
@@ -170,7 +170,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="start",
         text="Units can be dead at initialisation.",
-        source="N0, “dead neuron”, A: “can happen during initialization”",
+        source=Lines("N0", 8, 8),
         rule=Caveat(
             Above(
                 "the share of units dead at initialisation in one hidden layer of variance 2/n without biases",
@@ -193,7 +193,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="training",
         text="Units can die in training after too large a step, even from a good initialisation.",
-        source="N0, “dead neuron”, B, and question 7",
+        source=Lines("N0", 8, 8),
         rule=Caveat(
             All(
                 Above(
@@ -219,7 +219,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="stays",
         text="A dead unit stays dead for the rest of training.",
-        source="N0, “dead neuron”, B: “remain same for the rest of the training”",
+        source=Lines("N0", 8, 8),
         rule=All(
             Equals("the number of dead units revived with frozen embeddings", lambda r: r.frozen_revived, 0),
             Caveat(
@@ -240,7 +240,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="alike",
         text="It makes no difference whether a unit was dead at initialisation or died in training.",
-        source="N0, “dead neuron”: A and B share one fate",
+        source=Lines("N0", 8, 8),
         rule=Within(
             "the share revived of the units dead at initialisation (over that of the units that died in training)",
             lambda r: r.revival_ratio,
@@ -256,7 +256,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="leaky",
         text="Leaky ReLU does not have the problem.",
-        source="N0, “dead neuron”: “not a problem for (leakyrelu)”",
+        source=Lines("N0", 8, 8),
         rule=All(
             Equals("the number of times that a leaky unit is found dead", lambda r: r.leaky_dead, 0),
             Caveat(
@@ -282,7 +282,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="any",
         text="It can happen for any activation.",
-        source="N0, “dead neuron”: “can happen for any activation”",
+        source=Lines("N0", 8, 8),
         rule=Caveat(
             Above(
                 "the share of units that die in training from a good initialisation, of each of tanh, sigmoid, SiLU and "
@@ -303,7 +303,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="matters",
         text="Dead units are a problem.",
-        source="N0, “dead neuron” and “batch-norm”: “the dead relu prob”",
+        source=Lines("N0", 12, 12),
         rule=Caveat(
             Above(
                 "what reviving every dead unit lowers the loss by, whether units died in training (embeddings trained or "

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from experiments.forgiving import at_initialisation, gain_sweep, tolerance_window
 from experiments.forgiving.gain_sweep import Plan, Size
-from lab.claims import Above, All, Below, Caveat, Claim, Interval
+from lab.claims import Above, All, Below, Caveat, Claim, Interval, Lines
 from lab.estimate import Estimate
 
 Array = NDArray[np.float64]
@@ -150,35 +150,35 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="residual",
         text="Residual connections forgive an inexact initialisation.",
-        source="N0, code 3, “Residual layers”",
+        source=Lines("N0", 50, 50),
         rule=_forgives("residual", lambda r: r.residual_wider),
         number=lambda r: _wider_number(r, "residual", r.residual_wider),
     ),
     Claim(
         name="batch-norm",
         text="Batch norm forgives an inexact initialisation.",
-        source="N0, code 3, “normalization (batch-norm)”",
+        source=Lines("N0", 51, 51),
         rule=_forgives("batch norm", lambda r: r.batch_norm_wider),
         number=lambda r: _wider_number(r, "batch norm", r.batch_norm_wider),
     ),
     Claim(
         name="layer-norm",
         text="Layer norm forgives an inexact initialisation.",
-        source="N0, “normalization layers”",
+        source=Lines("N0", 10, 10),
         rule=_forgives("layer norm", lambda r: r.layer_norm_wider),
         number=lambda r: _wider_number(r, "layer norm", r.layer_norm_wider),
     ),
     Claim(
         name="adam",
         text="A better optimiser, Adam, forgives an inexact initialisation.",
-        source="N0, code 3, “better optimizers”",
+        source=Lines("N0", 52, 52),
         rule=_forgives("Adam", lambda r: r.adam_wider),
         number=lambda r: _wider_number(r, "Adam", r.adam_wider),
     ),
     Claim(
         name="exact",
         text="With these, dividing by the root of the fan-in is enough.",
-        source="N0, “no need to be super exact”",
+        source=Lines("N0", 10, 10),
         rule=Caveat(
             All(
                 Below(

@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 
 from experiments.identity_depth import float_range, identity_chain, noisy_identity
-from lab.claims import Above, All, Below, Caveat, Claim, Equals, Interval, rows
+from lab.claims import Above, All, Below, Caveat, Claim, Equals, Interval, Lines, rows
 from lab.estimate import Estimate
 from lab.progress import track
 from lab.tasks import spread
@@ -115,7 +115,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="grow",
         text="Weights of [1.5]{.given} times the identity multiply the signal by [1.5]{.given} in every layer, and the "
         "gradient too.",
-        source="N3, “since w is 1.5 the values will explode”",
+        source=Lines("N3", 61, 68),
         rule=Equals(
             "the largest relative error of signal and gradient, in roundings of float64 ($2^{-53}$) for each layer,",
             lambda r: _roundings(r, r.growth_error),
@@ -128,7 +128,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="halve",
         text="Weights of [0.5]{.given} times the identity halve both in every layer.",
-        source="N3, “if w is slightly less than 1 … the gradients will exponentially vanish”",
+        source=Lines("N3", 70, 70),
         rule=Equals(
             "the largest relative error of signal and gradient, in roundings of float64 ($2^{-53}$) for each layer,",
             lambda r: _roundings(r, r.halving_error),
@@ -141,7 +141,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="random",
         text="Random matrices follow the same law: weights of gain $s$ change the signal by $s$ a layer.",
-        source="N3, “weights very similar to identity matrices”",
+        source=Lines("N3", 60, 60),
         line="Holds if the intervals of the exponents, forward and backward, contain $\\ln s$; with a caveat if they do not but "
         "contain the exponent of the exact law at this width; else it fails, as theory would have no excuse.",
         rule=Caveat(
@@ -160,7 +160,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="slightly",
         text="Weights slightly above 1 are enough for values to explode.",
-        source="N3, “Suppose, they are just slightly above 1”",
+        source=Lines("N3", 61, 61),
         line="Holds if random networks of gain [1.01]{.given} grow at every width tried, fails if they shrink at "
         "every width, each by its interval; with a caveat if some grow and some shrink.",
         rule=Caveat(
@@ -184,7 +184,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="limits",
         text="The layer at which float32 overflows or underflows can be read off the logarithm of the weight.",
-        source="N3, “the values will explode”, “the gradients will exponentially vanish”",
+        source=Lines("N3", 68, 70),
         rule=Equals(
             "the number of factors for which a layer predicted is not the one found",
             lambda r: (~_as_predicted(r)).sum(),

@@ -22,7 +22,7 @@ from experiments.momentum_ema.ema import ROUNDING_UNIT, compare_with_pytorch, un
 from experiments.momentum_ema.ema_weights import first_steps, weights_by_age
 from experiments.momentum_ema.optimiser_paths import Setting, end_table, path_table, train_side_by_side
 from experiments.momentum_ema.smoothing import closest_table, distance_table, monitor
-from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals, Interval, Within, rows
+from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals, Interval, Lines, Within, rows
 from lab.estimate import Estimate
 from lab.progress import track
 from nets import initialisation, mlp, names
@@ -115,7 +115,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="exact",
         text="The momentum formula is the exact formula of an exponentially weighted moving average.",
-        source="N3, “Food for thoughts”",
+        source=Lines("N3", 51, 51),
         rule=Below(
             "the largest difference of the update and the weighted sum that it stands for, for each step summed,",
             lambda r: r.unrolled_error / r.params.steps,
@@ -128,7 +128,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="average",
         text="Momentum is an average of previous values.",
-        source="N3, “Momentum is an approx average”",
+        source=Lines("N3", 89, 89),
         rule=Caveat(
             Equals(
                 "the sum of the weights at the first step",
@@ -146,7 +146,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="window",
         text="It averages over about $1/(1-\\beta)$ of them.",
-        source="N3, “over 1 / (1 - beta) previous values”",
+        source=Lines("N3", 89, 89),
         line=_window_line,
         rule=Caveat(
             All(
@@ -175,7 +175,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="smoother",
         text="Averaging over more values is smoother.",
-        source="N3, “we average over a larger number of points and get smoother representations”",
+        source=Lines("N3", 90, 90),
         rule=Below(
             "the ratio of the squared distances from the full gradient at a β of the sweep and at the β below it, standing "
             "still and where it is largest,",
@@ -187,7 +187,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="not-always",
         text="Smoother is not always desired.",
-        source="N3, “(not always desired)”",
+        source=Lines("N3", 90, 90),
         rule=Caveat(
             Above(
                 "the ratio of the squared distances from the full gradient at the highest β and at the closest one, at every "
@@ -205,7 +205,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="pytorch",
         text="What PyTorch calls momentum is that average.",
-        source="N3, “The momentum formula”",
+        source=Lines("N3", 84, 84),
         rule=Caveat(
             All(
                 Below(
@@ -223,7 +223,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="same-steps",
         text="`new_weight = old_weight - alpha*momentum` is the step that PyTorch takes.",
-        source="N3, “Gradient Descent with Momentum”",
+        source=Lines("N3", 85, 85),
         rule=Caveat(
             Below(
                 "the distance of `SGD(lr=α, momentum=β)` from the notes’ path in the end, as a share of the path,",

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.special import expit
 
 from experiments.squashing import gradient_signs, quantisation, ranges
-from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals, Within
+from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals, Lines, Within
 from lab.estimate import Estimate
 from lab.progress import track
 from nets import names
@@ -110,7 +110,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="range",
         text="Sigmoid maps every number to one between 0 and 1.",
-        source="N3, “sigmoid”",
+        source=Lines("N3", 27, 28),
         line=lambda p: (
             "In exact arithmetic it cannot fail, since $e^{-x}$ is positive and finite; fails if a float64 value on "
             f"the grid from −{-ranges.GRID[0]:g} to {ranges.GRID[-1]:g} is 0, 1 or beyond. Holds with a caveat if float32 "
@@ -133,7 +133,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="derivative",
         text="The derivative of the sigmoid never exceeds 1/4.",
-        source="N3, “sigmoid”",
+        source=Lines("N3", 27, 28),
         rule=Within(
             "the largest derivative on the grid",
             lambda r: r.sigmoid_steepest,
@@ -146,7 +146,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="literal",
         text="Tanh pushes [0.75]{.given} to 1.",
-        source="N3, “the problem with tanh”",
+        source=Lines("N3", 3, 3),
         rule=Above(
             "tanh of the notes' value",
             lambda r: r.tanh_of_notes_value,
@@ -158,7 +158,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="apart",
         text="Tanh pushes values far apart.",
-        source="N3, “the problem with tanh”",
+        source=Lines("N3", 4, 4),
         rule=Above(
             "the largest distance of two neighbours on the grid after tanh, over that before,",
             lambda r: r.stretch,
@@ -170,7 +170,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="information",
         text="Squashing loses information.",
-        source="N3, “the problem with tanh”",
+        source=Lines("N3", 3, 3),
         line=lambda p: (
             f"Never in exact arithmetic, where tanh can be undone. With {p.levels} levels it loses if it keeps 1 bit less "
             f"(half of the levels gone) than the same levels laid evenly over {LINEAR_RANGE:g} standard deviations either "
@@ -186,14 +186,14 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="passes",
         text="Where tanh puts out 0, the gradient passes unchanged.",
-        source="N0, question 6",
+        source=Lines("N0", 34, 34),
         rule=Equals("the derivative that autograd gives where tanh puts out 0", lambda r: r.derivative_at_zero, 1),
         number=lambda r: f"derivative {r.derivative_at_zero:g}",
     ),
     Claim(
         name="vanishes",
         text="Where tanh puts out 1 or −1, the gradient vanishes.",
-        source="N0, question 6",
+        source=Lines("N0", 35, 35),
         rule=Equals(
             "the largest derivative that autograd gives where float32 rounds the output to 1 or −1",
             lambda r: r.derivative_at_one,
@@ -205,7 +205,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="signs",
         text="All-positive activations give the weights into a unit of the next layer gradients of one sign.",
-        source="N3, “sigmoid”: “a positive facing act. func.”",
+        source=Lines("N3", 27, 27),
         line=lambda p: (
             "For one example it is algebra: fails unless it is so for every unit with sigmoid, and not for most with tanh. "
             f"Training averages over batches: holds if in a batch of {p.usual_batch} it is so for more than half of the "

@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.zero_init import escape_time, initialisations, training
-from lab.claims import Above, All, Below, Caveat, Claim, Equals, Interval, Within
+from lab.claims import Above, All, Below, Caveat, Claim, Equals, Interval, Lines, Within
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, threshold_crossing, unigram_baseline
@@ -115,7 +115,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="no-gradient",
         text="With every weight zero, no weight but the last bias ever gets a gradient.",
-        source="N0, “can we set our initial weights to 0?”, question 4",
+        source=Lines("N0", 4, 4),
         rule=Equals(
             "the largest change of any other weight, in any seed,",
             lambda r: r.largest_change,
@@ -127,7 +127,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="entropy",
         text="The all-zero network's loss settles at the entropy of the letter frequencies.",
-        source="N0, question 4",
+        source=Lines("N0", 29, 29),
         rule=Within(
             "its final loss less the entropy",
             lambda r: (r.zero.low - r.entropy, r.zero.high - r.entropy),
@@ -141,7 +141,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="identical",
         text="With every weight the same non-zero constant, all hidden units stay identical for ever.",
-        source="N0, “can we set our initial weights to 0?”",
+        source=Lines("N0", 4, 4),
         line=lambda params: (
             f"Fails if units differ after {min(params.eval_steps)} steps by more than rounding can explain ($10^{{-5}}$ of "
             "their length). Otherwise it is true in exact arithmetic: it holds if one distinct unit is left at the end, "
@@ -172,7 +172,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="width",
         text="A constant network is one effective unit, whatever its width.",
-        source="N0, “can we set our initial weights to 0?”",
+        source=Lines("N0", 4, 4),
         rule=Within(
             "its final loss less that of a single unit with matching learning rates, seed by seed,",
             lambda r: r.width_gap,
@@ -186,7 +186,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="last-layer",
         text="Zeroing only the last layer is harmless.",
-        source="N0, “use no bias + small weights”",
+        source=Lines("N0", 3, 3),
         rule=Below(
             "the final loss less that of the same initialisation unzeroed, seed by seed,",
             lambda r: r.zero_last_layer_cost,
@@ -199,7 +199,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="tiny",
         text="Tiny random weights break the symmetry.",
-        source="N0, “use no bias + small weights”",
+        source=Lines("N0", 3, 3),
         line="Fails if more than half of the units have a twin: copies come by the hundred, coincidences singly. Holds "
         "if, besides, even the tiniest initialisation has learnt by the end to use the context: a loss more than "
         "[0.01]{.given} nats below the entropy, which no network that ignores it can reach. Units that differ and have "

@@ -14,6 +14,7 @@ from lab.duration import duration
 from lab.errors import LabError, unknown
 from lab.estimate import Estimate
 from lab.keys.experiments import files, find_root, home, load, names
+from lab.live import data, html_only
 from lab.results.reading import as_result, book_result
 from lab.results.registration import Standing, When, standings
 
@@ -36,6 +37,7 @@ class Entry:
     verdict: Verdict
     number: str
     standing: Standing
+    rule: dict[str, Any]  # as JSON holds it, with the intervals that it was evaluated on
 
     @property
     def anchor(self) -> str:
@@ -71,7 +73,8 @@ def decide(experiment: Any) -> list[Entry]:
         if not isinstance(verdict, Verdict):
             raise LabError(f"claim {claim.name!r} of {name}: its rule gave {verdict!r}, wanted a lab.claims.Verdict")
         text, line = claim.stated(params)
-        found.append(Entry(name, claim, text, line, verdict, claim.number(result), standing[claim.name]))
+        rule = claim.rule.packed(result)
+        found.append(Entry(name, claim, text, line, verdict, claim.number(result), standing[claim.name], rule))
     return found
 
 
@@ -88,14 +91,17 @@ def verdicts(experiment: Any) -> Markdown:
 def strip(experiment: Any) -> Markdown:
     """Return how the chapter came out in one line: its claims by verdict, reading time, what a rerun costs.
 
-    The reading time is filled in by a filter (book/theme/reading_time.lua), which sees the chapter's words.
+    The reading time is filled in by a filter (book/theme/reading_time.lua), which sees the chapter's words.  With it come the
+    claims' rules and intervals as data: the page's script lets a reader move the lines in the table of verdicts.
     """
     name, root = home(experiment)
     entries = decide(experiment)
     parts = [f"{len(entries)} claims: {tally([entry.verdict for entry in entries])}"]
     cost = duration(book_result(name, root).provenance["seconds"])
     parts += ["[]{.reading-time}", f"{cost} to run again"]
-    return Markdown("::: {.strip}\n" + " · ".join(parts) + "\n:::")
+    rules = data([{"anchor": e.anchor, "verdict": e.verdict.name, "rule": e.rule} for e in entries])
+    lines = html_only(f'<div class="lines" hidden>{rules}</div>')
+    return Markdown(f"::: {{.strip}}\n{' · '.join(parts)}\n:::\n\n{lines}")
 
 
 def tally(found: list[Verdict]) -> str:

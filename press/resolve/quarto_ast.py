@@ -163,11 +163,11 @@ def _equations(inlines: list[Node], source: Source) -> list[Node]:
 
 
 def _shown_table(block: Node, source: Source, book: Book) -> list[Node]:
-    """Return an HTML table that a cell shows, such as a DataFrame, as a table."""
-    if block["t"] != "RawBlock":
+    """Return an HTML table that a cell shows, such as a DataFrame, as a table; other HTML stays as it is."""
+    text = re.search(r"(?is)<table.*</table>", block["c"][1]) if block["t"] == "RawBlock" else None
+    if not text:
         return [block]
-    text = re.search(r"(?is)<table.*</table>", block["c"][1])
-    tables = pandoc.from_html(text[0], book, source.file) if text else []
+    tables = pandoc.from_html(text[0], book, source.file)
     for table in tables:
         right = "text-align: right" in block["c"][1]
         table["c"][0] = ["", ["dataframe"], []]

@@ -67,7 +67,7 @@ CLAIMS = (
     Claim(
         name="far",
         text="A walk gets [beyond 1]{.given}.",
-        source="nowhere",
+        source=None,
         line="above 1",
         rule=Above("the distance", lambda r: r.distance, 1),
         number=lambda r: f"distance {r.distance:.3f}",
@@ -125,7 +125,7 @@ CLAIMS = (
     Claim(
         name="far",
         text="Walks get [beyond 1]{.given}.",
-        source="nowhere",
+        source=None,
         line="above 1",
         rule=Above("the distance", lambda r: r.distance, 1),
         number=lambda r: f"distance {r.distance}",

@@ -121,7 +121,7 @@ def test_a_registration_that_is_not_committed_counts_for_nothing(project: Projec
 
 def test_a_new_claim_on_what_the_result_does_not_hold_yet_is_before_its_number(project: Project) -> None:
     _registered_and_run(project)
-    second = 'Claim(name="near", text="It stays near.", source="nowhere", rule=Above("it", lambda r: r.nearest, 0), number=str),\n'
+    second = 'Claim(name="near", text="It stays near.", source=None, rule=Above("it", lambda r: r.nearest, 0), number=str),\n'
     project.edit("experiments/quick.py", "CLAIMS = (\n", f"CLAIMS = (\n    {second}")
     assert "2 line before number" in project.shell("register", "quick")
     third = second.replace("near", "seen").replace("r.seenest", "r.distance")

@@ -64,7 +64,7 @@ CLAIMS = (
     Claim(
         name="soon",
         text="It takes a while.",
-        source="nowhere",
+        source=None,
         line="above 0",
         rule=Above("the time", lambda r: r.seconds, 0),
         number=lambda r: "some seconds",
