@@ -163,7 +163,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="starved",
         text="When units saturate, no gradient gets through to what lies below, and it stops learning.",
-        source=Lines("N0", 55, 55),
+        source=Lines("N0", 35, 35),
         rule=All(
             Below(
                 "the RMS of one example's gradient with respect to the embeddings (at the largest scale, over that at "
