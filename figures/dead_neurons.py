@@ -107,7 +107,7 @@ def benefits(result: Result) -> Figure:
         label(
             axis,
             text,
-            rows.loc[BY_BIAS, "benefit_low"],
+            float(rows["benefit_low"][BY_BIAS]),
             places[list(rows.index).index(BY_BIAS)],
             look.colour,
             ha="right",
