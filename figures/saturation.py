@@ -85,13 +85,11 @@ def learning(result: Result) -> Figure:
         rows = ends[ends["scale"] == scale].set_index("network").loc[list(words)]
         errors = [rows["loss"] - rows["loss_low"], rows["loss_high"] - rows["loss"]]
         axis.errorbar(rows["loss"], range(len(words)), xerr=errors, fmt=look.marker, color=look.colour)
-        axis.plot(rows["loss"], range(len(words)), color=look.colour, linestyle=look.dash, linewidth=0.8)
         label(
             axis, name, float(rows["loss"].iloc[-1]), len(words) - 1, look.colour, ha="center", va="top", xytext=(0, -9)
         )
     axis.set(yticks=range(len(words)), yticklabels=list(words.values()), ylim=(len(words) - 0.3, -0.5))
     axis.set(xlabel="loss on the training set (nats)", ylabel="what learns, besides\nthe last layer")
-    axis.grid(axis="y", visible=False)
     return figure
 
 
