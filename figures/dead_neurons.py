@@ -103,18 +103,13 @@ def benefits(result: Result) -> Figure:
         rows = rows.loc[[name for name in words if name in rows.index]]
         errors = [rows["benefit"] - rows["benefit_low"], rows["benefit_high"] - rows["benefit"]]
         axis.errorbar(rows["benefit"], places, xerr=errors, fmt=look.marker, color=look.colour)
-        text = "every dead unit revived" if arm == ARMS[1] else "leaky ReLU instead"
-        label(
-            axis,
-            text,
-            float(rows["benefit_low"][BY_BIAS]),
-            places[list(rows.index).index(BY_BIAS)],
-            look.colour,
-            ha="right",
-        )
+        row = places[list(rows.index).index(BY_BIAS)]
+        name = "every dead unit revived" if arm == ARMS[1] else "leaky ReLU instead"
+        label(axis, name, float(rows["benefit_high"][BY_BIAS]), row, look.colour)
     axis.axvline(0, color=MUTED, linewidth=1.0, zorder=1)
     axis.set(yticks=range(len(words)), yticklabels=list(words.values()), ylim=(len(words) - 0.5, -0.5))
-    axis.set(xlabel="what the loss falls by (nats)")
+    low, high = result.benefits["benefit_low"].min(), result.benefits["benefit_high"].max()
+    axis.set(xlabel="what the loss falls by (nats)", xlim=(low - 0.02, high + 0.5 * (high - low)))
     axis.grid(axis="y", visible=False)
     return figure
 
