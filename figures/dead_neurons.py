@@ -43,7 +43,7 @@ def curves(result: Result) -> Figure:
     figure, axes = canvas(height=2.9, columns=2, sharey=True)
     relu = result.curves.query("activation == 'relu' and init == 'good'")
     lrs = sorted(relu["lr"].unique())[-SHOWN_RATES:]
-    gap = 0.045 * float(relu["dead_high"].max())
+    gap = 0.07 * float(relu["dead_high"].max())
     for axis, embeddings in zip(axes, ("trained", "frozen"), strict=True):
         axis.set(xlabel="step", title=f"embeddings {embeddings}")
         axis.set_xlim(0, 1.17 * relu["step"].max())
