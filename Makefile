@@ -17,8 +17,8 @@ test: $(READY)  ## run every test (installs Chromium through apt-get if there is
 	@tests/browser.sh
 	@$(BIN)/python -m pytest -n 2
 
-reproduce: $(READY)  ## recompute every result and compare with the committed one
-	@$(BIN)/lab verify
+reproduce: $(READY)  ## recompute every result, by the same code and by independent code, and compare with the committed one
+	@$(BIN)/lab verify; verified=$$?; $(BIN)/python -m tests.independent && exit $$verified
 
 check: $(READY)  ## lint, formatting, types
 	$(BIN)/ruff check .

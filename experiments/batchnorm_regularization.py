@@ -3,15 +3,15 @@
 Method  The names network, its hidden layer normalised, learns 3,000 names, few enough to over-fit.  Batch, learning
         rate, initialisations and order of the examples stay the same; the statistics of the normalisation are those of the
         whole batch or of ever smaller groups within it, so that only the jitter changes.  Controls: no
-        normalisation, layer normalisation, and imaginary mates: random numbers that jitter by the same law and couple
-        nothing.  Losses use the training set's own statistics.
-Cost    About 2 minutes on one core.
+        normalisation; layer normalisation; the statistics of all examples, which do not jitter; and imaginary mates: random
+        numbers that jitter by the same law and couple nothing.  Losses use the training set's own statistics.
+Cost    About 6 minutes on one core.
 Notes   000_10f5d5d0f6910b7a.txt, "What's unnatural about batch-norm".
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -34,6 +34,7 @@ Array = NDArray[np.float64]
 
 DIMENSION = 10  # of an embedding
 TRAIN, VALIDATION, TEST = range(3)
+NONE, LAYER, STILL = "none", "layer", "no jitter"  # variants besides the groups and imaginary mates
 ONE_PERCENT = 0.01  # nats; in perplexity, exp(loss), 1 %
 FRESH = 1000  # added to a seed for the batches of the loss with mates: those just trained on look better
 SEEN = 16  # such batches
@@ -51,7 +52,7 @@ class Params:
     batch: int = 256  # examples a step
     steps: int = 3000  # of plain SGD
     lr: float = 0.5  # learning rate
-    seeds: int = 8  # independent runs
+    seeds: int = 24  # independent runs
     groups: tuple[int, ...] = (256, 64, 32, 16, 8, 4)  # examples that share statistics; largest first, the whole batch
     imitated: int = 16  # examples of the groups that imaginary mates imitate; one of the groups
     evaluations: int = 12  # of the losses, evenly over training
@@ -84,16 +85,20 @@ class Result:
     )
     uncoupled: float  # largest change of any logit with other mates, without normalisation or with layer norm
     gap_fall: Estimate  # validation less training loss: that of the whole batch less that of the smallest groups
-    gap_rise: float  # largest upper end of the interval on the gap's change from one group size to the next
+    gap_rise: (
+        float  # largest upper end of the gap's change, from no jitter to the whole batch or to the next group size
+    )
     slope: Estimate  # change of the gap for every halving of the group, by a straight line through all sizes
     best: int  # group size with the lowest mean validation loss
     gain_batch: Estimate  # test loss of the whole batch less that of the best group
     gain_none: Estimate  # the same against no normalisation
     gain_layer: Estimate  # the same against layer normalisation
+    gain_still: Estimate  # the same against the statistics of all examples, which do not jitter
     gain_stopped: (
         Estimate  # gain over the whole batch where both stop at the evaluation of the lowest mean validation loss
     )
     plain_gain: Estimate  # test loss without normalisation less that of the whole batch
+    still_gain: Estimate  # the same less that without jitter
     excess: Estimate  # test loss of the smallest group less that of the best
     share_imaginary: Estimate  # fall of the gap by imaginary mates over that by real ones, at the same group size
     imaginary_test: Estimate  # test loss with imaginary mates less that with real ones, at the same group size
@@ -120,7 +125,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 reason="nothing but the statistics joins the examples",
             ),
         ),
-        number=lambda r: f"at least {r.coupled:.2f}; without, {r.uncoupled:g}",
+        number=lambda r: (
+            f"exchanging the others changes a logit by {r.coupled:.2f} or more; without batch norm, by {r.uncoupled:g}"
+        ),
     ),
     Claim(
         name="regularises",
@@ -137,7 +144,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
                     "1 % in perplexity",
                 ),
                 Below(
-                    "what any step between two group sizes may raise the gap by (the upper end of its interval)",
+                    "what any step, from no jitter to the whole batch and on to ever smaller groups, may raise the gap by (the "
+                    "upper end of its interval)",
                     lambda r: r.gap_rise,
                     ONE_PERCENT,
                     "nats",
@@ -145,7 +153,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
             Above("the fall from the whole batch to the smallest groups", lambda r: r.gap_fall, ONE_PERCENT, "nats"),
         ),
-        number=lambda r: f"gap falls by {r.gap_fall}",
+        number=lambda r: (
+            f"the gap falls by {r.gap_fall} nats from groups of {r.params.groups[0]} to groups of {r.params.groups[-1]}"
+        ),
     ),
     Claim(
         name="noise",
@@ -158,7 +168,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             0.5,
             reason="noise explains most of it",
         ),
-        number=lambda r: f"share {r.share_imaginary}",
+        number=lambda r: f"noise without coupling narrows the gap {r.share_imaginary} times as much",
     ),
     Claim(
         name="better",
@@ -166,18 +176,22 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=Lines("N0", 64, 64),
         rule=Caveat(
             Above(
-                "what the group size that is best by validation loss lowers the test loss by (against whole-batch norm, no "
-                "normalisation, layer norm, and whole-batch norm when both stop at their best step)",
-                lambda r: [r.gain_batch, r.gain_none, r.gain_layer, r.gain_stopped],
+                "what the group size that is best by validation loss lowers the test loss by (against statistics without "
+                "jitter, whole-batch norm, no normalisation, layer norm, and whole-batch norm when both stop at their best "
+                "step)",
+                lambda r: [r.gain_still, r.gain_batch, r.gain_none, r.gain_layer, r.gain_stopped],
                 ONE_PERCENT,
                 "nats",
-                "1 % in perplexity, against each of the four",
+                "1 % in perplexity, against each of the five",
             ),
             Above(
-                "what it lowers the test loss by against whole-batch norm", lambda r: r.gain_batch, ONE_PERCENT, "nats"
+                "what it lowers the test loss by against statistics without jitter",
+                lambda r: r.gain_still,
+                ONE_PERCENT,
+                "nats",
             ),
         ),
-        number=lambda r: f"groups of {r.best}: test loss lower by {r.gain_batch}",
+        number=lambda r: f"groups of {r.best} end with a test loss lower by {r.gain_still} nats than without jitter",
     ),
     Claim(
         name="more",
@@ -193,7 +207,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
             Below("the whole interval of that difference", lambda r: r.excess, 0, "nats"),
         ),
-        number=lambda r: f"worse by {r.excess}",
+        number=lambda r: f"groups of {r.params.groups[-1]} are worse than groups of {r.best} by {r.excess} nats",
     ),
 )
 
@@ -214,16 +228,18 @@ def run(params: Params) -> Result:
         params=params,
         examples=len(_data(params)[0]),
         coupled=min(float(changes[name].min()) for name in groups),
-        uncoupled=max(float(changes[name].max()) for name in ("none", "layer")),
+        uncoupled=max(float(changes[name].max()) for name in (NONE, LAYER)),
         gap_fall=Estimate.of(gap[whole] - gap[smallest]),
-        gap_rise=max(Estimate.of(gap[after] - gap[before]).high for before, after in pairwise(groups)),
+        gap_rise=max(Estimate.of(gap[after] - gap[before]).high for before, after in pairwise([STILL, *groups])),
         slope=Estimate.of(np.polyfit(halvings, np.stack([gap[name] for name in groups]), 1)[0]),
         best=int(best),
         gain_batch=Estimate.of(gain[whole]),
-        gain_none=Estimate.of(gain["none"]),
-        gain_layer=Estimate.of(gain["layer"]),
+        gain_none=Estimate.of(gain[NONE]),
+        gain_layer=Estimate.of(gain[LAYER]),
+        gain_still=Estimate.of(gain[STILL]),
         gain_stopped=Estimate.of(stopped[whole] - stopped[best]),
-        plain_gain=Estimate.of(last["none"][TEST] - last[whole][TEST]),
+        plain_gain=Estimate.of(last[NONE][TEST] - last[whole][TEST]),
+        still_gain=Estimate.of(last[NONE][TEST] - last[STILL][TEST]),
         excess=Estimate.of(gain[smallest]),
         share_imaginary=Estimate.of((gap[whole] - gap[imaginary]) / (gap[whole] - gap[str(params.imitated)])),
         imaginary_test=Estimate.of(last[imaginary][TEST] - last[str(params.imitated)][TEST]),
@@ -238,7 +254,10 @@ def _variant(params: Params, name: str) -> tuple[Array, Array, dict[str, Array]]
     init = normed_mlp.init(seeds := range(params.seeds), params.width, DIMENSION)
     order = mlp.batches(seeds, len(x), params.batch, params.steps)
     norm, losses, row = _norms(params)[name], [], dict[str, Array]()
-    trained = normed_mlp.checkpoints(init, x, y, order, params.lr, norm, seeds, _steps(params))
+    if name == STILL:
+        trained = still_checkpoints(init, x, y, order, params.lr, _steps(params))
+    else:
+        trained = normed_mlp.checkpoints(init, x, y, order, params.lr, norm, seeds, _steps(params))
     for _ in track(_steps(params), "evaluations"):
         _, weights = next(trained)
         losses.append(normed_mlp.losses(weights, norm, data[0], *data).numpy())
@@ -247,6 +266,8 @@ def _variant(params: Params, name: str) -> tuple[Array, Array, dict[str, Array]]
         row["with_mates"] = loss_with_mates(weights, norm, x[fresh], y[fresh]).numpy()
         for when, at in (("initial", init), ("final", weights)):
             row[f"jitter_{when}"] = jitter(at, x, norm, seeds, params.probes, params.mate_sets).numpy()
+    if name == STILL:
+        row = {f"jitter_{when}": np.zeros(params.seeds) for when in ("initial", "final")}
     return np.stack(losses), change(weights, norm, x[order[0]], x[order[-1]]).numpy(), row
 
 
@@ -260,8 +281,9 @@ def _data(params: Params) -> tuple[torch.Tensor, torch.Tensor, list[names.Counts
 def _norms(params: Params) -> dict[str, Norm]:
     """Return how each variant is normalised, by name: a number for groups of that size."""
     return {
-        "none": ghost_norm.NONE,
-        "layer": ghost_norm.LAYER,
+        NONE: ghost_norm.NONE,
+        LAYER: ghost_norm.LAYER,
+        STILL: ghost_norm.ghost(params.batch),  # of the losses' statistics, those of all examples; not of training
         **{str(size): ghost_norm.ghost(size) for size in params.groups},
         f"imaginary {params.imitated}": ghost_norm.imaginary(params.batch, params.imitated),
     }
@@ -302,6 +324,51 @@ def _curves(params: Params, losses: dict[str, Array]) -> pd.DataFrame:
 def _steps(params: Params) -> list[int]:
     """Return the steps after which the losses are measured, evenly spread and ending with the last."""
     return [params.steps * k // params.evaluations for k in range(1, params.evaluations + 1)]
+
+
+def still_checkpoints(
+    weights: Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, lr: float, eval_steps: Sequence[int]
+) -> Iterator[tuple[int, Weights]]:
+    """Train as `normed_mlp.checkpoints`, but normalise with mean and variance over all of x [example, context].
+
+    They are functions of the weights, and the gradient goes through them.
+    """
+    trained = Weights(*(tensor.clone().requires_grad_() for tensor in weights))
+    mean, covariance = one_hot_moments(x)
+    for step, chosen in enumerate(order, 1):
+        loss = _still_loss(trained, x[chosen], y[chosen], mean, covariance)
+        with torch.no_grad():
+            for tensor, change in zip(trained, torch.autograd.grad(loss, list(trained)), strict=True):
+                tensor.sub_(change, alpha=lr)
+        if step in eval_steps:
+            yield step, Weights(*(tensor.detach().clone() for tensor in trained))
+
+
+def one_hot_moments(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and covariance of contexts x [example, position], one-hot coded: [position * character], and twice."""
+    one_hot = torch.nn.functional.one_hot(x, len(names.VOCABULARY)).flatten(1).double()
+    mean = one_hot.mean(0)
+    covariance = one_hot.T @ one_hot / len(x) - torch.outer(mean, mean)
+    return mean.float(), covariance.float()
+
+
+def _still_loss(
+    weights: Weights, x: torch.Tensor, y: torch.Tensor, mean: torch.Tensor, covariance: torch.Tensor
+) -> torch.Tensor:
+    """Return the sum over seeds of the mean loss on x [seed, example, context], y [seed, example].
+
+    A pre-activation is linear in the one-hot coded context, and so its mean and variance over all examples are too.
+    """
+    seeds, _, dimension = weights.embedding.shape
+    blocks = weights.hidden.view(seeds, -1, dimension, weights.hidden.shape[2])  # [seed, position, dimension, unit]
+    table = (weights.embedding[:, None] @ blocks).flatten(1, 2)  # [seed, position * character, unit]
+    variance = (table * (covariance @ table)).sum(1, keepdim=True)
+    scale = weights.scale * (variance + ghost_norm.EPSILON).rsqrt()
+    centred = normed_mlp.pre_activations(weights, x) - (mean[:, None] * table).sum(1, keepdim=True)
+    hidden = torch.tanh(centred * scale + weights.shift)
+    logits = torch.baddbmm(weights.output_bias, hidden, weights.output)
+    losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum")
+    return losses / y.shape[1]
 
 
 def jitter(

@@ -15,28 +15,26 @@ _BY_PRECISION = {"float64": (MEASURED, SERIES[0].marker), "float32": (ACCENT, SE
 
 def distances(result: Result) -> Figure:
     """Distance of the replicas' average from the batch's network against step: synchronised, and independent."""
-    figure, axis = canvas(height=4.0)
+    figure, axis = canvas(height=2.9)
     steps = result.params.steps
     for (lr, rows), look in zip(result.distances.groupby("lr"), SERIES, strict=False):
         synchronised = lr == SYNCHRONISED
         colour = CONTROL if synchronised else look.colour
         axis.plot(rows["step"], rows["distance"], look.marker, linestyle=look.dash, color=colour, linewidth=1.1)
         band(axis, rows["step"], rows["distance_low"], rows["distance_high"], colour)
-        name = "averaging gradients\nat every step" if synchronised else f"independent, lr {lr:g}"
+        name = "copies that average\ntheir gradients" if synchronised else f"on their own, lr {lr:g}"
         end = rows.iloc[-1]
         label(axis, name, end["step"], end["distance"], colour)
     axis.set(xscale="log", yscale="log", xlabel="step", xlim=(0.9, steps**1.4), ylim=(1e-16, 10))
     ticks = [tick for tick in (1, 10, 100, 1000) if tick <= steps]
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
-    axis.set_ylabel(
-        "distance of the replicas' average from the batch's\nnetwork, over that one's from its initialisation"
-    )
+    axis.set_ylabel("distance from the batch's\nnetwork, over its way")
     return figure
 
 
 def differences(result: Result) -> Figure:
     """Error of central differences against the perturbation h, in two precisions, with both branches of theory."""
-    figure, axis = canvas(height=4.0)
+    figure, axis = canvas(height=3.4)
     _by_precision(axis, result, "error")
     label(axis, "rounding", 2e-8, 3e-9, PREDICTED, ha="right", xytext=(0, 0))
     label(axis, "left out of\nthe series", 6e-3, 2e-8, PREDICTED, xytext=(0, 0))
@@ -48,17 +46,15 @@ def differences(result: Result) -> Figure:
 
 def directions(result: Result) -> Figure:
     """Share of perturbations after which the loss goes the wrong way, with theory; open dots where there is none."""
-    figure, axis = canvas(height=3.8)
+    figure, axis = canvas(height=3.4)
     floor = 2e-4  # stands for none
     _by_precision(axis, result, "wrong", floor=floor)
     axis.axhline(0.5, color=INK, linewidth=0.8)
-    label(axis, "a coin", result.params.smallest_h, 0.5, INK, xytext=(0, -7))
+    label(axis, "chance", result.params.smallest_h, 0.5, INK, xytext=(0, -7))
     label(axis, "float64", 2e-10, 2.5e-3, MEASURED, xytext=(0, 0))
     label(axis, "float32", 1.2e-3, 0.16, ACCENT, xytext=(0, 0))
-    label(axis, "no perturbation of any weight", 3e-7, floor, MEASURED, ha="center", xytext=(0, 10))
-    axis.set(
-        ylim=(1.5e-4, 1.5), ylabel="share of perturbations after which the loss\ndoes not go where the derivative says"
-    )
+    label(axis, "none at all", 3e-7, floor, MEASURED, ha="center", xytext=(0, 10))
+    axis.set(ylim=(1.5e-4, 1.5), ylabel="share of perturbations that\nmove the loss the wrong way")
     return figure
 
 

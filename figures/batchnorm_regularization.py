@@ -9,16 +9,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.batchnorm_regularization import Result
-from figures.style import ACCENT, CONTROL, PREDICTED, SERIES, Look, band, canvas, label
+from experiments.batchnorm_regularization import LAYER, NONE, STILL, Result
+from figures.style import ACCENT, CONTROL, INK, PREDICTED, SERIES, Look, band, canvas, label
 
-NONE, LAYER = Look(CONTROL, "X", "-"), Look("#8a6d00", "v", (0, (3, 1, 1, 1, 1, 1)))  # the two controls
+PLAIN, LAYERED = Look(CONTROL, "X", "-"), Look("#8a6d00", "v", (0, (3, 1, 1, 1, 1, 1)))  # the two controls
 FINAL = Look(ACCENT, "D", "-")
 
 
 def jitter(result: Result) -> Figure:
     """Jitter of a normalised value against the size of its group: measured at initialisation and after training, and the law."""
-    figure, axis = canvas(height=3.6)
+    figure, axis = canvas(height=3.0)
     rows = _ghosts(result)
     axis.plot(rows["size"], rows["jitter_law"], color=PREDICTED, linestyle=SERIES[1].dash, zorder=1)
     _dots(axis, rows, "size", "jitter_initial", SERIES[0])
@@ -37,50 +37,64 @@ def jitter(result: Result) -> Figure:
 
 
 def losses(result: Result) -> Figure:
-    """Gap, and the two losses it lies between, against the measured jitter; controls as lines across."""
-    figure, (left, right) = canvas(height=3.9, columns=2)
-    rows, imaginary = _ghosts(result), _imaginary(result)
-    twin = rows[rows["size"] == result.params.imitated].iloc[0]
-    _dots(left, rows, "jitter_final", "gap", SERIES[0], "-")
-    for kind, look in (("test", SERIES[0]), ("train", SERIES[1])):
-        _dots(right, rows, "jitter_final", kind, look, look.dash)
-    for axis, kinds in ((left, ("gap",)), (right, ("test", "train"))):
-        for kind in kinds:
-            axis.plot(
-                twin["jitter_final"], imaginary[kind], "D", color=ACCENT, fillstyle="none", markersize=8, zorder=4
-            )
-            for name, control in (("none", NONE), ("layer", LAYER)):
-                height = _row(result, name)[kind]
-                axis.axhline(height, color=control.colour, linestyle=control.dash, linewidth=1.1, zorder=1)
+    """Gap and test loss against the measured jitter, from none to that of the smallest groups."""
+    figure, (left, right) = canvas(height=2.8, columns=2)
+    rows = pd.concat([result.variants[result.variants["variant"] == STILL], _ghosts(result)])
+    for axis, kind in ((left, "gap"), (right, "test")):
+        _dots(axis, rows, "jitter_final", kind, SERIES[0], "-")
+        axis.set(xlabel="jitter", xlim=(-0.04, 1.12 * rows["jitter_final"].max()))
+    best, smallest = rows[rows["size"] == result.best].iloc[0], rows.iloc[-1]
     for _, row in rows.iterrows():
-        label(left, f"{row['size']}", row["jitter_final"], row["gap"], SERIES[0].colour, xytext=(4, 9))
-    end = 1.12 * rows["jitter_final"].max()
-    for name, text, look in (("none", "no normalisation", NONE), ("layer", "layer norm", LAYER)):
-        label(left, text, end, _row(result, name)["gap"], look.colour, ha="right", va="bottom", xytext=(0, 2))
-    label(
-        left, "imaginary\nmates", twin["jitter_final"], imaginary["gap"], ACCENT, ha="right", va="top", xytext=(-7, 0)
-    )
-    middle, last = rows.iloc[-2], rows.iloc[-1]
-    label(right, "test", last["jitter_final"], last["test"], SERIES[0].colour, ha="center", xytext=(0, -13))
-    label(right, "training", middle["jitter_final"], middle["train"], SERIES[1].colour, ha="right", xytext=(-3, 14))
-    for axis in (left, right):
-        axis.set(xlabel="jitter after training", xlim=(0, end))
-    left.set(ylabel="gap: validation less training loss (nats)", ylim=(0, None))
-    right.set(ylabel="loss (nats)")
+        if row["size"] == 0:
+            label(left, "no jitter", row["jitter_final"], row["gap"], SERIES[0].colour, xytext=(-6, -14))
+        else:
+            label(left, f"{row['size']}", row["jitter_final"], row["gap"], SERIES[0].colour, xytext=(5, 7))
+    for row, below in ((best, -13), (smallest, 13)):
+        words = f"groups of {row['size']}"
+        label(right, words, row["jitter_final"], row["test"], SERIES[0].colour, ha="center", xytext=(0, below))
+    left.set(ylabel="validation − training loss (nats)", ylim=(0, None))
+    low, high = right.get_ylim()
+    right.set(ylabel="test loss (nats)", ylim=(low - 0.1 * (high - low), high))
+    return figure
+
+
+def controls(result: Result) -> Figure:
+    """Test loss against that of whole-batch norm, a row a variant, by paired differences."""
+    params = result.params
+    rows = {
+        NONE: "no normalisation",
+        LAYER: "layer norm",
+        STILL: "batch norm without jitter",
+        str(params.imitated): f"groups of {params.imitated}",
+        f"imaginary {params.imitated}": f"imaginary mates, {params.imitated}",
+    }
+    if str(result.best) not in rows:
+        rows[str(result.best)] = f"groups of {result.best} (the best)"
+    figure, axis = canvas(height=2.6)
+    axis.axvline(0, color=INK, linewidth=0.8)
+    found = result.variants.set_index("variant")
+    for place, name in enumerate(rows):
+        row = found.loc[name]
+        look = SERIES[2] if name.startswith("imaginary") else SERIES[0] if name.isdecimal() else Look(CONTROL, "X", "-")
+        axis.plot([row["over_batch_norm_low"], row["over_batch_norm_high"]], [place, place], color=look.colour)
+        axis.plot(row["over_batch_norm"], place, look.marker, color=look.colour)
+    axis.set_yticks(range(len(rows)), labels=list(rows.values()))
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set(xlabel=f"test loss less that of ordinary batch norm, groups of {params.groups[0]} (nats)")
     return figure
 
 
 def curves(result: Result) -> Figure:
     """Validation loss against step, one curve for each of five variants."""
-    figure, axis = canvas(height=3.9)
+    figure, axis = canvas(height=3.3)
     whole, smallest = str(result.params.groups[0]), str(result.params.groups[-1])
-    looks = {"none": NONE, "layer": LAYER, whole: SERIES[1], str(result.best): SERIES[0], smallest: SERIES[3]}
+    looks = {NONE: PLAIN, LAYER: LAYERED, whole: SERIES[1], str(result.best): SERIES[0], smallest: SERIES[3]}
     ends = []
     for name, look in looks.items():
         rows = result.curves[result.curves["variant"] == name]
         axis.plot(rows["step"], rows["validation"], marker=look.marker, color=look.colour, linestyle=look.dash)
         band(axis, rows["step"], rows["validation_low"], rows["validation_high"], look.colour)
-        text = f"groups of {name}" if name.isdecimal() else {"none": "no normalisation", "layer": "layer norm"}[name]
+        text = f"groups of {name}" if name.isdecimal() else {NONE: "no normalisation", LAYER: "layer norm"}[name]
         ends.append((float(rows["validation"].iloc[-1]), text, look.colour))
     ceiling = np.inf
     for height, text, colour in sorted(ends, reverse=True):
@@ -88,20 +102,13 @@ def curves(result: Result) -> Figure:
         label(axis, text, float(result.curves["step"].max()), ceiling, colour, xytext=(9, 0))
     axis.set(xlabel="step", ylabel="validation loss (nats)")
     first, last = axis.get_xlim()
+    axis.set_xticks([tick for tick in axis.get_xticks() if 0 < tick <= last])
     axis.set_xlim(first, last + 0.3 * (last - first))  # room for the names
     return figure
 
 
 def _ghosts(result: Result) -> pd.DataFrame:
     return result.variants[result.variants["size"] > 0]
-
-
-def _row(result: Result, name: str) -> pd.Series:
-    return result.variants[result.variants["variant"] == name].iloc[0]
-
-
-def _imaginary(result: Result) -> pd.Series:
-    return result.variants[result.variants["variant"].str.startswith("imaginary")].iloc[0]
 
 
 def _dots(

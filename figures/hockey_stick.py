@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.hockey_stick import UNIFORM, VOCABULARY, Result
+from experiments.hockey_stick import MAINLY, ONLY, UNIFORM, VOCABULARY, Result
 from figures.style import ACCENT, CONTROL, INK, MEASURED, PREDICTED, SERIES, band, canvas, label, log_ticks
 
 DOTTED = (0, (1, 2))
@@ -14,42 +15,82 @@ LN = f"ln {VOCABULARY}"
 
 
 def loss(result: Result) -> Figure:
-    """Loss against step: the whole fall on plain axes; its end with steps on a logarithmic one, and the steps behind."""
-    figure, (left, right) = canvas(height=3.7, columns=2)
+    """Loss against step on plain axes: the bad run, its first logits only shrunk, and the fixed run."""
+    figure, axis = canvas(height=2.9)
+    bad, fixed = (_rows(result, init) for init in ("bad", "fixed"))
+    last = min(1.6 * result.crossing_step.mean, float(bad["step"].max()))
+    bad, fixed = (rows[rows["step"] <= last] for rows in (bad, fixed))
+    last = float(bad["step"].max())
+    axis.plot(bad["step"], bad["shrunk"], color=PREDICTED, linestyle=SERIES[1].dash)
+    band(axis, bad["step"], bad["shrunk_low"], bad["shrunk_high"], PREDICTED)
+    _curve(axis, bad, SERIES[0].marker, MEASURED)
+    _curve(axis, fixed, SERIES[2].marker, ACCENT, SERIES[2].dash)
+    axis.axhline(UNIFORM, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
+    for text, rows, column, at, colour, placement in (
+        ("if the first logits had only shrunk", bad, "shrunk", 0.35, PREDICTED, {"va": "bottom", "xytext": (0, 4)}),
+        ("bad initialisation", bad, "loss", 0.16, MEASURED, {"va": "bottom", "xytext": (6, 4)}),
+        ("fixed initialisation", fixed, "loss", 0.35, ACCENT, {"va": "top", "xytext": (0, -5)}),
+    ):
+        label(axis, text, at * last, float(np.interp(at * last, rows["step"], rows[column])), colour, **placement)
+    label(axis, LN, last, UNIFORM, INK, ha="right", va="bottom", xytext=(0, 2))
+    axis.set(xlabel="step", ylabel="loss (nats)", xlim=(-0.02 * last, 1.02 * last))
+    axis.set(ylim=(0, 1.05 * bad["loss"].max()))
+    return figure
+
+
+def shares(result: Result) -> Figure:
+    """Share of the fall so far that shrinking gives, and that forgetting gives, against step, up to ln 27."""
+    figure, axis = canvas(height=3.2)
+    ends = {"half of the fall": result.half_step, "corner": result.corner_step, LN: result.crossing_step}
+    rows = result.shares
+    rows = rows[rows["step"] <= 1.2 * result.crossing_step.mean]
+    for column, look, colour, name, at, placement in (
+        ("forgetting", SERIES[3], CONTROL, "forgetting", 4, {"va": "top", "xytext": (8, -4)}),
+        ("shrinking", SERIES[1], PREDICTED, "shrinking", 4, {"va": "top", "xytext": (4, -9)}),
+    ):
+        axis.plot(rows["step"], 100 * rows[column], marker=look.marker, color=colour, linestyle=look.dash)
+        band(axis, rows["step"], 100 * rows[f"{column}_low"], 100 * rows[f"{column}_high"], colour)
+        place = rows.iloc[min(at, len(rows) - 1)]
+        label(axis, name, place["step"], 100 * place[column], colour, **placement)
+    for share, name in ((ONLY, "“only”"), (MAINLY, "“mostly”")):
+        axis.axhline(100 * share, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
+        label(axis, name, rows["step"].iloc[0], 100 * share, INK, va="bottom", xytext=(-2, 2))
+    for name, step in ends.items():
+        axis.axvline(step.mean, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
+        label(axis, name, step.mean, 4, INK, ha="right", xytext=(-4, 0))
+    axis.set(xlabel="step", ylabel="share of the fall so far (%)", xscale="log", ylim=(0, 110))
+    log_ticks(axis.xaxis)
+    return figure
+
+
+def behind(result: Result) -> Figure:
+    """Loss against step on a logarithmic axis: both runs, and the arrow back to where the fixed run had the same loss."""
+    figure, axis = canvas(height=3.2)
     bad, fixed = (_rows(result, init) for init in ("bad", "fixed"))
     last = int(bad["step"].max())
-    _curve(left, bad, SERIES[0].marker, MEASURED)
-    _curve(left, fixed, SERIES[2].marker, ACCENT, SERIES[2].dash)
-    left.axhline(UNIFORM, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
-    left.set(xlabel="step", ylabel="loss on the training set (nats)", xlim=(-0.03 * last, last))
-    left.set(ylim=(0, 1.07 * bad["loss"].max()))
-    label(left, "bad initialisation", last / 16, 0.85 * float(bad["loss"].iloc[0]), MEASURED, xytext=(0, 0))
-    label(left, LN, last, UNIFORM, INK, ha="right", va="bottom", xytext=(0, 2))
-    label(
-        left, "fixed initialisation", last, float(fixed["loss"].iloc[-1]), ACCENT, ha="right", va="top", xytext=(0, -4)
-    )
-
-    for rows, marker, colour, dash in (
-        (bad, SERIES[0].marker, MEASURED, "-"),
-        (fixed, SERIES[2].marker, ACCENT, SERIES[2].dash),
-    ):
-        _curve(right, rows[rows["step"] > 0], marker, colour, dash)
-    right.axhline(UNIFORM, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
+    for rows, look, colour in ((bad, SERIES[0], MEASURED), (fixed, SERIES[2], ACCENT)):
+        _curve(axis, rows[rows["step"] > 0], look.marker, colour, look.dash)
+    axis.axhline(UNIFORM, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
     end, lowest = float(bad["loss"].iloc[-1]), float(fixed["loss"].min())
     reached = last - result.steps_behind.mean
-    right.annotate(
-        "", (reached, end), (last, end), arrowprops={"arrowstyle": "->", "color": INK, "linewidth": 0.9}, zorder=1
-    )
-    behind = f"{result.steps_behind.mean:,.0f} steps\nbehind"
-    label(right, behind, 0.1 * last, end, INK, ha="center", va="bottom", xytext=(2, 2))
-    label(right, LN, 1, UNIFORM, INK, va="bottom", xytext=(0, 2))
-    right.set(xlabel="step", xscale="log", ylim=(lowest - 0.05, UNIFORM + 0.7), xlim=(0.8, 1.25 * last))
+    arrow = {"arrowstyle": "->", "color": INK, "linewidth": 0.9}
+    axis.annotate("", (reached, end), (last, end), arrowprops=arrow, zorder=1)
+    label(axis, f"{result.steps_behind.mean:,.0f} steps behind", 0.12 * last, end, INK, ha="center", va="bottom")
+    label(axis, LN, 1, UNIFORM, INK, va="bottom", xytext=(0, 2))
+    top = UNIFORM + 0.9
+    seen = bad[bad["loss"] < top]
+    place = seen.iloc[0] if len(seen) else bad.iloc[-1]
+    label(axis, "bad initialisation", place["step"], min(place["loss"], top), MEASURED, ha="right", xytext=(-8, 0))
+    near = fixed.iloc[min(4, len(fixed) - 1)]
+    label(axis, "fixed initialisation", near["step"], near["loss"], ACCENT, va="bottom", xytext=(4, 6))
+    axis.set(xlabel="step", ylabel="loss (nats)", xscale="log", ylim=(lowest - 0.05, top), xlim=(0.8, 1.25 * last))
+    log_ticks(axis.xaxis)
     return figure
 
 
 def plane(result: Result) -> Figure:
     """Loss against standard deviation of the logits: pure shrinking, and the paths that training takes."""
-    figure, axis = canvas(height=4.4)
+    figure, axis = canvas(height=3.9)
     uninformed = result.uninformed
     axis.plot(uninformed["std"], uninformed["loss"], color=PREDICTED, linestyle=SERIES[1].dash, zorder=1)
     bad, fixed = (_rows(result, init) for init in ("bad", "fixed"))
@@ -72,35 +113,6 @@ def plane(result: Result) -> Figure:
     axis.set(xscale="log", yscale="log", xlim=(left, 1.2 * float(uninformed["std"].max())))
     axis.set(ylim=(0.9 * float(fixed["loss"].min()), 1.2 * float(bad["loss"].max())))
     log_ticks(axis.xaxis)
-    log_ticks(axis.yaxis, (1, 2, 3, 5))
-    return figure
-
-
-def parts(result: Result) -> Figure:
-    """The bad run's loss against step, beside what its first logits cost when shrunk, and when forgotten, alike."""
-    figure, axis = canvas(height=3.8)
-    rows = _rows(result, "bad")
-    rows = rows[rows["step"] > 0]
-    for column, look, colour, name, at, placement in (
-        (
-            "shrunk",
-            SERIES[1],
-            PREDICTED,
-            "first logits, shrunk to the\nsame standard deviation",
-            7,
-            {"xytext": (2, 17)},
-        ),
-        ("forgotten", SERIES[3], CONTROL, "what remains of\nthe first logits", 5, {"xytext": (6, 17)}),
-        ("loss", SERIES[0], MEASURED, "the bad run", 4, {"ha": "right", "xytext": (-6, -8)}),
-    ):
-        axis.plot(rows["step"], rows[column], marker=look.marker, color=colour, linestyle=look.dash)
-        band(axis, rows["step"], rows[f"{column}_low"], rows[f"{column}_high"], colour)
-        place = rows.iloc[min(at, len(rows) - 1)]
-        label(axis, name, place["step"], place[column], colour, **placement)
-    axis.axhline(UNIFORM, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
-    label(axis, LN, rows["step"].iloc[0], UNIFORM, INK, va="bottom", xytext=(0, 2))
-    axis.set(xlabel="step", ylabel="loss (nats)", xscale="log", yscale="log")
-    axis.set(ylim=(0.9 * float(rows["loss"].min()), 1.3 * float(rows["shrunk"].max())))
     log_ticks(axis.yaxis, (1, 2, 3, 5))
     return figure
 

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from experiments.initial_loss import CHARACTERS, SMALL, UNIFORM, Result
 from figures.style import ACCENT, CONTROL, INK, MEASURED, PREDICTED, SERIES, band, canvas, label, log_ticks
+from lab.live import Axis, Curve, Live, along
 
 DOTTED = (0, (1, 2))
 SHOWN = 0.05  # standard deviation of the logits from which on the first figure shows them: the curve is flat below
@@ -88,3 +89,25 @@ def probability(result: Result) -> Figure:
     axis.set(xlabel="probability of the correct character", ylabel="share of examples that get less", xlim=(-16, 0.4))
     axis.set(xticks=ticks, xticklabels=[f"$10^{{{tick}}}$" if tick else "1" for tick in ticks], ylim=(0, 1))
     return figure
+
+
+def live(result: Result) -> Live:
+    """The first loss along the sweep of the logits' standard deviation."""
+    rows = result.by_std[result.by_std["std"] > SHOWN]
+    return along(
+        "Move the size of the logits",
+        Axis("standard deviation of the logits", log=True),
+        Axis("first loss (nats)", log=True, low=2.2),
+        rows,
+        "std",
+        lambda row: (
+            f"Logits with a standard deviation of {row['std']:.2g}: the first loss is {row['loss']:.2f} nats, where a blind "
+            f"guess costs {UNIFORM:.2f}. A wrong character gets more than half of the probability in "
+            f"{100 * row['confidently_wrong']:.0f} % of the examples."
+        ),
+        [
+            Curve("predicted", rows["std"].tolist(), (UNIFORM + rows["predicted"]).tolist(), meaning="predicted"),
+            Curve.of("measured", rows, "std", "loss", line=False),
+        ],
+        label="standard deviation",
+    )

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments.loss_log import AGAIN, FIXES, LECTURE, Result, lecture_reduction
+from experiments.loss_log import AGAIN, FIXES, KEPT, LECTURE, Result, lecture_reduction
 from figures.style import INK, MEASURED, MUTED, PREDICTED, SERIES, Look, band, canvas, label
 
 VARIANTS = (*FIXES, AGAIN)
@@ -35,7 +35,7 @@ STYLES = dict(zip(VARIANTS, (*SERIES[:4], SERIES[4], SERIES[6]), strict=True))
 
 def final(result: Result) -> Figure:
     """Loss after the last step, a row a variant: seeds, mean with interval, and the lecture's single run."""
-    figure, axis = canvas(height=3.9)
+    figure, axis = canvas(height=3.4)
     last = result.curves[result.curves["step"] == result.curves["step"].max()].set_index("variant")
     for row, name in enumerate(VARIANTS):
         for part, (colour, marker, lift) in KINDS.items():
@@ -52,74 +52,73 @@ def final(result: Result) -> Figure:
 
 
 def reductions(result: Result) -> Figure:
-    """What each fix lowers the loss by after the last step, a row a fix, against what chance does to single runs."""
-    figure, axis = canvas(height=3.7)
+    """What each change lowers the validation loss by, a row a change, against what chance does to single runs."""
+    figure, axis = canvas(height=2.9)
     last = result.reductions[result.reductions["step"] == result.reductions["step"].max()].set_index("fix")
     chance = result.chance.set_index("fix")["validation"]
     axis.axvline(0, color=INK, linewidth=0.8)
+    colour, marker, _ = KINDS["validation"]
     for row, name in enumerate(CHANGES):
         axis.barh(row, 2 * chance[name], 0.8, left=-chance[name], color=MUTED, alpha=0.25, linewidth=0)
-        for place, (part, (colour, marker, lift)) in enumerate(KINDS.items()):
-            _interval(axis, last.loc[name], part, row + lift, colour, marker)
-            if name in LECTURE:
-                theirs = lecture_reduction(place)[name]
-                axis.plot(theirs, row + lift, marker, color=INK, fillstyle="none", markersize=7, zorder=3)
+        _interval(axis, last.loc[name], "validation", row, colour, marker)
+        if name in LECTURE:
+            axis.plot(lecture_reduction(1)[name], row, marker, color=INK, fillstyle="none", markersize=7, zorder=3)
     _rows(axis, list(CHANGES.values()))
-    right = last[["train_high", "validation_high"]].to_numpy().max()
-    label(
-        axis,
-        "grey: what chance alone\nputs between single runs",
-        right,
-        len(CHANGES) - 1,
-        INK,
-        xytext=(0, 0),
-        ha="right",
-    )
-    axis.set(xlabel="loss without the change minus loss with it (nats)")
-    _legend(axis, {"training": "train", "validation": "validation"}, "hollow: the lecture's runs")
+    right = last["validation_high"].max()
+    words = "grey: chance in single runs\nhollow: the lecture’s runs"
+    label(axis, words, right, len(CHANGES) - 1.5, INK, xytext=(0, 0), ha="right")
+    axis.set(xlabel="the change lowers the validation loss by (nats)")
     return figure
 
 
 def curves(result: Result) -> Figure:
-    """Validation loss against step, one curve a variant: the whole run, and its last part from nearer."""
-    figure, (whole, late) = canvas(height=3.7, columns=2)
+    """Validation loss in the late part of the run, with the learning rate lowered half way and without."""
+    figure, axis = canvas(height=3.3)
     last = int(result.curves["step"].max())
-    near = last // 20
-    for name in FIXES:
-        rows = result.curves[(result.curves["variant"] == name) & (result.curves["step"] > 0)]
-        for axis in (whole, late):
-            shown = rows if axis is whole else rows[rows["step"] >= near]
-            _curve(axis, shown, STYLES[name], NAMES[name])
-    for axis in (whole, late):
-        axis.set(xlabel="step", xscale="log")
-    late.axvline(last / 2, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
-    whole.set(ylabel="loss on the validation set (nats)", yscale="log")
-    ticks = [2, 3, 4, 6, 10, 20]
-    whole.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
-    late.set_xticks([near, last // 2, last], labels=[f"{step / 1000:g}k" for step in (near, last // 2, last)])
-    for axis in (whole, late):
-        axis.minorticks_off()
-    label(late, _lowered(result), last / 2, late.get_ylim()[0], INK, xytext=(-4, 8), ha="right")
-    whole.legend(loc="upper right")
+    for name, kept in KEPT.items():
+        look = STYLES[name]
+        for variant, dash in ((name, "-"), (kept, (0, (2, 1.5)))):
+            rows = result.curves[(result.curves["variant"] == variant) & (result.curves["step"] >= 0.3 * last)]
+            if variant == kept:
+                rows = rows[rows["step"] >= last / 2]  # before that they are one and the same run
+            axis.plot(rows["step"], rows["validation"], marker=look.marker, color=look.colour, linestyle=dash)
+            band(axis, rows["step"], rows["validation_low"], rows["validation_high"], look.colour)
+    ends = [
+        (float(rows["validation"].iloc[-1]), words, STYLES[name].colour)
+        for name, kept in KEPT.items()
+        for variant, words in ((name, NAMES[name]), (kept, f"{NAMES[name]}, lr kept"))
+        for rows in [result.curves[result.curves["variant"] == variant]]
+    ]
+    ceiling = np.inf
+    for height, words, colour in sorted(ends, reverse=True):
+        ceiling = min(height, ceiling - 0.065 * np.ptp(axis.get_ylim()))  # names at least a line apart
+        label(axis, words, last, ceiling, colour, xytext=(9, 0))
+    axis.axvline(last / 2, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
+    label(axis, _lowered(result), last / 2, axis.get_ylim()[0], INK, xytext=(-4, 8), ha="right")
+    ticks = [last * share for share in (0.5, 0.75, 1)]
+    axis.set_xticks(ticks, labels=[f"{tick:,.0f}" for tick in ticks])
+    axis.set(xlabel="step", ylabel="validation loss (nats)", xlim=(0.3 * last, 1.3 * last))
     return figure
 
 
 def fading(result: Result) -> Figure:
     """What each fix lowers the validation loss by against step, linear near zero and logarithmic beyond."""
-    figure, axis = canvas(height=4.0)
+    figure, axis = canvas(height=3.6)
     axis.axhline(0, color=INK, linewidth=0.8)
-    for name in CHANGES:
+    first = result.reductions["step"].drop_duplicates().iloc[1]
+    places = {"logits": (3, 8), "tanh": (10, 0.005), "gain": (3, 0.03), "batch norm": (3, -0.25)}  # of first, and nats
+    for name, (start, height) in places.items():
         rows = result.reductions[(result.reductions["fix"] == name) & (result.reductions["step"] > 0)]
         _curve(axis, rows, STYLES[name], CHANGES[name])
+        label(axis, CHANGES[name], start * first, height, STYLES[name].colour, xytext=(0, 0))
     half = float(result.reductions["step"].max()) / 2
     axis.axvline(half, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
-    axis.set(xlabel="step", ylabel="reduction of the validation loss (nats)", xscale="log")
+    axis.set(xlabel="step", ylabel="lowers the validation loss by (nats)", xscale="log")
     axis.set_yscale("symlog", linthresh=0.01, linscale=0.7)
     ticks = [-0.1, -0.01, 0, 0.01, 0.1, 1, 10]
     axis.set_yticks(ticks, labels=[f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
     axis.minorticks_off()
     label(axis, _lowered(result), half, 8, INK, xytext=(-4, 0), ha="right")
-    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return figure
 
 

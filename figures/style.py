@@ -5,6 +5,7 @@ Backgrounds are transparent and the ink is near-black: on dark pages the site tu
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
@@ -46,11 +48,14 @@ SERIES = (
     Look("#5b5f66", "X", (0, (2, 2))),
 )
 
+# The book's typeface, and for what it lacks, such as Greek, fonts that come with matplotlib: the same letters on every machine.
+fontManager.addfont(Path(__file__).parent / "fonts/notes-serif.ttf")
+SMALL = 9.5  # points, of ticks and labels: still 9 on a page of the usual width
 _RC: Any = {  # matplotlib types its keys one by one
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
-    "font.size": 9.5,
-    "axes.labelsize": 9.5,
-    "axes.titlesize": 10,
+    "font.family": ["Notes Serif", "DejaVu Serif"],
+    "font.size": 10.5,
+    "axes.labelsize": 10.5,
+    "axes.titlesize": 11,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.7,
@@ -64,13 +69,13 @@ _RC: Any = {  # matplotlib types its keys one by one
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
     "lines.linewidth": 1.7,
     "lines.markersize": 4.5,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "mathtext.fontset": "dejavusans",
+    "legend.fontsize": SMALL,
+    "mathtext.fontset": "stix",
     "svg.fonttype": "path",
 }
 mpl.rcParams.update(_RC)  # figures are drawn after their function returns, so a context would be over by then
@@ -93,7 +98,7 @@ def label(axis: Axes, text: str, x: float, y: float, colour: str = INK, **placem
 
     The words are as dark as words must be, and stand clear of the lines that they cross.
     """
-    around: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 8.5}
+    around: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": SMALL}
     words = axis.annotate(text, (x, y), color=readable(colour), annotation_clip=False, **around | placement)
     words.set_path_effects([withStroke(linewidth=2.2, foreground=PAPER, alpha=0.85)])
 

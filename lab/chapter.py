@@ -16,6 +16,7 @@ from IPython.display import Markdown
 from lab.book import quarto_reads
 from lab.book.colophon import colophon, costs, total_cost
 from lab.book.markdown_tables import markdown_table
+from lab.book.notes import note_counts, notes
 from lab.book.verdicts import ledger, ledger_counts, strip, verdict, verdicts
 from lab.errors import LabError
 from lab.live import explore
@@ -30,6 +31,8 @@ __all__ = [
     "explore",
     "ledger",
     "ledger_counts",
+    "note_counts",
+    "notes",
     "read",
     "strip",
     "table",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from html import escape
 from typing import Any
@@ -42,8 +42,7 @@ class Curve:
     low: Sequence[float] | None = None  # of the interval
     high: Sequence[float] | None = None
     meaning: str = "measured"  # its colour: measured, predicted, control, accent or muted
-    line: bool = True  # joined; else dots only
-    dots: bool = False  # each point can be pointed at in any case
+    line: bool = True  # joined; else dots
 
     @classmethod
     def of(cls, name: str, table: Any, x: str, y: str, *, interval: bool = True, **more: Any) -> Curve:
@@ -99,6 +98,25 @@ class Live:
             raise LabError(f"{self.title!r}: {len(self.frames)} frames for {wanted} settings of the controls")
         if self.position and not all(frame.curves for frame in self.frames):
             raise LabError(f"{self.title!r}: a position needs a curve in every frame")
+
+
+def along(
+    title: str,
+    x: Axis,
+    y: Axis,
+    table: Any,
+    column: str,
+    sentence: Callable[[dict[str, Any]], str],
+    fixed: Sequence[Curve],
+    label: str = "",
+    start: int | None = None,
+) -> Live:
+    """Return a figure with one slider, along the rows of a sweep: curves that stay, a mark at the row's `column`, its sentence."""
+    rows = table.to_dict("records")
+    slider = Slider(
+        label or x.label, [f"{row[column]:.3g}" for row in rows], len(rows) // 2 if start is None else start
+    )
+    return Live(title, x, y, [slider], [Frame(sentence(row), mark=row[column]) for row in rows], fixed)
 
 
 def explore(live: Live) -> Markdown:

@@ -241,8 +241,8 @@ def test_only_batch_norm_breaks_the_equality(result: Result) -> None:
 
 def test_every_verdict_is_what_the_chapter_says(result: Result) -> None:
     verdicts = {claim.name: claim.verdict(result) for claim in CLAIMS}
-    caveats = dict.fromkeys(("training", "direction"), Verdict.CAVEAT)
-    assert verdicts == dict.fromkeys(("gradient", "derivative"), Verdict.HOLDS) | caveats
+    caveats = dict.fromkeys(("gradient", "training", "direction"), Verdict.CAVEAT)
+    assert verdicts == {"derivative": Verdict.HOLDS} | caveats
     assert result.average_loss_increase.low > 0.1 and result.replica_loss_increase.low > 1
 
 
@@ -318,6 +318,29 @@ def test_small_networks_have_both_branches_too() -> None:
     """The unmutated counterpart of the mutants above."""
     init, x, y = _small(steps=5)
     _assert_branches(_perturbed(init, x[0], y[0]), rounding_slack=4.0)
+
+
+def test_losses_rounded_once_have_the_noise_of_theory_and_float32_has_more(result: Result) -> None:
+    """On the branch of rounding, a decade above what moves the loss at all: within 15 %, where float32 is far above."""
+    rows = result.finite_differences[result.finite_differences["h"].between(1e-5, 5e-3)].set_index("precision")
+    ratio = rows["error"] / rows["error_predicted"]
+    once, single = ratio[finite_differences.ROUNDED_ONCE], ratio["float32"]
+    assert once.mean() == pytest.approx(1, abs=0.15) and single.min() > 1.5
+
+
+def test_rounding_once_is_to_the_nearest_float32() -> None:
+    third = torch.tensor([[1 / 3]], dtype=torch.float64)
+    found = finite_differences.round_once(finite_differences.PerturbedLosses(1 / 3, third, 2 * third))
+    expected = float(np.float32(1 / 3))
+    assert (found.unperturbed, found.up.item(), found.down.item()) == (expected, expected, 2 * expected)
+    assert expected != 1 / 3
+
+
+def test_without_norms_the_first_claim_would_hold(result: Result) -> None:
+    claim = next(claim for claim in CLAIMS if claim.name == "gradient")
+    harmless = result.norms[result.norms["norm"] != "batch"]
+    coupled = result.norms[result.norms["norm"] == "batch"].assign(distance_low=0.0, distance_high=1e-15)
+    assert claim.rule.verdict(dataclasses.replace(result, norms=pd.concat([harmless, coupled]))) is Verdict.HOLDS
 
 
 def test_a_replica_left_out_would_fail_the_claim(result: Result) -> None:

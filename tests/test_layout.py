@@ -23,14 +23,21 @@ STEMS = names(ROOT)
 MAY_IMPORT = {
     "nets": {"nets", "lab"},
     "experiments": {"experiments", "nets", "lab"},
-    "figures": {"figures", "experiments"},
+    "figures": {"figures", "experiments", "nets", "lab"},
     "press": {"press"},
     "lab": {"lab", "press"},
 }
-# experiments and nets need from lab only what states claims and estimates, and what says how they run, which is no part of a key.
-FROM_LAB = {
+# experiments and nets need from lab only what states claims and estimates, and what says how they run, which is no part of a key;
+# figures what describes a figure to move; and the README's figure reads as a chapter does.
+_RUNNING = {
     f"lab.{name}"
     for name in ("claims", "estimate", "progress", "tasks", "compiled", "device", "stopwatch", "lazy_torch")
+}
+FROM_LAB = {
+    "experiments": _RUNNING,
+    "nets": _RUNNING,
+    "figures": {"lab.live"},
+    "figures.__main__": {"lab.read", "lab.keys.experiments"},
 }
 # The rooms of a package, the lowest first: each imports itself and those before it; rooms side by side don't import each other.
 # The modules that lie in no room are the lowest, but for the facades: what chapters and other packages import.
@@ -82,10 +89,9 @@ def wrong_way(module: str, imported: str) -> str:
     """Say why a module must not import another; "" if it may."""
     package, other = module.partition(".")[0], imported.partition(".")[0]
     if other in ("tests", "benchmarks", "book") or (other in MAY_IMPORT and other not in MAY_IMPORT[package]):
-        readme = module == "figures.__main__" and other == "lab"  # the README's figure: reads as a chapter does
-        return "" if readme else f"{package} must not know {other}"
-    if package in ("experiments", "nets") and other == "lab" and imported not in FROM_LAB:
-        return f"{package} may import of the lab {', '.join(sorted(FROM_LAB))}"
+        return f"{package} must not know {other}"
+    if other == "lab" and (few := FROM_LAB.get(module, FROM_LAB.get(package))) and imported not in few:
+        return f"{package} may import of the lab {', '.join(sorted(few))}"
     if package == other == "experiments" and module.split(".")[:2] != imported.split(".")[:2]:
         return "what two experiments share lives in nets"
     if package == "lab" and other == "press" and imported != "press":

@@ -1,8 +1,9 @@
-"""Figures to move and lines to drag, in a real browser: on a page of their own, and on every page of the book that has them."""
+"""What moves on a page, in a real browser: figures, the lines of verdicts, the glossary's notes; alone, and in the book."""
 
 from __future__ import annotations
 
 import csv
+import html
 import itertools
 import json
 import math
@@ -11,8 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pypandoc
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from fontTools.ttLib import TTFont
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from lab.claims import Above, All, Below, Caveat, Equals, Rule, Verdict, Within
@@ -28,6 +31,14 @@ QUESTIONS = [name for name in names(ROOT) if (ROOT / f"book/{name}.qmd").exists(
 WITH_LINES = [name for name in QUESTIONS if "strip(" in (ROOT / f"book/{name}.qmd").read_text(encoding="utf-8")]
 MOVING = [name for name in QUESTIONS if "explore(" in (ROOT / f"book/{name}.qmd").read_text(encoding="utf-8")]
 Open = Callable[..., Page]
+INVISIBLE = {
+    0x2060,
+    0x2061,
+    0x2062,
+    0x200B,
+    0xAD,
+    0xFE0E,
+}  # joiners, spaces, applied functions, and how a sign is drawn
 
 EXAMPLE = Live(
     title="Move the <gain> & see",
@@ -337,3 +348,106 @@ def test_a_figure_to_move_answers_to_the_keyboard_on_a_phone(open_page: Open, si
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     found = Axe().run(page, context=".live", options={"preload": False})
     assert found.violations_count == 0, found.generate_report()
+
+
+# ---- the glossary ----
+
+PROSE = """# Nats and seeds
+
+::: {.strip}
+One claim
+:::
+
+The loss is 2 nats (over 4 seeds), and *nats* again; "Batch norm" has a learning
+rate, an RMS, no rms, and `nats` in code.
+
+::: {#fig-x}
+![](x.svg)
+
+A caption with logits.
+:::
+
+## Another section
+
+Nats once more.
+"""
+
+
+def _terms(text: str, to: str = "html") -> list[str]:
+    """The words that the filter links to the glossary."""
+    found = pypandoc.convert_text(text, to, "markdown", extra_args=["-L", str(THEME / "glossary.lua")])
+    return re.findall(r'(?s)<a\s[^>]*class="term"[^>]*>(.*?)</a>', found)
+
+
+def test_the_first_use_of_a_term_in_a_section_is_linked_and_no_other() -> None:
+    linked = [" ".join(words.split()) for words in _terms(PROSE)]
+    assert linked == ["nats", "seeds", "Batch norm", "learning rate", "RMS", "Nats"]
+
+
+def test_only_chapters_have_terms_and_paper_has_none() -> None:
+    assert _terms(PROSE.replace("{.strip}", "{.other}")) == []
+    assert _terms(PROSE, "typst") == []
+
+
+def test_every_term_and_form_is_there_once_and_in_order() -> None:
+    page = pypandoc.convert_text(
+        "::: {#glossary}\n:::", "html", "markdown", extra_args=["-L", str(THEME / "glossary.lua")]
+    )
+    terms = re.findall(r'id="(term-[\w-]+)" class="term-name">(.*?)<', " ".join(page.split()))
+    assert len(terms) > 30
+    assert [name for _, name in terms] == sorted((name for _, name in terms), key=str.lower)
+    assert len({anchor for anchor, _ in terms}) == len(terms)
+    source = (THEME / "glossary.lua").read_text(encoding="utf-8")
+    forms = [form for line in re.findall(r"(?m)^  \{(.*?\})", source) for form in re.findall(r'"([^"]*)"', line)]
+    assert len(forms) > len(terms)
+    assert len({form.lower() for form in forms}) == len(forms)
+
+
+@pytest.mark.parametrize("name", WITH_LINES[:1])
+def test_a_terms_sentence_shows_on_hovering_by_keyboard_and_on_the_first_tap(
+    open_page: Open, site: Path, name: str
+) -> None:
+    page = open_page(site / f"book/{name}.html")
+    term, note = page.locator("a.term").first, page.locator("#term-note")
+    sentence = term.get_attribute("data-term")
+    assert sentence
+    assert term.get_attribute("title") is None  # or the browser would show it a second time
+    term.hover()
+    expect(note).to_have_text(sentence)
+    page.keyboard.press("Escape")
+    expect(note).to_be_hidden()
+    page.locator("a.term").nth(1).focus()
+    expect(note).to_be_visible()
+    expect(page.locator("a.term").nth(1)).to_have_attribute("aria-describedby", "term-note")
+
+    phone = open_page(site / f"book/{name}.html", 390, has_touch=True)
+    term, note = phone.locator("a.term").first, phone.locator("#term-note")
+    term.tap()
+    expect(note).to_be_visible()
+    assert phone.url.endswith(f"{name}.html")
+    term.tap()
+    phone.wait_for_url("**/notation.html#term-*")
+
+
+def test_every_term_has_its_place_in_the_appendix(site: Path) -> None:
+    appendix = (site / "book/notation.html").read_text(encoding="utf-8")
+    for name in WITH_LINES:
+        chapter = (site / f"book/{name}.html").read_text(encoding="utf-8")
+        for anchor in set(re.findall(r'href="notation.html#(term-[\w-]+)"', chapter)):
+            assert f'id="{anchor}"' in appendix
+
+
+def test_the_fonts_have_every_character_of_every_formula_and_word(site: Path) -> None:
+    fonts = [TTFont(file).getBestCmap() for file in (THEME / "fonts").glob("*.woff2")]
+    mathematical = TTFont(THEME / "fonts/stix-two-math.woff2").getBestCmap()
+    for page in [site / "index.html", *(site / "book").glob("*.html")]:
+        text = page.read_text(encoding="utf-8")
+        formulas = "".join(re.findall(r"(?s)<math.*?</math>", text))
+        signs = set(html.unescape(re.sub(r"(?s)<annotation.*?</annotation>|<[^>]*>|\s", "", formulas)))
+        assert {sign for sign in signs if ord(sign) not in mathematical and ord(sign) not in INVISIBLE} == set(), page
+        (main,) = re.findall(r"(?s)<main.*</main>", text)
+        words = set(
+            html.unescape(re.sub(r"(?s)<script.*?</script>|<math.*?</math>|<svg.*?</svg>|<[^>]*>|\s", "", main))
+        )
+        missing = {sign for sign in words if not any(ord(sign) in font for font in fonts)}
+        assert {sign for sign in missing if ord(sign) not in INVISIBLE} == set(), page

@@ -27,4 +27,4 @@ def test_every_name_in_the_table_is_in_the_code(name: str) -> None:
 
 @pytest.mark.parametrize("stem", names(ROOT))
 def test_every_chapter_has_its_part(stem: str) -> None:
-    assert f"the letters of @sec-{stem.replace('_', '-')}." in PAGE
+    assert f"the symbols of @sec-{stem.replace('_', '-')}." in PAGE

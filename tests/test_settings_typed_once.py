@@ -52,7 +52,9 @@ BY_CHANCE = {
     ("identity_depth", 64.0, "table(shown"): "the layer at which powers of 1/4 become subnormal in float32",
     ("initial_loss", 100.0, "shrink"): "the lecture's factor on the last layer, 1/100",
     ("initial_loss", 0.01, "figures.loss"): "the same",
+    ("loss_log", 0.1, "strip("): "what a run costs that takes no time",
     ("momentum_ema", 100.0, ""): "1 / (1 - 0.99), the window of one of the betas",
+    ("tanh_gain", 10.0, ""): "the base of a power, and factors of ten",
     ("zero_init", 10.0, ""): "a factor of ten, and powers of ten",
     ("zero_init", 100.0, "verdicts"): "per cent: all units are distinct",
 }

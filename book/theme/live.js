@@ -1,4 +1,5 @@
-// Figures to move, and lines of verdicts to drag.  All numbers come with the page, from lab/live.py and lab/book/verdicts.py.
+// What moves on a page: figures, the lines of verdicts, and the glossary's notes.  All numbers come with the page, from lab/live.py
+// and lab/book/verdicts.py; the glossary is in glossary.lua.
 "use strict";
 
 window.notesMeasured ??= (() => {
@@ -150,7 +151,7 @@ window.notesMeasured ??= (() => {
         if (curve.low) {
           const sides = [good.map((i) => [across(curve.x[i]), up(seen(curve.high[i], y) ? curve.high[i] : curve.y[i])]), good.toReversed().map((i) => [across(curve.x[i]), up(seen(curve.low[i], y) ? curve.low[i] : curve.y[i])])];
           if (curve.line ?? true) curves.append(drawn("path", { class: `live-band ${kind}`, d: `M${sides.flat().map((p) => p.map((v) => v.toFixed(1)).join(" ")).join("L")}Z` }));
-          else good.forEach((i) => curves.append(drawn("line", { class: `live-bar ${kind}`, x1: across(curve.x[i]), x2: across(curve.x[i]), y1: up(Math.max(curve.low[i], bottom)), y2: up(curve.high[i]) })));
+          else good.filter((i) => curve.high[i] >= bottom).forEach((i) => curves.append(drawn("line", { class: `live-bar ${kind}`, x1: across(curve.x[i]), x2: across(curve.x[i]), y1: up(Math.max(curve.low[i], bottom)), y2: up(curve.high[i]) })));
         }
         if (curve.line ?? true) {
           let path = "", last = -2;
@@ -161,7 +162,7 @@ window.notesMeasured ??= (() => {
           const [px, py] = [across(curve.x[i]), up(curve.y[i])];
           if (!inside(px, py)) continue;
           const ring = still ? curve.x[i] === mark : i === at;
-          const dot = drawn("circle", { class: `live-dot ${kind}${curve.dots || curve.line === false ? " live-shown" : ""}${ring ? " live-ring" : ""}`, cx: px.toFixed(1), cy: py.toFixed(1), r: ring ? 6 : 3.5, role: "img", tabindex: -1 });
+          const dot = drawn("circle", { class: `live-dot ${kind}${curve.line === false ? " live-shown" : ""}${ring ? " live-ring" : ""}`, cx: px.toFixed(1), cy: py.toFixed(1), r: ring ? 6 : 3.5, role: "img", tabindex: -1 });
           const interval = curve.low ? ` (${shown(curve.low[i])} to ${shown(curve.high[i])})` : "";
           dot.setAttribute("aria-label", `${curve.name ? `${curve.name}: ` : ""}${x.label} ${shown(curve.x[i])}, ${y.label} ${shown(curve.y[i])}${interval}`);
           dot.dataset.place = `${k} ${i}`;
@@ -344,9 +345,46 @@ window.notesMeasured ??= (() => {
     update();
   };
 
+  // ---- terms: the glossary's sentence beside a term, on hovering, by keyboard, and on the first tap ----
+
+  const terms = (links) => {
+    const note = element("div", { class: "term-note", id: "term-note", role: "tooltip", hidden: "" });
+    document.body.append(note);
+    let owner = null, timer = 0, touched = false;
+    const hide = () => { clearTimeout(timer); owner?.removeAttribute("aria-describedby"); owner = null; note.hidden = true; };
+    const show = (link) => {
+      clearTimeout(timer);
+      if (owner === link) return;
+      hide();
+      owner = link;
+      note.textContent = link.dataset.term;
+      note.hidden = false;
+      link.setAttribute("aria-describedby", note.id);
+      const at = link.getClientRects()[0], room = document.documentElement.clientWidth;
+      note.style.left = `${scrollX + Math.max(8, Math.min(at.left, room - note.offsetWidth - 8))}px`;
+      note.style.top = `${scrollY + (at.top > note.offsetHeight + 60 ? at.top - note.offsetHeight - 6 : at.bottom + 6)}px`;
+    };
+    const later = (what, wait) => { clearTimeout(timer); timer = setTimeout(what, wait); };
+    links.forEach((link) => {
+      link.dataset.term = link.title;
+      link.removeAttribute("title"); // or the browser shows it as well
+      link.addEventListener("pointerenter", (event) => { if (event.pointerType === "mouse") later(() => show(link), 150); });
+      link.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") later(hide, 200); });
+      link.addEventListener("pointerdown", (event) => { touched = event.pointerType !== "mouse"; });
+      link.addEventListener("focus", () => { if (!touched) show(link); });
+      link.addEventListener("blur", hide);
+      link.addEventListener("click", (event) => { if (touched && owner !== link) { event.preventDefault(); show(link); } });
+    });
+    note.addEventListener("pointerenter", () => clearTimeout(timer));
+    note.addEventListener("pointerleave", () => later(hide, 200));
+    addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+    addEventListener("pointerdown", (event) => { if (owner && !owner.contains(event.target) && !note.contains(event.target)) hide(); });
+  };
+
   const start = () => {
     document.querySelectorAll(".live").forEach(figure);
     document.querySelectorAll(".lines").forEach(lines);
+    terms(document.querySelectorAll("a.term"));
   };
   if (document.readyState === "loading") addEventListener("DOMContentLoaded", start); else start();
   return { verdict, shown };

@@ -14,6 +14,7 @@ from experiments.batch_average.per_example_gradients import batch_loss
 from lab.estimate import Estimate
 from nets.mlp import Weights
 
+ROUNDED_ONCE = "float64, rounded once"  # to float32 at the end: control for what rounding on the way to the loss adds
 CHOICE_SEED = (
     3_000_017  # added to a seed for which weights are perturbed, so that it repeats neither weights nor batches
 )
@@ -72,6 +73,12 @@ class PerturbedNetwork:
         tensors = torch.split(moved, [shape.numel() for shape in self.shapes])
         weights = Weights(*(tensor.view(shape) for tensor, shape in zip(tensors, self.shapes, strict=True)))
         return batch_loss(weights, self.x, self.y)
+
+
+def round_once(losses: PerturbedLosses) -> PerturbedLosses:
+    """Round losses to float32, as they would be stored there."""
+    up, down = (each.float().double() for each in (losses.up, losses.down))
+    return PerturbedLosses(torch.tensor(losses.unperturbed, dtype=torch.float32).item(), up, down)
 
 
 def central_differences(losses: PerturbedLosses, h: torch.Tensor) -> torch.Tensor:
@@ -151,9 +158,13 @@ def measure(
     network = PerturbedNetwork(weights, x, y, chosen)
     derivatives = network.derivatives()
     length = derivatives.first.square().sum().sqrt()
+    exact = network.perturb(h, torch.float64)
     found = {}
-    for name, dtype in (("float64", torch.float64), ("float32", torch.float32)):
-        losses = network.perturb(h, dtype)
+    for name, losses, dtype in (
+        ("float64", exact, torch.float64),
+        ("float32", network.perturb(h, torch.float32), torch.float32),
+        (ROUNDED_ONCE, round_once(exact), torch.float32),
+    ):
         noise = rounding_noise(losses.unperturbed, dtype)
         error = (central_differences(losses, h) - derivatives.first).square().sum(1).sqrt()
         found[name] = Measured(

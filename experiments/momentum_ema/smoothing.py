@@ -24,6 +24,7 @@ class Monitored(NamedTuple):
 
     squared_distance: torch.Tensor  # from the full gradient, in all weights, mean over evaluations: [beta, seed]
     squared_norm: torch.Tensor  # of the full gradient: the distance of zero from it, mean over evaluations: [seed]
+    roughness: torch.Tensor  # squared change of the average from step to step, mean over the second half: [beta, seed]
     gradients: torch.Tensor  # of the batches, with respect to the last bias: [step, seed, character]
 
 
@@ -43,10 +44,13 @@ def monitor(
     weights = Weights(*(tensor.clone() for tensor in weights))
     beta = torch.tensor(betas, dtype=torch.float64)[:, None, None]  # [beta, seed, weight]
     average = torch.zeros(len(betas), *flatten(weights).shape, dtype=torch.float64)
-    squared_distances, squared_norms, bias_gradients = [], [], []
+    squared_distances, squared_norms, squared_changes, bias_gradients = [], [], [], []
     for step, (x, y) in enumerate(zip(*batches, strict=True), 1):
         gradient = mlp.gradient(weights, x, y)
-        average = update(average, flatten(gradient), beta)
+        before, average = average, update(average, flatten(gradient), beta)
+        if step > len(batches[0]) // 2:
+            change = average / (1 - beta**step) - before / (1 - beta ** (step - 1))
+            squared_changes.append(change.square().sum(2))
         if step % eval_every == 0:
             full = full_gradient(weights, data)
             error = average / (1 - beta**step) - full
@@ -56,7 +60,10 @@ def monitor(
         for tensor, change in zip(weights, gradient, strict=True):
             tensor.sub_(change, alpha=lr)
     return Monitored(
-        torch.stack(squared_distances).mean(0), torch.stack(squared_norms).mean(0), torch.stack(bias_gradients)
+        squared_distance=torch.stack(squared_distances).mean(0),
+        squared_norm=torch.stack(squared_norms).mean(0),
+        roughness=torch.stack(squared_changes).mean(0),
+        gradients=torch.stack(bias_gradients),
     )
 
 
@@ -77,25 +84,34 @@ def distance_table(
     return pd.DataFrame(rows)
 
 
-def closest_table(relative: Array, norms: Array, lrs: Sequence[float], betas: Sequence[float]) -> pd.DataFrame:
+def closest_table(
+    relative: Array, norms: Array, lrs: Sequence[float], betas: Sequence[float], width: int, steps: int
+) -> pd.DataFrame:
     """Compare the highest beta with the closest of the others, by squared distances [lr, beta, seed].
 
-    Beside them stands the squared distance of zero from the full gradient, [lr, seed].
+    Beside them stands the squared distance of zero from the full gradient, [lr, seed], and the share of it that the closest
+    of all averages saves.
     """
     rows = []
     for lr, by_beta, norm in zip(lrs, relative, norms, strict=True):
-        lower = by_beta[:-1]
-        # The rival of a seed is the closest on average over the other seeds, so that no luck of its own chooses it.
-        rival = (lower.sum(1, keepdims=True) - lower).argmin(0)
+        lower, seeds = by_beta[:-1], np.arange(by_beta.shape[1])
         best = int(lower.mean(1).argmin())
-        ratio = by_beta[-1] / lower[rival, np.arange(len(rival))]
+        ratio = by_beta[-1] / lower[_rivals(lower), seeds]
+        saved = 1 - by_beta[_rivals(by_beta), seeds] / norm
         rows.append(
-            {"lr": lr, "beta": betas[best]}
+            {"width": width, "steps": steps, "lr": lr, "beta": betas[best]}
             | Estimate.columns("distance", lower[best])
             | Estimate.columns("ratio", ratio)
             | Estimate.columns("zero_distance", norm)
+            | Estimate.columns("saved", saved)
         )
     return pd.DataFrame(rows)
+
+
+def _rivals(by_beta: Array) -> NDArray[np.intp]:
+    """Return for each seed the beta that is closest on average over the other seeds: no luck of its own chooses it."""
+    found: NDArray[np.intp] = (by_beta.sum(1, keepdims=True) - by_beta).argmin(0)
+    return found
 
 
 def flatten(weights: Weights) -> torch.Tensor:

@@ -210,7 +210,7 @@ def _get(node: Any, name: str) -> Any:
 
 def _without_section(text: str, name: str) -> str:
     """Return the notation without the part that says whose symbols it lists: this chapter's."""
-    parts = re.split(r"(?m)^(?=## )", text)
+    parts = re.split(r"(?m)^(?=##+ )", text)
     kept = [part for part in parts if not re.search(rf"@sec-{name.replace('_', '-')}(?![\w-])", part)]
     return "".join(kept).rstrip("\n") + "\n"
 

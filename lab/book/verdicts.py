@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ _WORDS = {  # of one claim, and of several
 }
 
 
+NOTES = {"N0": "First notes", "N3": "Second notes"}  # what the book calls the two files
+
+
 @dataclass(frozen=True)
 class Entry:
     """One claim, decided."""
@@ -45,11 +49,26 @@ class Entry:
         return f"claim-{self.experiment}-{self.claim.name}".replace("_", "-")
 
     @property
+    def chapter(self) -> str:
+        """The chapter as a reference."""
+        return f"@sec-{self.experiment}".replace("_", "-")
+
+    @property
+    def noted(self) -> str:
+        """Where the notes say so, as a link to "The notes, line by line" (from a page in book/); empty if they do not."""
+        source = self.claim.source
+        if source is None:
+            return ""
+        first, last = (f"[{line}]{{.given}}" for line in (source.first, source.last))
+        lines = f"line {first}" if source.first == source.last else f"lines {first} to {last}"
+        return f" [{NOTES.get(source.file, source.file)}, {lines}](notes.qmd#note-{self.anchor}){{.standing}}"
+
+    @property
     def first(self) -> str:
         """Which was first, the line or the number, as Markdown."""
-        days = (as_text(day) for day in (self.standing.registered, self.standing.computed))
+        line, number = (as_text(day) for day in (self.standing.registered, self.standing.computed))
         words = {
-            When.BEFORE: f"{When.BEFORE} ({', '.join(days)})",
+            When.BEFORE: f"{When.BEFORE} (line of {line}, number of {number})",
             When.UNPROVABLE: f"{When.BEFORE}: {When.UNPROVABLE}",
             When.AFTER: f"line {When.AFTER}",
         }
@@ -82,7 +101,7 @@ def verdicts(experiment: Any) -> Markdown:
     """Return the chapter's claims as a table: claim, line, verdict, number.  The ledger links to its rows."""
     # The anchor comes after the text: under Quarto, Typst attaches it to what stands before it.
     rows = [
-        [f"{entry.text}[]{{#{entry.anchor}}}", f"{entry.line} {entry.first}", entry.word, entry.number]
+        [f"{entry.text}[]{{#{entry.anchor}}}{entry.noted}", f"{entry.line} {entry.first}", entry.word, entry.number]
         for entry in decide(experiment)
     ]
     return Markdown(markdown_table(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
@@ -137,13 +156,13 @@ def ledger() -> Markdown:
     first = {entry.experiment: entry.claim.name for entry in reversed(entries)}
     rows = [
         [
-            f"@sec-{entry.experiment.replace('_', '-')}"
+            entry.chapter
             + (
                 f": [experiment](../{files(entry.experiment, root)[0]}), [test](../tests/test_{entry.experiment}.py)"
                 if first[entry.experiment] == entry.claim.name
                 else ""
             ),
-            entry.text,
+            f"{entry.text}{entry.noted} {entry.first}",
             f"[{entry.verdict}]({entry.experiment}.qmd#{entry.anchor}){{.verdict-{entry.verdict.name.lower()}}}",
             entry.number,
         ]
@@ -160,6 +179,10 @@ class Counts:
     experiments: int
     summary: str  # "11 hold, 2 fail and 1 is undecided"
     example: str  # an estimate, as the book prints it
+    strip: Markdown  # the summary in colour, in a line of its own
+    lines_first: int  # claims whose line provably came before the number
+    unprovable: int  # by the authors' word alone
+    lines_later: int  # claims whose line was changed or drawn when the number was known
 
 
 def ledger_counts() -> Counts:
@@ -174,7 +197,17 @@ def ledger_counts() -> Counts:
     summary = " and ".join(filter(None, [", ".join(phrases[:-1]), *phrases[-1:]])) or "none is decided yet"
     results = [as_result(load(name, root), book_result(name, root)) for name in in_book_order(root)]
     estimates = [value for result in results for value in vars(result).values() if isinstance(value, Estimate)]
-    return Counts(len(entries), len(results), summary, str(estimates[0] if estimates else Estimate.of([1, 2, 3])))
+    standing = Counter(entry.standing.when for entry in entries)
+    return Counts(
+        claims=len(entries),
+        experiments=len(results),
+        summary=summary,
+        example=str(estimates[0] if estimates else Estimate.of([1, 2, 3])),
+        strip=Markdown(f"::: {{.strip}}\n{tally([entry.verdict for entry in entries]) or summary}\n:::"),
+        lines_first=standing[When.BEFORE],
+        unprovable=standing[When.UNPROVABLE],
+        lines_later=standing[When.AFTER],
+    )
 
 
 def in_book_order(root: Path) -> list[str]:

@@ -47,7 +47,9 @@ def run(
         str | None, typer.Option(metavar="NAME", help="train ensembles there, on cuda for example; another setting")
     ] = None,
 ) -> None:
-    """Compute what is stale or missing: all of it, or the experiments named.
+    """Compute what is stale or missing: all of it, or the experiments named, whose numbers and tables are then printed.
+
+    What can be set with --set, in which unit, is listed by: lab params NAME
 
     With --set, --seeds, --smoke or --device, another setting: kept in .lab/cache, or at --cache URL for a team to share; the book's
     results stay as they are.
@@ -87,6 +89,18 @@ def run(
         running.another_setting(chosen, typed, root, jobs, force, at, smoke)
     else:
         running.compute_book(chosen, root, jobs, force, at)
+
+
+def params(name: Annotated[str, typer.Argument(metavar="NAME", help="experiment")]) -> None:
+    """What can be set in an experiment: its parameters, their units, the book's values, and what is allowed.
+
+    Example:  lab params tanh_gain
+    """
+    from lab.cli.params import print_params
+
+    root = find_root()
+    (chosen,) = checked([name], root)
+    print_params(chosen, root)
 
 
 def why(
@@ -249,7 +263,7 @@ def serve(
     serve_site(find_root(), port)
 
 
-COMMANDS = (status, run, why, verify, claims, register, new, rename, remove, render, serve)
+COMMANDS = (status, run, params, why, verify, claims, register, new, rename, remove, render, serve)
 ALONE = {  # need no argument
     of.__name__: of for of in (status, run, why, verify, claims, register, render, serve)
 }

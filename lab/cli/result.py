@@ -1,18 +1,24 @@
-"""Prints one result: its numbers, its tables' sizes, and what it says of the claims."""
+"""Prints one result: its numbers, its tables as far as they fit, and what it says of the claims."""
 
 from __future__ import annotations
 
 import re
+import shutil
 from typing import Any
+
+import pandas as pd
 
 from lab.cli.show import print_table
 from lab.duration import duration
+from lab.estimate import Estimate
 from lab.results.reading import as_result
 from lab.results.store import Stored
 
+LEAST = 6  # rows of a table that are printed however low the terminal is
 
-def describe(experiment: Any, stored: Stored) -> None:
-    """Print a result that lies in the store."""
+
+def describe(experiment: Any, stored: Stored, place: str) -> None:
+    """Print a result that lies in the store, in the folder `place`."""
     found = as_result(experiment, stored)
     changed = {name: value for name, value in stored.params.items() if value != _packed(experiment).get(name)}
     made = stored.provenance
@@ -21,11 +27,57 @@ def describe(experiment: Any, stored: Stored) -> None:
     rows += [[name, f"{name}.csv, {of.rows} rows: {', '.join(of.dtypes)}"] for name, of in stored.tables.items()]
     print_table(rows)
     print()
+    most = max(LEAST, shutil.get_terminal_size().lines // max(len(stored.tables), 1))
+    for name in stored.tables:
+        print_frame(getattr(found, name), f"{place}/{name}.csv", most)
     params = getattr(found, "params", None)
     verdicts = [
         [c.name, str(c.verdict(found)), plain(c.number(found)), plain(c.stated(params)[0])] for c in experiment.CLAIMS
     ]
     print_table(verdicts, head=["claim", "verdict", "number", ""])
+
+
+def print_frame(frame: pd.DataFrame, file: str, most: int) -> None:
+    """Print a table, measured columns with their intervals; of more than `most` rows some, and say where the rest is.
+
+    Where the first column holds words, these are the last rows of each word: how every variant ended.  Columns that do not
+    fit the terminal are named instead.
+    """
+    shown, which = frame, ""
+    if len(frame) > most:
+        first = frame.columns[0]
+        words = not pd.api.types.is_numeric_dtype(frame[first])
+        shown = frame.groupby(first, sort=False).tail(1).head(most) if words else frame.head(most)
+        which = f", {len(shown)} shown" + (f": the last of each {first}" if words else "")
+    print(f"{file}, {len(frame)} rows{which}")
+    columns, room, left = list[list[str]](), shutil.get_terminal_size().columns, list[str]()
+    for name, cells in _columns(shown).items():
+        column = [name, *cells]
+        if sum(max(map(len, other)) + 2 for other in [*columns, column]) - 2 > room and columns:
+            left.append(name)
+        else:
+            columns.append(column)
+    head, *rows = zip(*columns, strict=True)
+    right = [i for i, column in enumerate(columns) if not re.search(r"[a-z]", "".join(column[1:]))]
+    print_table(rows, head, right=right)
+    if left:
+        print(f"not shown: {', '.join(left)}")
+    print()
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the cells of each column; x, x_low and x_high are one."""
+    found = {}
+    for name in map(str, frame.columns):
+        whole = name.removesuffix("_low").removesuffix("_high")
+        if whole != name and {whole, f"{whole}_low", f"{whole}_high"} <= set(frame.columns):
+            continue
+        if {f"{name}_low", f"{name}_high"} <= set(frame.columns):
+            ends = zip(frame[name], frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
+            found[name] = [str(Estimate(mean, (high - low) / 2, 2)) for mean, low, high in ends]
+        else:
+            found[name] = [f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in frame[name]]
+    return found
 
 
 def plain(text: str) -> str:

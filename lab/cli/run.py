@@ -31,6 +31,8 @@ def compute_book(
     if not outcomes:
         print("nothing to do: " + ("they are all fresh" if len(chosen) != 1 else f"{chosen[0]} is fresh"))
     finish(outcomes)
+    for name in chosen:
+        _show(name, root, key.compute(name, root))
 
 
 def bring_up_to_date(
@@ -127,11 +129,16 @@ def another_setting(
         for field, value in changes.items() if outcome.trace else ():  # what the code does not say of itself
             print(f"  with {field}={value}; the book has {known[field].shown}", file=sys.stderr)
         raise
-    place, there = store.find(root, wanted, reads.Present(root))
-    print(f"in {store.shown(place, root)}/\n")
+    _show(name, root, wanted)
+
+
+def _show(name: str, root: Path, wanted: key.Key) -> None:
+    """Print the result with this key, which is there."""
     from lab.cli.result import describe
 
-    describe(load(name, root), there)
+    place, there = store.find(root, wanted, reads.Present(root))
+    print(f"in {store.shown(place, root)}/\n")
+    describe(load(name, root), there, store.shown(place, root))
 
 
 def _smoke(name: str, root: Path) -> dict[str, str]:

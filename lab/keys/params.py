@@ -48,7 +48,7 @@ class Field:
         wanted = ""
         if not given and self.default:
             wanted = "at least one value"
-        elif any(isinstance(item, float) and not math.isfinite(item) for item in given) and not self._has_infinite:
+        elif any(isinstance(item, float) and not math.isfinite(item) for item in given) and not self.has_infinite:
             wanted = f"finite numbers{of}" if of else "a finite number"
         elif any(type(item) is int and item < self.least for item in given):
             wanted = f"{self.least} or more{of}"
@@ -63,7 +63,8 @@ class Field:
         return min([1, *(item for item in items if type(item) is int)])
 
     @property
-    def _has_infinite(self) -> bool:
+    def has_infinite(self) -> bool:
+        """Whether the book's own setting is infinite, so that others may be."""
         items = self.default if isinstance(self.default, tuple) else (self.default,)
         return any(isinstance(item, float) and not math.isfinite(item) for item in items)
 

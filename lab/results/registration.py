@@ -160,26 +160,41 @@ def check(name: str, root: Path) -> tuple[bool | None, str]:
     if not held:
         return None, "no registration is recorded in the result"
     path = file(name, root).relative_to(root).as_posix()
-    text = _git(root, "show", f"{held['commit']}:{path}")
-    first = _git(
-        root,
-        "log",
-        "--format=%H",
-        "--diff-filter=AM",
-        "-S",
-        f'"key": "{stored.key}"',
-        "--",
-        f"results/{name}/result.json",
-    )
-    if text is None or not first:
-        return None, "recorded, not checkable here: git does not have the commits"
-    then = {claim: entry["digest"] for claim, entry in json.loads(text)["claims"].items()}
-    if then != {claim: digest for claim, (digest, _) in held["claims"].items()}:
+    wanted = {claim: digest for claim, (digest, _) in held["claims"].items()}
+    searched = ["log", "--format=%H", "--diff-filter=AM", "-S", f'"key": "{stored.key}"', "--"]
+    first = _git(root, *searched, f"results/{name}/result.json")
+    result = first.split()[-1] if first else ""
+    if not result or not _comes_before(held["commit"], "HEAD", root):
+        # Squashed, rebased or cut off: the recorded commit is not in this history.  What can be told is if the rules came late.
+        late = _first_with(wanted, path, root)
+        if result and late and late != result and _comes_before(result, late, root):
+            return False, f"the rules are there from {late[:12]} on, after the result in {result[:12]}"
+        return None, "recorded, not checkable here: git does not have the commits in this history"
+    if _digests_at(held["commit"], path, root) != wanted:
         return False, f"commit {held['commit'][:12]} holds other digests than the result"
-    result = first.split()[-1]
-    if held["commit"] != result and _git(root, "merge-base", "--is-ancestor", held["commit"], result) is not None:
+    if held["commit"] != result and _comes_before(held["commit"], result, root):
         return True, f"registered in {held['commit'][:12]}, before the result in {result[:12]}"
     return False, f"commit {held['commit'][:12]} does not come before the result in {result[:12]}"
+
+
+def _comes_before(commit: str, other: str, root: Path) -> bool:
+    """Whether a commit is there and another descends from it."""
+    return _git(root, "merge-base", "--is-ancestor", commit, other) is not None
+
+
+def _digests_at(commit: str, path: str, root: Path) -> dict[str, str] | None:
+    """Return the digests that were registered in a commit, None if none were."""
+    text = _git(root, "show", f"{commit}:{path}")
+    try:
+        return {claim: entry["digest"] for claim, entry in json.loads(text or "")["claims"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _first_with(wanted: dict[str, str], path: str, root: Path) -> str | None:
+    """Return the first commit of this history that registers these digests."""
+    commits = (_git(root, "log", "--reverse", "--format=%H", "--", path) or "").split()
+    return next((commit for commit in commits if _digests_at(commit, path, root) == wanted), None)
 
 
 def _standing(claim: Claim[Any], experiment: Any, changed: bool, root: Path) -> str:

@@ -101,6 +101,8 @@ class _Writer(Rewriter):
                 return self.rewrite(content[1])  # citeproc has written it out
             case "Span":
                 return self._span(*content)
+            case "Link" if "term" in content[0][1]:  # the glossary's, to hover over
+                return self.rewrite(content[1])
             case "Link":
                 return self._link(*content)
             case "Math":

@@ -80,7 +80,7 @@ def test_an_experiment_that_does_not_parse_is_one_line_of_status(done: Project) 
 
 def test_nothing_to_do_is_said_and_force_does_it_anyway(done: Project) -> None:
     assert done.lab("run") == "nothing to do: they are all fresh\n"
-    assert done.lab("run", "quick") == "nothing to do: quick is fresh\n"
+    assert done.shell("run", "quick").startswith("nothing to do: quick is fresh\nin results/quick/\n")
     assert "quick: done in" in done.lab("run", "quick", "--force")
 
 
@@ -191,6 +191,50 @@ def test_estimates_and_tables_are_printed_too(project: Project) -> None:
     project.write("experiments/tables.py", TABLES)
     said = project.shell("run", "tables", "--seeds", "3")
     assert re.search(r"^distance +\d.*\s±\s", said, re.M) and "walks.csv, 3 rows: seed, distance" in said
+
+
+WIDE = """pd.DataFrame(
+    {"kind": ["slow", "fast"] * 20, "step": range(40), "x": 2.0, "x_low": 1.5, "x_high": 2.5}
+    | {f"column_{i}": 0.5 for i in range(9)}
+)"""
+
+
+def test_a_rerun_prints_its_tables_as_far_as_they_fit_and_says_where_the_rest_is(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINES", "10")
+    monkeypatch.setenv("COLUMNS", "60")
+    project.write("experiments/tables.py", TABLES)
+    said = project.shell("run", "tables")
+    assert "results/tables/walks.csv, 4 rows\nseed  distance\n   0 " in said and "3  " in said and "shown" not in said
+    assert project.shell("run", "tables").partition("\n")[2] in said  # what is fresh is shown, too
+    cut = project.shell("run", "tables", "--seeds", "30")
+    place = re.search(r"^in (\S+)/$", cut, re.M)
+    assert place and f"{place[1]}/walks.csv, 30 rows, 10 shown\n" in cut
+    assert re.search(r"^ +9 ", cut, re.M) and not re.search(r"^ +10 ", cut, re.M)
+
+    narrow = 'pd.DataFrame({"seed": range(params.seeds), "distance": ends})'
+    many = TABLES.replace(narrow, WIDE)
+    project.write("experiments/tables.py", many)
+    said = project.shell("run", "tables")
+    assert "results/tables/walks.csv, 40 rows, 2 shown: the last of each kind\nkind  step " in said
+    assert re.search(r"^slow +38  2.0 ± 0.5 +0.5", said, re.M) and re.search(r"^fast +39 ", said, re.M)
+    assert (
+        re.search(r"^not shown: column_\d, .*column_8$", said, re.M) and "x_low" not in said.partition("kind  step")[2]
+    )
+
+
+def test_params_lists_what_can_be_set_its_unit_and_what_is_allowed(project: Project) -> None:
+    said = project.lab("params", "quick")
+    assert re.search(r"^steps +50 +of one walk +a whole number, 1 or more$", said, re.M)
+    assert re.search(
+        r"^widths +0.5,1.0 +of a step, tried in turn +one or more, with commas, each a finite number$", said, re.M
+    )
+    assert re.search(r"^data +data/numbers.txt +one number a line, added to every walk +a data file$", said, re.M)
+    assert re.search(r"^signed +true +both directions +true or false$", said, re.M)
+    assert said.endswith("lab run quick --set steps=100\n")
+    assert project.lab("params", "quik", code=1) == "error: no experiment is called 'quik'; did you mean quick?\n"
+    assert "lab params NAME" in project.lab("run", "--help")
 
 
 def test_a_data_file_may_lie_anywhere(done: Project, tmp_path_factory: pytest.TempPathFactory) -> None:

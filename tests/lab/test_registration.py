@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from small_project import ROOT, Project
 
+from lab.keys.experiments import names
+from lab.results.registration import check
+
 RULE = 'rule=Above("the distance", lambda r: r.distance, 1)'
 FILE = "experiments/quick.registered.json"
 SAY = """
@@ -134,6 +137,32 @@ def test_history_that_is_gone_is_said_to_be(project: Project, tmp_path: Path) ->
     subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{project.root}", str(tmp_path / "shallow")], check=True)
     said = project.shell("register", "--check", "quick", cwd=tmp_path / "shallow")
     assert "not checkable here" in said
+
+
+def test_squashed_history_is_recorded_but_not_checkable(project: Project) -> None:
+    _registered_and_run(project)
+    assert "yes" in project.shell("register", "--check", "quick")
+    _git(project.root, "checkout", "-q", "-b", "squashed", "HEAD~2")
+    _git(project.root, "merge", "-q", "--squash", "main")
+    _commit(project.root, "rules and result in one")
+    assert "recorded, not checkable here" in project.shell("register", "--check", "quick")
+    _git(project.root, "checkout", "-q", "main")
+    assert "yes" in project.shell("register", "--check", "quick")
+
+
+def test_rebased_history_is_recorded_but_not_checkable(project: Project) -> None:
+    _registered_and_run(project)
+    _git(project.root, "checkout", "-q", "-b", "onto", "HEAD~2")
+    project.write("elsewhere.txt", "something else")
+    _commit(project.root, "something else")
+    _git(project.root, "rebase", "-q", "onto", "main")
+    assert "recorded, not checkable here" in project.shell("register", "--check", "quick")
+    assert _standing(project) == "far line before number"  # what the result holds, and pages print, is as it was
+
+
+def test_no_result_of_the_book_came_before_the_rules_that_it_says_were_first() -> None:
+    found = {name: check(name, ROOT) for name in names(ROOT)}
+    assert not [f"{name}: {why}" for name, (right, why) in found.items() if right is False]
 
 
 def test_a_result_from_before_its_registration_is_found_out(project: Project) -> None:

@@ -139,7 +139,8 @@
   const reach = () => {
     document.querySelectorAll("span.too-wide").forEach((box) => box.replaceWith(...box.childNodes));
     document.querySelectorAll('main math[display="inline"]').forEach((formula) => {
-      const room = formula.parentElement.closest("p, li, dd, td, figcaption, div");
+      let room = formula.parentElement; // the nearest that is a block: cells of stacked tables are not
+      while (getComputedStyle(room).display === "inline") room = room.parentElement;
       if (formula.closest(".math-scroll, pre") || formula.getBoundingClientRect().width <= room.clientWidth) return;
       const box = document.createElement("span");
       box.className = "math-scroll too-wide";

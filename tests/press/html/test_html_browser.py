@@ -157,8 +157,8 @@ def test_opened_as_a_file_the_page_is_whole_and_search_says_why_not(
 ) -> None:
     window = browser.new_page()
     window.goto((built / LOOKS).as_uri())
-    assert window.evaluate("document.fonts.ready.then(() => document.fonts.check('16px \"Source Serif 4\"'))")
-    assert "Source Serif 4" in window.evaluate("getComputedStyle(document.querySelector('main')).fontFamily")
+    assert window.evaluate("document.fonts.ready.then(() => document.fonts.check('16px \"Notes Serif\"'))")
+    assert "Notes Serif" in window.evaluate("getComputedStyle(document.querySelector('main')).fontFamily")
     window.click("#search-button")
     expect(window.locator("#search-status")).to_have_text(
         "Search works when the site is served, not when a page is opened as a file."
@@ -455,7 +455,7 @@ def test_the_text_is_set_in_the_fonts_that_are_shipped(open_page: Open) -> None:
     page = open_page()
     page.evaluate("document.fonts.ready")
     loaded = page.evaluate("[...document.fonts].filter((font) => font.status === 'loaded').map((font) => font.family)")
-    assert {name.strip('"') for name in loaded} >= {"Source Serif 4", "Source Code Pro", "STIX Two Math"}
+    assert {name.strip('"') for name in loaded} >= {"Notes Serif", "Notes Code", "STIX Two Math"}
 
 
 def test_a_root_leaves_no_gap_after_it(open_page: Open) -> None:

@@ -1,15 +1,20 @@
-"""Make fonts/stix-two-math.woff2: STIX Two Math, tuned for the way browsers set MathML.
+"""Make the fonts of site and figures: only the letters, weights and forms that the book uses, so that a page loads fast.
 
-    python book/theme/make_maths_font.py FILE      FILE: stix-two-math-latin-400-normal.woff2
-                                                   of the npm package @fontsource/stix-two-math 5.3.0
+    python book/theme/make_fonts.py FOLDER       FOLDER: where these files of npm packages lie
+        source-serif-4-latin-standard-{normal,italic}.woff2    @fontsource-variable/source-serif-4 5.3.1
+        source-code-pro-latin-wght-normal.woff2                @fontsource-variable/source-code-pro 5.3.1
+        stix-two-math-latin-400-normal.woff2                   @fontsource/stix-two-math 5.3.0
 
-Needs fonttools (matplotlib brings it) and brotli. What is changed, and why:
+Needs fonttools (matplotlib brings it) and brotli.  The text fonts keep weights 400 to 700 at their design size for reading;
+they have names of their own, as the licence asks of what was changed.
+STIX Two Math is tuned for the way browsers set MathML.  What is changed there, and why:
 
 - A browser leaves room for the widest form of a root or bracket, whatever form it draws, so that a gap stands after each.
   The taller forms are made nearly as narrow as the plain ones.
 - A browser lifts and lowers scripts with the height of their base even where TeX does not, after a single letter.
 - Primes are raised twice, by the font and by being superscripts: they are enlarged and put on the line.
-- Letters that no formula has (Cyrillic, accented Latin) are left out.
+- Letters that no formula has (Cyrillic, accented Latin, sans serif and other alphabets) are left out: a test asks whether
+  the fonts have every character of every formula.
 """
 
 from __future__ import annotations
@@ -23,15 +28,25 @@ from fontTools.pens.transformPen import TransformPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
+from fontTools.varLib import instancer
 
-PLACE = Path(__file__).parent / "fonts/stix-two-math.woff2"
+FONTS = Path(__file__).parent / "fonts"
+TEXT = {  # name here: name there, and which part of each axis is kept
+    "notes-serif": ("source-serif-4-latin-standard-normal", {"wght": (400, 700), "opsz": 20}),
+    "notes-serif-italic": ("source-serif-4-latin-standard-italic", {"wght": (400, 700), "opsz": 20}),
+    "notes-code": ("source-code-pro-latin-wght-normal", {"wght": 400}),
+}
 KEPT = [
     (0x20, 0x7E), (0xA0, 0xFF), (0x131, 0x131), (0x237, 0x237), (0x2C6, 0x2DD), (0x300, 0x338), (0x391, 0x3F6),
-    (0x2000, 0x22FF), (0x2300, 0x23FF), (0x25A0, 0x25FF), (0x2713, 0x2713), (0x27C0, 0x2AFF), (0x1D400, 0x1D7FF),
+    (0x2000, 0x22FF), (0x2308, 0x230B), (0x2329, 0x232A), (0x23B4, 0x23B5), (0x23DC, 0x23DF), (0x25A0, 0x25FF),
+    (0x2713, 0x2713), (0x27E6, 0x27EF), (0x1D400, 0x1D467), (0x1D49C, 0x1D4CF), (0x1D538, 0x1D56B), (0x1D5B3, 0x1D5B3), (0x1D6A4, 0x1D71B),
 ]  # fmt: skip
 WIDER = 1.06  # how much wider than the plain form a taller one may be; the gap is then too small to see
 PRIMES = (0x2032, 0x2033, 0x2034)
 RAISE, LOWER = 1.35, -250  # of primes: scale, and shift in thousandths of an em
+FIGURES = (
+    Path(__file__).parents[2] / "figures/fonts/notes-serif.ttf"
+)  # matplotlib reads no woff2, and draws small letters
 
 
 def _redraw(font: TTFont, name: str, transform: Transform, advance: int) -> None:
@@ -59,7 +74,7 @@ def _narrow(font: TTFont) -> None:
                 done.add(name)
 
 
-def main(source: str) -> None:
+def maths(source: Path) -> None:
     """Write the tuned font."""
     font = TTFont(source)
     for table in ("fpgm", "prep", "cvt "):  # hints for outlines that are drawn anew
@@ -76,10 +91,31 @@ def main(source: str) -> None:
     subsetter = Subsetter(options)
     subsetter.populate(unicodes=[code for first, last in KEPT for code in range(first, last + 1)])
     subsetter.subset(font)
+    _save(font, "stix-two-math")
+
+
+def _renamed(font: TTFont, name: str) -> TTFont:
+    """Give a font a family name of its own: "Source" is reserved for fonts that nobody changed."""
+    family = name.removesuffix("-italic").replace("-", " ").title()
+    for record in font["name"].names:
+        if record.nameID in (1, 3, 4, 6, 16, 25):
+            record.string = family.replace(" ", "") if record.nameID in (6, 25) else family
+    return font
+
+
+def _save(font: TTFont, name: str) -> None:
     font.flavor = "woff2"
-    font.save(PLACE)
-    print(f"{PLACE}: {PLACE.stat().st_size // 1000} KB, {len(font.getGlyphOrder())} glyphs")
+    font.save(FONTS / f"{name}.woff2")
+    print(f"{name}: {(FONTS / f'{name}.woff2').stat().st_size // 1000} KB, {len(font.getGlyphOrder())} glyphs")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    folder = Path(sys.argv[1])
+    for name, (there, axes) in TEXT.items():
+        _save(_renamed(instancer.instantiateVariableFont(TTFont(folder / f"{there}.woff2"), axes), name), name)
+    small = instancer.instantiateVariableFont(
+        TTFont(folder / f"{TEXT['notes-serif'][0]}.woff2"), {"wght": 400, "opsz": 10}
+    )
+    small.flavor = None
+    _renamed(small, "notes-serif").save(FIGURES)
+    maths(folder / "stix-two-math-latin-400-normal.woff2")

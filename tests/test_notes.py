@@ -1,0 +1,90 @@
+"""Every line of the notes is accounted for in book/notes.toml, and what it says of claims is what the claims say of it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.book.notes import Group, Notes, Statement, note_faults, read_notes
+from lab.claims import Lines
+from lab.keys.experiments import load, names
+from press.read.qmd import Cell, parse
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTES = read_notes(ROOT)
+BLANK = {hashlib.sha256(blank).hexdigest() for blank in (b"", b" ", b"  ")}
+
+
+def claims() -> dict[str, Lines | None]:
+    """Return where each claim of the book stands in the notes."""
+    return {f"{name}.{claim.name}": claim.source for name in names(ROOT) for claim in load(name, ROOT).CLAIMS}
+
+
+def test_every_line_of_the_notes_is_accounted_for_and_every_claim_with_its_lines_is_named_there() -> None:
+    assert {file: len(hashes) for file, hashes in NOTES.hashes.items()} == {"N0": 85, "N3": 123}
+    found = note_faults(NOTES, claims())
+    assert not found, "\n".join(found)
+
+
+def test_lines_between_the_groups_are_blank_and_those_that_begin_or_end_one_are_not() -> None:
+    for file, hashes in NOTES.hashes.items():
+        assert {hashes[line - 1] for line in NOTES.blank[file]} <= BLANK
+        ends = {line for group in NOTES.groups if group.file == file for line in (group.first, group.last)}
+        assert not {hashes[line - 1] for line in ends} & BLANK
+
+
+def test_a_chapter_to_come_is_not_there_yet_and_each_is_waited_for() -> None:
+    waited = {statement.chapter for group in NOTES.groups for statement in group.says if statement.chapter}
+    assert waited == set(NOTES.coming)
+    assert not waited & set(names(ROOT)), "the chapter is there: name its claims in book/notes.toml"
+
+
+def test_the_page_shows_every_line_once() -> None:
+    file = "book/notes.qmd"
+    source = parse((ROOT / file).read_text(encoding="utf-8"), file, {})
+    calls = [c.code.strip() for c in source.chunks if isinstance(c, Cell) and c.code.startswith("notes(")]
+    shown = [ast.literal_eval(call.removeprefix("notes")) for call in calls]
+    for file, hashes in NOTES.hashes.items():
+        lines = [line for name, first, last in shown if name == file for line in range(first, last + 1)]
+        assert lines == list(range(1, len(hashes) + 1))
+        for group in (group for group in NOTES.groups if group.file == file):
+            assert any(name == file and first <= group.first and group.last <= last for name, first, last in shown)
+
+
+SMALL = Notes(
+    hashes={"N0": ["a", "b", "c"]},
+    blank={"N0": [2]},
+    groups=[
+        Group("N0", 1, 1, [Statement("One.", claims=["x.one"])]),
+        Group("N0", 3, 3, [Statement("Three.", why="a heading"), Statement("More.", chapter="y")]),
+    ],
+    coming={"y": "Why?"},
+)
+
+
+@pytest.mark.parametrize(
+    ("notes", "one", "said"),
+    [
+        (SMALL, Lines("N0", 1, 1), None),
+        (SMALL, None, None),
+        (replace(SMALL, blank={"N0": []}), None, "lines [2] are in no group"),
+        (replace(SMALL, blank={"N0": [2, 3]}), None, "lines [3] are in no group, in two"),
+        (replace(SMALL, hashes={"N0": ["a"]}, groups=SMALL.groups[:1], blank={"N0": [2]}), None, "lines [2] are in no group"),
+        (SMALL, Lines("N0", 1, 3), "x.one has Lines(file='N0', first=1, last=3), but book/notes.toml does not name it at line 3"),
+        (SMALL, Lines("N0", 3, 4), "there are no Lines(file='N0', first=3, last=4)"),
+        (SMALL, Lines("N1", 1, 1), "there are no Lines(file='N1'"),
+        (replace(SMALL, coming={}), None, "y is not among the chapters to come"),
+        (replace(SMALL, groups=[replace(SMALL.groups[0], says=[Statement("One.")]), SMALL.groups[1]]), None, "not exactly one"),
+        (replace(SMALL, groups=[replace(SMALL.groups[0], says=[Statement("One.", claims=["x.two"])]), SMALL.groups[1]]), None, "there is no claim x.two"),
+        (replace(SMALL, groups=[replace(SMALL.groups[0], says=SMALL.groups[0].says * 2), SMALL.groups[1]]), None, "names x.one twice"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_between_the_notes_and_the_claims_is_told(
+    notes: Notes, one: Lines | None, said: str | None
+) -> None:
+    found = note_faults(notes, {"x.one": one})
+    assert (not found) if said is None else said in "\n".join(found)
