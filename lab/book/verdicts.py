@@ -203,7 +203,7 @@ def ledger_counts() -> Counts:
         experiments=len(results),
         summary=summary,
         example=str(estimates[0] if estimates else Estimate.of([1, 2, 3])),
-        strip=Markdown(f"::: {{.strip}}\n{tally([entry.verdict for entry in entries]) or summary}\n:::"),
+        strip=Markdown(f"::: {{.tally}}\n{tally([entry.verdict for entry in entries]) or summary}\n:::"),
         lines_first=standing[When.BEFORE],
         unprovable=standing[When.UNPROVABLE],
         lines_later=standing[When.AFTER],
