@@ -9,13 +9,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.cross_entropy import TOLERANCE, Result
-from experiments.cross_entropy.formulas import FORMULAS, LIBRARY, SOFTMAX_THEN_LOG, THREE_LINES
+from experiments.cross_entropy.formulas import (
+    FORMULAS,
+    LARGEST_SUBTRACTED,
+    LIBRARY,
+    LOG_SOFTMAX_BY_HAND,
+    LOG_SOFTMAX_THEN_NLL,
+    SOFTMAX_THEN_LOG,
+    THREE_LINES,
+)
 from figures.style import ACCENT, INK, MEASURED, PREDICTED, SERIES, band, canvas, label
+
+
+def mistakes(result: Result) -> Figure:
+    """Gradient of a wrong class's logit as that logit grows, by three formulas: it should stay at 1."""
+    figure, axis = canvas(height=2.9)
+    gradients = result.mistakes.pivot(index="logit", columns="formula", values="gradient")
+    limit = gradients.index.max()
+    for formula, look in ((LIBRARY, SERIES[2]), (LARGEST_SUBTRACTED, SERIES[3]), (THREE_LINES, SERIES[0])):
+        shown = gradients[formula]
+        axis.plot(shown.index, shown, color=look.colour, linestyle=look.dash, linewidth=1.7)
+        finite = shown[np.isfinite(shown)]
+        if finite.index[-1] < limit:
+            axis.plot(finite.index[-1], finite.iloc[-1], "X", color=look.colour, markersize=8, zorder=5)
+    axis.set(
+        xlabel="logit of a wrong class, with 0 for the right one", ylabel="gradient of the loss\nwith respect to it"
+    )
+    axis.set(xlim=(0, 1.02 * limit), ylim=(-0.1, 1.22), yticks=[0, 0.5, 1])
+    end = result.overflow
+    label(axis, "library", limit, 1, SERIES[2].colour, ha="right", va="bottom", xytext=(0, 4))
+    label(axis, LARGEST_SUBTRACTED, end, 1, SERIES[3].colour, ha="right", va="bottom", xytext=(-6, 4))
+    label(axis, "three lines", 0.99 * result.zero_gradient, 0.45, SERIES[0].colour, ha="right", xytext=(-4, 0))
+    label(axis, "NaN from here on", end, 0.12, SERIES[0].colour, ha="left", xytext=(-4, 6))
+    return figure
 
 
 def failures(result: Result) -> Figure:
     """Map two logits: where each formula's gradient is wrong, and where its value is; dashed where theory says."""
-    figure, axes = canvas(height=6.2, rows=2, columns=2, sharex=True, sharey=True)
+    figure, axes = canvas(height=5.6, rows=2, columns=2, sharex=True, sharey=True)
     line = np.unique(result.error_map["target"])
     limit = result.limits[result.limits["precision"] == "float32"]
     for axis, formula in zip(axes.flat, FORMULAS, strict=True):
@@ -64,24 +95,26 @@ def shifts(result: Result) -> Figure:
 
 
 def costs(result: Result) -> Figure:
-    """Memory kept and time taken, as multiples of the library's, against the size of the vocabulary."""
-    figure, (memory, time) = canvas(height=3.4, columns=2, sharex=True)
-    by_hand = [name for name in FORMULAS if name != LIBRARY]
+    """Time taken, as a multiple of the library's, against the size of the vocabulary."""
+    figure, axis = canvas(height=3.0)
     smallest, largest = min(result.params.vocabularies), max(result.params.vocabularies)
-    for name, look in zip(by_hand, SERIES, strict=False):
+    top = 1.25 * result.costs["time"].max()  # intervals may reach far beyond
+    shown = ((THREE_LINES, SERIES[0]), (LOG_SOFTMAX_BY_HAND, SERIES[1]), (LOG_SOFTMAX_THEN_NLL, SERIES[2]))
+    for name, look in shown:
         rows = result.costs[result.costs["formula"] == name]
-        memory.plot(rows["vocabulary"], rows["memory_predicted"], color=look.colour, linestyle=look.dash, linewidth=1.1)
-        memory.plot(rows["vocabulary"], rows["memory"], look.marker, color=look.colour)
-        time.plot(rows["vocabulary"], rows["time"], look.marker, color=look.colour, linestyle=look.dash, linewidth=1.1)
-        band(time, rows["vocabulary"], rows["time_low"], rows["time_high"], look.colour)
-        first = rows.iloc[0]
-        label(memory, name, first["vocabulary"], first["memory"], look.colour, xytext=(38, 0))
-    for axis in (memory, time):
-        axis.axhline(1, color=INK, linewidth=0.9)
-        axis.set(xscale="log", xlabel="vocabulary (classes)", xlim=(0.75 * smallest, 1.8 * largest))
-        label(axis, LIBRARY, 1.6 * largest, 1, INK, ha="right", xytext=(0, -8))
-    memory.set(ylabel="memory kept, over the library's", ylim=(0.98, 1.22))
-    time.set(ylabel="time, over the library's", ylim=(0, None))
+        axis.plot(rows["vocabulary"], rows["time"], look.marker, color=look.colour, linestyle=look.dash, linewidth=1.1)
+        band(axis, rows["vocabulary"], rows["time_low"], rows["time_high"], look.colour)
+        last = rows.iloc[-1]
+        apart = {THREE_LINES: 8, LOG_SOFTMAX_BY_HAND: -8}.get(name, 0)
+        label(
+            axis, name.replace(", then ", ",\nthen "), last["vocabulary"], last["time"], look.colour, xytext=(8, apart)
+        )
+    axis.axhline(1, color=INK, linewidth=0.9)
+    axis.set(xscale="log", xlabel="vocabulary (classes)", xlim=(0.75 * smallest, 30 * largest), ylim=(0, top))
+    axis.set_xticks([10**power for power in range(2, int(np.log10(largest)) + 1)])
+    axis.spines["bottom"].set_bounds(0.75 * smallest, 1.5 * largest)
+    label(axis, "library", smallest, 1, INK, xytext=(0, -8))
+    axis.set_ylabel("time, over the library's")
     return figure
 
 

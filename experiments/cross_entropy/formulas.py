@@ -32,6 +32,20 @@ def softmax_then_log(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = 
     return losses.mean() if reduction == "mean" else losses
 
 
+def log_softmax_by_hand(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = "mean") -> torch.Tensor:
+    """Do what the library does, an operation at a time: it never forms a probability, and nothing is fused."""
+    shifted = logits - logits.max(1, keepdim=True).values
+    log_probabilities = shifted - shifted.exp().sum(1, keepdim=True).log()
+    losses = -log_probabilities[torch.arange(len(y)), y]
+    return losses.mean() if reduction == "mean" else losses
+
+
+def log_softmax_then_nll(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = "mean") -> torch.Tensor:
+    """Call the two functions that `cross_entropy` consists of."""
+    log_probabilities = torch.nn.functional.log_softmax(logits, 1)
+    return torch.nn.functional.nll_loss(log_probabilities, y, reduction=reduction)
+
+
 def library(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = "mean") -> torch.Tensor:
     """Leave it to PyTorch, which never forms a probability: it takes largest and log of the sum off the logits."""
     return torch.nn.functional.cross_entropy(logits, y, reduction=reduction)
@@ -39,9 +53,14 @@ def library(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = "mean") -
 
 THREE_LINES, LARGEST_SUBTRACTED = "three lines", "largest subtracted"
 SOFTMAX_THEN_LOG, LIBRARY = "softmax, then log", "library"
+LOG_SOFTMAX_BY_HAND, LOG_SOFTMAX_THEN_NLL = "log-softmax by hand", "log_softmax, then nll_loss"
 FORMULAS: dict[str, Loss] = {
     THREE_LINES: three_lines,
     LARGEST_SUBTRACTED: largest_subtracted,
     SOFTMAX_THEN_LOG: softmax_then_log,
     LIBRARY: library,
+}
+COSTED: dict[str, Loss] = FORMULAS | {  # controls for what the library owes to its formula, and what to fusing it
+    LOG_SOFTMAX_BY_HAND: log_softmax_by_hand,
+    LOG_SOFTMAX_THEN_NLL: log_softmax_then_nll,
 }

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from scipy.special import expit
 
-from experiments.cross_entropy.formulas import FORMULAS, Loss
+from experiments.cross_entropy.formulas import FORMULAS, LIBRARY, Loss, log_softmax_then_nll
 from nets.bisection import largest_passing
 
 CORRECT, GRADIENT_WRONG, VALUE_WRONG = 0, 1, 2
@@ -82,6 +82,35 @@ def zero_gradient(formula: Loss) -> float:
         return bool(gradient[0, 1] > 0)  # not if it is NaN, as where the loss has overflowed
 
     return largest_passing(positive, torch.finfo(torch.float32).max, torch.float32)
+
+
+def mistakes(limit: float, step: float) -> pd.DataFrame:
+    """Let a wrong class's logit grow, the target's at 0: columns logit, formula, and its loss and gradient in float32.
+
+    The gradient is that with respect to the wrong class's logit; it should be the wrong class's probability.
+    """
+    rows = []
+    for logit in np.arange(0, limit + step / 2, step):
+        for name, formula in FORMULAS.items():
+            given = torch.tensor([[0.0, float(logit)]], requires_grad=True)
+            loss = formula(given, torch.tensor([0]))
+            (gradient,) = torch.autograd.grad(loss, given)
+            rows.append(
+                {"logit": float(logit), "formula": name, "loss": loss.item(), "gradient": gradient[0, 1].item()}
+            )
+    return pd.DataFrame(rows)
+
+
+def parts_difference() -> float:
+    """Return the largest difference of the library's loss and gradient from those of the two functions it consists of."""
+    line = torch.arange(-100.0, 101.0)
+    found = []
+    for formula in (FORMULAS[LIBRARY], log_softmax_then_nll):
+        logits = torch.cartesian_prod(line, line).requires_grad_()  # [pair, class]
+        losses = formula(logits, torch.zeros(len(logits), dtype=torch.int64), reduction="none")
+        (gradient,) = torch.autograd.grad(losses.sum(), logits)
+        found.append(torch.cat([losses.detach()[:, None], gradient], 1))
+    return float((found[0] - found[1]).abs().max())
 
 
 def error_map(limit: float, step: float, tolerance: float) -> pd.DataFrame:
