@@ -158,7 +158,8 @@ def ledger() -> Markdown:
         [
             entry.chapter
             + (
-                f": [experiment](../{files(entry.experiment, root)[0]}), [test](../tests/test_{entry.experiment}.py)"
+                f"[: [experiment](../{files(entry.experiment, root)[0]}), [test](../tests/test_{entry.experiment}.py)]"
+                "{.to-files}"
                 if first[entry.experiment] == entry.claim.name
                 else ""
             ),
