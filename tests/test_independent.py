@@ -22,7 +22,6 @@ NOT_YET = {
     "identity_depth",
     "kaiming",
     "saturation",
-    "squashing",
 }
 
 
