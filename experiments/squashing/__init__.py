@@ -4,31 +4,25 @@ Method  Range, derivative and rounding of the two functions are read off on a gr
         normal signal of a given standard deviation is squashed and rounded to one of a few levels; the entropy of the
         levels, counted over samples, is set against the exact probabilities.  The gradients of a layer's weights are
         checked for units whose gradients all have one sign: for one example and for batches, in random layers and in a
-        names network with two hidden layers, with sigmoid, with the same sigmoid less 1/2, and with tanh.  Such networks
-        are then trained, with each of these functions, with none, and with tanh behind weights that are far too large.
-Cost    About 90 s on two cores.
+        names network with two hidden layers, with sigmoid, with the same sigmoid less 1/2, and with tanh.
+Cost    About 20 s on one core.
 Notes   003_0e3f15bdf12e2faf.txt, "the problem with tanh" and "sigmoid"; 000_10f5d5d0f6910b7a.txt, question 6.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import expit
 
-from experiments.squashing import gradient_signs, quantisation, ranges, training
+from experiments.squashing import gradient_signs, quantisation, ranges
 from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals, Lines, Within
 from lab.estimate import Estimate
 from lab.progress import track
-from lab.tasks import spread
-from nets import names, unigram_baseline
-
-Array = NDArray[np.float64]
+from nets import names
 
 SATURATED = 0.97  # tanh of an input beyond it has a derivative under 6 % of full
 LINEAR_RANGE = 4.0  # standard deviations on either side of 0 that the unsquashed code covers; 6 in 100,000 lie beyond
@@ -55,9 +49,6 @@ class Params:
     pool: int = 1024  # examples that the mean error is taken over, where it is removed; the batches are among them
     networks: int = 64  # independent ones, each with its own examples, for the controls
     sigmoid_networks: int = 1600  # the same, for the case that decides: sigmoid, errors as they are
-    steps: int = 1000  # of plain SGD, where networks are trained
-    lr: float = 0.1  # learning rate there
-    trained_networks: int = 8  # of each kind
 
 
 SMOKE = Params(
@@ -70,8 +61,6 @@ SMOKE = Params(
     pool=64,
     networks=2,
     sigmoid_networks=4,
-    steps=20,
-    trained_networks=2,
 )
 
 
@@ -102,11 +91,6 @@ class Result:
     same_sign_batches: Estimate  # the same, at the batch above 1 at which it is smallest
     smallest_batch: int  # that batch
     same_sign_predicted: float  # for errors that are independent of the inputs, large batch
-    entropy: float  # of the next character, whatever came before: the loss of guessing by frequency, in nats
-    tanh_excess: Estimate  # loss of the trained network with tanh, less the entropy
-    wide_tanh_excess: Estimate  # the same where the hidden layers' weights start too large by the wide std
-    offset_cost: Estimate  # loss of the trained network with sigmoid, less that with sigmoid - 1/2, seed by seed
-    trained: pd.DataFrame  # per activation function: loss after training, with low and high
     functions: pd.DataFrame  # per input: sigmoid and tanh, and their derivatives
     bits: pd.DataFrame  # per activation function and std: bits, with low and high, and predicted
     curve: pd.DataFrame  # per std: bits that each function keeps by theory, and tanh in the limit of many levels
@@ -134,16 +118,6 @@ ALL_WITH_SIGMOID: Equals[Result] = Equals(
     "the share of units with gradients of one sign, for one example and sigmoid,", lambda r: r.same_sign_sigmoid, 1
 )
 FEW_WITH_TANH: Within[Result] = Within("the share for one example and tanh", lambda r: r.same_sign_tanh, 0, 0.5)
-STUCK_USUAL: Above[Result] = Above(
-    "the final loss with tanh and weights of the usual size, less the entropy of the letters,",
-    lambda r: r.tanh_excess,
-    0,
-    unit="nats",
-)
-STUCK_WIDE: Above[Result] = Above(
-    "the same from weights that are far too large", lambda r: r.wide_tanh_excess, 0, unit="nats"
-)
-
 CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="range",
@@ -241,21 +215,6 @@ CLAIMS: tuple[Claim[Result], ...] = (
         number=lambda r: f"derivative {r.derivative_at_one:g}, from inputs of {r.tanh_one:.2f}",
     ),
     Claim(
-        name="converge",
-        text="Tanh makes the network not converge.",
-        source=Lines("N3", 4, 4),
-        line=lambda p: (
-            f"A network with two layers of tanh is trained for {p.steps:,} steps. Fails if it ends below the entropy of the "
-            "letters, the best that can be had without looking at the context, both from weights of the usual size and from "
-            f"weights {p.wide_std:g} times as large, which push values to the ends. Holds with a caveat if one of the two "
-            "stays above it, holds if both do."
-        ),
-        rule=Caveat(All(STUCK_USUAL, STUCK_WIDE), Any(STUCK_USUAL, STUCK_WIDE)),
-        number=lambda r: (
-            f"ends {abs(r.tanh_excess.mean):.2f} nats below the entropy; from wide weights {abs(r.wide_tanh_excess.mean):.2f}"
-        ),
-    ),
-    Claim(
         name="signs",
         text="All-positive activations give the weights into a unit of the next layer gradients of one sign.",
         source=Lines("N3", 27, 27),
@@ -290,14 +249,11 @@ def run(params: Params) -> Result:
     batches = sorted({*params.batches, 1, params.usual_batch})
     signals = track(range(params.seeds), "signals")
     bits = quantisation.measure_bits(stds, params.levels, params.samples, signals)
-    x, y, counts = names.training_set(params.data)
+    x, y, _ = names.training_set(params.data)
     networks = track(range(params.networks), "networks")
     shares = gradient_signs.measure_same_sign(x, y, params.width, batches, max(params.pool, *batches), networks)
     many = track(range(params.sigmoid_networks), "networks with sigmoid")
     shares["names", "sigmoid"] = gradient_signs.measure_sigmoid(x, y, params.width, batches, many)
-    losses = dict(zip(training.ARMS, spread(partial(_train, params), list(training.ARMS), "trainings"), strict=True))
-    frequencies = (counts.next_counts.sum(0) / counts.next_counts.sum()).numpy()
-    entropy = unigram_baseline.entropy(frequencies)
     linear = quantisation.bits(lambda y: LINEAR_RANGE * y, 1.0, params.levels)
     best = quantisation.best_std()
     sigmoid, tanh = shares["names", "sigmoid"], shares["names", "tanh"]
@@ -320,13 +276,6 @@ def run(params: Params) -> Result:
         same_sign_batches=Estimate.of(sigmoid[:, smallest]),
         smallest_batch=batches[smallest],
         same_sign_predicted=gradient_signs.predicted_same_sign(expit, params.width),
-        entropy=entropy,
-        tanh_excess=Estimate.of(losses["tanh"] - entropy),
-        wide_tanh_excess=Estimate.of(losses["tanh, wide"] - entropy),
-        offset_cost=Estimate.of(losses["sigmoid"] - losses["sigmoid − 1/2"]),
-        trained=pd.DataFrame(
-            [{"activation": name, **Estimate.columns("loss", found)} for name, found in losses.items()]
-        ),
         bits=pd.DataFrame(
             [
                 {"activation": name, "std": std, **Estimate.columns("bits", found)}
@@ -343,14 +292,6 @@ def run(params: Params) -> Result:
                 for batch, share in zip(batches, found.T, strict=True)
             ]
         ),
-    )
-
-
-def _train(params: Params, name: str) -> Array:
-    """Train the networks of one arm: final losses [seed]."""
-    data, seeds = names.training_set(params.data), range(params.trained_networks)
-    return training.final_losses(
-        training.ARMS[name], params.wide_std, params.width, data, params.steps, params.usual_batch, params.lr, seeds
     )
 
 

@@ -1,7 +1,7 @@
 """Recomputes deciding numbers of the chapter on squashing, from its text alone.
 
 Bits that tanh keeps at standard deviations 1 and 10, and the best standard deviation; the share of units whose weights all get
-gradients of one sign, by theory and in a batch of 32 and of 8; the loss at which a network with tanh ends, against the entropy.
+gradients of one sign, by theory and in a batch of 32 and of 8.
 """
 
 import csv
@@ -78,29 +78,6 @@ def one_sign_shares(x, y, networks=300, width=200, sizes=(8, 32)):
     return {size: interval(shares) for size, shares in found.items()}
 
 
-def trained_loss(x, y, seed, steps=1000, width=200):
-    """Train one network with two tanh layers by hand-written SGD; loss over a part of the training set."""
-    torch.manual_seed(seed)
-    parameters = [torch.randn(27, 10)]
-    for fan_in, fan_out in ((30, width), (width, width), (width, 27)):
-        parameters += [torch.randn(fan_in, fan_out) / fan_in**0.5, torch.zeros(fan_out)]
-    for parameter in parameters:
-        parameter.requires_grad_()
-
-    def loss(chosen):
-        table, w1, b1, w2, b2, w3, b3 = parameters
-        hidden = torch.tanh(torch.tanh(table[x[chosen]].flatten(1) @ w1 + b1) @ w2 + b2)
-        return torch.nn.functional.cross_entropy(hidden @ w3 + b3, y[chosen])
-
-    for _ in range(steps):
-        gradients = torch.autograd.grad(loss(torch.randint(len(x), (32,))), parameters)
-        with torch.no_grad():
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter -= 0.1 * gradient
-    with torch.no_grad():
-        return loss(torch.arange(0, len(x), 4)).item()
-
-
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with (ROOT / "results/squashing/bits.csv").open() as file:
@@ -126,9 +103,4 @@ if __name__ == "__main__":
         own, half = one_sign_shares(x, y, sizes=(size,))[size]
         compare(f"share of one sign, batch of {size}", own, BOOK[key]["mean"], half + BOOK[key]["half_width"])
 
-    frequency = torch.bincount(y).double() / len(y)
-    entropy = -(frequency * frequency.log()).sum().item()
-    compare("entropy", entropy, BOOK["entropy"], 1e-9)
-    own, half = interval([trained_loss(x, y, SEED + seed) - entropy for seed in range(4)])
-    compare("tanh, below the entropy", own, BOOK["tanh_excess"]["mean"], half + BOOK["tanh_excess"]["half_width"])
     sys.exit(bool(disagreements))
