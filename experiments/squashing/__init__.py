@@ -140,7 +140,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
             All(ABOVE_0, BELOW_1),
         ),
-        number=lambda r: f"1 above {r.sigmoid_one:.1f}, 0 below −{r.sigmoid_zero:.1f}",
+        number=lambda r: f"float32 rounds it to 1 above {r.sigmoid_one:.1f}, and to 0 below −{r.sigmoid_zero:.1f}",
     ),
     Claim(
         name="derivative",
@@ -153,7 +153,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             0.25,
             reason="1/4 is a floating-point number and the bound is exact, so there is no tolerance to grant",
         ),
-        number=lambda r: f"{r.sigmoid_steepest:g}",
+        number=lambda r: f"the largest derivative is {r.sigmoid_steepest:g}",
     ),
     Claim(
         name="literal",
@@ -165,7 +165,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             SATURATED,
             reason="the derivative there is under 6 % of full: to a network that is as good as 1",
         ),
-        number=lambda r: f"{r.tanh_of_notes_value:.3f}",
+        number=lambda r: f"tanh of it is {r.tanh_of_notes_value:.3f}",
     ),
     Claim(
         name="apart",
@@ -177,7 +177,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             1,
             reason="the derivative of tanh is at most 1, so a single pair would refute the algebra",
         ),
-        number=lambda r: f"at most {r.stretch:.5f} of the distance",
+        number=lambda r: f"two values keep at most {r.stretch:.5f} of their distance",
     ),
     Claim(
         name="information",
@@ -191,8 +191,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         ),
         rule=Caveat(All(LOST_USUAL, LOST_WIDE), Any(LOST_USUAL, LOST_WIDE)),
         number=lambda r: (
-            f"{r.bits_gained_usual.mean:+.2f} bits at a standard deviation of {r.params.usual_std:g}, "
-            f"{r.bits_gained_wide.mean:+.2f} at {r.params.wide_std:g}".replace("-", "−")
+            f"keeps {r.bits_gained_usual.mean:+.2f} bits at a standard deviation of {r.params.usual_std:g}, "
+            f"{r.bits_gained_wide.mean:+.2f} at {r.params.wide_std:g}, against no squashing".replace("-", "−")
         ),
     ),
     Claim(
@@ -200,7 +200,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="Where tanh puts out 0, the gradient passes unchanged.",
         source=Lines("N0", 34, 34),
         rule=Equals("the derivative that autograd gives where tanh puts out 0", lambda r: r.derivative_at_zero, 1),
-        number=lambda r: f"derivative {r.derivative_at_zero:g}",
+        number=lambda r: f"the derivative there is {r.derivative_at_zero:g}",
     ),
     Claim(
         name="vanishes",
@@ -212,7 +212,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             0,
             reason="exact arithmetic never gets there",
         ),
-        number=lambda r: f"derivative {r.derivative_at_one:g}, from inputs of {r.tanh_one:.2f}",
+        number=lambda r: f"the derivative is {r.derivative_at_one:g} once the input is above {r.tanh_one:.2f}",
     ),
     Claim(
         name="signs",
