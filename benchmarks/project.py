@@ -19,11 +19,11 @@ MADE = shutil.ignore_patterns(
 
 
 @contextmanager
-def fresh_copy() -> Iterator[Path]:
+def fresh_copy(root: Path = ROOT) -> Iterator[Path]:
     """Give a copy of the project as a fresh clone has it, set up but with nothing rendered."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "book"
-        shutil.copytree(ROOT, copy, ignore=MADE)
+        shutil.copytree(root, copy, ignore=MADE)
         (copy / ".venv").symlink_to(Path(sys.prefix))
         yield copy
 

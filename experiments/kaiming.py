@@ -4,7 +4,7 @@ Method  Deep ReLU networks pass standard normal inputs forward and a random grad
         1/n and 1 made from the same standard normal numbers.  Theory is exact at every width: a layer multiplies a mean
         square by a random factor of known law.  Then ReLU networks of several depths train on names from the three
         initialisations, at several learning rates.
-Cost    About 35 s on one core.
+Cost    About 80 s on one core.
 Notes   003_0e3f15bdf12e2faf.txt, "Weight initialization reasons"; 000_10f5d5d0f6910b7a.txt, "divide by sqrt(fanin)".
 """
 
@@ -46,7 +46,7 @@ class Params:
     depths: tuple[int, ...] = (1, 3, 8, 20)  # hidden layers of the trained networks
     trained_width: int = 64  # units per layer of the trained networks
     trained_seeds: int = 16  # independent trained networks
-    lrs: tuple[float, ...] = (0.03, 0.1, 0.3)  # learning rates; each initialisation may choose
+    lrs: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # learning rates; each initialisation may choose
     batch: int = 32  # examples
     steps: int = 200  # of plain SGD
     sample: int = 4000  # training examples over which the loss is taken

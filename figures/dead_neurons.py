@@ -7,17 +7,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.dead_neurons import Result
-from figures.style import INK, MEASURED, PREDICTED, SERIES, Look, band, canvas, label, log_ticks
+from experiments.dead_neurons import BY_BIAS, BY_DEPTH, DIED_FROZEN, DIED_TRAINED, Result
+from experiments.dead_neurons.revival import ARMS
+from figures.style import INK, MEASURED, MUTED, PREDICTED, SERIES, Look, band, canvas, label, log_ticks
 
 RELU, LEAKY = SERIES[0], SERIES[2]
-SHOWN_RATES = 4  # the highest learning rates are drawn: at lower ones nothing dies
-WORST = 2.9  # nats; losses above lie outside the panel
+SHOWN_RATES = 3  # the highest learning rates are drawn: at lower ones hardly a unit dies
 
 
 def at_init(result: Result) -> Figure:
     """Share of units dead at initialisation: against the biases in one layer, and against the layer in a deep network."""
-    figure, (left, right) = canvas(height=3.5, columns=2)
+    figure, (left, right) = canvas(height=3.2, columns=2)
     rows = result.shifted
     left.set(xlabel="standard deviations of biases below zero", ylabel="share dead at initialisation")
     left.set(ylim=(-0.03, 1.03))
@@ -40,10 +40,10 @@ def at_init(result: Result) -> Figure:
 
 def curves(result: Result) -> Figure:
     """Share of ReLU units that are dead against step, one panel with trained and one with frozen embeddings."""
-    figure, axes = canvas(height=3.6, columns=2, sharey=True)
+    figure, axes = canvas(height=2.9, columns=2, sharey=True)
     relu = result.curves.query("activation == 'relu' and init == 'good'")
     lrs = sorted(relu["lr"].unique())[-SHOWN_RATES:]
-    gap = 0.045 * float(relu["dead_high"].max())
+    gap = 0.07 * float(relu["dead_high"].max())
     for axis, embeddings in zip(axes, ("trained", "frozen"), strict=True):
         axis.set(xlabel="step", title=f"embeddings {embeddings}")
         axis.set_xlim(0, 1.17 * relu["step"].max())
@@ -57,6 +57,7 @@ def curves(result: Result) -> Figure:
         for height, text, colour in sorted(ends):
             floor = max(height, floor + gap)
             label(axis, text, relu["step"].max(), floor, colour, xytext=(4, -3))
+        label(axis, "learning rate", 1.17 * relu["step"].max(), floor + 1.6 * gap, INK, ha="right", xytext=(0, 3))
     axes[0].set(ylabel="share of units dead", ylim=(-1.5 * gap, 1.02 * float(relu["dead_high"].max())))
     return figure
 
@@ -87,34 +88,50 @@ def revival(result: Result) -> Figure:
     return figure
 
 
+def benefits(result: Result) -> Figure:
+    """What the loss falls by with dead units revived, and with leaky ReLU, one row for each way to have dead units."""
+    figure, axis = canvas(height=3.0)
+    words = {
+        DIED_TRAINED: "died in training,\nembeddings trained",
+        DIED_FROZEN: "died in training,\nembeddings frozen",
+        BY_BIAS: "dead at initialisation,\nby biases",
+        BY_DEPTH: "dead at initialisation,\nby depth",
+    }
+    for arm, look, aside in ((ARMS[1], SERIES[0], -0.13), (ARMS[2], LEAKY, 0.13)):
+        rows = result.benefits[result.benefits["arm"] == arm].set_index("setting")
+        places = [row + aside for row, name in enumerate(words) if name in rows.index]
+        rows = rows.loc[[name for name in words if name in rows.index]]
+        errors = [rows["benefit"] - rows["benefit_low"], rows["benefit_high"] - rows["benefit"]]
+        axis.errorbar(rows["benefit"], places, xerr=errors, fmt=look.marker, color=look.colour)
+        row = places[list(rows.index).index(BY_BIAS)]
+        name = "every dead unit revived" if arm == ARMS[1] else "leaky ReLU instead"
+        label(axis, name, float(rows["benefit_high"][BY_BIAS]), row, look.colour)
+    axis.axvline(0, color=MUTED, linewidth=1.0, zorder=1)
+    axis.set(yticks=range(len(words)), yticklabels=list(words.values()), ylim=(len(words) - 0.5, -0.5))
+    low, high = result.benefits["benefit_low"].min(), result.benefits["benefit_high"].max()
+    axis.set(xlabel="what the loss falls by (nats)", xlim=(low - 0.02, high + 0.5 * (high - low)))
+    axis.grid(axis="y", visible=False)
+    return figure
+
+
 def learning_rates(result: Result) -> Figure:
-    """Against the learning rate: shares inactive at some evaluation and in the end, and losses, ReLU and leaky ReLU."""
-    figure, (left, right) = canvas(height=3.8, columns=2)
+    """Against the learning rate: units that were inactive at some evaluation, and losses, of ReLU and leaky ReLU."""
+    figure, (left, right) = canvas(height=3.2, columns=2)
     rows = result.final.query("init == 'good' and embeddings == 'trained'")
-    by_activation = dict(list(rows.groupby("activation")))
     for axis in (left, right):
         axis.set(xlabel="learning rate", xscale="log")
         log_ticks(axis.xaxis, (1, 3))
-    left.set(ylabel="share of units inactive on every example", ylim=(-0.03, 1.03))
+    left.set(ylabel="share of units ever inactive\non every example", ylim=(-0.03, 1.03))
     right.set(ylabel="loss on the training set (nats)")
-    for activation, look in (("relu", RELU), ("leaky", LEAKY)):
-        found = by_activation[activation]
-        for quantity, filled in (("ever_inactive", "none"), ("inactive", look.colour)):
-            left.plot(found["lr"], found[quantity], color=look.colour, linestyle=look.dash, linewidth=1)
-            _dots(left, found, "lr", quantity, look, filled)
-    for activation, look in (("relu", RELU), ("leaky", LEAKY), ("tanh", Look(INK, "X", SERIES[1].dash))):
-        found = by_activation[activation][by_activation[activation]["loss"] < WORST]
-        right.plot(found["lr"], found["loss"], color=look.colour, linestyle=look.dash, linewidth=1)
-        _dots(right, found, "lr", "loss", look)
-    ever, end = (_at(by_activation["relu"], "lr", name, 0.15) for name in ("ever_inactive", "inactive"))
-    label(left, "at some\nevaluation", ever[0], 0.75, INK, ha="right", xytext=(-8, 0))
-    label(left, "in the end", end[0], 0.3, INK, ha="right", xytext=(-18, 0))
-    relu, leaky, tanh = (by_activation[name][by_activation[name]["loss"] < WORST] for name in ("relu", "leaky", "tanh"))
-    label(right, "ReLU", relu["lr"].iloc[-1], relu["loss"].iloc[-1], RELU.colour, ha="right", xytext=(-8, 4))
-    last = leaky.iloc[-1]
-    label(right, "leaky", last["lr"], last["loss_low"], LEAKY.colour, ha="center", va="top", xytext=(-4, -4))
-    place = tanh.iloc[min(2, len(tanh) - 1)]
-    label(right, "tanh", place["lr"], place["loss"], INK, va="bottom", xytext=(2, 8))
+    for activation, name, look, above in (("relu", "ReLU", RELU, 14), ("leaky", "leaky", LEAKY, -14)):
+        found = rows[rows["activation"] == activation]
+        for axis, quantity in ((left, "ever_inactive"), (right, "loss")):
+            axis.plot(found["lr"], found[quantity], color=look.colour, linestyle=look.dash, linewidth=1)
+            _dots(axis, found, "lr", quantity, look)
+        label(right, name, found["lr"].iloc[-2], found["loss"].iloc[-2], look.colour, ha="center", xytext=(0, above))
+    relu = rows[rows["activation"] == "relu"]
+    middle = relu.iloc[len(relu) // 2]
+    label(left, "ReLU and leaky ReLU", middle["lr"], middle["ever_inactive"], INK, ha="right", xytext=(0, 10))
     return figure
 
 
@@ -124,8 +141,6 @@ def _at(rows: pd.DataFrame, x: str, quantity: str, height: float) -> tuple[float
     return float(row[x]), float(row[quantity])
 
 
-def _dots(axis: Axes, rows: pd.DataFrame, x: str, quantity: str, look: Look, filled: str | None = None) -> None:
+def _dots(axis: Axes, rows: pd.DataFrame, x: str, quantity: str, look: Look) -> None:
     errors = [rows[quantity] - rows[f"{quantity}_low"], rows[f"{quantity}_high"] - rows[quantity]]
-    axis.errorbar(
-        rows[x], rows[quantity], yerr=errors, fmt=look.marker, color=look.colour, markerfacecolor=filled, zorder=3
-    )
+    axis.errorbar(rows[x], rows[quantity], yerr=errors, fmt=look.marker, color=look.colour, zorder=3)

@@ -13,7 +13,7 @@ GAINS = (1.5, 1.1, 1.0, 0.9, 0.5)  # of all, those that can be told apart
 
 def signal_propagation(result: Result) -> Figure:
     """RMS of signal and gradient against layer, one curve a gain: dots measured, lines predicted."""
-    figure, axes = canvas(height=3.9, columns=2, sharey=True)
+    figure, axes = canvas(height=3.4, columns=2, sharey=True)
     depth = result.params.depth
     for axis, name in zip(axes, ("signal", "gradient"), strict=True):
         for gain, look in zip(GAINS, SERIES, strict=False):
@@ -35,7 +35,7 @@ def signal_propagation(result: Result) -> Figure:
 
 def widths(result: Result) -> Figure:
     """Exponent against width for gains near 1: measured, by the exact law, and what the gain alone would say."""
-    figure, axis = canvas(height=3.9)
+    figure, axis = canvas(height=3.5)
     first, last = float(result.widths["width"].min()), float(result.widths["width"].max())
     axis.plot([0.875 * first, 1.1 * last], [0, 0], color=INK, linewidth=1.0, zorder=1)
     for (gain, rows), look in zip(result.widths.groupby("gain"), SERIES, strict=False):
@@ -60,7 +60,7 @@ def widths(result: Result) -> Figure:
 
 def float32_signals(result: Result) -> Figure:
     """The signal in float32 against layer until nothing changes any more, one curve a factor."""
-    figure, axis = canvas(height=4.2)
+    figure, axis = canvas(height=3.0)
     axis.axhspan(-149, -126, color=MUTED, alpha=0.25, linewidth=0)
     axis.axhline(128, color=INK, linewidth=0.9, linestyle=SERIES[2].dash)
     axis.axhline(-149, color=INK, linewidth=0.9, linestyle=SERIES[2].dash)

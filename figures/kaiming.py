@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.kaiming import INITS, Result
-from figures.style import ACCENT, CONTROL, INK, MEASURED, MUTED, PREDICTED, SERIES, band, canvas, label
+from figures.style import ACCENT, CONTROL, INK, MEASURED, PREDICTED, SERIES, band, canvas, label
 
 LOOKS = dict(zip(INITS, (SERIES[0], SERIES[1], SERIES[2]), strict=True))
 NAMES = {"2/n": "2/n", "1/n": "1/n", "1": "variance 1"}
@@ -15,7 +15,7 @@ NAMES = {"2/n": "2/n", "1/n": "1/n", "1": "variance 1"}
 
 def signal_propagation(result: Result) -> Figure:
     """Mean square of signal and gradient against layer, one curve an initialisation: dots measured, lines predicted."""
-    figure, (left, right) = canvas(height=3.8, columns=2, sharey=True)
+    figure, (left, right) = canvas(height=2.8, columns=2, sharey=True)
     for axis, name in ((left, "signal"), (right, "gradient")):
         for init, rows in result.layers.groupby("init"):
             look = LOOKS[str(init)]
@@ -37,14 +37,14 @@ def signal_propagation(result: Result) -> Figure:
                 xytext=(0, side), ha="right" if outwards else "left",
             )  # fmt: skip
         axis.set(yscale="log", title=name)
-    left.set(xlabel="layer", ylabel="mean square, as a multiple of\nwhere it began")
+    left.set(xlabel="layer", ylabel="mean square, as a\nmultiple of the first")
     right.set(xlabel="layer (passes from right to left)")
     return figure
 
 
 def networks(result: Result) -> Figure:
     """What becomes of single inputs in single networks with variance 2/n: two widths, a thin line each network."""
-    figure, axes = canvas(height=3.7, columns=2, sharey=True)
+    figure, axes = canvas(height=3.3, columns=2, sharey=True)
     laws = result.widths.set_index("width")
     for axis, (width, rows) in zip(axes, result.networks.groupby("width"), strict=True):
         for _, network in rows.groupby("network"):
@@ -75,39 +75,29 @@ def networks(result: Result) -> Figure:
 
 
 def training(result: Result) -> Figure:
-    """Loss after a fixed number of steps against depth: each initialisation at its best learning rate, the others faint."""
-    figure, axis = canvas(height=3.9)
+    """Loss after a fixed number of steps against depth, each initialisation at its best learning rate."""
+    figure, axis = canvas(height=3.4)
     depths = sorted(result.training["depth"].unique())
-    finite = result.training[result.training["finite"] == 1]["loss"]
-    bottom, top = (float(np.interp(place, (0, 1), (finite.min(), finite.max()))) for place in (0, 1))
-    margin = 0.08 * (top - bottom)
+    whole = result.training[result.training["finite"] == 1]
+    best = whole.loc[whole.groupby(["init", "depth"])["loss"].idxmin()]
+    best = best[best["loss"] < np.log(27)]  # a blind guess among the characters
+    bottom = float(best["loss"].min())
+    top = max(float(best["loss"].max()), result.entropy)
+    margin = 0.12 * (top - bottom)
     top += margin
-    for init, rows in result.training.groupby("init"):
+    for init, rows in best.groupby("init"):
         look = LOOKS[str(init)]
-        whole = rows[rows["finite"] == 1]
-        best = whole.loc[whole.groupby("depth")["loss"].idxmin()]
-        axis.plot(whole["depth"], whole["loss"], look.marker, color=look.colour, alpha=0.3, markersize=3.5)
-        errors = [best["loss"] - best["loss_low"], best["loss_high"] - best["loss"]]
+        errors = [rows["loss"] - rows["loss_low"], rows["loss_high"] - rows["loss"]]
         axis.errorbar(
-            best["depth"], best["loss"], yerr=errors, color=look.colour, marker=look.marker, linestyle=look.dash
+            rows["depth"], rows["loss"], yerr=errors, color=look.colour, marker=look.marker, linestyle=look.dash
         )
-        lost = sorted(set(depths) - set(best["depth"]))
+        lost = sorted(set(depths) - set(rows["depth"]))
         axis.plot(lost, [top] * len(lost), "x", color=look.colour, markersize=7, clip_on=False)
-        _name(axis, str(init), best["depth"].iloc[-1], best["loss"].iloc[-1], lost[-1] if lost else None, top)
-    axis.axhline(result.entropy, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-    label(
-        axis,
-        "entropy of the characters: the input is ignored",
-        depths[0],
-        result.entropy,
-        INK,
-        xytext=(0, 6),
-        ha="left",
-    )
-    axis.axhline(np.log(27), color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-    axis.set(
-        xlabel="hidden layers", ylabel="loss after the same steps (nats)", xscale="log", ylim=(bottom - margin, top)
-    )
+        _name(axis, str(init), rows["depth"].iloc[-1], rows["loss"].iloc[-1], lost[-1] if lost else None, top)
+    axis.axhline(result.entropy, color=CONTROL, linewidth=1.0, linestyle=SERIES[2].dash, zorder=1)
+    label(axis, "input ignored", depths[0], result.entropy, CONTROL, xytext=(0, 7), ha="left")
+    axis.set(xlabel="hidden layers", ylabel="training loss after\nthe same steps (nats)", xscale="log")
+    axis.set(ylim=(bottom - margin, top))
     axis.set(xlim=(0.9 * depths[0], 1.55 * depths[-1]), xticks=depths, xticklabels=[str(depth) for depth in depths])
     axis.minorticks_off()
     return figure
@@ -117,7 +107,7 @@ def _name(axis: Axes, init: str, depth: float, loss: float, lost: float | None, 
     if lost is None:
         label(axis, NAMES[init], depth, loss, LOOKS[init].colour, xytext=(8, 0))
     else:
-        label(axis, f"{NAMES[init]}:\ndiverged", lost, top, LOOKS[init].colour, xytext=(8, -4))
+        label(axis, f"{NAMES[init]}:\nlost", lost, top, LOOKS[init].colour, xytext=(8, -4))
 
 
 def cosines(result: Result) -> Figure:

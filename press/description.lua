@@ -17,14 +17,36 @@ local function shortened(text)
   return sentence and #sentence > LONGEST / 3 and sentence or head:gsub("[%s,;:]+%S*$", "") .. " …"
 end
 
-function Pandoc(doc)
-  local reading = FORMAT:match("html") or FORMAT == "json"
-  if not reading or quarto and pandoc.path.filename(quarto.doc.input_file) == "index.qmd" then return nil end
-  local first = doc.blocks:find_if(function(block) return block.t == "Para" end)
-    or doc.blocks:find_if(function(block) return block.t == "Header" end)
-    or doc.meta.title and pandoc.Plain(pandoc.utils.stringify(doc.meta.title)) -- where Quarto has put the heading
-  if not first then return nil end
-  local words = first:walk({
+-- Without what it refers to, a sentence would have a hole: "In, see."
+local function refers(inlines)
+  local found = false
+  pandoc.Span(inlines):walk({
+    Cite = function(cite)
+      for _, one in ipairs(cite.citations) do
+        found = found or one.mode == "AuthorInText" or one.id:match("^%l%l%l?%-") ~= nil -- @sec-one, in brackets too
+      end
+    end,
+  })
+  return found
+end
+
+-- The sentences of a paragraph that stand on their own.
+local function standing(inlines)
+  local kept, sentence = pandoc.Inlines({}), pandoc.Inlines({})
+  for index, inline in ipairs(inlines) do
+    sentence:insert(inline)
+    local ends = pandoc.utils.stringify(inline):match("[.!?][\"”’)]*$") and inline.t ~= "Math"
+    local after = inlines[index + 1]
+    if not after or ends and (after.t == "Space" or after.t == "SoftBreak") then
+      if not refers(sentence) then kept:extend(sentence) end
+      sentence = pandoc.Inlines({})
+    end
+  end
+  return kept
+end
+
+local function described(block)
+  local words = pandoc.Plain(block.t == "Para" and standing(block.content) or block.content):walk({
     Math = plain,
     Note = function() return {} end,
     Cite = function() return {} end,
@@ -35,7 +57,21 @@ function Pandoc(doc)
     RawInline = function() return {} end,
   })
   local thin, unbroken = "\xe2\x80[\x80-\x8a\xaf]", "\u{a0}" -- spaces too
-  local text = pandoc.utils.stringify(words):gsub(thin, " "):gsub(unbroken, " "):gsub("%s+", " "):gsub("^ ", ""):gsub(" $", ""):gsub(" ([.,;:])", "%1")
-  if text ~= "" then doc.meta["description-meta"] = pandoc.MetaString(shortened(text)) end
-  return doc
+  local text = pandoc.utils.stringify(words):gsub(thin, " "):gsub(unbroken, " ")
+  return (text:gsub("%s+", " "):gsub("^ ", ""):gsub(" $", ""):gsub(" ([.,;:])", "%1"))
+end
+
+function Pandoc(doc)
+  local reading = FORMAT:match("html") or FORMAT == "json"
+  if not reading or quarto and pandoc.path.filename(quarto.doc.input_file) == "index.qmd" then return nil end
+  local blocks = doc.blocks:filter(function(block) return block.t == "Para" end)
+  blocks:extend(doc.blocks:filter(function(block) return block.t == "Header" end))
+  if doc.meta.title then blocks:insert(pandoc.Plain(pandoc.utils.stringify(doc.meta.title))) end -- where Quarto has put the heading
+  for _, block in ipairs(blocks) do
+    local text = described(block)
+    if text ~= "" then
+      doc.meta["description-meta"] = pandoc.MetaString(shortened(text))
+      return doc
+    end
+  end
 end

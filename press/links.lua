@@ -1,5 +1,6 @@
 -- Links in what is one file and travels alone, a PDF or an EPUB: to another chapter they are cross-references, to a file of
--- the book the absolute address that it has on the site once _quarto.yml says `site-url`, else words that say its path.
+-- the book the absolute address that it has on the site once _quarto.yml says `site-url`, else words that say its path: in a
+-- table the path alone, and nothing where a span of the class to-files says that the chapters have it.
 -- Under Quarto this filter stands in _quarto.yml; press runs it where it writes the PDF.
 if FORMAT:match("html") or FORMAT == "json" then return {} end
 
@@ -49,35 +50,42 @@ end
 
 function Pandoc(doc)
   local chapters, file, folder, site = {}, nil, ".", site_url()
-  doc:walk({
-    RawBlock = function(raw)
-      local found = origin(raw)
-      if found then file = found.bookItemFile end
-    end,
-    Header = function(header)
-      if header.level == 1 and file and not chapters[file] then chapters[file] = "#" .. header.identifier end
-    end,
-  })
+  for _, block in ipairs(doc.blocks) do
+    local found = block.t == "RawBlock" and origin(block)
+    if found then file = found.bookItemFile end
+    if block.t == "Header" and block.level == 1 and file and not chapters[file] then chapters[file] = "#" .. block.identifier end
+  end
+  local function resolved(link, in_table)
+    if link.target:match("^%a[%w+.-]*:") or link.target:match("^//") or link.target:match("^#") then return nil end
+    local path, place = link.target:match("^([^#]*)(.*)$")
+    path = normal(folder, path)
+    local named = path:gsub("%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end)
+    if chapters[named] then
+      link.target = place ~= "" and place or chapters[named]
+    elseif named:match("%.qmd$") then
+      return nil
+    elseif site then
+      link.target = site .. path .. place
+    elseif in_table then
+      return pandoc.Code(named) -- columns are narrow
+    else
+      return with_path(link.content, named)
+    end
+    return link
+  end
+  local function without_files(span)
+    if span.classes:includes("to-files") and not site then return {}, false end
+  end
   return doc:walk({
+    traverse = "topdown",
     RawInline = function(raw)
       local found = origin(raw)
       if found then folder = found.resourceDir or "." end
     end,
-    Link = function(link)
-      if link.target:match("^%a[%w+.-]*:") or link.target:match("^//") or link.target:match("^#") then return nil end
-      local path, place = link.target:match("^([^#]*)(.*)$")
-      path = normal(folder, path)
-      local named = path:gsub("%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end)
-      if chapters[named] then
-        link.target = place ~= "" and place or chapters[named]
-      elseif named:match("%.qmd$") then
-        return nil
-      elseif site then
-        link.target = site .. path .. place
-      else
-        return with_path(link.content, named)
-      end
-      return link
+    Table = function(grid)
+      return grid:walk({Span = without_files, Link = function(link) return resolved(link, true) end}), false
     end,
+    Span = without_files,
+    Link = function(link) return resolved(link, link.classes:includes("in-table")) end, -- press has no Table left by now
   })
 end

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 from IPython.display import Markdown
 
-import lab.book.colophon
 import lab.book.verdicts
 import lab.chapter
 from lab.keys.experiments import home
@@ -33,11 +33,9 @@ def executed(code: str, variables: dict[str, Any]) -> tuple[Any, list[str]]:
     return value, errors
 
 
-def filled(source: Source, root: Path) -> tuple[list[tuple[int, str]], list[str]]:
-    """Return a page's text with its inline values in place, as (line, text) between its cells, and what raised.
-
-    Line breaks stay where they are in the source.  What cells show is left out.
-    """
+@contextmanager
+def stored_results(root: Path) -> Iterator[None]:
+    """Have chapters read the stored results, fresh or not: what they say of them is looked at, not their age."""
 
     def stored(name: str, _: Path | None = None) -> store.Stored:
         return store.read_result(root / "results" / name, root)
@@ -45,12 +43,19 @@ def filled(source: Source, root: Path) -> tuple[list[tuple[int, str]], list[str]
     def read(experiment: Any, _: Any = None) -> Any:
         return as_result(experiment, stored(home(experiment)[0]))
 
+    with patch.object(lab.chapter, "read", read), patch.object(lab.book.verdicts, "book_result", stored):
+        yield
+
+
+def filled(source: Source, root: Path) -> tuple[list[tuple[int, str]], list[str]]:
+    """Return a page's text with its inline values in place, as (line, text) between its cells, and what raised.
+
+    Line breaks stay where they are in the source.  What cells show is left out.
+    """
+
     found, errors, variables = [], [], {"__name__": "__main__"}
-    nothing = SimpleNamespace(provenance={"seconds": 0.0})
     with (
-        patch.object(lab.chapter, "read", read),
-        patch.object(lab.book.verdicts, "book_result", lambda *_: nothing),
-        patch.object(lab.book.verdicts, "as_result", read),
+        stored_results(root),
         patch.object(lab.chapter, "colophon", lambda *_: Markdown("")),
         patch.object(lab.chapter, "costs", lambda *_: Markdown("")),
         patch.object(lab.chapter, "total_cost", lambda *_: "1 minute"),

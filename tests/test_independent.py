@@ -17,10 +17,7 @@ EVASIONS = {"__import__", "exec", "eval", "compile", "import_module", "run_path"
 
 # Questions with a result and nothing independent yet.  Take yours off when it has.
 NOT_YET = {
-    "dead_neurons",
     "forgiving",
-    "identity_depth",
-    "kaiming",
     "saturation",
 }
 

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from lab.book.notes import Group, Notes, Statement, note_faults, read_notes
-from lab.claims import Lines
+from lab.book.notes import Group, Notes, Statement, note_faults, notes, read_notes
+from lab.book.verdicts import Entry, all_entries, ledger, verdicts
+from lab.claims import Above, Claim, Lines, Verdict
 from lab.keys.experiments import load, names
+from lab.results.registration import Standing, When
 from press.read.qmd import Cell, parse
+from tests.chapter_code import stored_results
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTES = read_notes(ROOT)
@@ -55,6 +58,39 @@ def test_the_page_shows_every_line_once() -> None:
             assert any(name == file and first <= group.first and group.last <= last for name, first, last in shown)
 
 
+def test_notes_ledger_and_chapters_lead_to_each_other_and_say_which_was_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with stored_results(ROOT):
+        entries, table = all_entries(ROOT), ledger().data
+        chapters = {name: verdicts(load(name, ROOT)).data for name in names(ROOT)}
+        lines = "".join(notes(file, 1, len(hashes)).data for file, hashes in NOTES.hashes.items())
+    rows = table.splitlines()[2:]
+    for entry, row in zip(entries, rows, strict=True):
+        chapter = next(line for line in chapters[entry.experiment].splitlines() if f"{{#{entry.anchor}}}" in line)
+        assert f"({entry.experiment}.qmd#{entry.anchor})" in row
+        for where in (row, chapter):
+            assert any(str(when) in where for when in When)
+        if entry.claim.source:
+            assert f"(notes.qmd#note-{entry.anchor})" in row and f"(notes.qmd#note-{entry.anchor})" in chapter
+            assert lines.count(f"{{#note-{entry.anchor}}}") == 1
+            assert f"({entry.experiment}.qmd#{entry.anchor})" in lines
+    assert all(lines.count(f"{{#{group.anchor}}}") == 1 for group in NOTES.groups)
+    assert all(statement.text in lines for group in NOTES.groups for statement in group.says)
+
+
+def test_which_was_first_is_said_with_both_dates_only_where_it_can_be_shown() -> None:
+    entry = Entry("x", CLAIM, "", "", Verdict.HOLDS, "", Standing(When.BEFORE, "2026-11-27", "2026-11-28"), {})
+    said = entry.first.replace("&#45;", "-")
+    assert said == "[line before number (line of 2026-11-27, number of 2026-11-28)]{.standing}"
+    for when, words in ((When.AFTER, "line after the number"), (When.UNPROVABLE, "line before number: not provable")):
+        late = replace(entry, standing=Standing(when, "2026-11-27", "2026-11-28"))
+        assert late.first == f"[{words}]{{.standing}}"
+    assert (entry.noted, replace(entry, claim=replace(CLAIM, source=None)).noted) == (
+        " [First notes, lines [3]{.given} to [4]{.given}](notes.qmd#note-claim-x-one){.standing}", ""
+    )  # fmt: skip
+
+
+CLAIM: Claim[float] = Claim("one", "One.", Lines("N0", 3, 4), Above("it", lambda r: r, 0), str)
 SMALL = Notes(
     hashes={"N0": ["a", "b", "c"]},
     blank={"N0": [2]},
@@ -67,7 +103,7 @@ SMALL = Notes(
 
 
 @pytest.mark.parametrize(
-    ("notes", "one", "said"),
+    ("read", "one", "said"),
     [
         (SMALL, Lines("N0", 1, 1), None),
         (SMALL, None, None),
@@ -84,7 +120,7 @@ SMALL = Notes(
     ],
 )  # fmt: skip
 def test_what_is_wrong_between_the_notes_and_the_claims_is_told(
-    notes: Notes, one: Lines | None, said: str | None
+    read: Notes, one: Lines | None, said: str | None
 ) -> None:
-    found = note_faults(notes, {"x.one": one})
+    found = note_faults(read, {"x.one": one})
     assert (not found) if said is None else said in "\n".join(found)

@@ -177,3 +177,34 @@ def test_every_displayed_formula_has_a_label(source: Path) -> None:
     """Quarto's PDF counts those without one as well, and all numbers after them differ from the site's."""
     ends = re.findall(r"\$\$[^$]+\$\$(.*)", source.read_text(encoding="utf-8"))
     assert all(end.startswith(" {#eq-") for end in ends), ends
+
+
+def test_nothing_that_quarto_leaves_behind_is_untracked(tmp_path: Path) -> None:
+    """Seen after whole renders, single chapters and renders that failed."""
+    left = ("_book/index.html", "_freeze/book/a/execute-results/html.json", ".quarto/idx/a.json", "book/a.quarto_ipynb")
+    left += (
+        "book/a_files/figure-typst/b.svg",
+        "index_files/a.svg",
+        "index.typ",
+        "site_libs/a.js",
+        ".lab/reads/a.jsonl",
+    )
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    for name in left:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".gitignore").write_bytes((ROOT / ".gitignore").read_bytes())
+    seen = subprocess.run(
+        ["git", "status", "--short", "-uall"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert seen.stdout == "?? .gitignore\n"
+
+
+def test_one_version_of_quarto_is_said_to_have_been_tried() -> None:
+    said = {
+        name: (ROOT / name).read_text(encoding="utf-8")
+        for name in ("README.md", "Makefile", ".github/workflows/publish.yml")
+    }
+    found = {name: set(re.findall(r"1\.\d+\.\d+", text)) for name, text in said.items()}
+    assert found["README.md"] == found["Makefile"] and len(found["README.md"]) == 1, found
+    assert found["README.md"] <= found[".github/workflows/publish.yml"], found

@@ -1,15 +1,18 @@
--- Fills []{.reading-time} with the minutes that a chapter takes to read: its words, without code and solutions, at 220 a minute.
+-- Fills []{.reading-time} with the minutes that a chapter takes to read: its words and formulas, without code and solutions, at 220 words a minute.
 -- In the PDF of Quarto all chapters are one document, so that a chapter goes from one heading of the first level to the next.
 local PER_MINUTE = 220
 
 local function words(blocks)
   local count = 0
-  pandoc.Blocks(blocks):walk({
-    traverse = "topdown",
-    Str = function(str) if str.text:match("%w") then count = count + 1 end end,
-    CodeBlock = function(code) return code, false end,
-    Div = function(div) if div.identifier:match("^sol%-") then return div, false end end,
-  })
+  for _, block in ipairs(blocks) do
+    if block.t ~= "Div" then
+      for word in pandoc.utils.stringify(block):gmatch("%S+") do -- code blocks have none
+        if word:find("%w") then count = count + 1 end
+      end
+    elseif not block.identifier:match("^sol%-") then
+      count = count + words(block.content)
+    end
+  end
   return count
 end
 
@@ -17,28 +20,27 @@ local function minutes(blocks)
   return math.max(1, math.floor(words(blocks) / PER_MINUTE + 0.5))
 end
 
+local function filled(chapter)
+  local time
+  local fill = {Span = function(span)
+    if not span.classes:includes("reading-time") then return nil end
+    time = time or minutes(chapter)
+    span.content = {pandoc.Str(tostring(time)), pandoc.Str("\u{a0}"), pandoc.Str(time == 1 and "minute" or "minutes"), pandoc.Space(), pandoc.Str("to"), pandoc.Space(), pandoc.Str("read")}
+    return span
+  end}
+  return chapter:map(function(block) return block.t == "Div" and block:walk(fill) or block end) -- the strip is a cell's output
+end
+
 function Pandoc(doc)
-  local chapters, current = {}, pandoc.List()
+  local blocks, chapter = pandoc.Blocks({}), pandoc.List({})
   for _, block in ipairs(doc.blocks) do
-    if block.t == "Header" and block.level == 1 and #current > 0 then
-      table.insert(chapters, current)
-      current = pandoc.List()
+    if block.t == "Header" and block.level == 1 then
+      blocks:extend(filled(chapter))
+      chapter = pandoc.List({})
     end
-    current:insert(block)
+    chapter:insert(block)
   end
-  table.insert(chapters, current)
-  local blocks = pandoc.List()
-  for _, chapter in ipairs(chapters) do
-    local time = minutes(chapter)
-    blocks:extend(pandoc.Blocks(chapter):walk({
-      Span = function(span)
-        if span.classes:includes("reading-time") then
-          span.content = {pandoc.Str(tostring(time)), pandoc.Str("\u{a0}"), pandoc.Str(time == 1 and "minute" or "minutes"), pandoc.Space(), pandoc.Str("to"), pandoc.Space(), pandoc.Str("read")}
-          return span
-        end
-      end,
-    }))
-  end
+  blocks:extend(filled(chapter))
   doc.blocks = blocks
   return doc
 end

@@ -5,12 +5,13 @@ Method  A unit is dead if its derivative is zero for every context of the traini
         with ReLU, leaky ReLU and tanh at learning rates over two decades, from an initialisation without a dead unit and
         from one whose biases put many out of reach; every unit is evaluated every few steps on the whole training set.
         Controls: embeddings frozen, so that nothing below a dead unit changes; leaky ReLU, whose units can be inactive but
-        never dead.
-Cost    About 130 s on one idle core.
+        never dead; and the same training with every dead unit brought back by its bias alone, in one layer and in many.
+        tanh, sigmoid, SiLU and GELU at higher learning rates: can their units die?
+Cost    About 400 s on one idle core.
 Notes   000_10f5d5d0f6910b7a.txt, the paragraph "dead neuron" and question 7.
 
 Modules: `at_initialisation` counts before training, `runs` has the networks that train, `history` follows their units,
-`tables` says what became of them.
+`tables` says what became of them, `revival` brings them back, `other_activations` asks the same of smooth activations.
 """
 
 from __future__ import annotations
@@ -23,15 +24,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.dead_neurons import at_initialisation, runs, tables
+from experiments.dead_neurons import at_initialisation, other_activations, revival, runs, tables
 from experiments.dead_neurons.history import History
+from experiments.dead_neurons.other_activations import OTHERS, Found
+from experiments.dead_neurons.revival import ARMS, Deep
 from experiments.dead_neurons.runs import PLANS, Plan
 from experiments.dead_neurons.tables import Group
-from lab.claims import Above, All, Below, Caveat, Claim, Equals, Lines, Within
+from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals, Interval, Lines, Within, rows
 from lab.estimate import Estimate
 from lab.tasks import spread
-from nets import mlp
+from nets import deep_relu, mlp
 
+DIED_TRAINED, DIED_FROZEN = "died in training, embeddings trained", "died in training, embeddings frozen"
+BY_BIAS, BY_DEPTH = "dead at initialisation, by biases", "dead at initialisation, by depth"
 ONE_PERCENT = 0.01  # of the units; of a loss, in nats: 1 % in perplexity
 FAST = 1.0  # learning rate from which on units die in training at all: where the two ways to die are compared
 DEPTHS = (0.0, 0.02, 0.1, 0.5, np.inf)  # ends of the bins by how far below zero a unit lies when found, in std
@@ -52,9 +57,19 @@ class Params:
     layers: int = 30  # of the deep networks
     deep_width: int = 128  # their units a layer
     seeds: int = 16  # independent networks: initialisation and batches
+    pairs: int = 32  # networks trained with and without their dead units
+    deep_lrs: tuple[float, ...] = (0.01, 0.03, 0.1)  # learning rates of the deep networks
+    deep_steps: int = 500  # of their training
+    deep_seeds: int = 6  # of those that are trained
+    high_lrs: tuple[float, ...] = (1.0, 2.0, 3.0, 10.0, 30.0)  # learning rates at which smooth activations are tried
+    high_steps: int = 1000  # of their training
+    high_seeds: int = 8  # of them
 
 
-SMOKE = Params(lrs=(0.1, 1.0), width=16, batch=8, steps=30, eval_every=5, shift=3.5, layers=3, deep_width=16, seeds=2)
+SMOKE = Params(
+    lrs=(0.1, 1.0), width=16, batch=8, steps=30, eval_every=5, shift=3.5, layers=3, deep_width=16, seeds=2, pairs=2,
+    deep_lrs=(0.03, 0.1), deep_steps=5, deep_seeds=2, high_lrs=(1.0, 10.0), high_steps=10, high_seeds=2,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,9 +91,12 @@ class Result:
     frozen_revived: int  # of those, units alive again later
     leaky_dead: int  # times that a leaky unit was found dead
     leaky_reactivated: Estimate  # of the leaky units found inactive, share that was active again later
-    leaky_benefit: Estimate  # loss of ReLU - of leaky ReLU at the highest lr, seed by seed, where neither diverged
-    tanh_died: Estimate  # share of tanh units from the good initialisation, at the learning rate where it is largest
+    leaky_frozen_reactivated: Estimate  # the same with frozen embeddings, where nothing but the leak moves a unit
     tanh_dead_at_init: Estimate  # share of tanh units, shifted initialisation
+    best_deep_lr: float  # learning rate at which the deep networks end lowest, as they are
+    benefits: pd.DataFrame  # per setting and arm: lr, benefit over the network as it is (x, x_low, x_high), n compared
+    deep_trained: pd.DataFrame  # per lr and arm of the deep networks: loss, dead_at_init, revived (x, x_low, x_high)
+    others: pd.DataFrame  # per smooth activation and lr: died, dead_at_init (x, x_low, x_high), diverged, loss
     relu_changes: tuple[int, ...]  # embeddings frozen: pairs of evaluations of a dead unit, changed weights in, and out
     tanh_changes: tuple[int, ...]  # the same for tanh, embeddings trained
     curves: pd.DataFrame  # per plan, learning rate and step: dead, inactive (x, x_low, x_high)
@@ -92,6 +110,33 @@ def _relu_changes(r: Result) -> list[int]:
     """Return how often a weight into or out of a dead unit changed; nothing where no pair of evaluations shows it."""
     pairs, *changed = r.relu_changes
     return changed if pairs else []
+
+
+def _benefit(r: Result, *settings: str) -> list[Interval]:
+    """Return what reviving the dead units lowers the loss by in each of these settings, in nats."""
+    found = r.benefits.query("arm == 'dead units revived'").set_index("setting").loc[list(settings)]
+    return rows(found, "benefit")
+
+
+def _benefits_number(r: Result) -> str:
+    found = r.benefits.query("arm == 'dead units revived'")
+    each = (
+        f"{Estimate(float(benefit), float(high - benefit), int(compared))} ({setting})"
+        for setting, benefit, high, compared in found[["setting", "benefit", "benefit_high", "compared"]].to_numpy()
+    )
+    return "nats that reviving every dead unit lowers the loss by: " + "; ".join(each)
+
+
+def _died(r: Result) -> pd.DataFrame:
+    """Return each smooth activation's row at the learning rate at which most of its units die."""
+    return r.others.loc[r.others.fillna({"died": -1.0}).groupby("activation", sort=False)["died"].idxmax()]
+
+
+def _others_number(r: Result) -> str:
+    return "largest share of units that die in training: " + ", ".join(
+        f"{activation} {100 * died:.0f} % (lr {lr:g})"
+        for activation, died, lr in _died(r)[["activation", "died", "lr"]].to_numpy()
+    )
 
 
 CLAIMS: tuple[Claim[Result], ...] = (
@@ -118,8 +163,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
         ),
         number=lambda r: (
-            f"changed in {sum(r.relu_changes[1:])} of {r.relu_changes[0]:,} pairs of evaluations; tanh: "
-            f"{r.tanh_changes[1]} on the way in, {r.tanh_changes[2]:,} on the way out, of {r.tanh_changes[0]:,}"
+            f"{sum(r.relu_changes[1:])} changes in {r.relu_changes[0]:,} pairs of evaluations of dead ReLU units; weights "
+            f"out of dead tanh units change in {r.tanh_changes[2]:,} of {r.tanh_changes[0]:,} pairs"
         ),
     ),
     Claim(
@@ -140,7 +185,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 reason="only deep down",
             ),
         ),
-        number=lambda r: f"one layer {r.dead_at_init}, the last of many {r.deep_dead_at_init}",
+        number=lambda r: (
+            f"share dead at initialisation: {r.dead_at_init} in a single layer, {r.deep_dead_at_init} in the last of "
+            f"{r.params.layers}"
+        ),
     ),
     Claim(
         name="training",
@@ -163,7 +211,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
             Above("the share at the highest learning rate", lambda r: r.died_at_highest_lr, ONE_PERCENT),
         ),
-        number=lambda r: f"{r.died_at_highest_lr} at lr {r.highest_lr:g}, {r.died_at_best_lr} at lr {r.best_lr:g}",
+        number=lambda r: (
+            f"share that dies: {r.died_at_highest_lr} at lr {r.highest_lr:g}, {r.died_at_best_lr} at the best, "
+            f"{r.best_lr:g}"
+        ),
     ),
     Claim(
         name="stays",
@@ -182,7 +233,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
         ),
         number=lambda r: (
-            f"{r.frozen_revived} of {r.frozen_dead:,} revived, embeddings frozen; a share of {r.revived}, trained"
+            f"share alive again later: {r.revived} with trained embeddings; {r.frozen_revived} of {r.frozen_dead:,} units "
+            "with frozen ones"
         ),
     ),
     Claim(
@@ -197,8 +249,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
             reason="a factor of two is seen without counting",
         ),
         number=lambda r: (
-            f"{r.dead_at_init_revived} of those dead at initialisation, {r.revived} of those that died; ratio "
-            f"{r.revival_ratio}"
+            f"share alive again later: {r.dead_at_init_revived} of units dead at initialisation, {r.revived} of those that "
+            f"died; ratio {r.revival_ratio}"
         ),
     ),
     Claim(
@@ -222,7 +274,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 ),
             ),
         ),
-        number=lambda r: f"{r.leaky_dead} dead; {r.leaky_reactivated} of those found inactive are active again later",
+        number=lambda r: (
+            f"{r.leaky_dead} leaky units dead; a share of {r.leaky_reactivated} of those inactive on every example is active "
+            "again later"
+        ),
     ),
     Claim(
         name="any",
@@ -230,33 +285,47 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=Lines("N0", 8, 8),
         rule=Caveat(
             Above(
-                "the share of tanh units that die in training from a good initialisation (at the learning rate where it "
-                "is largest)",
-                lambda r: r.tanh_died,
+                "the share of units that die in training from a good initialisation, of each of tanh, sigmoid, SiLU and "
+                "GELU (at the learning rate where it is largest)",
+                lambda r: rows(_died(r), "died"),
                 ONE_PERCENT,
                 reason="1 %; leaky ReLU aside, which the notes except themselves",
             ),
             Above(
-                "the share of tanh units dead at the shifted initialisation",
-                lambda r: r.tanh_dead_at_init,
+                "the share of units dead at an initialisation that shifts them there, of each",
+                lambda r: rows(_died(r), "dead_at_init"),
                 ONE_PERCENT,
-                reason="they are dead only where an initialisation puts them there",
+                reason="not every activation's units get there by training",
             ),
         ),
-        number=lambda r: f"{r.tanh_died} of tanh units die; {r.tanh_dead_at_init} where the initialisation puts them",
+        number=_others_number,
     ),
     Claim(
         name="matters",
         text="Dead units are a problem.",
         source=Lines("N0", 12, 12),
-        rule=Above(
-            "what leaky ReLU lowers the loss by at the highest learning rate at which no network diverges",
-            lambda r: r.leaky_benefit,
-            ONE_PERCENT,
-            "nats",
-            "1 % in perplexity",
+        rule=Caveat(
+            Above(
+                "what reviving every dead unit lowers the loss by, whether units died in training (embeddings trained or "
+                "frozen) or were dead at initialisation (by biases or by depth)",
+                lambda r: _benefit(r, DIED_TRAINED, DIED_FROZEN, BY_BIAS, BY_DEPTH),
+                ONE_PERCENT,
+                "nats",
+                "1 % in perplexity",
+            ),
+            Any(
+                Above(
+                    "that of units that died, embeddings trained",
+                    lambda r: _benefit(r, DIED_TRAINED),
+                    ONE_PERCENT,
+                    "nats",
+                ),
+                Above("embeddings frozen", lambda r: _benefit(r, DIED_FROZEN), ONE_PERCENT, "nats"),
+                Above("of units dead at initialisation by biases", lambda r: _benefit(r, BY_BIAS), ONE_PERCENT, "nats"),
+                Above("by depth", lambda r: _benefit(r, BY_DEPTH), ONE_PERCENT, "nats"),
+            ),
         ),
-        number=lambda r: f"leaky ReLU lowers the loss by {r.leaky_benefit} nats at lr {r.highest_lr:g}",
+        number=_benefits_number,
     ),
 )
 
@@ -280,6 +349,12 @@ def run(params: Params) -> Result:
     fast = [place for place, lr in enumerate(params.lrs) if lr >= FAST]
     revived, at_init_revived, leaky_reactivated = (tables.revived(group) for group in groups.values())
     frozen_revived, frozen_dead = tables.count_revived([*relu_frozen, *shifted_frozen])
+    benefits = _benefits(
+        params, {DIED_TRAINED: params.lrs[highest], DIED_FROZEN: params.lrs[highest], BY_BIAS: params.lrs[best]}
+    )
+    deep_trained = _train_deep_networks(params)
+    deep_losses = {lr: float(found.loss.mean()) for (lr, revived), found in deep_trained.items() if not revived}
+    best_deep_lr = min(deep_losses, key=lambda lr: deep_losses[lr] if np.isfinite(deep_losses[lr]) else np.inf)
     deep = at_initialisation.dead_by_layer(contexts, params.layers, params.deep_width, params.seeds)
     return Result(
         params=params,
@@ -297,9 +372,23 @@ def run(params: Params) -> Result:
         frozen_revived=frozen_revived,
         leaky_dead=sum(int(found.dead.sum()) for found in [*leaky, *leaky_frozen]),
         leaky_reactivated=tables.over_finite(leaky_reactivated),
-        leaky_benefit=tables.over_finite(relu[highest].loss - leaky[highest].loss),
-        tanh_died=max((tables.died(found) for found in tanh), key=lambda share: share.mean),
+        leaky_frozen_reactivated=tables.over_finite(tables.revived(Group(leaky_frozen, inactive=True))),
         tanh_dead_at_init=Estimate.of(tanh_shifted[0].dead[0].mean(1)),
+        best_deep_lr=best_deep_lr,
+        benefits=pd.DataFrame(
+            [
+                *benefits,
+                tables.benefit(
+                    BY_DEPTH,
+                    ARMS[1],
+                    best_deep_lr,
+                    deep_trained[best_deep_lr, False].loss,
+                    deep_trained[best_deep_lr, True].loss,
+                ),
+            ]
+        ),
+        deep_trained=tables.deep(deep_trained),
+        others=_others(params),
         relu_changes=tables.changes([*relu_frozen, *shifted_frozen]),
         tanh_changes=tables.changes([*tanh, *tanh_shifted]),
         curves=tables.curves(histories),
@@ -319,3 +408,73 @@ def _train(params: Params, planned: tuple[Plan, float]) -> History:
     plan, lr = planned
     normal = mlp.init(range(params.seeds), params.width)
     return runs.train(plan, lr, normal, _examples(params), params.shift, params.eval_every)
+
+
+def _benefits(params: Params, lrs: dict[str, float]) -> list[dict[str, object]]:
+    """Train each of the settings at its learning rate as it is and in the other arms; return a row for each comparison."""
+    planned = [(setting, arm, lr) for setting, lr in lrs.items() for arm in ARMS]
+    losses = dict(
+        zip(planned, spread(partial(_train_arm, params), planned, "networks with units revived"), strict=True)
+    )
+    return [
+        tables.benefit(setting, arm, lr, losses[setting, ARMS[0], lr], losses[setting, arm, lr])
+        for setting, lr in lrs.items()
+        for arm in ARMS[1:]
+    ]
+
+
+def _train_arm(params: Params, planned: tuple[str, str, float]) -> tables.Array:
+    """Train one arm of one setting; return the final losses, [seed]."""
+    setting, arm, lr = planned
+    examples = runs.examples(params.data, params.pairs, params.batch, params.steps)
+    shift = params.shift if setting == BY_BIAS else 0.0
+    init = runs.init(mlp.init(range(params.pairs), params.width), "relu", shift)
+    lrs = mlp.same_lr(lr)._replace(embedding=0.0 if setting == DIED_FROZEN else lr)
+    return revival.train(init, lrs, examples, arm, params.eval_every)
+
+
+def _train_deep_networks(params: Params) -> dict[tuple[float, bool], Deep]:
+    planned = list(product(params.deep_lrs, (False, True)))
+    return dict(zip(planned, spread(partial(_train_deep, params), planned, "deep networks"), strict=True))
+
+
+def _train_deep(params: Params, planned: tuple[float, bool]) -> Deep:
+    """Train deep networks at a learning rate, as they are or without a dead unit."""
+    lr, revived = planned
+    examples = runs.examples(params.data, params.deep_seeds, params.batch, params.deep_steps)
+    network = deep_relu.init(range(params.deep_seeds), params.layers, params.deep_width, lambda fan_in: 2 / fan_in)
+    return revival.train_deep(network, examples, lr, revived)
+
+
+def _others(params: Params) -> pd.DataFrame:
+    """Tabulate for each smooth activation which share of its units dies in training, and can be dead at initialisation."""
+    planned = list(product(OTHERS, params.high_lrs))
+    found = spread(partial(_train_other, params), planned, "smooth activations")
+    contexts = _examples(params).counts.contexts
+    normal = mlp.init(range(params.high_seeds), params.width)
+    at_init = {
+        name: other_activations.dead(other_activations.init(normal, name, params.shift), name, contexts).mean(1)
+        for name in OTHERS
+    }
+    return pd.DataFrame(
+        [
+            {
+                "activation": name,
+                "lr": lr,
+                "diverged": run.diverged,
+                **tables.columns("died", run.died),
+                **tables.columns("dead_at_init", at_init[name]),
+                **tables.columns("loss", run.loss),
+            }
+            for (name, lr), run in zip(planned, found, strict=True)
+        ]
+    )
+
+
+def _train_other(params: Params, planned: tuple[str, float]) -> Found:
+    """Train one smooth activation at one learning rate, and count its dead units."""
+    name, lr = planned
+    examples = runs.examples(params.data, params.high_seeds, params.batch, params.high_steps)
+    init = other_activations.init(mlp.init(range(params.high_seeds), params.width), name)
+    eval_steps = sorted({*range(0, params.high_steps, 4 * params.eval_every), params.high_steps})
+    return other_activations.train(name, lr, init, examples, eval_steps)

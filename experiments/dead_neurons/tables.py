@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from experiments.dead_neurons import history
 from experiments.dead_neurons.history import Flags, History
+from experiments.dead_neurons.revival import ARMS, Deep
 from experiments.dead_neurons.runs import Plan
 from lab.estimate import Estimate
 
@@ -127,6 +128,36 @@ def final(histories: Mapping[tuple[Plan, float], History]) -> pd.DataFrame:
         [
             {**plan._asdict(), "lr": lr, **final_row(run, inactive=plan.activation != "tanh")}
             for (plan, lr), run in histories.items()
+        ]
+    )
+
+
+def benefit(setting: str, arm: str, lr: float, plain: Array, changed: Array) -> dict[str, object]:
+    """Return a row: what an arm lowers the loss by, seed by seed, where neither network diverged; losses are [seed]."""
+    both = plain - changed
+    return {
+        "setting": setting,
+        "arm": arm,
+        "lr": lr,
+        **columns("loss", plain),
+        **columns("benefit", both),
+        "compared": int(np.isfinite(both).sum()),
+    }
+
+
+def deep(found: Mapping[tuple[float, bool], Deep]) -> pd.DataFrame:
+    """Tabulate the trained deep networks: a row for each learning rate, and units as they are or revived before."""
+    return pd.DataFrame(
+        [
+            {
+                "lr": lr,
+                "arm": ARMS[int(revived)],
+                "diverged": int((~np.isfinite(run.loss)).sum()),
+                **columns("loss", run.loss),
+                **columns("dead_at_init", run.dead_at_init),
+                **columns("revived", np.where(np.isfinite(run.loss), run.revived, np.nan)),
+            }
+            for (lr, revived), run in found.items()
         ]
     )
 

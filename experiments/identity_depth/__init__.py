@@ -64,11 +64,15 @@ class Result:
     noisy_identity: pd.DataFrame  # per noise on the identity: exponent, by theory and measured
     float_limits: pd.DataFrame  # per dtype and factor: layer of overflow, of the first subnormal, of zero, fixed point
     float32_signals: pd.DataFrame  # per factor and layer, float32: log2 of the signal
+    alignment: (
+        pd.DataFrame
+    )  # per width: |cosine| between two inputs' signals at the last layer, and of independent ones
 
 
 EVENTS = ("overflow", "subnormal", "zero", "fixed_point")  # what can become of a signal in floating point
 PLOTTED = (1.5, 1.1, 0.9, 0.5)  # factors whose signals are kept layer by layer, and tried in other dtypes
-SLIGHTLY = 1.01  # a gain "slightly above 1"
+SLIGHTLY = 1.01  # a weight "slightly above 1"
+SLIGHTLY_LESS = 0.99  # a weight "slightly less than 1"
 
 
 def _roundings(r: Result, error: float) -> float:
@@ -98,6 +102,12 @@ def _smallest(r: Result) -> Interval:
     return min((low for low, _ in ends), default=math.nan), min((high for _, high in ends), default=math.nan)
 
 
+def _layer(r: Result, event: str, factor: float) -> float:
+    """Return the layer at which a factor's signal comes to an event in float32; infinite if never, NaN if not tried."""
+    found = r.float_limits[(r.float_limits["dtype"] == "float32") & (r.float_limits["factor"] == factor)]
+    return float(found[event].fillna(math.inf).iloc[0]) if len(found) else math.nan
+
+
 def _as_predicted(r: Result) -> pd.Series:
     found = r.float_limits[r.float_limits["dtype"] == "float32"]
     pairs = [found[event].fillna(-1) == found[f"{event}_predicted"].fillna(-1) for event in EVENTS]
@@ -123,7 +133,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
             tolerance=1,
             reason="against powers computed as fractions; in floating point “exactly” cannot mean more",
         ),
-        number=lambda r: f"{r.growth_error * 2**53:.1f} roundings at worst",
+        number=lambda r: (
+            f"off by at most {r.growth_error * 2**53:.1f} roundings after {r.layers['layer'].max():.0f} layers"
+        ),
     ),
     Claim(
         name="halve",
@@ -136,7 +148,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
             tolerance=1,
             reason="the same line",
         ),
-        number=lambda r: f"{r.halving_error * 2**53:g} roundings at worst",
+        number=lambda r: (
+            f"off by at most {r.halving_error * 2**53:g} roundings after {r.layers['layer'].max():.0f} layers"
+        ),
     ),
     Claim(
         name="random",
@@ -155,13 +169,37 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
             LAW_FOLLOWED,
         ),
-        number=lambda r: f"off by {r.exponent_offset} where theory says {_signed(r.exponent_offset_predicted)}",
+        number=lambda r: (
+            f"exponent {r.exponent_offset} at gain 1, where exact theory says {_signed(r.exponent_offset_predicted)}"
+        ),
     ),
     Claim(
         name="slightly",
-        text="Weights slightly above 1 are enough for values to explode.",
+        text="Weights slightly above 1, times the identity, are enough for values to explode.",
         source=Lines("N3", 61, 61),
-        line="Holds if random networks of gain [1.01]{.given} grow at every width tried, fails if they shrink at "
+        line=f"Holds if with weights of [{SLIGHTLY}]{{.given}} times the identity the signal overflows in float32, at whatever "
+        "layer.",
+        rule=Below("the layer at which float32 overflows", lambda r: _layer(r, "overflow", SLIGHTLY), math.inf),
+        number=lambda r: f"float32 overflows at layer {_layer(r, 'overflow', SLIGHTLY):,.0f}",
+    ),
+    Claim(
+        name="slightly-less",
+        text="Weights slightly less than 1, times the identity, make the gradients vanish.",
+        source=Lines("N3", 70, 70),
+        line=f"Holds if with weights of [{SLIGHTLY_LESS}]{{.given}} times the identity a number, signal or gradient, falls below "
+        "the smallest that float32 holds with all its digits, at whatever layer.",
+        rule=Below(
+            "the layer from which on float32 has fewer digits",
+            lambda r: _layer(r, "subnormal", SLIGHTLY_LESS),
+            math.inf,
+        ),
+        number=lambda r: f"below 2^−126^ from layer {_layer(r, 'subnormal', SLIGHTLY_LESS):,.0f} on",
+    ),
+    Claim(
+        name="slightly-random",
+        text="For random matrices, too, a gain slightly above 1 is enough for the signal to grow.",
+        source=Lines("N3", 61, 61),
+        line=f"Holds if random networks of gain [{SLIGHTLY}]{{.given}} grow at every width tried, fails if they shrink at "
         "every width, each by its interval; with a caveat if some grow and some shrink.",
         rule=Caveat(
             Above("the exponent at every width tried", _exponents, 0),
@@ -191,7 +229,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             0,
             reason="rounding, $2^{-24}$ a layer, shifts it by less than a tenth of a layer",
         ),
-        number=lambda r: f"{_as_predicted(r).sum()} of {len(_as_predicted(r))} factors",
+        number=lambda r: f"right to the layer for {_as_predicted(r).sum()} of {len(_as_predicted(r))} factors",
     ),
 )
 
@@ -201,7 +239,7 @@ def run(params: Params) -> Result:
     law = finite_width.linear(params.width)
     gains = np.array(sorted({*params.gains, *params.gains_near_one}))
     runs = spread(partial(_network, params, gains), range(params.seeds), "networks")
-    up, down, narrow, noisy = (np.stack(arrays) for arrays in zip(*runs, strict=True))  # [seed, ...]
+    up, down, narrow, noisy, cosine = (np.stack(arrays) for arrays in zip(*runs, strict=True))  # [seed, ...]
     one = list(gains).index(1.0)
     growth = 2 * np.log(gains)
     layers = np.arange(1, params.depth + 1)[:, None]
@@ -229,25 +267,40 @@ def run(params: Params) -> Result:
         noisy_identity=pd.DataFrame([_noisy(params, *pair) for pair in zip(params.noises, noisy.T, strict=True)]),
         float_limits=_float_limits(params),
         float32_signals=_float32_signals(),
+        alignment=_alignment(params, cosine),
     )
 
 
 def _network(params: Params, gains: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
     """Measure one linear network: logarithms of mean squares forward and backward, of the last layer at other widths,
-    and exponents with noise.
+    exponents with noise, and |cosine| between inputs at the last layer.
 
-    [gain, layer, input], the same, [width, gain, input] for the gains near 1, [noise].
+    [gain, layer, input], the same, [width, gain, input] for the gains near 1, [noise], [width] with the first one last.
     """
     near, size = np.array(params.gains_near_one), {"depth": params.depth, "inputs": params.inputs, "seed": seed}
-    up, down = signal_propagation.log_mean_squares(
-        propagate(gains, identity, torch.ones_like, width=params.width, **size)
-    )
-    narrow = [
-        signal_propagation.log_mean_squares(propagate(near, identity, torch.ones_like, width=w, **size))[0]
-        for w in params.widths
-    ]
+    networks = [propagate(near, identity, torch.ones_like, width=width, **size) for width in params.widths]
+    networks.append(propagate(gains, identity, torch.ones_like, width=params.width, **size))
+    up, down = signal_propagation.log_mean_squares(networks[-1])
+    narrow = [signal_propagation.log_mean_squares(found)[0] for found in networks[:-1]]
     noisy = [noisy_identity.exponents(noise, width=params.width, **size).mean() for noise in params.noises]
-    return up, down, np.stack(narrow)[:, :, -1], np.array(noisy)
+    cosine = [_absolute_cosine(found.activations[-1][0]) for found in networks]  # the gain changes no direction
+    return up, down, np.stack(narrow)[:, :, -1], np.array(noisy), np.array(cosine)
+
+
+def _absolute_cosine(signals: torch.Tensor) -> float:
+    """Return the mean |cosine| over all pairs of inputs, from [input, unit]."""
+    direction = signals / signals.norm(dim=1, keepdim=True)  # `normalize` would not divide by norms under 1e-12
+    pairs = torch.triu(torch.ones(len(signals), len(signals)), diagonal=1) > 0
+    return float((direction @ direction.T).abs()[pairs].mean())
+
+
+def _alignment(params: Params, cosine: np.ndarray) -> pd.DataFrame:
+    """Return |cosine| at the last layer, from [seed, width], beside that of independent normal vectors."""
+    rows = []
+    for width, found in sorted(zip((*params.widths, params.width), cosine.T, strict=True), key=lambda pair: pair[0]):
+        independent = math.exp(math.lgamma(width / 2) - math.lgamma((width + 1) / 2)) / math.sqrt(math.pi)
+        rows.append({"width": width, "independent": independent, **Estimate.columns("cosine", found)})
+    return pd.DataFrame(rows)
 
 
 def _width(params: Params, width: int, ends: np.ndarray) -> list[dict[str, float]]:

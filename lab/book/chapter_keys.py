@@ -40,15 +40,17 @@ class Chapters:
     def __init__(self, root: Path):
         self.root = root
         self.look = Reach(root, chapters=True)
-        self._results = Reach(root, self.look.sources)  # here an experiment is code
+        self.results = Reach(root, self.look.sources)  # here an experiment is code
         self._states: dict[str, list[str]] = {}
+        self._followed: dict[str, tuple[Reached, str]] = {}
         self._book: Book = read_project(root)
         self._sources = read_sources(self._book)
+        self._code = {file: _code(source) for file, source in self._sources.items()}
 
     def key(self, path: Path) -> str:
         """Return the key of a chapter, by its path relative to the root."""
         source = self._sources[path.as_posix()]
-        code = _code(source)
+        code = self._code[source.file]
         try:
             reached, module = self._reached(source)
         except Refused:  # a cell that is not Python, or code that nobody can follow: then on everything
@@ -97,8 +99,13 @@ class Chapters:
         return [chapter.path for chapter in self._book.chapters]
 
     def _reached(self, source: Source) -> tuple[Reached, str]:
+        if source.file not in self._followed:
+            self._followed[source.file] = self._follow(source)
+        return self._followed[source.file]
+
+    def _follow(self, source: Source) -> tuple[Reached, str]:
         module = f"qmd.{Path(source.file).with_suffix('').as_posix().replace('/', '+')}"
-        self.look.sources.add(module, "\n".join(_code(source)), source.file)
+        self.look.sources.add(module, "\n".join(self._code[source.file]), source.file)
         return self.look.follow(self._start(module), module), module
 
     def _start(self, module: str) -> list[Place]:
@@ -113,8 +120,13 @@ class Chapters:
     def _listings(self, source: Source, module: str) -> dict[str, str]:
         """Return the hash of the text, comments and all, of each function that a chapter prints with lab.chapter.code."""
         found = {}
-        for node in ast.walk(parse("\n".join(_code(source)), source.file)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "code" and node.args:
+        cells = [code for code in self._code[source.file] if "code" in code]
+        for node in ast.walk(parse("\n".join(cells), source.file)):
+            if (
+                isinstance(node, ast.Call)
+                and "code" in (getattr(node.func, "id", ""), getattr(node.func, "attr", ""))
+                and node.args
+            ):
                 name = ast.unparse(node.args[0])
                 if all(part.isidentifier() for part in name.split(".")):
                     targets = self.look.resolve(module, name.split("."))
@@ -126,7 +138,7 @@ class Chapters:
         """Return what a result should be and what it is."""
         if name not in self._states:
             try:
-                wanted = keys.compute(name, self.root, look=self._results).key
+                wanted = keys.compute(name, self.root, look=self.results).key
             except LabError as error:
                 wanted = str(error)
             try:
@@ -137,7 +149,8 @@ class Chapters:
         return self._states[name]
 
     def _order(self) -> list[str]:
-        return [path.stem for path in self.paths if path.stem in names(self.root)]
+        there = names(self.root)
+        return [path.stem for path in self.paths if path.stem in there]
 
     def _settings(self, source: Source) -> dict[str, Any]:
         """Return the settings that bear on execution, of the book and of the chapter."""

@@ -6,6 +6,7 @@ is kept in .lab/frozen.json; where the key is another now, or is not known, the 
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ from press import forget, wake_kernels, write_whole
 
 if TYPE_CHECKING:
     from lab.book.chapter_keys import Chapters
+    from lab.keys.call_graph import Reach
 
 RECORD = ".lab/frozen.json"
 # What nearly every chapter's kernel imports.
@@ -38,6 +40,7 @@ LIBRARIES = (
     "matplotlib.pyplot",
     "matplotlib.backends.backend_svg",
 )
+FEW = 2  # chapters: more of them share PyTorch, which takes longer than all of the above and which some need
 
 
 def main() -> int:
@@ -45,6 +48,7 @@ def main() -> int:
     from lab.book.chapter_keys import Chapters
     from press import SourceError
 
+    gc.disable()  # it looks for what can be thrown away, and this ends before that matters
     try:
         root = find_root()
         check_kernels()
@@ -55,12 +59,12 @@ def main() -> int:
             shutil.rmtree(root / "_freeze", ignore_errors=True)
             return compute_stale(stale(names(root), root), root)
         chosen = inputs(book.paths, root)
-        old = stale(sorted({name for path in chosen for name in book.experiments(path)}), root)
+        old = stale(sorted({name for path in chosen for name in book.experiments(path)}), root, book.results)
         code = compute_stale(old, root)
         if code == 0:
             drop_stale(Chapters(root) if old else book, chosen, root)  # another look where results are new
-            if any(runs(path, root) for path in chosen):
-                wake_kernels(LIBRARIES)
+            if count := sum(runs(path, root) for path in chosen):
+                wake_kernels([*LIBRARIES, *(["torch"] if count > FEW else [])])
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -83,13 +87,13 @@ def inputs(chapters: list[Path], root: Path) -> list[Path]:
     return [path for path in chapters if path in there]
 
 
-def stale(experiments: list[str], root: Path) -> list[str]:
-    """Return those of the experiments whose results are not fresh."""
+def stale(experiments: list[str], root: Path, look: Reach | None = None) -> list[str]:
+    """Return those of the experiments whose results are not fresh, by a look at the project's code if there was one."""
     if not experiments:
         return []
     from lab.run import status
 
-    return [there.experiment for there in status.every_status(root, experiments) if not there.is_fresh]
+    return [there.experiment for there in status.every_status(root, experiments, look) if not there.is_fresh]
 
 
 def compute_stale(experiments: list[str], root: Path) -> int:

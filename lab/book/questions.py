@@ -24,6 +24,7 @@ PLACES = {
     "figures.py": "figures/{}.py",
     "chapter.qmd": "book/{}.qmd",
     "test.py": "tests/test_{}.py",
+    "independent.py": "tests/independent/{}.py",
 }
 PACKAGE = "experiments/{}/__init__.py"  # in place of the first, for a question with more code than one file should hold
 RESULT = "results/{}"
@@ -111,7 +112,7 @@ def rename(old: str, new: str, root: Path, force: bool = False) -> list[str]:
 def renamed(text: str, suffix: str, old: str, new: str) -> str:
     """Return a file's text with the question under its new name, wherever it is meant and not merely a word."""
     label, fresh = (name.replace("_", "-") for name in (old, new))
-    text = re.sub(rf"\b(experiments|figures|book|results)([./]){old}\b(?!\()", rf"\1\2{new}", text)
+    text = re.sub(rf"\b(experiments|figures|book|results|independent)([./]){old}\b(?!\()", rf"\1\2{new}", text)
     text = re.sub(rf"\b{old}(?=\.(qmd|html)\b)", new, text)
     text = re.sub(rf"\btest_{old}(?=\b(?!\())", f"test_{new}", text)
     text = re.sub(rf"\b((?:from|import) (?:experiments|figures) import ){old}\b", rf"\1{new}", text)
@@ -121,6 +122,8 @@ def renamed(text: str, suffix: str, old: str, new: str) -> str:
         lambda found: found[0].replace(label, fresh),
         text,
     )
+    if suffix == ".toml":  # claims that the notes name, and pages with exceptions
+        text = re.sub(rf'"{old}(?=[."])', f'"{new}', text)
     if suffix == ".py":
         return _with_variable(text, old, new)
     if suffix == ".qmd":
@@ -236,7 +239,9 @@ def _place(place: str, old: str, new: str) -> str:
 def _moved(path: Path, root: Path, old: str, new: str) -> str:
     """Return where a file is after its question has a new name, relative to the root."""
     place = path.relative_to(root).as_posix()
-    return re.sub(rf"^((?:experiments|figures|book|results)/|tests/test_){old}(?=[/.])", rf"\g<1>{new}", place)
+    return re.sub(
+        rf"^((?:experiments|figures|book|results)/|tests/test_|tests/independent/){old}(?=[/.])", rf"\g<1>{new}", place
+    )
 
 
 def _in_readme(figures: Path) -> bool:

@@ -158,7 +158,8 @@ def ledger() -> Markdown:
         [
             entry.chapter
             + (
-                f": [experiment](../{files(entry.experiment, root)[0]}), [test](../tests/test_{entry.experiment}.py)"
+                f"[: [experiment](../{files(entry.experiment, root)[0]}), [test](../tests/test_{entry.experiment}.py)]"
+                "{.to-files}"
                 if first[entry.experiment] == entry.claim.name
                 else ""
             ),
@@ -203,7 +204,7 @@ def ledger_counts() -> Counts:
         experiments=len(results),
         summary=summary,
         example=str(estimates[0] if estimates else Estimate.of([1, 2, 3])),
-        strip=Markdown(f"::: {{.strip}}\n{tally([entry.verdict for entry in entries]) or summary}\n:::"),
+        strip=Markdown(f"::: {{.tally}}\n{tally([entry.verdict for entry in entries]) or summary}\n:::"),
         lines_first=standing[When.BEFORE],
         unprovable=standing[When.UNPROVABLE],
         lines_later=standing[When.AFTER],

@@ -33,6 +33,7 @@ class Reach(Resolver):
         super().__init__(root, sources)
         self.chapters = chapters  # an experiment handed on as a module stands for its result
         self._acts: dict[str, list[Place]] = {}
+        self.kept: dict[str, object] = {}  # what others found by this look: keys of experiments
 
     def follow(self, start: Iterable[Place], module: str) -> Reached:
         """Return what statements of a module reach, with what importing the module does."""
@@ -85,8 +86,7 @@ class Reach(Resolver):
         seen: set[str] = set()
 
         def run(module: str) -> None:
-            outline = self.sources.outline(module)
-            if module in seen or module not in reached.modules or outline is None:
+            if module in seen or module not in reached.modules or (outline := self.sources.outline(module)) is None:
                 return
             seen.add(module)
             run(module.rpartition(".")[0])
@@ -156,7 +156,7 @@ class Reach(Resolver):
 
     def _load(self, module: str, reached: Reached) -> None:
         """Note a module and all that importing it imports, each before what comes after it."""
-        todo = [module]
+        todo = [] if module in reached.modules else [module]
         while todo:
             name = todo.pop()
             if name in reached.modules or (found := self.sources.outline(name)) is None:

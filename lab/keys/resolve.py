@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from lab.keys.outline import Chain, Unit
@@ -22,6 +23,7 @@ CARRIERS = (
 )
 
 
+@cache
 def carries(module: str) -> bool:
     """Say whether a module only carries numbers."""
     return any(f"{module}.".startswith(f"{name}.") for name in CARRIERS)

@@ -82,9 +82,9 @@ def status_of(name: str, root: Path, look: Reach | None = None, present: reads.P
     return Status(name, state, tuple(why), made.get("seconds"), made.get("date", ""))
 
 
-def every_status(root: Path, chosen: Sequence[str] = ()) -> list[Status]:
+def every_status(root: Path, chosen: Sequence[str] = (), look: Reach | None = None) -> list[Status]:
     """Return where the results of all experiments stand, in alphabetical order, or of those chosen."""
-    look, present = Reach(root), reads.Present(root)
+    look, present = look or Reach(root), reads.Present(root)
     return [status_of(name, root, look, present) for name in chosen or names(root)]
 
 

@@ -15,7 +15,7 @@ from press.read.qmd import Cell, Inline, Source
 LINES, LAST, WIDE, ROWS = 5_000, 200, 20_000, 2_000  # of text, of those at its end; characters of one; of a table
 _IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()>#+,\-.!])")
-_NUMPY = re.compile(r"\bnp\.\w+\(")  # the name of a type, in the repr of a number or of a list of them
+_NUMPY = re.compile(r"\bnp\.(\w+\(|(True|False)_)")  # the name of a type, in the repr of a value or of a list of them
 _WARNING_PLACE = re.compile(r"^\S*ipykernel_\d+/\d+\.py:\d+: ", re.MULTILINE)
 
 

@@ -40,6 +40,7 @@ class _Writer(Rewriter):
         chapter = page.chapter
         self.page = page
         self.path = chapter.source
+        self._in_table = False
         self.base = 2 if chapter.part or chapter.appendix else 1  # level of the chapter in the PDF's outline
 
     # -- places that links lead to
@@ -85,7 +86,10 @@ class _Writer(Rewriter):
                 call = Call(f"#book.section({level + self.base - 1}, {level}, {number}, {self._label(ident)}, ")
                 return call.content(optional_plain(self.rewrite(inlines))).end()
             case "Table":
-                return table_call(node, self.rewrite)
+                self._in_table = True
+                made = table_call(node, self.rewrite)
+                self._in_table = False
+                return made
             case "Figure":  # an image alone in its paragraph; its caption is its alt text in Markdown
                 _, caption, inside = content
                 call = Call("#book.numbered(kind: image, body: ").content(self.rewrite(inside))
@@ -150,13 +154,18 @@ class _Writer(Rewriter):
         verdict = next((c.removeprefix("verdict-") for c in classes if c.startswith("verdict-")), None)
         if verdict:
             return [*self._anchor(ident), raw(f"#book.verdict({literal(verdict)})["), *self.rewrite(inside), raw("];")]
-        return [*self._anchor(ident), *self.rewrite(inside)]
+        said = self.rewrite(inside)
+        return [
+            *self._anchor(ident),
+            *([{"t": "Span", "c": [["", classes, []], said]}] if "to-files" in classes else said),
+        ]
 
     def _link(self, attr: list[Any], inside: list[Node], target: list[str]) -> list[Node]:
         ident, classes, _ = attr
         said, url = self.rewrite(inside), target[0]
         if "file" in classes:
-            said = [{"t": "Link", "c": [["", [], []], said, target]}]  # links.lua says where to, if anywhere
+            marks = ["in-table"] if self._in_table else []
+            said = [{"t": "Link", "c": [["", marks, []], said, target]}]  # links.lua says where to, if anywhere
         elif url.startswith("#") or url.split("#")[0].endswith(".qmd"):
             if "xref" in classes:  # Quarto's gap in "Chapter 1" may be a line's end; here it is not
                 said = [{"t": "Str", "c": "\u00a0"} if node["t"] == "Space" else node for node in said]

@@ -103,6 +103,7 @@ def test_a_part_goes_with_its_last_chapter() -> None:
         (".qmd", "@fig-decay-curve, @sec-decay, @sec-decay-rates", "@fig-half-life-curve, @sec-half-life, @sec-decay-rates"),
         (".qmd", "figures.decay(result), [it](decay.qmd#sec-decay)", "figures.decay(result), [it](half_life.qmd#sec-half-life)"),
         (".yml", "  - book/decay.qmd\n  - book/decay_rates.qmd", "  - book/half_life.qmd\n  - book/decay_rates.qmd"),
+        (".toml", 'says = "Of decay." # ["decay.slow", "decay", "decay_rates.x"]', 'says = "Of decay." # ["half_life.slow", "half_life", "decay_rates.x"]'),
         (".md", "lab run decay --smoke: decay is slow", "lab run half_life --smoke: decay is slow"),
     ],
 )  # fmt: skip
@@ -194,6 +195,8 @@ def test_a_new_question_runs_renders_and_passes_its_tests_then_goes_by_another_n
     tests = ["tests/test_coin_flips.py", "tests/test_layout.py", "tests/test_prose.py", "-k", "coin_flips"]
     said = _python(root, "-m", "pytest", "-p", "no:cacheprovider", *tests)
     assert re.search(r"^(2\d|1[5-9]) passed", said, re.M), said  # the new tests, and the rules of the tree about it
+    said = _python(root, "-m", "tests.independent", "coin_flips")
+    assert said.count(": agrees") == 2, said
     files = ["experiments", "figures/coin_flips.py", "tests/test_coin_flips.py"]
     _python(root, "-m", "ruff", "check", *files)
     _python(root, "-m", "ruff", "format", "--check", *files)

@@ -157,7 +157,7 @@ def _words(document: pypdfium2.PdfDocument, first: int, last: int, title: str) -
         (rf"(Chapter|Appendix) (?=\w+ {re.escape(title)})", ""),
         (r"Equation \((\S+?)\)", r"Equation \1"),
         (r"(Chapter \d+|Appendix [A-Z])\.", r"\1"),
-        (r"(?<=\w)- ?(?=\w)", ""),  # a hyphen may stand at the end of a line
+        (r"(?<=\w)- ?(?=[^\WA-Z])", ""),  # a hyphen may stand at the end of a line, or before a figure's caption
     ):
         text = re.sub(pattern, plain, text)
     references = r"(?:Figure|Table|Equation|Exercise|Section|Chapter|Appendix) (?:\d[\d.]*\d|\d|[A-Z](?:\.\d+)*)\b"
@@ -167,12 +167,13 @@ def _words(document: pypdfium2.PdfDocument, first: int, last: int, title: str) -
 def missing(words: set[str], there: set[str]) -> set[str]:
     """Return the words that are not there; pdfium may run a hyphenated word and the one on the next line together.
 
-    It may do so with a power too: 2 to the 128th is read as 2 128 or as 2128.
+    It may do so with a power too: 2 to the 128th is read as 2 128 or as 2128.  A figure may stand between a word's halves.
     """
     return {
         word
         for word in words - there
         if not any(word[:cut] in there and word[cut:] in there for cut in range(3, len(word) - 2))
+        and not any({word + other, other + word} & there for other in words if other.isalpha() and word.isalpha())
         and not ((power := re.fullmatch(r"(2|10)(\d+)", word)) and there.issuperset(power.groups()))
     }
 

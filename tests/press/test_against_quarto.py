@@ -99,11 +99,17 @@ def book(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def _with_the_books_own_rules(root: Path) -> None:
     """Give the fixture book the filters and the rules for Quarto's PDF that the real one has."""
-    for file in ("press/links.lua", "press/description.lua", "book/theme/quarto.lua", "book/theme/quarto.typ"):
+    for file in (
+        "press/links.lua",
+        "press/description.lua",
+        "press/numpy.lua",
+        "book/theme/quarto.lua",
+        "book/theme/quarto.typ",
+    ):
         shutil.copy(ROOT / file, root)
     settings = (root / "_quarto.yml").read_text(encoding="utf-8")
     for old, new in (
-        ("[together.lua]", "[together.lua, quarto.lua, links.lua, description.lua]"),
+        ("[together.lua]", "[together.lua, quarto.lua, links.lua, description.lua, numpy.lua]"),
         ("  typst:\n", "  typst:\n    include-before-body: quarto.typ\n"),
     ):
         assert old in settings
@@ -228,7 +234,8 @@ def test_a_difference_is_seen(aspect: str, old: str, new: str) -> None:
     assert difference(one, one) == "" != difference(one, other)
 
 
-def test_a_word_that_one_pdf_lacks_is_seen_unless_it_only_ran_into_the_next_line() -> None:
+def test_a_word_that_one_pdf_lacks_is_seen_unless_it_only_ran_into_the_next_line_or_was_cut_in_two() -> None:
     assert reading.missing({"2.5", "Figure 1.1", "gain"}, {"2.6", "Figure 1.2", "gain"}) == {"2.5", "Figure 1.1"}
     assert reading.missing({"normalisationjitter"}, {"normalisation", "jitter"}) == set()
+    assert reading.missing({"well", "scaled", "ill"}, {"wellscaled", "well"}) == {"ill"}
     assert reading.missing({"2128", "3128", "264"}, {"2", "3", "128"}) == {"3128", "264"}

@@ -178,6 +178,7 @@ START = "# One\n\n```{python}\nimport numpy as np\nx = np.float64(0.5)\n```\n\nT
     [
         ("It is `{python} x`.", 10, r"prints np.float64\(\.\.\."),
         ("Both\nare `{python} [x, 1]`.", 11, r"prints np.float64\(\.\.\."),
+        ("It is `{python} x > 0`.", 10, r"prints np.True_\.\.\."),
         ("It is `{python} print('aside')`.", 10, "shows something besides its value\n  aside"),
         ("```{python}\nx?\n```", 10, "asks for page"),
         ("```{python}\nimport comm; comm.create_comm(target_name='jupyter.widget')\n```", 10, "shows a widget"),

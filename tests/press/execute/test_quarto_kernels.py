@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from press import forget
 from press.quarto_kernels import _address
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,3 +81,34 @@ def test_kernels_are_copies_of_a_process_that_has_the_libraries_and_ends_with_qu
 def test_a_copied_kernel_that_dies_is_seen_to_be_dead(tmp_path: Path) -> None:
     (_said, error), _ = quarto(tmp_path, ["WAKE"], ["CHAPTER", str(tmp_path), "kill"])
     assert error == "DeadKernelError"
+
+
+def test_a_module_edited_within_its_second_is_read_again_by_a_kernel_that_starts_from_kept_bytecode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    folder, print_one = tmp_path / "beside", [sys.executable, "-c", "import beside.numbers as n; print(n.ONE)"]
+    folder.mkdir()
+    file, wrong = folder / "numbers.py", folder / "wrong.py"
+    file.write_text("ONE = 1\n")
+    wrong.write_text("ONE = 1\n")
+
+    def printed() -> str:
+        return subprocess.run(print_one, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert printed() == "1"
+    subprocess.run([sys.executable, "-c", "import beside.wrong"], cwd=tmp_path, check=True)
+    wrong.write_text("ONE =\n")
+    before = file.stat()
+    file.write_text("ONE = 2\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert printed() == "1"  # what is guarded against
+    forget(tmp_path)
+    [kept] = folder.glob("__pycache__/*.pyc")  # of what compiles
+    assert printed() == "2"
+    file.write_text("ONE = 3\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    was = kept.stat()
+    forget(tmp_path)
+    assert kept.stat() == was  # nothing to do: it goes by its hash
+    assert printed() == "3"

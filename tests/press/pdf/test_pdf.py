@@ -115,6 +115,14 @@ def test_a_link_to_a_file_is_its_path_or_its_address_on_the_site(set_chapter: Ca
     assert reading.addresses(path) == {f"{site}results/x/spread.csv", f"{site}tests/t.py"}
 
 
+def test_in_a_table_a_file_is_its_path_alone_or_left_to_the_chapters(set_chapter: Callable[[str], Path]) -> None:
+    row = "One[: [code](results/x.py){.file}]{.to-files} | [test](tests/t.py){.file}"
+    path = set_chapter(f"| a | b |\n|---|---|\n| {row} |\n\nThe [end](tests/t.py){{.file}}.")
+    assert "One tests/t.py" in text(path) and "The end (tests/t.py)." in text(path)
+    (path.parent / "_quarto.yml").write_text("book:\n  site-url: https://example.org\n", encoding="utf-8")
+    assert "One: code test" in text(set_chapter(f"| a | b |\n|---|---|\n| {row} |\n"))
+
+
 def test_footnotes_begin_at_one_in_each_chapter(built: Path) -> None:
     assert "1Notes begin at one in each chapter." in text(built).replace("1 Notes begin", "1Notes begin")
 
