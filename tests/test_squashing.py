@@ -211,7 +211,7 @@ def test_full_run_equals_the_committed_result(result: Result) -> None:
             assert np.allclose(*numbers, rtol=1e-4, atol=1e-4), field.name
         elif isinstance(theirs, Params):
             assert ours == theirs
-        elif isinstance(theirs, float):
+        elif isinstance(theirs, float | int):
             assert ours == pytest.approx(theirs, rel=1e-4), field.name
         else:
             assert (ours.mean, ours.half_width) == pytest.approx((theirs.mean, theirs.half_width), abs=1e-3)
