@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from press.book import Book, Page, Progress
@@ -58,10 +57,12 @@ def _index(book: Book, pages: tuple[Page, ...], out: Path) -> None:
     """
     from pagefind.service import get_executable
 
-    with tempfile.TemporaryDirectory() as folder:
+    folder = book.root / ".press/search"  # in the book, so that what a killed render leaves the next one replaces
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
         for page in pages:
             text = (out / page.chapter.html).read_text(encoding="utf-8")
-            file = Path(folder) / page.chapter.html
+            file = folder / page.chapter.html
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(_SECTION.sub(r'<section\2><h\3 id="\1"', _UNREAD.sub("", text)), encoding="utf-8")
         language = book.lang.partition("-")[0]
@@ -72,6 +73,8 @@ def _index(book: Book, pages: tuple[Page, ...], out: Path) -> None:
             raise SourceError(
                 "search index", 0, f"it could not be written: pagefind ended with {done.returncode}", hint
             )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     for file in (out / "pagefind").glob("pagefind-*"):
         if not file.name.startswith(NEEDED):  # the site has a search box of its own
             file.unlink()
