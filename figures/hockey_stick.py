@@ -29,7 +29,7 @@ def loss(result: Result) -> Figure:
     for text, rows, column, at, colour, placement in (
         ("if the first logits had only shrunk", bad, "shrunk", 0.35, PREDICTED, {"va": "bottom", "xytext": (0, 4)}),
         ("bad initialisation", bad, "loss", 0.16, MEASURED, {"va": "bottom", "xytext": (6, 4)}),
-        ("fixed initialisation", fixed, "loss", 0.35, ACCENT, {"va": "top", "xytext": (0, -5)}),
+        ("fixed initialisation", fixed, "loss", 0.35, ACCENT, {"va": "top", "xytext": (0, -2)}),
     ):
         label(axis, text, at * last, float(np.interp(at * last, rows["step"], rows[column])), colour, **placement)
     label(axis, LN, last, UNIFORM, INK, ha="right", va="bottom", xytext=(0, 2))
@@ -54,7 +54,7 @@ def shares(result: Result) -> Figure:
         label(axis, name, place["step"], 100 * place[column], colour, **placement)
     for share, name in ((ONLY, "“only”"), (MAINLY, "“mostly”")):
         axis.axhline(100 * share, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
-        label(axis, name, rows["step"].iloc[0], 100 * share, INK, va="bottom", xytext=(-2, 2))
+        label(axis, name, rows["step"].iloc[min(1, len(rows) - 1)], 100 * share, INK, va="bottom", xytext=(4, 1))
     for name, step in ends.items():
         axis.axvline(step.mean, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
         label(axis, name, step.mean, 4, INK, ha="right", xytext=(-4, 0))

@@ -32,7 +32,14 @@ def loss(result: Result) -> Figure:
         axis.plot(found["std"], found["loss"], "D", color=ACCENT, markersize=8, fillstyle="none", zorder=4)
         label(axis, name, found["std"], found["loss"], ACCENT, **placement)
     label(
-        axis, f"ln {CHARACTERS}: a uniform guess", rows["std"].max(), UNIFORM, INK, ha="right", va="top", xytext=(0, -3)
+        axis,
+        f"ln {CHARACTERS}: a uniform guess",
+        rows["std"].max(),
+        UNIFORM,
+        INK,
+        ha="right",
+        va="bottom",
+        xytext=(0, 2),
     )
     near = rows.iloc[-2]
     label(axis, "predicted", near["std"], 1.15 * near["loss"], PREDICTED, ha="right", xytext=(-6, 4))

@@ -15,9 +15,10 @@ from IPython.display import Markdown
 
 from lab.book import quarto_reads
 from lab.book.colophon import colophon, costs, total_cost
+from lab.book.home import bar, contents, start, surprises
 from lab.book.markdown_tables import markdown_table
 from lab.book.notes import note_counts, notes
-from lab.book.verdicts import ledger, ledger_counts, strip, verdict, verdicts
+from lab.book.verdicts import ledger, ledger_controls, ledger_counts, strip, verdict, verdicts
 from lab.errors import LabError
 from lab.live import explore
 from lab.read import read
@@ -25,16 +26,21 @@ from lab.read import read
 quarto_reads.begin()
 
 __all__ = [
+    "bar",
     "code",
     "colophon",
+    "contents",
     "costs",
     "explore",
     "ledger",
+    "ledger_controls",
     "ledger_counts",
     "note_counts",
     "notes",
     "read",
+    "start",
     "strip",
+    "surprises",
     "table",
     "total_cost",
     "verdict",

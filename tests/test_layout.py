@@ -39,6 +39,8 @@ FROM_LAB = {
     "figures": {"lab.live"},
     "figures.__main__": {"lab.read", "lab.keys.experiments"},
 }
+# A figure to move walks along a closed form; other than that figures compute nothing.
+CLOSED_FORMS = {"nets.mean_field", "nets.finite_width"}
 # The rooms of a package, the lowest first: each imports itself and those before it; rooms side by side don't import each other.
 # The modules that lie in no room are the lowest, but for the facades: what chapters and other packages import.
 TOP, FACADES = "top", "facades"
@@ -90,6 +92,8 @@ def wrong_way(module: str, imported: str) -> str:
     package, other = module.partition(".")[0], imported.partition(".")[0]
     if other in ("tests", "benchmarks", "book") or (other in MAY_IMPORT and other not in MAY_IMPORT[package]):
         return f"{package} must not know {other}"
+    if package == "figures" and other == "nets" and imported not in CLOSED_FORMS:
+        return f"figures must not know nets, but for {', '.join(sorted(CLOSED_FORMS))}"
     if other == "lab" and (few := FROM_LAB.get(module, FROM_LAB.get(package))) and imported not in few:
         return f"{package} may import of the lab {', '.join(sorted(few))}"
     if package == other == "experiments" and module.split(".")[:2] != imported.split(".")[:2]:

@@ -345,6 +345,52 @@ window.notesMeasured ??= (() => {
     update();
   };
 
+  // ---- the ledger: filter by verdict, part and words; sort; a link to each claim ----
+
+  const ledger = (box) => {
+    const claims = JSON.parse(box.querySelector("script").textContent);
+    const rows = claims.map((claim) => document.getElementById(`ledger-${claim.anchor}`)?.closest("tr"));
+    const body = rows[0]?.parentElement;
+    if (!body) return;
+    const found = Object.keys(WORDS).filter((verdict) => claims.some((claim) => claim.verdict === verdict));
+    const ticks = found.map((verdict) => {
+      const input = element("input", { type: "checkbox", value: verdict });
+      input.checked = true;
+      return input;
+    });
+    const choice = (label, options) => {
+      const select = element("select", {}, ...options.map(([value, words]) => element("option", { value }, words)));
+      return { select, label: element("label", {}, label, select) };
+    };
+    const part = choice("Part", [["", "all parts"], ...[...new Set(claims.map((claim) => claim.part))].map((name) => [name, name])]);
+    const order = choice("Order", [["failed", "what failed first"], ["book", "as in the book"]]);
+    const words = element("input", { type: "search", placeholder: "any words", spellcheck: "false" });
+    const said = element("output", {});
+    const update = () => {
+      const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let shown = 0;
+      claims.forEach((claim, k) => {
+        const text = rows[k].textContent.toLowerCase();
+        const good = ticks.some((tick) => tick.checked && tick.value === claim.verdict) && (!part.select.value || part.select.value === claim.part) && wanted.every((word) => text.includes(word));
+        rows[k].hidden = !good;
+        shown += good;
+      });
+      said.textContent = `${shown} of ${claims.length} claims`;
+    };
+    const sort = () => {
+      const by = order.select.value === "book" ? (a, b) => claims[a].place - claims[b].place : (a, b) => a - b;
+      claims.map((_, k) => k).sort(by).forEach((k) => body.append(rows[k]));
+    };
+    rows.forEach((row, k) => row.cells[1].append(" ", element("a", { class: "ledger-link", href: `#ledger-${claims[k].anchor}`, "aria-label": "Link to this claim" }, "#")));
+    const verdicts = element("fieldset", {}, element("legend", {}, "Verdict"), ...found.map((verdict, k) => element("label", {}, ticks[k], coloured(verdict, WORDS[verdict][0]))));
+    const controls = element("div", { class: "ledger-controls", role: "search", "aria-label": "Filter the claims" }, verdicts, part.label, order.label, element("label", {}, "Words", words), said);
+    controls.addEventListener("input", update);
+    order.select.addEventListener("change", sort);
+    box.append(controls);
+    box.hidden = false;
+    update();
+  };
+
   // ---- terms: the glossary's sentence beside a term, on hovering, by keyboard, and on the first tap ----
 
   const terms = (links) => {
@@ -384,6 +430,7 @@ window.notesMeasured ??= (() => {
   const start = () => {
     document.querySelectorAll(".live").forEach(figure);
     document.querySelectorAll(".lines").forEach(lines);
+    document.querySelectorAll(".ledger").forEach(ledger);
     terms(document.querySelectorAll("a.term"));
   };
   if (document.readyState === "loading") addEventListener("DOMContentLoaded", start); else start();

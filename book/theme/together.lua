@@ -1,4 +1,5 @@
--- A number keeps its per cent sign, its interval and its power of ten: no line ends between them.
+-- A number keeps its per cent sign, its interval and its power of ten: no line ends between them.  Nor is an option of a
+-- command, such as --set, broken after its dashes.
 -- pandoc looks for signs much faster than Lua goes through words, so that Lua goes no further than to the last sign.
 local STAYS = {"%", "±", "×"} -- with the number before it
 local KEEPS = {["±"] = true, ["×"] = true} -- the number after it, too
@@ -47,4 +48,11 @@ function Pandoc(doc)
   if title and signs(title) > 0 then doc.meta.title = pandoc.Span(title):walk({Inlines = joined}).content end
   doc.blocks = blocks
   return doc
+end
+
+function Code(code)
+  if code.text:match("^%-%-?%w[%w-]*$") then
+    code.classes:insert("option")
+    return code
+  end
 end

@@ -113,7 +113,7 @@ def _judged(
         anchor = f"[]{{#note-{entry.anchor}}}" if group.begins(entry.claim.source) else ""
         which = f"{entry.text.removesuffix('.')}: " if len(statement.claims) > 1 else ""
         page = f"{entry.experiment}.qmd#{entry.anchor}"
-        verdict = f"[{entry.verdict}]({page}){{.verdict-{entry.verdict.name.lower()}}}{anchor}"
+        verdict = f"[{entry.word}]({page}){anchor}"
         yield verdict, f"{which}{entry.number} ({entry.chapter})"
     if statement.chapter:
         yield "[to come]{.standing}", f"*{coming[statement.chapter]}*"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from lab.live import data, html_only
 from lab.results.reading import as_result, book_result
 from lab.results.registration import Standing, When, standings
 
-_WORDS = {  # of one claim, and of several
+VERDICT_WORDS = {  # of one claim, and of several
     Verdict.HOLDS: ("holds", "hold"),
     Verdict.CAVEAT: ("holds with a caveat", "hold with a caveat"),
     Verdict.FAILS: ("fails", "fail"),
@@ -126,7 +127,7 @@ def strip(experiment: Any) -> Markdown:
 def tally(found: list[Verdict]) -> str:
     """Return how many claims came out in which way, in colour: "3 hold, 1 fails"."""
     phrases = []
-    for verdict, (one, several) in _WORDS.items():
+    for verdict, (one, several) in VERDICT_WORDS.items():
         if count := found.count(verdict):
             phrases.append(f"[{count} {one if count == 1 else several}]{{.verdict-{verdict.name.lower()}}}")
     return ", ".join(phrases)
@@ -146,13 +147,16 @@ def all_entries(root: Path | None = None) -> list[Entry]:
     return [entry for name in in_book_order(root) for entry in decide(load(name, root))]
 
 
+_STRIKING = (Verdict.FAILS, Verdict.UNDECIDED, Verdict.CAVEAT, Verdict.HOLDS)  # what one looks for first
+
+
 def ledger() -> Markdown:
-    """Return every claim of the book with its verdict, linked to its chapter (from a page in book/).
+    """Return every claim of the book with its verdict, linked to its chapter (from a page in book/): what failed first.
 
     The first of a chapter is linked to its code and test, too.
     """
     root = find_root()
-    entries = all_entries(root)
+    entries = sorted(all_entries(root), key=lambda entry: _STRIKING.index(entry.verdict))
     first = {entry.experiment: entry.claim.name for entry in reversed(entries)}
     rows = [
         [
@@ -164,12 +168,25 @@ def ledger() -> Markdown:
                 else ""
             ),
             f"{entry.text}{entry.noted} {entry.first}",
-            f"[{entry.verdict}]({entry.experiment}.qmd#{entry.anchor}){{.verdict-{entry.verdict.name.lower()}}}",
+            f"[{entry.word}]({entry.experiment}.qmd#{entry.anchor})[]{{#ledger-{entry.anchor}}}",
             entry.number,
         ]
         for entry in entries
     ]
     return Markdown(markdown_table(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
+
+
+def ledger_controls() -> Markdown:
+    """Return what the page's script makes filters of, for the ledger that stands below; without script it is nothing."""
+    root = find_root()
+    entries = all_entries(root)
+    parts = {path.stem: part for part, path in book_chapters(root)}
+    claims = [
+        {"anchor": e.anchor, "verdict": e.verdict.name, "part": parts.get(e.experiment, ""), "place": place}
+        for place, e in enumerate(entries)
+    ]
+    claims.sort(key=lambda claim: _STRIKING.index(Verdict[str(claim["verdict"])]))
+    return Markdown(html_only(f'<div class="ledger" hidden>{data(claims)}</div>'))
 
 
 @dataclass(frozen=True)
@@ -191,7 +208,7 @@ def ledger_counts() -> Counts:
     root = find_root()
     entries = all_entries(root)
     phrases = []
-    for verdict, (one, several) in _WORDS.items():
+    for verdict, (one, several) in VERDICT_WORDS.items():
         count = sum(entry.verdict is verdict for entry in entries)
         if count:
             phrases.append(f"{count} {one if count == 1 else several}")
@@ -213,15 +230,23 @@ def ledger_counts() -> Counts:
 
 def in_book_order(root: Path) -> list[str]:
     """Return the experiments in the order of their chapters in _quarto.yml; those without a chapter last."""
+    order = {path.stem: place for place, (_, path) in reversed(list(enumerate(book_chapters(root))))}
+    return sorted(names(root), key=lambda name: order.get(name, len(order)))
+
+
+def book_chapters(root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield part and path of every chapter, in the order of _quarto.yml; the path of a part's own page comes with its path."""
     import yaml
 
-    def chapters(node: Any) -> list[str]:
-        if isinstance(node, str):
-            return [Path(node).stem]
-        if isinstance(node, dict):
-            node = [node.get("part"), *(node.get("chapters") or [])]
-        return [stem for item in node or [] for stem in chapters(item)]
+    def walk(nodes: Any, part: str) -> Iterator[tuple[str, Path]]:
+        for node in nodes or []:
+            if isinstance(node, str):
+                yield part, Path(node)
+            elif isinstance(node, dict):
+                inner = str(node.get("part", part))
+                if inner.endswith(".qmd"):
+                    yield inner, Path(inner)
+                yield from walk(node.get("chapters"), inner)
 
     config = yaml.safe_load((root / "_quarto.yml").read_text(encoding="utf-8"))
-    order = {stem: place for place, stem in reversed(list(enumerate(chapters(config["book"]["chapters"]))))}
-    return sorted(names(root), key=lambda name: order.get(name, len(order)))
+    yield from walk(config["book"]["chapters"], "")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from press.book import Book, Chapter, Page
+from press.html import outward
 from press.html.body import ChapterText
 from press.html.paths import relative
 
@@ -29,6 +30,8 @@ def whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[s
     settings = book.config.get("book") or {}
     own = texts[chapter.source]
     headings = iter(own.headings)
+    described = description(page, book)
+    site = outward.site_address(book)
     text: str = _template().render(
         book=book,
         page=page,
@@ -41,18 +44,26 @@ def whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[s
         groups=[(name, list(group)) for name, group in groupby(pages, lambda page: page.chapter.group)],
         before=pages[index - 1] if index else None,
         after=pages[index + 1] if index + 1 < len(pages) else None,
-        description=(home and " ".join(book.description.split())) or page.description or page.title_text,
+        description=described,
+        card=Markup(outward.card(page, book, _label(chapter, page.title_text), described)),
+        actions=outward.actions(page, book),
         css=book.css,
         icon=book.favicon,
         pdf=f"{book.output_file}.pdf" if "pdf" in book.downloads else "",
         repo=settings.get("repo-url", ""),
         footer=settings.get("page-footer", ""),
-        address=f"{settings['site-url'].rstrip('/')}/{chapter.html}" if settings.get("site-url") else "",
+        address=f"{site}{chapter.html}" if site else "",
         theme=Markup((HOME / "assets/theme.js").read_text(encoding="utf-8").strip()),
         narrow=Markup(_NARROW),
         body=Markup(own.body),
     )
     return text
+
+
+def description(page: Page, book: Book) -> str:
+    """Return what a page is about, in plain text: the home page has the book's own description."""
+    home = page.chapter == book.chapters[0]
+    return (home and " ".join(book.description.split())) or page.description or page.title_text
 
 
 @cache

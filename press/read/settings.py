@@ -34,7 +34,12 @@ SETTINGS: dict[str, str | set[Any]] = {
     "book.reader-mode": {False},
     "book.page-footer": TEXT,
     "book.repo-url": TEXT,
+    "book.repo-branch": TEXT,
+    "book.repo-actions": TEXTS,  # edit, source, issue
+    "book.issue-url": TEXT,
     "book.site-url": TEXT,
+    "book.open-graph": FLAG,
+    "book.twitter-card": FLAG,
     "bibliography": TEXTS,
     "csl": TEXT,
     "filters": TEXTS,  # in Lua, which pandoc runs itself

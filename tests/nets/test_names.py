@@ -126,6 +126,6 @@ def test_counts_hold_every_example_once() -> None:
 
 
 def test_a_few_hundred_validation_names_are_training_names_too() -> None:
-    """The preface says so, and data/README.md gives the number."""
+    """book/before.qmd says so, and data/README.md gives the number."""
     parts = names.split(names.load(Path("data/names.txt")))
     assert len(set(parts.validation) & set(parts.train)) == 416

@@ -1,0 +1,115 @@
+"""What a page says to the world around it: where its source is, who may show it how, and lists of all pages for machines.
+
+Quarto's settings under `book:`: site-url, repo-url, repo-branch, repo-actions, issue-url, open-graph and twitter-card.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from press.book import Book, Page
+from press.errors import SourceError
+from press.html.paths import figure_path
+from press.resolve.references import images
+
+CARD = Path("site/cards")  # where the pictures of the cards lie
+WIDTH, HEIGHT = 1200, 630  # pixels, as the networks ask for
+_ACTIONS = {"edit": ("Edit this page", "edit"), "source": ("View source", "blob"), "issue": ("Report an issue", "")}
+
+
+class Action(NamedTuple):
+    """One link to where the book is made."""
+
+    words: str
+    address: str
+
+
+def site_address(book: Book) -> str:
+    """Return the site's address with a slash at its end; "" as long as nobody has published it."""
+    address = str((book.config.get("book") or {}).get("site-url") or "")
+    return address.rstrip("/") + "/" if address else ""
+
+
+def actions(page: Page, book: Book) -> list[Action]:
+    """Return the links that repo-actions asks for."""
+    settings = book.config.get("book") or {}
+    wanted = settings.get("repo-actions") or []
+    repo, branch = str(settings.get("repo-url") or "").rstrip("/"), settings.get("repo-branch", "main")
+    found = []
+    for name in [wanted] if isinstance(wanted, str) else wanted:
+        if name not in _ACTIONS:
+            hint = f"there are {', '.join(_ACTIONS)}"
+            raise SourceError("_quarto.yml", 0, f"book.repo-actions: no action {name!r}", hint)
+        words, folder = _ACTIONS[name]
+        if name == "issue" and (settings.get("issue-url") or repo):
+            found.append(Action(words, settings.get("issue-url") or f"{repo}/issues/new"))
+        elif name != "issue" and repo:
+            found.append(Action(words, f"{repo}/{folder}/{branch}/{page.chapter.path.as_posix()}"))
+    return found
+
+
+def card(page: Page, book: Book, title: str, description: str) -> str:
+    """Return the elements of the head by which other sites show a link to the page: title, description and first figure."""
+    settings = book.config.get("book") or {}
+    site = site_address(book)
+    picture = f"{site}{_picture(page).as_posix()}" if site and _first(page) else ""
+    lines = []
+    if settings.get("open-graph"):
+        pairs: dict[str, Any] = {"type": "article", "title": title, "description": description, "site_name": book.title}
+        pairs |= {"url": f"{site}{page.chapter.html}"} if site else {}
+        pairs |= {"image": picture, "image:width": WIDTH, "image:height": HEIGHT} if picture else {}
+        lines += [f'<meta property="og:{name}" content="{escape(str(value))}">' for name, value in pairs.items()]
+    if settings.get("twitter-card"):
+        pairs = {"card": "summary_large_image" if picture else "summary", "title": title, "description": description}
+        pairs |= {"image": picture} if picture else {}
+        lines += [f'<meta name="twitter:{name}" content="{escape(str(value))}">' for name, value in pairs.items()]
+    return "\n".join(lines)
+
+
+def write_lists(book: Book, pages: tuple[Page, ...], described: dict[str, str], out: Path) -> None:
+    """Write llms.txt, and once the site has an address sitemap.xml and the pictures of the cards."""
+    site = site_address(book)
+    lines = [f"# {book.title}", "", f"> {' '.join(book.description.split())}", ""]
+    lines += [
+        f"- [{page.title_text}]({site}{page.chapter.html}): {described[page.chapter.source]}".removesuffix(": ")
+        for page in pages
+    ]
+    (out / "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if not site:
+        return
+    entries = "".join(f"<url><loc>{escape(site + page.chapter.html)}</loc></url>\n" for page in pages)
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+    (out / "sitemap.xml").write_text(f"{head}{entries}</urlset>\n", encoding="utf-8")
+    settings = book.config.get("book") or {}
+    for page in pages:
+        first = _first(page)
+        if first and (settings.get("open-graph") or settings.get("twitter-card")):
+            _draw(out / figure_path(first, page.chapter), out / _picture(page))
+
+
+def _first(page: Page) -> str:
+    """Return the page's first figure."""
+    return next((source for source in images([page]) if source.endswith(".svg")), "")
+
+
+def _picture(page: Page) -> Path:
+    return CARD / Path(page.chapter.html).with_suffix(".png").name
+
+
+def _draw(figure: Path, place: Path) -> None:
+    """Draw a figure on a card: networks show no SVG, and Typst can turn one into a picture."""
+    import typst
+
+    place.parent.mkdir(parents=True, exist_ok=True)
+    main = place.with_suffix(".typ")
+    (place.parent / "figure.svg").write_bytes(figure.read_bytes())
+    main.write_text(
+        f"#set page(width: {WIDTH}pt, height: {HEIGHT}pt, margin: 40pt)\n"
+        '#align(center + horizon, image("figure.svg", width: 100%, height: 100%, fit: "contain"))\n',
+        encoding="utf-8",
+    )
+    place.write_bytes(typst.compile(main, format="png", ppi=72.0, ignore_system_fonts=True))
+    main.unlink()
+    (place.parent / "figure.svg").unlink()
