@@ -49,9 +49,9 @@ def losses(result: Result) -> Figure:
             label(left, "no jitter", row["jitter_final"], row["gap"], SERIES[0].colour, xytext=(-6, -14))
         else:
             label(left, f"{row['size']}", row["jitter_final"], row["gap"], SERIES[0].colour, xytext=(5, 7))
-    for row, below in ((best, -13), (smallest, 13)):
+    for row, side, shift in ((best, "center", (0, -13)), (smallest, "right", (4, 13))):
         words = f"groups of {row['size']}"
-        label(right, words, row["jitter_final"], row["test"], SERIES[0].colour, ha="center", xytext=(0, below))
+        label(right, words, row["jitter_final"], row["test"], SERIES[0].colour, ha=side, xytext=shift)
     left.set(ylabel="validation − training loss (nats)", ylim=(0, None))
     low, high = right.get_ylim()
     right.set(ylabel="test loss (nats)", ylim=(low - 0.1 * (high - low), high))
