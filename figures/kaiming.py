@@ -37,6 +37,7 @@ def signal_propagation(result: Result) -> Figure:
                 xytext=(0, side), ha="right" if outwards else "left",
             )  # fmt: skip
         axis.set(yscale="log", title=name)
+        axis.margins(y=0.12)  # room for the lowest name
     left.set(xlabel="layer", ylabel="mean square, as a\nmultiple of the first")
     right.set(xlabel="layer (passes from right to left)")
     return figure

@@ -27,9 +27,13 @@ def track(items: Iterable[T], what: str) -> Iterator[T]:
     for step in track(range(params.steps), "steps"):
     """
     total = len(items) if isinstance(items, Sized) else None
-    for done, item in enumerate(items):
+    done = 0
+    try:
+        for done, item in enumerate(items):
+            if _listener:
+                _listener(what, done, total)
+            yield item
+    finally:  # also of a loop that is left early, or whose length nobody knew
         if _listener:
-            _listener(what, done, total)
-        yield item
-    if _listener and total is not None:
-        _listener(what, total, total)
+            end = done if total is None else total
+            _listener(what, end, end)

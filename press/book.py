@@ -58,6 +58,7 @@ class Book:
     csl: Path | None = None  # relative to the root
     filters: tuple[Path, ...] = ()  # in Lua, relative to the root
     css: tuple[str, ...] = ()  # style sheets, relative to the root
+    fonts: tuple[Path, ...] = ()  # folders with font files for the PDF, relative to the root
     favicon: str | None = None  # relative to the root
     pre_render: tuple[str, ...] = ()  # scripts or commands
     downloads: tuple[str, ...] = ()  # formats that the site offers

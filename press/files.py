@@ -19,15 +19,20 @@ NEWEST = 5  # files of one folder that stay in the cache, so that going back and
 _SEAL = 64  # characters at the end of a cached file: the hash of what stands before them
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file aside and rename it into place: a reader meets the old content or the new, never a part."""
+def write_whole(path: Path, content: bytes | str, aside: Path | None = None) -> None:
+    """Write a file aside and rename it into place: a reader meets the old content or the new, never a part.
+
+    `aside` is another folder for the part, where somebody might list the file's own.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    folder = aside or path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{path.name}.{os.getpid()}.{threading.get_ident()}.part"
     try:
-        aside.write_bytes(content.encode() if isinstance(content, str) else content)
-        aside.replace(path)
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        part.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def swap(new: Path, place: Path, previous: Path, step: Callable[[str], None] = lambda step: None) -> None:

@@ -16,6 +16,7 @@ HOME = Path(__file__).parent
 LIMIT = 60  # seconds; a chapter takes one, nested open brackets take for ever
 _API = [1, 23, 1]  # version of pandoc's JSON
 _MISSING = re.compile(r"citation (\S+) not found")
+_NOTES = re.compile(r"(?:Duplicate note reference '([^']+)'|Note with key '([^']+)'.*?not used)", re.DOTALL)
 _UNKNOWN = re.compile(r"Could not convert TeX math (.*?), rendering as TeX", re.DOTALL)
 
 
@@ -40,6 +41,7 @@ class Read(NamedTuple):
     blocks: list[Node]
     missing: list[str]  # the keys that are not in the bibliography
     description: str  # of the page, in plain text
+    notes: list[tuple[str, str]]  # footnotes by their marks, and what is wrong with them
 
 
 def _read(arguments: list[str], text: str, book: Book, file: str) -> tuple[Node, str]:
@@ -81,7 +83,8 @@ def from_markdown(text: str, book: Book, file: str) -> Read:
     metadata = ["-M", "link-citations=true", "-M", f"lang={book.lang}"]
     document, log = _read(["-f", "markdown", *filters, *_citeproc(book), *metadata], text, book, file)
     description = document["meta"].get("description-meta", {"c": ""})["c"]
-    return Read(document["blocks"], _MISSING.findall(log), description)
+    notes = [(unused or twice, "is not used" if unused else "is given twice") for twice, unused in _NOTES.findall(log)]
+    return Read(document["blocks"], _MISSING.findall(log), description, notes)
 
 
 def from_html(text: str, book: Book, file: str) -> list[Node]:

@@ -8,7 +8,7 @@ function Cite(cite)
     local kind = citation.id:lower():match("^(%a+)%-")
     if kinds[kind] then
       local mode = tostring(citation.mode)
-      local attributes = {{"label", citation.id}, {"mode", mode}}
+      local attributes = {{"label", citation.id}, {"mode", mode}, {"after", pandoc.utils.stringify(citation.suffix)}}
       spans:insert(pandoc.Span(citation.prefix, pandoc.Attr("", {"press-reference"}, attributes)))
     end
   end

@@ -19,7 +19,6 @@ EVASIONS = {"__import__", "exec", "eval", "compile", "import_module", "run_path"
 NOT_YET = {
     "forgiving",
     "saturation",
-    "squashing",
 }
 
 

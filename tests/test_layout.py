@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from lab.claims import Claim
+from lab.keys.call_graph import Reach
 from lab.keys.experiments import load, names
+from lab.keys.sources import Sources
 from press.read.project import read_project
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -263,3 +265,29 @@ def test_no_registry_is_named() -> None:
         ).is_file():
             found = registries.search((ROOT / name).read_text(encoding="utf-8", errors="ignore"))
             assert not found, f"{name} names {found.group()}"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.partition(".")[0] in ("experiments", "nets")])
+def test_nothing_in_experiments_and_nets_asks_the_clock_the_network_or_chance(module: str) -> None:
+    """Every statement of every file, whether an experiment reaches it or not."""
+    refused = [why for unit in Sources(ROOT).outline(module).units for why in unit.refused]  # type: ignore[union-attr]
+    assert not refused
+
+
+@pytest.mark.parametrize("code", ["import time\nx = time.time()", "import socket", "import os\ny = os.urandom(3)"])
+def test_a_file_that_asks_them_is_found(code: str, tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(
+        f"def unused():\n    {code.replace(chr(10), chr(10) + '    ')}\n    return socket\n"
+    )
+    assert [why for unit in Sources(tmp_path).outline("nets").units for why in unit.refused]  # type: ignore[union-attr]
+
+
+def test_results_that_the_stopwatch_measured_say_which_of_their_fields_are_times() -> None:
+    look, timed, marked = Reach(ROOT), set(), set()
+    for stem in STEMS:
+        reached = look.follow(look.find(f"experiments.{stem}", "run"), f"experiments.{stem}")
+        timed |= {stem} if any(name.startswith("lab.stopwatch") for name in reached.outside) else set()
+        marked |= (
+            {stem} if any("times" in part.metadata for part in dataclasses.fields(load(stem, ROOT).Result)) else set()
+        )
+    assert timed == marked == {"cross_entropy"}

@@ -1,8 +1,8 @@
-"""Who shows a result that is not true, and who computes again for nothing: forty changes, acted out on each system.
+"""Who shows a result that is not true, and who computes again for nothing: forty-nine changes, acted out on each system.
 
 Every system gets the same small project in a temporary folder, declared as its documentation says and as a user first does: the script, its
 data, its parameters.  Whether the true code ran is counted by a library outside the project; what is true is computed
-afresh each time.  joblib, pytask, Snakemake, DVC and jupyter-cache are tried where they are installed: the extra `staleness`.
+afresh each time.  joblib, pytask, Snakemake, DVC, jupyter-cache, StepUp and marimo are tried where they are installed: the extra `staleness`.
 """
 
 from __future__ import annotations

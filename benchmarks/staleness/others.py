@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks.staleness.files import PARAMETERS
 from benchmarks.staleness.system import IMPORTS, READ, System, framed
 
 SHOW = 'f"{value:.6f}"'
@@ -185,7 +187,77 @@ for name in sys.argv[1:]:
         return sorted((self.root / ".jupyter_cache" / "executed").rglob("*.ipynb"))
 
 
-OTHERS = {"joblib": Joblib, "pytask": Pytask, "snakemake": Snakemake, "dvc": Dvc, "jupyter_cache": JupyterCache}
+class StepUp(System):
+    """reproducible-reporting.github.io/stepup-core: a plan.py with static files, globs and a script; it finds local imports itself."""
+
+    name, entry, indent = "stepup", "walk.py", ""
+
+    def layout(self) -> dict[str, str]:
+        plan = (
+            "#!/usr/bin/env python3\nfrom stepup.core.api import glob, run, static\n\n"
+            "static('walk.py', 'params.yaml', 'data/', 'data/numbers.txt', 'data/many/', 'parts/')\nglob('parts/*.py')\n"
+            "run('./walk.py', inp=['params.yaml', 'data/numbers.txt', *glob('data/many/*.txt')], out='out.txt')\n"
+        )
+        body = (
+            "numbers, many = read('data/numbers.txt', 'data/many')\nparams = yaml.safe_load(Path('params.yaml').read_text())\n"
+            "steps, seed, device = params['steps'], params['seed'], params['device']\n"
+        )
+        entry = f"#!/usr/bin/env python3\nimport yaml\n{IMPORTS}{READ}\n\n{body}{framed('')}abacus.write('out.txt', {SHOW})\n"
+        return {self.entry: entry, "plan.py": plan, self.declares: YAML}
+
+    def start(self) -> subprocess.Popen[str]:
+        for script in ("plan.py", self.entry):
+            (self.root / script).chmod(0o755)
+        return super().start()
+
+    def command(self) -> list[str]:
+        return ["stepup", "build", "--no-progress"]
+
+
+class Marimo(System):
+    """docs.marimo.io, "Caching": a notebook, run as a script, whose cell computes under `with mo.persistent_cache(...)`."""
+
+    name, entry, declares, indent, chapters = "marimo", "walk.py", "walk.py", " " * 8, True
+
+    def layout(self) -> dict[str, str]:
+        def cell(given: str, body: str, returned: str) -> str:
+            lines = "".join(f"    {line}\n" if line else "\n" for line in body.splitlines())
+            return f"@app.cell\ndef _({given}):\n{lines}    return {returned}\n\n\n"
+
+        imports = "import marimo as mo\n" + IMPORTS.strip()
+        parameters = "".join(f"{name} = {value!r}\n" for name, value in PARAMETERS.items())
+        body = f"with mo.persistent_cache(name='walk'):\n    numbers, many = read('data/numbers.txt', 'data/many')\n{framed('    ')}"
+        given = ", ".join(["abacus", "importlib", "mo", "model", "read", *PARAMETERS])
+        cells = [
+            cell("mo", "mo.md('This much.')", ""),
+            cell("", imports, "Path, abacus, importlib, mo, model"),
+            cell("Path", READ, "(read,)"),
+            cell("", parameters, ", ".join(PARAMETERS)),
+            cell(given, f"{body}print({SHOW})", ""),
+        ]
+        return {
+            self.entry: f"import marimo\n\napp = marimo.App()\n\n\n{''.join(cells)}if __name__ == '__main__':\n    app.run()\n"
+        }
+
+    def place(self, file: str) -> Path:
+        return super().place("entry" if file == "chapter" else file)
+
+    def stated(self, name: str, value: object) -> str:
+        return f"{name} = {value!r}"
+
+    def command(self) -> list[str]:
+        return [sys.executable, "walk.py"]
+
+    def value(self, said: str) -> str:
+        return said.strip().split("\n")[-1]
+
+    def kept(self) -> list[Path]:
+        return sorted(path for path in (self.root / "__marimo__").rglob("*") if path.is_file())
+
+
+OTHERS = {"joblib": Joblib, "pytask": Pytask, "snakemake": Snakemake, "dvc": Dvc, "jupyter_cache": JupyterCache} | {
+    "stepup": StepUp, "marimo": Marimo,
+}  # fmt: skip
 
 
 def installed() -> list[type[System]]:

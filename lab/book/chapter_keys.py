@@ -86,13 +86,6 @@ class Chapters:
             return names(self.root)
         return names(self.root) if self._lists(reached) else sorted(reached.experiments)
 
-    def imports_lab(self, path: Path) -> bool:
-        """Say whether a chapter imports what records its reads."""
-        try:
-            return "lab.chapter" in self._reached(self._sources[path.as_posix()])[0].modules
-        except Refused:
-            return True
-
     @property
     def paths(self) -> list[Path]:
         """The chapters, relative to the root."""

@@ -127,9 +127,8 @@ def drop_stale(book: Chapters, chosen: list[Path], root: Path) -> list[Path]:
     dropped = []
     for path in chosen:
         new = book.key(path)
-        reads_nothing = not book.imports_lab(
-            path
-        )  # as far as is known: Quarto's kernels record where lab.chapter is imported
+        # A chapter that does not import lab.chapter keeps no record of what it reads: no frozen output of its can be trusted.
+        reads_nothing = b"{python}" not in (root / path).read_bytes()
         if known.get(path.as_posix()) != new or not (reads_nothing or quarto_reads.holds(path, root)):
             shutil.rmtree(root / "_freeze" / path.with_suffix(""), ignore_errors=True)
             known[path.as_posix()] = new

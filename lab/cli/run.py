@@ -40,7 +40,11 @@ def bring_up_to_date(
 ) -> list[Outcome]:
     """Compute what is not fresh among some experiments, before the reader's eyes."""
     there = status.every_status(root, chosen) if chosen else []
-    jobs = [Job(of.experiment, force=force, expected=of.seconds) for of in there if force or not of.is_fresh]
+    jobs = [
+        Job(of.experiment, force=force, expected=of.seconds, stages=of.stages)
+        for of in there
+        if force or not of.is_fresh
+    ]
     return watched(jobs, root, workers, address) if jobs else []
 
 
@@ -121,7 +125,8 @@ def another_setting(
         )
     if os.environ.get(VARIABLE, "").startswith("memory:"):
         raise LabError("memory:// is gone when the process ends that computes: name a folder or a store")
-    (outcome,) = watched([Job(name, changes, force=force)], root, workers, address)
+    book = status.status_of(name, root)  # goes the same way, if not as far
+    (outcome,) = watched([Job(name, changes, force=force, stages=book.stages)], root, workers, address)
     try:
         finish([outcome])
     except typer.Exit:

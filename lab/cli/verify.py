@@ -31,7 +31,8 @@ def again(chosen: Sequence[str], root: Path, workers: int, address: str | None =
     jobs, amiss = list[Job](), dict[str, str]()
     for name in chosen or names(root):
         try:
-            jobs.append(Job(name, verify=True, expected=verification.committed(name, root).provenance["seconds"]))
+            made = verification.committed(name, root).provenance
+            jobs.append(Job(name, verify=True, expected=made["seconds"], stages=made.get("stages", ())))
         except LabError as error:
             amiss[name] = str(error)
     outcomes, stopped = list[Outcome](), False

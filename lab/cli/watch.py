@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lab.duration import duration
 from lab.workers.messages import Done, Ended, Failed, Message, Progress, Started, TaskDone, Waiting
+from lab.workers.stages import Outlook
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -26,6 +27,7 @@ class Position:
 
     loops: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # by what is counted: done, of how many
     begun: float = 0.0  # when the outermost loop began, seconds
+    parts: int = 0  # outermost loops so far
     tasks: dict[int, Position] = field(default_factory=dict)  # in hand at the moment, of the innermost loop, by number
 
     def note(self, what: str, done: int, total: int | None, now: float, task: int | None = None) -> None:
@@ -38,7 +40,7 @@ class Position:
             if self.loops[what] != (done, total):
                 self.loops = {name: self.loops[name] for name in [*outer, what]}
         elif not self.loops:
-            self.begun = now
+            self.begun, self.parts = now, self.parts + 1
         self.loops[what] = (done, total)
         if done == total:
             del self.loops[what]
@@ -71,6 +73,7 @@ class Watch:
         self.begun: list[str] = []
         self.failed: list[str] = []
         self._at = {job.experiment: Position() for job in jobs}
+        self._outlook = {job.experiment: Outlook(job.stages, job.expected) for job in jobs}
         self._said: dict[str, float] = {}
         self._started: dict[str, float] = {}
         self._bars = _bars() if sys.stdout.isatty() else None
@@ -95,11 +98,16 @@ class Watch:
                 usual = f", {duration(job.expected)} the last time" if job.expected else ""
                 self._line(f"{name}: running{usual}", name, plain_only=True)
                 if self._bars:
-                    self._tasks[name] = self._bars.add_task(name, total=None, at="", left=job.expected)
+                    self._tasks[name] = self._bars.add_task(
+                        name, total=None, at="", left=(job.expected and f"{duration(job.expected)} left") or ""
+                    )
             case Waiting():
                 self._line(f"{name}: somebody else computes it at the moment; waiting for that", name)
             case Progress():
-                self._at[name].note(message.what, message.done, message.total, now, message.number)
+                at, outlook = self._at[name], self._outlook[name]
+                at.note(message.what, message.done, message.total, now, message.number)
+                if at.parts > outlook.begun:
+                    outlook.begin(message.what, message.total)
                 self._show(name, now)
             case TaskDone(number):
                 self._at[name].tasks.pop(number, None)
@@ -117,16 +125,20 @@ class Watch:
                     self._bars.remove_task(self._tasks.pop(name))
 
     def _show(self, name: str, now: float) -> None:
-        at = self._at[name]
-        left = at.left(now)
+        at, outlook = self._at[name], self._outlook[name]
+        share = outlook.share(at.share or 0.0 if at.loops else 1.0)
+        left = at.left(now) if share is None else outlook.left(share, now - self._started.get(name, now))
+        rest = f"{duration(left)} left" if left else ""
+        if share is None:  # what is known is this part alone
+            rest += f"{' in this part' if rest else ''}; what follows is not known"
+        said = "" if outlook.parts == 1 else f"part {outlook.begun}{f' of {outlook.parts}' if outlook.parts else ''}: "
         if self._bars:
-            share = at.share
-            self._bars.update(
-                self._tasks[name], total=None if share is None else 1.0, completed=share or 0.0, at=str(at), left=left
-            )
+            total = None if share is None else 1.0
+            where = f"{said}{at}" if at.loops else ""
+            self._bars.update(self._tasks[name], total=total, completed=share or 0.0, at=where, left=rest)
         elif at.loops and now - self._said[name] >= QUIET:
             self._said[name] = now
-            self._line(f"{name}: {at}" + (f", {duration(left)} left" if left else ""), name)
+            self._line(f"{name}: {said}{at}" + (", " if left else "") + rest, name)
 
     def say(self, text: str) -> None:
         """Print a line: above the bars, where there are any."""
@@ -151,7 +163,7 @@ def _bars() -> Bars:
     class Left(ProgressColumn):
         def render(self, task: Task) -> Text:
             left = task.fields["left"]
-            return Text(f"about {duration(left)} left" if left else "", style="dim")
+            return Text(f"about {left}" if left[:1].isdigit() else left.strip("; "), style="dim")
 
     return Bars(
         TextColumn("{task.description}"),

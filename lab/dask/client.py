@@ -9,6 +9,7 @@ Where the last one dies, tasks wait for another to come, and whoever looks on is
 from __future__ import annotations
 
 import sys
+import threading
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
@@ -21,7 +22,8 @@ from lab.errors import LabError
 from lab.keys import key
 from lab.keys.key_diff import changes
 from lab.results.store import Stored
-from lab.workers.messages import HelpOut, Keys, Said, TaskFailed, TaskOrder, Tell, from_line
+from lab.workers import far_files
+from lab.workers.messages import HelpOut, Keys, NeedFile, Said, TaskFailed, TaskOrder, Tell, from_line, to_line
 
 PATIENCE = 5  # seconds until a scheduler that does not answer counts as not there
 NEEDED = "pip install 'notes-measured[dask]'"
@@ -60,6 +62,7 @@ class Cluster:
         """Send the sources of experiments, each with changes to its parameters, and compare keys.  Raises LabError."""
         from lab.dask.worker_plugin import ProjectWorkers, make_keys
 
+        self._root = root
         wanted = [key.compute(name, root, made) for name, made in jobs]
         self._client.subscribe_topic(self._name, self._hear)
         self._client.subscribe_topic("all", self._hear_of_workers)
@@ -120,11 +123,23 @@ class Cluster:
             why = f"on the cluster: {type(error).__name__}: {error}"
         tell(TaskFailed(order.batch, why))
 
-    def _hear(self, event: tuple[float, tuple[str, str]]) -> None:
-        _, (name, line) = event
-        if name in self._orders:
+    def _hear(self, event: tuple[float, tuple[str, str, str]]) -> None:
+        _, (name, line, worker) = event
+        if name not in self._orders:
+            return
+        message = from_line(line)
+        if isinstance(message, NeedFile):  # not here, where the client hears the answer to what it sends
+            threading.Thread(target=self._give, args=(name, message, worker), daemon=True).start()
+        else:
             _, tell = self._orders[name]
-            tell(from_line(line))
+            tell(message)
+
+    def _give(self, name: str, asked: NeedFile, worker: str) -> None:
+        from lab.dask.worker_plugin import take_files
+
+        line = to_line(far_files.answer(asked, self._root))
+        with suppress(Exception):  # the worker has gone; its task is another's by now
+            self._client.run(take_files, self._name, name, line, workers=[worker])
 
     async def _hear_of_workers(self, event: tuple[float, dict[str, Any]]) -> None:
         if event[1].get("action") in ("add-worker", "remove-worker"):

@@ -5,13 +5,9 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
-from lab.errors import NoResult
 from lab.keys.key import Key
-from lab.results import store
-from press import reads
 
 HOME = Path(__file__).resolve().parents[2]
 PACKAGES = ("lab", "press")  # what runs there
@@ -19,19 +15,15 @@ SUFFIXES = {".py", ".txt"}  # of the lab's own files, with its templates
 
 
 def archive(keys: Iterable[Key], root: Path) -> bytes:
-    """Return a zip of the modules and data that experiments need as far as is known, and the lab itself, with press.
+    """Return a zip of the modules that experiments need, what lies beside them, the data that parameters name, the lab and press.
 
-    Known are the modules and what lies beside them, the data that parameters name, and what the results that are there have read.
-    Data outside the project's folder stays behind.
+    Anything else a worker asks for (lab.workers.far_files).  Data outside the project's folder stays behind.
     """
     files: dict[str, Path] = {}
     for key in keys:
         files |= {file: path for file, path in key.files.items() if not Path(file).is_absolute()}
         beside = {path for place in key.files.values() if place.suffix == ".py" for path in place.parent.glob("*.*")}
         inside = {path for path in beside if path.suffix not in (".py", ".pyc") and path.is_relative_to(root)}
-        with suppress(NoResult):
-            _, there = store.find(root, key, reads.Present(root))
-            inside |= {root / name for name in there.parts.get("reads", reads.empty())[reads.READ]}
         files |= {path.relative_to(root).as_posix(): path for path in inside if path.is_file()}
     ours = [path for package in PACKAGES for path in (HOME / package).rglob("*") if path.suffix in SUFFIXES]
     files |= {path.relative_to(HOME).as_posix(): path for path in ours}

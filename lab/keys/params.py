@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import math
-from dataclasses import dataclass
+import operator
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError, Refused, unknown
 from lab.keys.canonical_json import pack, unpack
 
+_COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+_LIMIT = re.compile(r"\s*(>=|>|<=|<)\s*(-?\d+(?:\.\d+)?(?:e-?\d+)?)\s*")
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "Path": "a data file"}
 
 
@@ -22,23 +26,24 @@ class Field:
     kind: tuple[str, ...]  # ("int",); for a tuple its items' kinds, ("tuple", "float", "...")
     default: Any
     line: int
+    limits: str = ""  # what is allowed beyond the type, of each value: "> 0, <= 1"
 
     def __str__(self) -> str:
         return self.kind[0] if len(self.kind) == 1 else f"tuple[{', '.join(self.kind[1:])}]"
 
     def packed(self) -> list[Any]:
         """Return it as JSON holds it."""
-        return [self.name, list(self.kind), pack(self.default), self.line]
+        return [self.name, list(self.kind), pack(self.default), self.line, self.limits]
 
     @classmethod
-    def unpacked(cls, name: str, kind: list[str], default: Any, line: int) -> Field:
+    def unpacked(cls, name: str, kind: list[str], default: Any, line: int, limits: str) -> Field:
         """Make it again from what `packed` returned."""
-        field = cls(name, tuple(kind), None, line)
+        field = cls(name, tuple(kind), None, line, limits)
         value = unpack(default)
         if len(kind) == 1:
-            return cls(name, field.kind, Path(value) if kind[0] == "Path" else value, line)
+            return replace(field, default=Path(value) if kind[0] == "Path" else value)
         items = zip(value, field._kinds(len(value)), strict=True)
-        return cls(name, field.kind, tuple(Path(item) if of == "Path" else item for item, of in items), line)
+        return replace(field, default=tuple(Path(item) if of == "Path" else item for item, of in items))
 
     def parse(self, text: str, root: Path) -> Any:
         """Read a value as typed on the command line.  Raises LabError for one of another type, or that is not allowed."""
@@ -50,15 +55,25 @@ class Field:
             wanted = "at least one value"
         elif any(isinstance(item, float) and not math.isfinite(item) for item in given) and not self.has_infinite:
             wanted = f"finite numbers{of}" if of else "a finite number"
+        elif self.limits:
+            wanted = "" if all(map(self.allows, given)) else f"{self.limits}{of}"
         elif any(type(item) is int and item < self.least for item in given):
             wanted = f"{self.least} or more{of}"
         if wanted:
             raise LabError(f"--set {self.name}={text}: wanted {wanted}, as in --set {self.name}={self.shown}")
         return value
 
+    def allows(self, item: Any) -> bool:
+        """Say whether a number is within the limits that Params states."""
+        for limit in self.limits.split(",") if self.limits else ():
+            sign, bound = _LIMIT.fullmatch(limit).groups()  # type: ignore[union-attr]
+            if not _COMPARE[sign](item, float(bound)):
+                return False
+        return True
+
     @property
     def least(self) -> int:
-        """The lowest whole number allowed: what is counted is 1 or more, unless the book's own setting is lower."""
+        """The lowest whole number allowed where Params states no limits: what is counted is 1 or more, unless the book has less."""
         items = self.default if isinstance(self.default, tuple) else (self.default,)
         return min([1, *(item for item in items if type(item) is int)])
 
@@ -150,9 +165,25 @@ def _field(node: ast.AnnAssign, file: str) -> Field:
     name = node.target.id if isinstance(node.target, ast.Name) else "?"
     if node.value is None:
         raise Refused(f"{where}: parameter {name} has no default\nthe default is the book's setting")
-    kind = _kind(node.annotation, f"{where}: parameter {name}")
-    field = Field(name, kind, None, node.lineno)
-    return Field(name, kind, field.value(_literal(node.value, where), where), node.lineno)
+    annotation, limits = _limits(node.annotation, f"{where}: parameter {name}")
+    field = Field(name, _kind(annotation, f"{where}: parameter {name}"), None, node.lineno, limits)
+    field = replace(field, default=field.value(_literal(node.value, where), where))
+    if not all(map(field.allows, field.default if isinstance(field.default, tuple) else [field.default])):
+        raise Refused(
+            f"{where}: {field.shown} is not {limits}\nthe default is the book's setting, and has to be allowed"
+        )
+    return field
+
+
+def _limits(node: ast.expr, where: str) -> tuple[ast.expr, str]:
+    """Return a type, and what is allowed of it: Annotated[float, "> 0, <= 1"]; of a tuple, each item."""
+    if not (isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Annotated")):
+        return node, ""
+    match node.slice:
+        case ast.Tuple([of, ast.Constant(str(limits))]) if all(map(_LIMIT.fullmatch, limits.split(","))):
+            if not any(text in ast.unparse(of) for text in ("str", "bool", "Path")):
+                return of, limits
+    raise Refused(f'{where} is {ast.unparse(node)}\nwrite limits of numbers like Annotated[float, "> 0, <= 1"]')
 
 
 def _kind(node: ast.expr, where: str) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ class Sources:
 
     def _cached(self, module: str, content: bytes, file: str, package: bool) -> Outline:
         def make() -> bytes:
-            text = content.decode("utf-8", "replace")
+            text = content.decode("utf-8-sig", "replace")
             found = outline.read_outline(text.replace("\r\n", "\n"), file, module, package)
             return dumps(vars(found) | {"units": [unit.packed() for unit in found.units]}).encode()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lab.workers.messages import ComputeResult, HandOut, HelpOut, Message, Proceed, TaskFailed, TaskOrder
+from lab.workers.stages import Stage
 from lab.workers.worker_process import WorkerProcess
 
 Hear = Callable[[WorkerProcess, Message | None], None]
@@ -23,6 +24,7 @@ class Job:
     verify: bool = False  # compute beside the committed result, which stays as it is
     force: bool = False  # also if the result is fresh
     expected: float | None = None  # seconds, from the last time
+    stages: Sequence[Stage] = ()  # the parts of the last run
 
     def message(self, away: bool) -> ComputeResult:
         """Return what its process is told; `away`: tasks are computed elsewhere."""

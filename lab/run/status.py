@@ -18,6 +18,7 @@ from lab.keys.key_diff import changes, is_fresh, moved
 from lab.results import store
 from lab.results.lock import is_held
 from lab.results.store import Stored
+from lab.workers.stages import Stage
 from press import reads, write_whole
 
 
@@ -41,6 +42,7 @@ class Status:
     why: tuple[str, ...] = ()  # what changed, or what is wrong
     seconds: float | None = None  # that the result there took
     date: str = ""  # ISO 8601, of the result there
+    stages: tuple[Stage, ...] = ()  # the parts of the run that made it
 
     @property
     def is_fresh(self) -> bool:
@@ -79,7 +81,7 @@ def status_of(name: str, root: Path, look: Reach | None = None, present: reads.P
     elif state is not State.FRESH and (failure := _failure(name, root, wanted.key)):
         state, why = State.FAILED, [failure]
     made = there.provenance if there else {}
-    return Status(name, state, tuple(why), made.get("seconds"), made.get("date", ""))
+    return Status(name, state, tuple(why), made.get("seconds"), made.get("date", ""), tuple(made.get("stages", ())))
 
 
 def every_status(root: Path, chosen: Sequence[str] = (), look: Reach | None = None) -> list[Status]:

@@ -45,6 +45,8 @@ def _deciding() -> Iterator[tuple[str, str]]:
     yield "vectors", " ".join(sorted(flag for flag in flags if flag.startswith(VECTORS)))
     yield "caches", " ".join(_caches())
     yield "C library", " ".join(platform.libc_ver())
+    if sum([1e16, 1.0, -1e16]):  # since Python 3.12
+        yield "Python's sum of floats", "carries along what rounding loses"
     yield (
         "variables",
         " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(CHOICES) and "THREADS" not in k),

@@ -19,7 +19,7 @@ from lab.errors import LabError, Refused
 from lab.keys import experiments, key
 from lab.pickling import pickled, unpickled
 from lab.results import codec
-from lab.workers import arithmetic, provenance
+from lab.workers import arithmetic, far_files, provenance
 from lab.workers.messages import (
     Failed,
     HandOut,
@@ -34,6 +34,7 @@ from lab.workers.messages import (
     TaskResult,
     Tell,
 )
+from lab.workers.stages import StageLog
 from press import reads, recorder
 
 EVERY = 0.1  # seconds between two reports of progress
@@ -50,12 +51,19 @@ class TaskRunner:
         self.cost = 0.0  # seconds that the tasks took, wherever they were computed
         self.machines: set[str] = set()  # that helped
         self.arithmetic: list[dict[str, Any]] = []  # theirs, each once
+        self._begun = time.perf_counter()
+        self.log = StageLog(self.total_cost)
+
+    def total_cost(self) -> float:
+        """Return the seconds that all has taken so far, as if on one core."""
+        return time.perf_counter() - self._begun - self.away + self.cost
 
     def __call__(self, calls: list[str], what: str) -> list[str]:
         """Return the results of all tasks.  An exception in a helper is raised here, as if it had happened here."""
         begun = time.perf_counter()
         self._batch += 1
         found: dict[int, str] = {}
+        self.log.note(what, 0, len(calls) or None)
         self._tell(HandOut(self._batch, what, calls))
         while True:
             message = self._inbox.get()
@@ -77,6 +85,7 @@ class TaskRunner:
                     raise _exception(message)
                 case Proceed():
                     self.away += time.perf_counter() - begun
+                    self.log.note(what, len(calls), len(calls))
                     return [found[number] for number in range(len(calls))]
 
 
@@ -92,6 +101,8 @@ def help_out(job: HelpOut, root: Path, tell: Tell, inbox: queue.Queue[Message]) 
     prepare(wanted)
     here, recording = provenance.machine(), recorder.active()
     assert recording
+    if job.far:
+        recording.fetch = far_files.fetcher(root, tell, inbox)
     tell(Ready())
     while True:
         try:
@@ -163,11 +174,13 @@ def timed_task(order: TaskOrder, tell: Tell) -> tuple[str, float]:
 
 
 @contextmanager
-def reports(tell: Tell, batch: int = 0, number: int | None = None) -> Iterator[None]:
-    """Tell of all progress meanwhile, each kind of item a few times a second at most."""
+def reports(tell: Tell, batch: int = 0, number: int | None = None, log: StageLog | None = None) -> Iterator[None]:
+    """Tell of all progress meanwhile, each kind of item a few times a second at most; note the parts of a run in `log`."""
     last: dict[str, float] = {}  # when each kind was last told of
 
     def listener(what: str, done: int, total: int | None) -> None:
+        if log:
+            log.note(what, done, total)
         if (now := time.monotonic()) - last.get(what, 0.0) >= EVERY or done == total:
             last[what] = now
             tell(Progress(what, done, total, batch, number))

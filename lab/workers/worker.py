@@ -10,7 +10,6 @@ import os
 import queue
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -174,14 +173,13 @@ def compute_result(
     """
     runner = task_runner.TaskRunner(tell, inbox)
     waited = away and not wanted.spreads  # for others, who compute all of it
-    begin = time.perf_counter()
     tasks.through(runner)
     try:
         if waited:
             ((numbers, tables),) = tasks.spread(task_runner.whole, [(wanted.experiment, wanted.values)], "runs")
         else:
             task_runner.prepare(wanted)
-            with task_runner.reports(tell):
+            with task_runner.reports(tell, log=runner.log):
                 numbers, tables = task_runner.whole((wanted.experiment, wanted.values))
     except recorder.Unrecordable as error:
         raise Refused(str(error)) from None
@@ -193,7 +191,8 @@ def compute_result(
     mine = [] if waited else [arithmetic.here()]
     made = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.perf_counter() - begin - runner.away + runner.cost, 2),  # all of it, on one core
+        "seconds": round(runner.total_cost(), 2),  # all of it, on one core
+        "stages": runner.log.stages,
         "machine": "; ".join(sorted(runner.machines | (set() if waited else {provenance.machine()}))),
         "arithmetic": [*runner.arithmetic, *(one for one in mine if one not in runner.arithmetic)],
         "python": sys.version.split()[0],

@@ -111,7 +111,7 @@ def _inputs(book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | 
 
 def _digests(book: Book, files: Collection[str]) -> bytes:
     """Return the hashes of these files and of those besides chapters that _quarto.yml names."""
-    named = {path.as_posix() for path in (*site_files(book), *book.references_made_of)}
+    named = {path.as_posix() for path in (*site_files(book), *book.references_made_of, *book.fonts)}
     return "".join(f"{name}\0{digest(book.root / name)}\0" for name in sorted(named | set(files))).encode()
 
 

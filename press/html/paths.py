@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import posixpath
+from urllib.parse import unquote
 
-from press.addresses import elsewhere
+from press.addresses import elsewhere, quoted
 from press.book import Book, Chapter
 
 
 def relative(target: str, chapter: Chapter) -> str:
-    """Return a path of the site as a link from the chapter's page."""
-    return posixpath.relpath(target, posixpath.dirname(chapter.html) or ".")
+    """Return a path of the site as an address in the chapter's page."""
+    return quoted(posixpath.relpath(target, posixpath.dirname(chapter.html) or "."))
 
 
 def href(target: str, chapter: Chapter, book: Book) -> str:
@@ -21,7 +22,7 @@ def href(target: str, chapter: Chapter, book: Book) -> str:
     if path == chapter.source and fragment:
         return f"#{fragment}"
     other = book.chapter(path)
-    return relative(other.html if other else path, chapter) + mark + fragment
+    return relative(other.html if other else unquote(path), chapter) + mark + fragment
 
 
 def figure_path(source: str, chapter: Chapter) -> str:

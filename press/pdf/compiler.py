@@ -8,13 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import typst
 
 from press.book import Book, Chapter
 from press.errors import SourceError
 from press.files import write_whole
+from press.pdf import letters
 from press.pdf.markup import literal
+from press.read.project import FILE
+from press.read.qmd import read_text
 
 WORK = Path(".press/pdf")  # relative to the root
 TEMPLATE = Path(__file__).with_name("book.typ")
@@ -31,11 +35,45 @@ def typeset(book: Book, sources: Mapping[Path, str], out: Path) -> None:
         write_whole(book.root / _file(chapter), f'#import "/{WORK.as_posix()}/book.typ"\n\n{sources[chapter.path]}')
     main = book.root / WORK / "main.typ"
     write_whole(main, _main(book, chapters))
+    _check_letters(book, {chapter: sources[chapter.path] for chapter in chapters})
+    fonts: Any = [book.root / folder for folder in book.fonts]
     try:
-        pdf = typst.compile(main, root=book.root, ignore_system_fonts=True, timestamp=0)
+        pdf = typst.compile(main, root=book.root, ignore_system_fonts=True, font_paths=fonts, timestamp=0)
     except typst.TypstError as error:
+        if "decode" in error.message:  # a picture's, which it does not name
+            _check_pictures(book, sources)
         raise _error(error, chapters) from error
     write_whole(out, pdf)
+
+
+def _check_letters(book: Book, sources: Mapping[Chapter, str]) -> None:
+    """Refuse the first character that no font has, with its chapter and line."""
+    shown = {chapter.source: text for chapter, text in sources.items()} | {FILE: _main(book, [])}
+    if not (lost := letters.missing(shown.values(), book.fonts, book.root)):
+        return
+    file = next(file for file, text in shown.items() if lost[0] in text)
+    lines = enumerate(read_text(book.root, file).split("\n"), 1)
+    line = next((number for number, text in lines if lost[0] in text), 0)
+    others = f", nor for {' '.join(lost[1:8])}{' ...' if len(lost) > 8 else ''}" if lost[1:] else ""
+    hint = (
+        "put a font file that has it into a folder of the book, and name the folder in _quarto.yml as\n"
+        "format:\n  typst:\n    font-paths: fonts"
+    )
+    raise SourceError(file, line, f"the PDF has no letter for {lost[0]} (U+{ord(lost[0]):04X}){others}", hint)
+
+
+def _check_pictures(book: Book, sources: Mapping[Path, str]) -> None:
+    """Refuse the first picture that Typst cannot read, with its chapter and line."""
+    for chapter, text in sources.items():
+        for picture in re.findall(r'book\.picture\("/((?:[^"\\]|\\.)*)"', text):
+            alone: Any = f'#image("/{picture}")'.encode()
+            try:
+                typst.compile(alone, root=book.root, ignore_system_fonts=True)
+            except typst.TypstError as error:
+                name = picture.rpartition("/")[2]
+                lines = enumerate(read_text(book.root, chapter).split("\n"), 1)
+                line = next((number for number, written in lines if name in written), 0)
+                raise SourceError(chapter, line, f"{picture}: {error.message}", "save the picture again") from error
 
 
 def _file(chapter: Chapter) -> Path:
@@ -70,8 +108,8 @@ def _main(book: Book, chapters: list[Chapter]) -> str:
 def _roman(number: int) -> str:
     """1 -> I, 4 -> IV; enough for the parts of a book."""
     out = ""
-    for value, letters in ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I")):
-        out += letters * (number // value)
+    for value, numeral in ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I")):
+        out += numeral * (number // value)
         number %= value
     return out
 

@@ -36,6 +36,10 @@ def read_project(root: Path) -> Book:
     if str(book.get("date", "")).strip() in ("today", "now", "last-modified"):
         hint = "write the day, such as 2026-01-31: the same sources make the same book on any day"
         raise SourceError(FILE, lines[("book", "date")], f"press cannot honour book.date: {book['date']}", hint)
+    lang = str(config.get("lang", "en"))
+    if not re.fullmatch(r"en(-[A-Z]{2})?", lang):
+        hint = "the words that press adds (Figure, Chapter) are English: en, en-GB, en-US ...; for other languages render with Quarto"
+        raise SourceError(FILE, lines[("lang",)], f"press cannot honour lang: {lang}", hint)
     _check_theme(root, config, lines)
     output_file = _output_file(str(book.get("output-file", book["title"])), lines)
     output_dir = _output_dir(root, str(project.get("output-dir", "_book")), output_file, lines)
@@ -48,7 +52,7 @@ def read_project(root: Path) -> Book:
         authors=_texts(book.get("author")),
         date=str(book.get("date", "")),
         description=str(book.get("description", "")),
-        lang=str(config.get("lang", "en")),
+        lang=lang,
         chapters=tuple(_chapters(root, book, lines)),
         output_dir=output_dir,
         output_file=output_file,
@@ -56,6 +60,7 @@ def read_project(root: Path) -> Book:
         bibliography=_bibliography(root, config, lines),
         csl=_file(root, config.get("csl"), ("csl",), lines),
         filters=tuple(_filters(root, config, lines)),
+        fonts=tuple(_fonts(root, config, lines)),
         css=_texts(((config.get("format") or {}).get("html") or {}).get("css")),
         favicon=book.get("favicon"),
         downloads=_texts(book.get("downloads")),
@@ -157,6 +162,16 @@ def _filters(root: Path, config: dict[str, Any], lines: yaml_lines.Lines) -> Ite
         yield file
 
 
+def _fonts(root: Path, config: dict[str, Any], lines: yaml_lines.Lines) -> Iterator[Path]:
+    for name in _texts(((config.get("format") or {}).get("typst") or {}).get("font-paths")):
+        if not (_inside(name) and (root / name).is_dir()):
+            what = f"format.typst.font-paths: there is no folder {name}"
+            raise SourceError(
+                FILE, lines[("format", "typst", "font-paths")], what, "correct the path; it begins at the book's root"
+            )
+        yield Path(name)
+
+
 def _chapters(root: Path, book: dict[str, Any], lines: yaml_lines.Lines) -> Iterator[Chapter]:
     """Yield the chapters with their numbers: 1, 2, ... and A, B, ... for those whose heading is not .unnumbered."""
     entries = list(_entries(book["chapters"], ("book", "chapters"), lines))
@@ -173,6 +188,9 @@ def _chapters(root: Path, book: dict[str, Any], lines: yaml_lines.Lines) -> Iter
             seen[name] = line
             if not _inside(name) or not (root / name).is_file():
                 raise SourceError(FILE, line, f"there is no chapter {name}", "write it, or correct the path")
+            if odd := next((sign for sign in "#?%" if sign in name), None):
+                hint = "rename the file: its name is part of addresses, where that sign has a meaning of its own"
+                raise SourceError(FILE, line, f"a chapter whose name has {odd} in it: {name}", hint)
             _, heading = title_line(read_text(root, name), name)
             number = None
             if ".unnumbered" not in heading and "{-}" not in heading:

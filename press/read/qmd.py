@@ -193,6 +193,11 @@ def _scan(source: Source, start: int, defaults: dict[str, Any]) -> None:
         if other := _OTHER_INLINE.search(line):
             raise SourceError(file, number, f"inline code in {other[1]}", "press runs {python} only")
         if div := _DIV.match(line):
+            if line.startswith(("    ", "\t")):
+                hint = (
+                    "to show it, write the code between ``` lines; to open or close a div, begin it at the line's start"
+                )
+                raise SourceError(file, number, "an indented :::", hint)
             if div["info"]:
                 if previous:
                     raise SourceError(file, number, "a div right after a line of text", "put a blank line before it")

@@ -66,6 +66,7 @@ SETTINGS: dict[str, str | set[Any]] = {
     "format.html.link-external-newwindow": {False},
     "format.typst.citeproc": {True},
     "format.typst.fig-format": {"svg"},
+    "format.typst.font-paths": TEXTS,
     "format.typst.papersize": {"a4", "a5", "us-letter"},
     "format.typst.toc": {True},
     "format.typst.toc-depth": WHOLE,

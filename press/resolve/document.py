@@ -18,6 +18,7 @@ from press.read.qmd import Cell, Source, Text, read_text
 from press.resolve import quarto_ast
 
 NO_IDENT = "press-no-ident"  # id of a chapter heading that was written without one
+_ATTRIBUTES = re.compile(r"""\{((?:\s*(?:[#.][^\s}]+|-|[\w-]+=(?:"[^"]*"|'[^']*'|[^\s}]+)))+)\s*\}\s*$""")
 _TITLE = re.compile(r"""\s*\btitle=("[^"]*"|'[^']*'|\S+?)(?=[\s}])""")
 
 
@@ -32,9 +33,15 @@ def read_blocks(book: Book, source: Source, outputs: Outputs) -> list[Node]:
 
 
 def _read_markdown(book: Book, source: Source, text: str) -> list[Node]:
-    blocks, missing, description = pandoc.from_markdown(text, book, source.file)
+    blocks, missing, description, notes = pandoc.from_markdown(text, book, source.file)
+    if notes:
+        mark, what = notes[0]
+        hint = "give each footnote one text, and a mark in the page"
+        raise source.error(f"[^{mark}]:", f"the footnote [^{mark}] {what}", hint)
     if missing:
         hint = f"add it to {book.bibliography}, or correct the key"
+        if address := re.search(rf"\S+://\S*@{re.escape(missing[0])}\S*", "\n".join(source.lines)):
+            hint = f"the @ stands in an address: write <{address[0]}>"
         raise source.error(f"@{missing[0]}", f"there is no {missing[0]} in the bibliography", hint)
     if blocks and pandoc_ast.triple(blocks[-1])[0] == "refs" and not source.line_of("#refs"):
         blocks.pop()  # citeproc's list of what this chapter cites; the book has one list, on a page of its own
@@ -63,11 +70,12 @@ def _with_heading_and_titles(chunk: Text, source: Source) -> str:
     lines = chunk.text.split("\n")
     for index, line in enumerate(lines):
         number = chunk.line + index
-        if number == source.title_line and not re.search(r"\{[^}]*#", line):
-            attributes = re.search(r"\{([^}]*)\}\s*$", line)
-            bare = line[: attributes.start()] if attributes else line
-            own = " .unnumbered" if attributes and attributes[1] == "-" else f" {attributes[1]}" if attributes else ""
-            lines[index] = f"{bare.rstrip()} {{#{NO_IDENT}{own}}}"
+        if number == source.title_line:
+            attributes = _ATTRIBUTES.search(line)
+            bare, own = (line[: attributes.start()], attributes[1].strip()) if attributes else (line, "")
+            if not re.search(r"(^|\s)#", own):
+                own = f"#{NO_IDENT} {'.unnumbered' if own == '-' else own}"
+            lines[index] = f"{bare.rstrip()} {{{own.strip()}}}"
         elif number in source.titles:
             opening = _TITLE.sub("", line)
             lines[index] = f"{opening}\n\n::: {{.title}}\n{source.titles[number]}\n:::\n"

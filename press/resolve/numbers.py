@@ -41,6 +41,9 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
     title = next((block for block in blocks if block["t"] == "Header" and block["c"][0] == 1), None)
     if title is None:
         raise source.error(source.title_line, "the chapter's heading is not read as one", "check its line")
+    if any(node["t"] == "Note" for node in pandoc_ast.every(title["c"][2])):
+        hint = "put it into the first paragraph: a title also stands in the contents and above other pages"
+        raise source.error(source.title_line, "a footnote in a chapter's heading", hint)
     ident = "" if pandoc_ast.triple(title)[0] == NO_IDENT else pandoc_ast.triple(title)[0]
     blocks = [block for block in blocks if block is not title]
     draft = Draft(chapter, title["c"][2], ident, blocks, description=pandoc_ast.get(title, "description"))

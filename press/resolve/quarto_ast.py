@@ -11,12 +11,14 @@ import re
 from urllib.parse import unquote
 
 from press import pandoc, pandoc_ast
-from press.addresses import elsewhere
+from press.addresses import elsewhere, quoted
 from press.book import Book, Node
 from press.pandoc_ast import div, plain, span
 from press.read import supported
 from press.read.qmd import Source
+from press.resolve import tex
 
+_GLUED = re.compile(rf"\w@((?:{'|'.join(supported.KINDS)})-[A-Za-z0-9-]*[A-Za-z0-9])(?!\.\w)")
 _OWN = {"cell", "title", "output", "output-stdout", "output-stderr", "output-error", "output-display", "press-reference"} | {
     "press-references", "press-mixed", "cell-code", "references", "csl-bib-body", "hanging-indent",
 }  # fmt: skip
@@ -35,6 +37,16 @@ def _refuse_unsupported(node: Node, source: Source) -> None:
     if kind == "Str" and node["c"].startswith("{#") and not node["c"].startswith("{#eq-"):
         hint = "labels stand on headings, divs, displayed equations, and after a table's caption"
         raise source.error(node["c"].strip("{}"), f"a label out of place: {node['c']}", hint)
+    if kind == "Str" and (glued := _GLUED.search(node["c"])):
+        hint = f"put a space before it, or write [@{glued[1]}]"
+        raise source.error(f"@{glued[1]}", f"a reference glued to the word before it: @{glued[1]}", hint)
+    if kind == "Str" and (note := re.search(r"\[\^[^\]\s]+\]", node["c"])):
+        raise source.error(note[0], f"there is no footnote {note[0]}", f"write a line that begins with {note[0]}:")
+    if kind in ("Code", "CodeBlock") and node["c"][1].lstrip().startswith("{python}"):
+        hint = "look for a fence that is opened and not closed, or that stands in a comment, above it"
+        raise source.error(node["c"][1].strip().split("\n")[0], "a cell that is read as text and not run", hint)
+    if kind == "Math":
+        tex.check(node["c"][1], source)
     if kind in ("Div", "Span"):
         ident, classes, pairs = pandoc_ast.triple(node)
         if "press-mixed" in classes:
@@ -52,8 +64,12 @@ def _shape(node: Node, source: Source, book: Book) -> Node | list[Node] | None:
     kind = node["t"]
     if kind in ("Para", "Plain"):
         node["c"] = _equations(node["c"], source)
+    elif kind == "Math":
+        node["c"][1] = tex.with_gaps(node["c"][1])
+    elif kind == "Code":  # shown, not run: Quarto takes one pair of the braces away
+        node["c"][1] = re.sub(r"^\{(\{\w+\})\}", r"\1", node["c"][1])
     elif kind in ("Link", "Image"):
-        node["c"][2][0] = _from_root(node["c"][2][0], source)
+        node["c"][2][0] = _from_root(node["c"][2][0], source, kind)
         if kind == "Image" and (alt := pandoc_ast.get(node, "fig-alt")):
             node["c"][1] = [pandoc_ast.text(alt)]
             pandoc_ast.put(node, "fig-alt", None)
@@ -115,13 +131,8 @@ def _float(node: Node, source: Source) -> Node:
     content = pandoc_ast.change(blocks[:-1], lambda block: block["c"][2] if block["t"] == "Figure" else None)
     if any(supported.prefix(pandoc_ast.triple(inner)[0]) in ("fig", "tbl") for inner in pandoc_ast.every(content)):
         raise source.error(f"#{ident}", f"a labelled figure or table inside {ident}", "press has no subfigures")
-    attributes = {"label": supported.KINDS[ident[:3]].word}
-    if name == "figure":
-        images = [image for image in pandoc_ast.every(content) if image["t"] == "Image"]
-        alt = next((pandoc_ast.words(image["c"][1]) for image in images), "")
-        attributes["alt"] = alt
     caption = div([plain(blocks[-1]["c"])], classes=["caption"])
-    return div([*content, caption], ident, [name], attributes)
+    return div([*content, caption], ident, [name], {"label": supported.KINDS[ident[:3]].word})
 
 
 def _captioned_table(table: Node) -> Node | None:
@@ -138,10 +149,8 @@ def _captioned_table(table: Node) -> Node | None:
 def _captioned_image(figure: Node) -> Node:
     """Return an image with a label, `![Caption](file){#fig-x}`, as a figure div."""
     (ident, _, _), caption, blocks = figure["c"]
-    image = next(node for node in pandoc_ast.every(blocks) if node["t"] == "Image")
-    words = pandoc_ast.words(image["c"][1])
     inner = div([plain([inline for block in caption[1] for inline in block["c"]])], classes=["caption"])
-    return div([*blocks, inner], ident, ["figure"], {"label": "Figure", "alt": words})
+    return div([*blocks, inner], ident, ["figure"], {"label": "Figure"})
 
 
 def _equations(inlines: list[Node], source: Source) -> list[Node]:
@@ -163,26 +172,34 @@ def _equations(inlines: list[Node], source: Source) -> list[Node]:
 
 
 def _shown_table(block: Node, source: Source, book: Book) -> list[Node]:
-    """Return an HTML table that a cell shows, such as a DataFrame, as a table; other HTML stays as it is."""
-    text = re.search(r"(?is)<table.*</table>", block["c"][1]) if block["t"] == "RawBlock" else None
-    if not text:
+    """Return HTML with tables that a cell shows, such as a DataFrame: tables, and what stands around them; other HTML stays as it is."""
+    if block["t"] != "RawBlock" or "<table" not in block["c"][1].lower():
         return [block]
-    tables = pandoc.from_html(text[0], book, source.file)
-    for table in tables:
-        right = "text-align: right" in block["c"][1]
-        table["c"][0] = ["", ["dataframe"], []]
-        table["c"][2] = [[{"t": "AlignRight"} if right else align, width] for align, width in table["c"][2]]
-    return tables
+
+    def plainly(node: Node) -> list[Node] | None:
+        if node["t"] == "Table":
+            node["c"][0] = ["", ["dataframe"], []]
+            node["c"][2] = [[{"t": "AlignRight"} if right else align, width] for align, width in node["c"][2]]
+        if node["t"] == "Header":  # no section of the chapter's
+            return [{"t": "Para", "c": [{"t": "Strong", "c": node["c"][2]}]}]
+        inside: list[Node] | None = node["c"][1] if node["t"] == "Div" else None
+        return inside
+
+    right = "text-align: right" in block["c"][1]
+    shown: list[Node] = pandoc_ast.change(pandoc.from_html(block["c"][1], book, source.file), plainly)
+    return shown
 
 
-def _from_root(target: str, source: Source) -> str:
-    """Return a link's target as a path from the root; addresses and fragments stay as they are."""
-    if elsewhere(target) or target.startswith("#"):
+def _from_root(target: str, source: Source, kind: str) -> str:
+    """Return the target of a Link, as an address, or of an Image, as a path, from the root on; addresses elsewhere stay as they are."""
+    if elsewhere(target):
         return target
     path, hash_, fragment = target.partition("#")
-    path = unquote(path)
+    path, fragment = unquote(path), unquote(fragment)
+    if not path:
+        return hash_ + fragment
     inside = path[1:] if path.startswith("/") else posixpath.join(posixpath.dirname(source.file), path)
     inside = posixpath.normpath(inside)
     if inside.startswith(".."):
         raise source.error(target, f"{target} is outside the book", "link to files of the project")
-    return inside + hash_ + fragment
+    return (quoted(inside) if kind == "Link" else inside) + hash_ + fragment

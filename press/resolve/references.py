@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from press import pandoc_ast
 from press.addresses import elsewhere
 from press.book import Book, Chapter, Heading, Node, Page
+from press.read.pictures import unfit
+from press.read.project import site_files
 from press.read.qmd import Source
 from press.read.supported import prefix
+
+_IN_RAW = re.compile(
+    r"""(?i)<(?:img|a|source|video|audio|object|iframe)\b[^>]*?\s(?:src|href|data)\s*=\s*["']([^"'#?]+)"""
+)
 
 
 class Label(NamedTuple):
@@ -50,7 +59,7 @@ def images(pages: Iterable[Page]) -> set[str]:
 def linked(pages: Iterable[Page]) -> set[str]:
     """Return the files that the pages link to, relative to the root."""
     links = [node for node in _nodes(pages) if node["t"] == "Link" and "file" in pandoc_ast.triple(node)[1]]
-    return {link["c"][2][0].partition("#")[0] for link in links}
+    return {unquote(link["c"][2][0].partition("#")[0]) for link in links}
 
 
 def _nodes(pages: Iterable[Page]) -> Iterator[Node]:
@@ -63,6 +72,7 @@ class Resolver:
     def __init__(self, book: Book, drafts: Mapping[str, Draft], labels: Mapping[str, Label], source: Source) -> None:
         self.book, self.drafts, self.labels, self.source = book, drafts, labels, source
         self.file = source.file
+        self._published = set(site_files(book))
 
     def rule(self, node: Node) -> Node | list[Node] | None:
         """Resolve one node, as `pandoc_ast.change` wants it."""
@@ -76,11 +86,29 @@ class Resolver:
             self._resolve_link(node)
         elif node["t"] == "Image":
             self._resolve_image(node)
+        elif node["t"] in ("RawBlock", "RawInline"):
+            self._check_raw(node["c"][1])
+        elif (
+            node["t"] == "Div" and "figure" in pandoc_ast.triple(node)[1]
+        ):  # the references in its caption are words by now
+            images = [image for image in pandoc_ast.every(node["c"][1]) if image["t"] == "Image"]
+            pandoc_ast.put(node, "alt", next((pandoc_ast.words(image["c"][1]) for image in images), ""))
         return None
+
+    def _check_raw(self, html: str) -> None:
+        """Refuse a picture or link in raw HTML to a file of the book that is not part of the site."""
+        for target in _IN_RAW.findall(html):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(self.file), unquote(target)))
+            if not elsewhere(target) and (self.book.root / path).is_file() and Path(path) not in self._published:
+                hint = "write ![](file) or [words](file), or name it under project.resources"
+                raise self.source.error(target, f"raw HTML names {target}, which is not part of the site", hint)
 
     def _reference(self, part: Node) -> Node:
         written = pandoc_ast.get(part, "label")
         name = written[:1].lower() + written[1:]
+        if after := pandoc_ast.get(part, "after").strip():
+            hint = f"put it after the bracket: [@{written}] {after}"
+            raise self.source.error(f"@{written}", f"words after the label {name}: {after}", hint)
         label, before = self.labels.get(name), part["c"][1]
         if label is None:
             raise self.source.error(f"@{written}", f"nothing is labelled {name}", self._near(name))
@@ -94,6 +122,9 @@ class Resolver:
         return pandoc_ast.link([*words, *([gap] if words else []), pandoc_ast.text(label.number)], target, ["xref"])
 
     def _near(self, name: str) -> str:
+        nodes = (node for draft in self.drafts.values() for node in pandoc_ast.every(draft.blocks))
+        if any(node["t"] == "Image" and pandoc_ast.triple(node)[0] == name for node in nodes):
+            return "it is the label of a picture in a line of text, or without a caption: put it in a paragraph of its own, and a caption in its brackets"
         if any(name in draft.ids for draft in self.drafts.values()):
             return "it is the label of an unnumbered heading; link to it instead, or number it"
         near = get_close_matches(name, list(self.labels), 3)
@@ -116,11 +147,14 @@ class Resolver:
             if fragment and fragment not in self.drafts[path].ids:
                 hint = "correct the link, or label the place"
                 raise self.source.error(f"#{fragment}", f"{path} has no #{fragment}", hint)
-        elif (self.book.root / path).exists():
+        elif (self.book.root / unquote(path)).is_file():
             classes.append("file")
         else:
-            name, hint = path.rpartition("/")[2], "correct the path, or make the file"
-            raise self.source.error(name, f"there is no {path} to link to", hint)
+            named = unquote(path)
+            what, hint = f"there is no {named} to link to", "correct the path, or make the file"
+            if (self.book.root / named).is_dir():
+                what, hint = f"{named} is a folder, which a site cannot show", "link to a file in it"
+            raise self.source.error(path.rpartition("/")[2], what, hint)
 
     def _references_page(self) -> str:
         page = next((file for file, draft in self.drafts.items() if "refs" in draft.ids), None)
@@ -138,6 +172,8 @@ class Resolver:
         if not file.is_file():
             name, hint = source.rpartition("/")[2], "correct the path, or make the file"
             raise self.source.error(name, f"there is no image {source}", hint)
+        if not source.startswith(".press/") and (wrong := unfit(file)):
+            raise self.source.error(source.rpartition("/")[2], f"{source}: {wrong[0]}", wrong[1])
         if file.suffix == ".svg" and source.startswith(".press/"):
             head = file.read_text(encoding="utf-8")[:2000]
             for side in ("width", "height"):

@@ -228,3 +228,18 @@ def test_a_search_index_that_cannot_be_written_is_said_without_a_traceback(
     monkeypatch.setattr("pagefind.service.get_executable", lambda: "/bin/false")
     with pytest.raises(SourceError, match="it could not be written: pagefind ended with 1"):
         press.render(make_book({}), ("html",))
+
+
+def test_a_render_killed_while_it_indexes_leaves_nothing_in_the_temporary_folder(make_book: MakeBook) -> None:
+    root = make_book({})
+    temporary = root / "temporary"
+    temporary.mkdir()
+    killer = root / "pagefind.sh"
+    killer.write_text("#!/bin/sh\nkill -9 $PPID\n")
+    killer.chmod(0o755)
+    program = f"import pagefind.service, press; pagefind.service.get_executable = lambda: {str(killer)!r}; press.render({str(root)!r}, ('html',))"
+    environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+    killed = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL and list(temporary.iterdir()) == []
+    press.render(root, ("html",))
+    assert not (root / ".press/search").exists() and (root / "_book/pagefind").is_dir()

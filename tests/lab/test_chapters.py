@@ -271,6 +271,15 @@ def test_before_a_render_stale_results_are_computed_and_their_chapters_thawed(ro
     assert loads((root / "results/two/result.json").read_bytes())["numbers"] == {"total": 18.0}
 
 
+def test_a_chapter_that_keeps_no_record_of_what_it_reads_is_run_again_each_time(root: Path) -> None:
+    (root / "book/plain.qmd").write_text("# Words {#sec-plain}\n\n```{python}\nlen(open('notes.txt').read())\n```\n")
+    for _before_and_after in range(2):
+        freeze(root)
+        quarto_reads.record_of(Path("book/plain.qmd"), root).unlink()
+        assert run(root).returncode == 0
+    assert frozen(root) == ALL - {"book/plain.qmd"}
+
+
 def test_without_the_books_own_python_the_render_stops_and_says_what_to_type(root: Path) -> None:
     """In a fresh clone there is no .venv yet, and Quarto takes the system's Python, which has no libraries."""
     script = Path(prerender.__file__)

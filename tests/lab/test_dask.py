@@ -94,6 +94,65 @@ def test_results_are_those_of_this_machine_to_the_last_bit(dask: Dask, walks: Pr
     assert not list((dask.folder / "1").rglob("result.json")), "results are written by the caller"
 
 
+FILES = """\"\"\"What lies around?
+
+Method  Tasks look at files that no parameter names.
+Cost    Nothing.
+Notes   None.
+\"\"\"
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.tasks import spread
+
+
+@dataclass(frozen=True)
+class Params:
+    seeds: int = 3  # tasks
+
+
+SMOKE = Params(seeds=1)
+
+
+@dataclass(frozen=True)
+class Result:
+    found: tuple[str, ...]
+
+
+CLAIMS = ()
+
+
+def look(seed: int) -> str:
+    shelf = Path("shelf")
+    names = [f"{path.name} {path.stat().st_size if path.is_file() else 'folder'}" for path in sorted(shelf.iterdir())]
+    deep = sorted(path.name for path in shelf.glob("*/*.txt"))
+    there = [Path(name).exists() for name in ("shelf/b.bin", "shelf/none", "aside/deep/x", "aside")]
+    return f"{seed} {names} {deep} {there} {Path('aside', 'deep', 'x').read_text()} {(shelf / 'b.bin').read_bytes()!r}"
+
+
+def run(params: Params) -> Result:
+    return Result(tuple(spread(look, range(params.seeds), "looks")))
+"""
+
+
+def test_a_worker_asks_for_whatever_else_the_code_looks_at(dask: Dask, project: Project) -> None:
+    (project.root / "experiments/quick.py").unlink()
+    project.write("experiments/files.py", FILES)
+    project.write("shelf/a.txt", "one")
+    (project.root / "shelf/b.bin").write_bytes(bytes(range(256)))
+    project.write("shelf/inner/c.txt", "two")
+    project.write("aside/deep/x", "three")
+    project.shell("run", "--jobs", "1")
+    here, reads = _results(project), store.read_result(project.result("files"), project.root).parts["reads"]
+    assert {"shelf", "shelf/inner"} <= reads["listed"].keys() and "shelf/none" in reads["found"]
+    project.shell("run", "--force", "--executor", "dask", "--address", dask.address)
+    assert _results(project) == here
+    assert store.read_result(project.result("files"), project.root).parts["reads"] == reads
+
+
 def test_a_worker_killed_in_the_middle_costs_only_its_task(dask: Dask, walks: Project) -> None:
     marks = walks.root / ".lab/marks"
     marks.mkdir(parents=True)

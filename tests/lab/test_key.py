@@ -747,6 +747,13 @@ def test_code_changed_with_its_size_and_time_kept_is_noticed(root: Path) -> None
     assert of(root) != before
 
 
+def test_a_byte_order_mark_before_the_source_changes_nothing(root: Path) -> None:
+    before = of(root)
+    for file in (PROBE, "nets/far.py"):
+        (root / file).write_bytes(b"\xef\xbb\xbf" + (root / file).read_bytes())
+    assert of(root) == before
+
+
 def test_only_libraries_in_use_count_and_a_build_suffix_does_not(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"numpy": "2.4.0", "scipy": "1.17.0", "pandas": "3.0.0"}
     monkeypatch.setattr(versions, "_version", lambda library: there.get(library, "not installed"))

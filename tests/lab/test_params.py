@@ -25,6 +25,9 @@ class Params:
     gains: tuple[float, ...] = (0.5, 1.0)  # tried
     pair: tuple[int, str] = (3, "a")  # both
     minus: float = -0.5  # below
+    beta: Annotated[float, ">= 0, < 1"] = 0.9  # weight
+    stds: Annotated[tuple[float, ...], "> 0"] = (0.5, 1.0)  # tried
+    few: Annotated[int, ">= 2"] = 8  # seeds
 """
 
 
@@ -51,6 +54,9 @@ def test_defaults_are_read_with_their_types() -> None:
         "gains": (0.5, 1.0),
         "pair": (3, "a"),
         "minus": -0.5,
+        "beta": 0.9,
+        "stds": (0.5, 1.0),
+        "few": 8,
     }
     assert type(values["whole"]) is float
 
@@ -73,6 +79,9 @@ def test_packed_parameters_come_back() -> None:
         ("gains=1,2.5", (1.0, 2.5)),
         ("gains=(1, 2.5)", (1.0, 2.5)),
         ("pair=4,b", (4, "b")),
+        ("beta=0", 0.0),
+        ("stds=1e-9", (1e-9,)),
+        ("few=2", 2),
     ],
 )
 def test_a_typed_value_has_the_parameters_type(root: Path, typed: str, value: Any) -> None:
@@ -92,8 +101,14 @@ def test_a_typed_value_has_the_parameters_type(root: Path, typed: str, value: An
         ("data=data/none.txt", r"wanted a data file, as in --set data=data/names.txt \(there is no file"),
         ("gains=1,x", r"wanted tuple\[float, \.\.\.\], written like 0.5,1,2, as in --set gains=0.5,1.0"),
         ("pair=4", r"wanted tuple\[int, str\]"),
+        ("depth=-3", "wanted 1 or more, as in --set depth=50"),
+        ("gains=", "wanted at least one value, as in --set gains=0.5,1.0"),
+        ("beta=1", "wanted >= 0, < 1, as in --set beta=0.9"),
+        ("beta=-0.1", "wanted >= 0, < 1"),
+        ("stds=1,0", "wanted > 0 each, as in --set stds=0.5,1.0"),
+        ("few=1", "wanted >= 2, as in --set few=8"),
         ("dept=3", "no parameter is called 'dept'; did you mean depth"),
-        ("zzzzz=3", "no parameter is called 'zzzzz'; there are: data, depth"),
+        ("zzzzz=3", "no parameter is called 'zzzzz'; there are: beta, data, depth"),
     ],
 )
 def test_a_wrong_value_says_what_was_wanted(root: Path, typed: str, message: str) -> None:
@@ -111,6 +126,9 @@ def test_a_wrong_value_says_what_was_wanted(root: Path, typed: str, message: str
         ("depth: int = 2.5", "is not int"),
         ("depth: list[int] = [1]", r"is a list\[int\]"),
         ("depth: dict = {}", "is a dict"),
+        ('beta: Annotated[float, "> 0"] = 0.0', "0.0 is not > 0"),
+        ('beta: Annotated[float, "positive"] = 1.0', r"is Annotated\[float"),
+        ('name: Annotated[str, "> 0"] = "a"', r"is Annotated\[str"),
         ("depth: tuple[float, ...] = 1.0", r"is not tuple\[float, \.\.\.\]"),
         ("depth: tuple[int, int] = (1, 2, 3)", r"is not tuple\[int, int\]"),
     ],

@@ -320,6 +320,15 @@ def test_a_library_finds_nothing_of_the_readers_environment(root: Path, monkeypa
     assert "PANDAS_SWITCH" not in said.stdout and said.stdout.split()[-2:] == ["1", "C.UTF-8"]
 
 
+def test_a_path_of_the_same_content_is_another_parameter(root: Path) -> None:
+    write("copy/names", "ada\n")(root)
+    compute(root, "def f(p): return p.data.name")
+    edited = PROBE.replace('Path("data")', 'Path("copy")')
+    write("experiments/probe.py", edited)(root)
+    there = status.status_of("probe", root)
+    assert there.state is State.STALE and "data" in there.why[0]
+
+
 def test_switching_data_back_and_forth_computes_nothing_again(root: Path) -> None:
     far = "def f(p): return (p.data / 'names').read_text()"
     first = compute(root, far)
