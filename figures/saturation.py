@@ -47,12 +47,11 @@ def live(result: Result) -> Live:
     for scale in scales:
         pre = np.linspace(-4, 4, 121) * min(scale, 1)
         density = np.exp(-((pre / scale) ** 2) / 2) / np.sqrt(2 * np.pi) / scale * np.cosh(pre) ** 2
-        sentence = (
-            f"Scale {_name(scale)}: {100 * expected_saturated(scale, SATURATED):.0f} % of the activations lie beyond "
-        )
-        sentence += f"±{SATURATED:g}. A straight line leaves {_percent(expected_nonlinearity(scale))} of their variance unexplained."
+        beyond, bent = 100 * expected_saturated(scale, SATURATED), _percent(expected_nonlinearity(scale))
+        sentence = f"Scale {_name(scale)}, by theory: {beyond:.0f} % of the activations lie beyond ±{SATURATED:g}. "
+        sentence += f"A straight line leaves {bent} of their variance unexplained."
         if scale in ends.index:
-            sentence += f" After {last:,} steps the loss is {ends[scale]:.3f} nats."
+            sentence += f" Measured after {last:,} steps: a loss of {ends[scale]:.3f} nats."
         frames.append(Frame(sentence, [Curve("", np.tanh(pre).tolist(), density.tolist(), meaning="predicted")]))
     return Live(
         title="Move the scale of the first layer",
