@@ -59,7 +59,7 @@ class Params:
     steps: int = 3000  # of plain SGD
     eval_steps: tuple[int, ...] = (300, 1000)  # steps at which the loss is taken; besides the last
     lr: float = 0.1  # learning rate
-    lrs: tuple[float, ...] = (0.03, 0.3, 1.0, 3.0)  # others, tried at both ends and at 5/3
+    lrs: tuple[float, ...] = (0.01, 0.03, 0.3, 1.0, 3.0)  # others, tried at both ends and at 5/3
     probe: int = 2048  # examples by which units are measured
     seeds: int = 16  # independent networks: initialisation and batches
 

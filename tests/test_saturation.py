@@ -178,14 +178,11 @@ def test_controls_end_above_the_trained_network(result: Result) -> None:
     assert result.wide_embedding_benefit.low > 0.01 > result.wide_layer_benefit.high
 
 
-def test_the_narrow_end_and_the_middle_have_their_best_learning_rate_inside_the_grid(result: Result) -> None:
-    """The wide end has it at the lower end of the grid, and the chapter says so."""
+def test_both_ends_and_the_middle_have_their_best_learning_rate_inside_the_grid(result: Result) -> None:
     by_lr = result.by_lr.pivot(index="scale", columns="lr", values="loss")
     assert list(by_lr.columns) == sorted({Params().lr, *Params().lrs})
     best = by_lr.idxmin(axis=1)
-    assert best.iloc[:2].between(*by_lr.columns[[0, -1]], inclusive="neither").all() and best.iloc[2] == min(
-        Params().lrs
-    )
+    assert best.between(*by_lr.columns[[0, -1]], inclusive="neither").all()
     assert result.narrow_cost_own_lr.mean == pytest.approx(by_lr.min(axis=1).iloc[0] - by_lr.min(axis=1).iloc[1])
 
 
