@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.saturation import FIVE_THIRDS, RAW, SATURATED, Result
-from figures.style import ACCENT, CONTROL, INK, MEASURED, PREDICTED, SERIES, Look, band, canvas, label, log_ticks
+from figures.style import ACCENT, CONTROL, MEASURED, PREDICTED, SERIES, Look, band, canvas, label, log_ticks
 
 SCALE = "scale of the first layer"
 
@@ -57,33 +57,39 @@ def gradients(result: Result) -> Figure:
 
 
 def loss(result: Result) -> Figure:
-    """Loss against scale after the first evaluation and the last, and what the two controls add to the last."""
-    figure, axis = canvas(height=4.4)
+    """Loss against scale, after the first evaluation and after the last."""
+    figure, axis = canvas(height=3.0)
     narrow, wide = result.at_init["scale"].min(), result.at_init["scale"].max()
-    axis.set(xlabel=SCALE, ylabel="loss on the training set (nats)", xscale="log", xlim=(0.83 * narrow, 6.7 * wide))
+    axis.set(xlabel=SCALE, ylabel="loss on the training set (nats)", xscale="log", xlim=(0.83 * narrow, 8 * wide))
     ticks = result.params.scales
     axis.set(xticks=ticks, xticklabels=[f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     axis.spines["bottom"].set_bounds(0.83 * narrow, 1.33 * wide)
     trained = result.losses[result.losses["network"] == "tanh"]
-    first, last = trained["step"].min(), trained["step"].max()
-    for step, look in ((first, SERIES[2]), (last, SERIES[0])):
+    for step, look in ((trained["step"].min(), SERIES[2]), (trained["step"].max(), SERIES[0])):
         rows = trained[trained["step"] == step]
         axis.plot(rows["scale"], rows["loss"], marker=look.marker, color=look.colour, linestyle=look.dash)
         band(axis, rows["scale"], rows["loss_low"], rows["loss_high"], look.colour)
         label(axis, f"after {step:,} steps", rows["scale"].iloc[-1], rows["loss"].iloc[-1], look.colour, xytext=(13, 0))
-    ends = result.losses[result.losses["step"] == last]
-    base = ends[ends["network"] == "tanh"].set_index("scale")["loss"]
-    for network, name, marker, aside in (("linear", "no tanh", "D", 0.89), ("frozen", "frozen", "X", 1.12)):
-        rows = ends[ends["network"] == network]
-        errors = [rows["loss"] - rows["loss_low"], rows["loss_high"] - rows["loss"]]
-        places = aside * rows["scale"]
-        axis.vlines(places, base[rows["scale"]], rows["loss"], color=INK, linewidth=0.8, linestyle=SERIES[2].dash)
-        axis.errorbar(places, rows["loss"], yerr=errors, fmt=marker, color=INK, markersize=5.5, zorder=4)
-        for place, height in zip(places, rows["loss"], strict=True):
-            side = {"ha": "right", "xytext": (-6, 0)} if place > 1 and network == "linear" else {"xytext": (7, 0)}
-            label(axis, name, place, height, INK, **side)
     _marks(axis, axis.get_ylim()[0])
+    return figure
+
+
+def learning(result: Result) -> Figure:
+    """Loss after the last step, at scale 5/3 and the largest, by what learns besides the last layer."""
+    figure, axis = canvas(height=2.8)
+    ends = result.losses[result.losses["step"] == result.losses["step"].max()]
+    words = {"frozen": "nothing", "hidden frozen": "embeddings", "embeddings frozen": "hidden layer", "tanh": "both"}
+    wide = result.at_init["scale"].max()
+    for scale, name, look in ((FIVE_THIRDS, "scale 5/3", SERIES[0]), (wide, f"scale {wide:g}", SERIES[1])):
+        rows = ends[ends["scale"] == scale].set_index("network").loc[list(words)]
+        errors = [rows["loss"] - rows["loss_low"], rows["loss_high"] - rows["loss"]]
+        axis.errorbar(rows["loss"], range(len(words)), xerr=errors, fmt=look.marker, color=look.colour)
+        label(
+            axis, name, float(rows["loss"].iloc[-1]), len(words) - 1, look.colour, ha="center", va="top", xytext=(0, -9)
+        )
+    axis.set(yticks=range(len(words)), yticklabels=list(words.values()), ylim=(len(words) - 0.3, -0.5))
+    axis.set(xlabel="loss on the training set (nats)", ylabel="what learns, besides\nthe last layer")
     return figure
 
 

@@ -49,6 +49,7 @@ BY_CHANCE = {
     ("cross_entropy", 5.0, ""): "tensors that a formula keeps",
     ("dead_neurons", 8.0, "strip("): "how many claims there are",
     ("dead_neurons", 6.0, "died_by_lr"): "per cent of units",
+    ("forgiving", 5.0, "strip("): "how many claims there are",
     ("forgiving", 5.0, "len("): "how many kinds of network there are",
     ("forgiving", 6.0, "len("): "how many learning rates there are",
     ("identity_depth", 64.0, "table(shown"): "the layer at which powers of 1/4 become subnormal in float32",

@@ -175,7 +175,7 @@ window.notesMeasured ??= (() => {
       labels.sort((a, b) => a.y - b.y);
       labels.forEach((label, i) => {
         const free = (y) => labels.slice(0, i).every((other) => Math.abs(other.y - y) >= 15 || Math.abs(other.x - label.x) > 130);
-        label.y = [label.y, label.y + 27, label.y - 15, label.y + 42].find((y) => y > margin.top + 8 && free(y)) ?? label.y;
+        label.y = [label.y, label.y + 27, label.y - 15, label.y + 42, label.y - 30].find((y) => y > margin.top + 8 && y < height - margin.bottom && free(y)) ?? label.y;
         names.append(drawn("text", { class: `live-name ${label.kind}`, x: Math.min(label.x, width - margin.right), y: label.y, "text-anchor": "end" }, label.name));
       });
 

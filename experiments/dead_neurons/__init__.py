@@ -58,7 +58,7 @@ class Params:
     deep_width: int = 128  # their units a layer
     seeds: int = 16  # independent networks: initialisation and batches
     pairs: int = 32  # networks trained with and without their dead units
-    deep_lrs: tuple[float, ...] = (0.01, 0.03, 0.1)  # learning rates of the deep networks
+    deep_lrs: tuple[float, ...] = (0.003, 0.01, 0.03)  # learning rates of the deep networks
     deep_steps: int = 500  # of their training
     deep_seeds: int = 6  # of those that are trained
     high_lrs: tuple[float, ...] = (1.0, 2.0, 3.0, 10.0, 30.0)  # learning rates at which smooth activations are tried
