@@ -4,8 +4,9 @@ Method  The first layer of the names network is initialised at scales from 0.03 
         embeddings, last layer and batches are the same at every scale.  At initialisation: the share of saturated
         activations, the share of their variance that no linear map explains, and the gradient that reaches the
         embeddings, against theory for normal pre-activations.  Then the loss over the whole training set after a fixed
-        number of steps.  Controls: the same network without tanh, and with everything below the last layer frozen.
-Cost    About 45 s on one core.
+        number of steps.  Controls: the same network without tanh; with embeddings, hidden layer or both frozen, to tell
+        whose learning lowers the loss; and the ends and the middle at each one's own best learning rate.
+Cost    About 110 s on one core.
 Notes   000_10f5d5d0f6910b7a.txt, "fixing tanh activations", code 2 and 4.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from torch import nn
 
-from lab.claims import Above, All, Below, Caveat, Claim, Lines
+from lab.claims import Above, All, Any, Below, Caveat, Claim, Lines
 from lab.estimate import Estimate
 from lab.tasks import spread
 from nets import initialisation, mlp, names
@@ -33,6 +34,11 @@ from nets.mlp import LearningRates, Weights
 
 Array = NDArray[np.float64]
 Plan = tuple[str, float]  # network, and scale of its first layer
+FROZEN = {  # networks of which a part does not learn, and the part
+    "hidden frozen": ("hidden", "hidden_bias"),
+    "embeddings frozen": ("embedding",),
+    "frozen": ("embedding", "hidden", "hidden_bias"),
+}
 
 SATURATED = 0.97  # an activation beyond it has a derivative under 6 % of the largest
 FIVE_THIRDS = 5 / 3  # the scale that people use before tanh
@@ -52,12 +58,13 @@ class Params:
     batch: int = 32  # examples
     steps: int = 3000  # of plain SGD
     eval_steps: tuple[int, ...] = (300, 1000)  # steps at which the loss is taken; besides the last
-    lr: float = 0.1  # learning rate
+    lr: Annotated[float, "> 0"] = 0.1  # learning rate
+    lrs: Annotated[tuple[float, ...], "> 0"] = (0.01, 0.03, 0.3, 1.0, 3.0)  # others, tried at both ends and at 5/3
     probe: int = 2048  # examples by which units are measured
     seeds: int = 16  # independent networks: initialisation and batches
 
 
-SMOKE = Params(scales=(0.1, 30.0), width=8, batch=8, steps=20, eval_steps=(10,), probe=128, seeds=2)
+SMOKE = Params(scales=(0.1, 30.0), width=8, batch=8, steps=20, eval_steps=(10,), lrs=(0.3,), probe=128, seeds=2)
 
 
 @dataclass(frozen=True)
@@ -68,17 +75,23 @@ class Result:
     narrow_nonlinearity: Estimate  # share of variance that no linear map explains, smallest scale, at initialisation
     narrow_tanh_benefit: Estimate  # loss without tanh - loss with it, smallest scale, seed by seed
     embedding_gradient_ratio: Estimate  # gradient that reaches the embeddings, largest scale over 5/3, seed by seed
-    wide_learning_benefit: Estimate  # loss with all below the last layer frozen - loss without, largest scale, by seed
-    good_learning_benefit: Estimate  # the same at scale 5/3
-    learning_benefit_ratio: Estimate  # wide_learning_benefit / good_learning_benefit, seed by seed
+    wide_layer_benefit: Estimate  # loss with the hidden layer frozen - loss without, embeddings trained, largest scale
+    good_layer_benefit: Estimate  # the same at scale 5/3
+    wide_layer_benefit_alone: Estimate  # the same with frozen embeddings, largest scale
+    good_layer_benefit_alone: Estimate  # the same at scale 5/3
+    wide_embedding_benefit: Estimate  # loss with the embeddings frozen - loss without, largest scale, seed by seed
+    good_embedding_benefit: Estimate  # the same at scale 5/3
     best_scale: float  # with the lowest mean loss
     narrow_cost: Estimate  # loss at the smallest scale - loss at the best, seed by seed
     wide_cost: Estimate  # loss at the largest scale - loss at the best, seed by seed
+    narrow_cost_own_lr: Estimate  # the same at each scale's own best learning rate; the middle is 5/3
+    wide_cost_own_lr: Estimate
     raw_cost: Estimate  # loss at the raw scale - loss at the best, seed by seed
     at_init: pd.DataFrame  # per scale: saturated, nonlinearity, gradients over the last layer's (x, x_low, x_high)
     after_training: pd.DataFrame  # per scale: the same, and the relative change of weights (x, x_low, x_high)
     predicted: pd.DataFrame  # per scale, by theory at initialisation: saturated, nonlinearity, gradients
     losses: pd.DataFrame  # per network, scale and step: loss (x, x_low, x_high)
+    by_lr: pd.DataFrame  # per scale (both ends and 5/3) and learning rate: loss after the last step (x, x_low, x_high)
 
 
 CLAIMS: tuple[Claim[Result], ...] = (
@@ -112,59 +125,92 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
         ),
         number=lambda r: (
-            f"{1e6 * r.narrow_nonlinearity.mean:.1f} millionths unexplained; trained, tanh lowers the loss by "
-            f"{r.narrow_tanh_benefit}"
+            f"{1e6 * r.narrow_nonlinearity.mean:.1f} millionths of the variance not linear at initialisation; after training "
+            f"tanh lowers the loss by {r.narrow_tanh_benefit} nats"
         ),
     ),
     Claim(
         name="stuck",
-        text="Too wide, and it stops learning.",
+        text="Too wide, and the layer stops learning.",
         source=Lines("N0", 55, 55),
-        rule=Caveat(
+        rule=All(
+            Above(
+                "what the hidden layer's own learning lowers the loss by at scale 5/3 (embeddings trained, or frozen)",
+                lambda r: [r.good_layer_benefit, r.good_layer_benefit_alone],
+                ONE_PERCENT,
+                "nats",
+                "otherwise there is nothing to stop",
+            ),
+            Caveat(
+                Below(
+                    "what it lowers it by at the largest scale (embeddings trained, or frozen)",
+                    lambda r: [r.wide_layer_benefit, r.wide_layer_benefit_alone],
+                    ONE_PERCENT,
+                    "nats",
+                    "1 % in perplexity",
+                ),
+                Any(
+                    Below("that with trained embeddings", lambda r: r.wide_layer_benefit, ONE_PERCENT, "nats"),
+                    Below("that with frozen embeddings", lambda r: r.wide_layer_benefit_alone, ONE_PERCENT, "nats"),
+                ),
+            ),
+        ),
+        number=lambda r: (
+            f"nats that the layer's own learning lowers the loss by: {r.wide_layer_benefit} (embeddings frozen: "
+            f"{r.wide_layer_benefit_alone}); at scale 5/3 {r.good_layer_benefit} ({r.good_layer_benefit_alone})"
+        ),
+    ),
+    Claim(
+        name="starved",
+        text="When units saturate, no gradient gets through to what lies below, and it stops learning.",
+        source=Lines("N0", 35, 35),
+        rule=All(
             Below(
-                "what learning below the last layer lowers the loss by at the largest scale (against freezing it)",
-                lambda r: r.wide_learning_benefit,
+                "the RMS of one example's gradient with respect to the embeddings (at the largest scale, over that at "
+                "scale 5/3)",
+                lambda r: r.embedding_gradient_ratio,
+                0.1,
+                reason="it would take a learning rate ten times higher to make up for it",
+            ),
+            Below(
+                "what the embeddings' learning lowers the loss by at the largest scale (hidden layer trained)",
+                lambda r: r.wide_embedding_benefit,
                 ONE_PERCENT,
                 "nats",
                 "1 % in perplexity",
             ),
-            All(
-                Above("what it lowers the loss by", lambda r: r.wide_learning_benefit, ONE_PERCENT, "nats"),
-                Below(
-                    "the ratio of that to the same at scale 5/3",
-                    lambda r: r.learning_benefit_ratio,
-                    0.5,
-                    reason="it learns, but less than half as much",
-                ),
-            ),
         ),
-        number=lambda r: f"lowers the loss by {r.wide_learning_benefit}, at scale 5/3 by {r.good_learning_benefit}",
-    ),
-    Claim(
-        name="starved",
-        text="When units saturate, no gradient gets through to what lies below.",
-        source=Lines("N0", 35, 35),
-        rule=Below(
-            "the RMS of one example's gradient with respect to the embeddings (at the largest scale, over that at scale "
-            "5/3)",
-            lambda r: r.embedding_gradient_ratio,
-            0.1,
-            reason="it would take a learning rate ten times higher to make up for it",
+        number=lambda r: (
+            f"embeddings get {r.embedding_gradient_ratio} times the gradient that they get at 5/3; their learning lowers the "
+            f"loss by {r.wide_embedding_benefit} nats"
         ),
-        number=lambda r: f"{r.embedding_gradient_ratio} times that at 5/3",
     ),
     Claim(
         name="middle",
         text="There is a good middle.",
         source=Lines("N0", 55, 55),
-        rule=Above(
-            "the loss at each end of the sweep less the loss at the best scale",
-            lambda r: [r.narrow_cost, r.wide_cost],
-            ONE_PERCENT,
-            "nats",
-            "1 % in perplexity; 0 if the best scale is an end of the sweep",
+        rule=Caveat(
+            All(
+                Above(
+                    "the loss at each end of the sweep less the loss at the best scale",
+                    lambda r: [r.narrow_cost, r.wide_cost],
+                    ONE_PERCENT,
+                    "nats",
+                    "1 % in perplexity; 0 if the best scale is an end of the sweep",
+                ),
+                Above(
+                    "the loss at each end less that at scale 5/3, each at its own best learning rate",
+                    lambda r: [r.narrow_cost_own_lr, r.wide_cost_own_lr],
+                    ONE_PERCENT,
+                    "nats",
+                ),
+            ),
+            Above("the first of these", lambda r: [r.narrow_cost, r.wide_cost], ONE_PERCENT, "nats"),
         ),
-        number=lambda r: f"best at {r.best_scale:.3g}; the ends cost {r.narrow_cost} and {r.wide_cost}",
+        number=lambda r: (
+            f"the best scale is {r.best_scale:.3g}; the ends cost {r.narrow_cost} and {r.wide_cost} nats, at their own best "
+            f"learning rates {r.narrow_cost_own_lr} and {r.wide_cost_own_lr}"
+        ),
     ),
 )
 
@@ -178,8 +224,16 @@ def run(params: Params) -> Result:
     last = {plan: evaluated[-1] for plan, evaluated in losses.items()}
     best = min(scales, key=lambda scale: float(last["tanh", scale].mean()))
     initial = {scale: _measure(plans["tanh", scale][0], *_probe(params)) for scale in scales}
-    wide = last["frozen", scales[-1]] - last["tanh", scales[-1]]
-    good = last["frozen", FIVE_THIRDS] - last["tanh", FIVE_THIRDS]
+    ends = dict(zip(("narrow", "good", "wide"), _ends(params), strict=True))
+    at_lr = {
+        scale: {lr: last[_name(params, lr), scale] for lr in sorted({params.lr, *params.lrs})}
+        for scale in ends.values()
+    }
+    own = {scale: min(at_lr[scale].values(), key=_mean) for scale in ends.values()}
+
+    def benefit(frozen: str, trained: str, scale: float) -> Estimate:
+        return Estimate.of(last[frozen, scale] - last[trained, scale])
+
     return Result(
         params=params,
         narrow_nonlinearity=Estimate.of(initial[scales[0]]["nonlinearity"]),
@@ -187,12 +241,17 @@ def run(params: Params) -> Result:
         embedding_gradient_ratio=Estimate.of(
             initial[scales[-1]]["embedding_gradient"] / initial[FIVE_THIRDS]["embedding_gradient"]
         ),
-        wide_learning_benefit=Estimate.of(wide),
-        good_learning_benefit=Estimate.of(good),
-        learning_benefit_ratio=Estimate.of(wide / good),
+        wide_layer_benefit=benefit("hidden frozen", "tanh", ends["wide"]),
+        good_layer_benefit=benefit("hidden frozen", "tanh", FIVE_THIRDS),
+        wide_layer_benefit_alone=benefit("frozen", "embeddings frozen", ends["wide"]),
+        good_layer_benefit_alone=benefit("frozen", "embeddings frozen", FIVE_THIRDS),
+        wide_embedding_benefit=benefit("embeddings frozen", "tanh", ends["wide"]),
+        good_embedding_benefit=benefit("embeddings frozen", "tanh", FIVE_THIRDS),
         best_scale=best,
         narrow_cost=Estimate.of(last["tanh", scales[0]] - last["tanh", best]),
         wide_cost=Estimate.of(last["tanh", scales[-1]] - last["tanh", best]),
+        narrow_cost_own_lr=Estimate.of(own[ends["narrow"]] - own[FIVE_THIRDS]),
+        wide_cost_own_lr=Estimate.of(own[ends["wide"]] - own[FIVE_THIRDS]),
         raw_cost=Estimate.of(last["tanh", RAW] - last["tanh", best]),
         at_init=_table(initial),
         after_training=_table({scale: trained["tanh", scale] for scale in scales}),
@@ -202,6 +261,14 @@ def run(params: Params) -> Result:
                 {"network": network, "scale": scale, "step": step, **Estimate.columns("loss", loss)}
                 for (network, scale), evaluated in losses.items()
                 for step, loss in zip(eval_steps, evaluated, strict=True)
+                if network in ("tanh", "linear", *FROZEN)
+            ]
+        ),
+        by_lr=pd.DataFrame(
+            [
+                {"scale": scale, "lr": lr, **Estimate.columns("loss", loss)}
+                for scale, losses_at in at_lr.items()
+                for lr, loss in losses_at.items()
             ]
         ),
     )
@@ -212,10 +279,32 @@ def _plans(params: Params) -> dict[Plan, tuple[Weights, LearningRates]]:
     good, lr = initialisation.well_scaled(mlp.init(range(params.seeds), params.width)), mlp.same_lr(params.lr)
     scales = sorted({*params.scales, FIVE_THIRDS, RAW})
     at = {scale: good._replace(hidden=scale / FIVE_THIRDS * good.hidden) for scale in scales}
-    frozen = lr._replace(embedding=0.0, hidden=0.0, hidden_bias=0.0)
     plans = {("tanh", scale): (at[scale], lr) for scale in scales}
     plans |= {("linear", scale): linearised(at[scale], lr) for scale in (scales[0], FIVE_THIRDS)}
-    return plans | {("frozen", scale): (at[scale], frozen) for scale in (FIVE_THIRDS, scales[-1])}
+    for network, parts in FROZEN.items():
+        still = lr._replace(**dict.fromkeys(parts, 0.0))
+        plans |= {(network, scale): (at[scale], still) for scale in (FIVE_THIRDS, scales[-1])}
+    return plans | {
+        (_name(params, other), scale): (at[scale], mlp.same_lr(other))
+        for other in params.lrs
+        for scale in _ends(params)
+    }
+
+
+def _ends(params: Params) -> tuple[float, float, float]:
+    """Return the smallest scale, 5/3 and the largest."""
+    return min(params.scales), FIVE_THIRDS, max(params.scales)
+
+
+def _name(params: Params, lr: float) -> str:
+    """Return the name of the network with tanh at a learning rate."""
+    return "tanh" if lr == params.lr else f"lr {lr:g}"
+
+
+def _mean(losses: Array) -> float:
+    """Return the mean loss; infinity where a network diverged."""
+    mean = float(losses.mean())
+    return mean if np.isfinite(mean) else np.inf
 
 
 def linearised(weights: Weights, lr: LearningRates, size: float = 2.0**-10) -> tuple[Weights, LearningRates]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from experiments.batchnorm_regularization import LAYER, NONE, STILL, Result
 from figures.style import ACCENT, CONTROL, INK, PREDICTED, SERIES, Look, band, canvas, label
+from lab.live import Axis, Curve, Frame, Live, Slider
 
 PLAIN, LAYERED = Look(CONTROL, "X", "-"), Look("#8a6d00", "v", (0, (3, 1, 1, 1, 1, 1)))  # the two controls
 FINAL = Look(ACCENT, "D", "-")
@@ -56,6 +57,30 @@ def losses(result: Result) -> Figure:
     low, high = right.get_ylim()
     right.set(ylabel="test loss (nats)", ylim=(low - 0.1 * (high - low), high))
     return figure
+
+
+def live(result: Result) -> Live:
+    """Training and validation loss against step, from no jitter to the smallest groups."""
+    rows = pd.concat([result.variants[result.variants["variant"] == STILL], _ghosts(result)])
+    sizes = [f"{row['size']}" if row["size"] else STILL for _, row in rows.iterrows()]
+    frames = []
+    for size, (_, row) in zip(sizes, rows.iterrows(), strict=True):
+        found = result.curves[result.curves["variant"] == row["variant"]]
+        who = f"Groups of {size}" if row["size"] else "No jitter"
+        sentence = f"{who}: the training loss ends at {row['train']:.3f} nats, the validation loss at "
+        sentence += f"{row['validation']:.3f}. The gap is {row['gap']:.3f}, and the test loss is {row['test']:.3f}."
+        curves = [
+            Curve.of("validation", found, "step", "validation", meaning="accent"),
+            Curve.of("training", found, "step", "train"),
+        ]
+        frames.append(Frame(sentence, curves))
+    return Live(
+        title="Move the ghost batch size",
+        x=Axis("step"),
+        y=Axis("loss (nats)"),
+        controls=[Slider("examples in a group", sizes, start=sizes.index(str(result.best)))],
+        frames=frames,
+    )
 
 
 def controls(result: Result) -> Figure:

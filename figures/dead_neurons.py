@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from experiments.dead_neurons import BY_BIAS, BY_DEPTH, DIED_FROZEN, DIED_TRAINED, Result
 from experiments.dead_neurons.revival import ARMS
 from figures.style import INK, MEASURED, MUTED, PREDICTED, SERIES, Look, band, canvas, label, log_ticks
+from lab.live import Axis, Curve, Frame, Live, Slider
 
 RELU, LEAKY = SERIES[0], SERIES[2]
 SHOWN_RATES = 3  # the highest learning rates are drawn: at lower ones hardly a unit dies
@@ -60,6 +61,41 @@ def curves(result: Result) -> Figure:
         label(axis, "learning rate", 1.17 * relu["step"].max(), floor + 1.6 * gap, INK, ha="right", xytext=(0, 3))
     axes[0].set(ylabel="share of units dead", ylim=(-1.5 * gap, 1.02 * float(relu["dead_high"].max())))
     return figure
+
+
+def live(result: Result) -> Live:
+    """The share of units that are inactive on every example against step: ReLU and leaky, one learning rate at a time."""
+    good = result.curves.query("init == 'good'")
+    lrs = sorted(good["lr"].unique())
+    ways = ("trained", "frozen")
+    at = ["activation", "embeddings", "lr"]
+    diverged = result.final.query("init == 'good'").set_index(at)["diverged"]
+    curves = {key: rows[::2] for key, rows in good.groupby(at)}
+    frames = []
+    for lr in lrs:
+        for embeddings in ways:
+            sentence = f"Learning rate {lr:g}, embeddings {embeddings}: at step {{x}} a share of {{0}} of the ReLU "
+            sentence += "units is inactive on every example, and {1} of the leaky ones."
+            shown, lost = [], 0
+            for activation, name, meaning in (("relu", "ReLU", "measured"), ("leaky", "leaky ReLU", "accent")):
+                rows = curves[activation, embeddings, lr]
+                rows = rows.assign(inactive_low=rows["inactive_low"].clip(lower=0))
+                shown.append(Curve.of(name, rows, "step", "inactive", meaning=meaning))
+                lost += int(diverged[activation, embeddings, lr])
+            if lost:
+                sentence += f" Left out: {lost} of {2 * result.params.seeds} networks (diverged)."
+            frames.append(Frame(sentence, shown))
+    return Live(
+        title="Move the learning rate",
+        x=Axis("step", low=0),
+        y=Axis("share of inactive units", low=0),
+        controls=[
+            Slider("learning rate", [f"{lr:g}" for lr in lrs], start=len(lrs) - 2),
+            Slider("embeddings frozen", ways, switch=True),
+        ],
+        frames=frames,
+        position="step",
+    )
 
 
 def revival(result: Result) -> Figure:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import cycle
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from experiments.forgiving import REMEDIES, TOLERANCE, TOLERANCES, Result
-from figures.style import CONTROL, INK, MEASURED, MUTED, PREDICTED, SERIES, Look, band, canvas, label
+from figures.style import CONTROL, INK, MEASURED, MUTED, PREDICTED, SERIES, Look, band, canvas, label, readable
 
 ORDER = ("plain", *REMEDIES)
 LOOKS = {
@@ -31,35 +28,14 @@ NAMES = {
 TICKS = (0.03, 0.1, 0.3, 1, 3, 10, 30)
 
 
-def losses(result: Result) -> Figure:
-    """Loss against initial gain, one curve a remedy, and under it the window of each."""
-    figure, (axis, below) = canvas(height=5.6, rows=2, sharex=True, height_ratios=(3.2, 1.4))
-    bottom, top = result.losses["loss"].min(), result.losses["loss"].max()
-    top += 0.08 * (top - bottom)
-    for name in ORDER:
-        rows, look = result.losses[result.losses["remedy"] == name], LOOKS[name]
-        shown = rows[rows["loss"] < top]
-        axis.plot(
-            shown["gain"], shown["loss"], color=look.colour, marker=look.marker, linestyle=look.dash, markersize=4
-        )
-        band(axis, rows["gain"], rows["loss_low"].clip(upper=top), rows["loss_high"].clip(upper=top), look.colour)
-    axis.axhline(result.entropy, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-    label(axis, "the input is ignored", 1, result.entropy, INK, xytext=(4, 7))
-    axis.set(ylabel="loss after the last step (nats)", ylim=(result.windows["loss"].min() - 0.03, top))
-    _windows(below, result)
-    _gains(below, result)
-    for panel in (axis, below):
-        panel.axvline(1, color=MUTED, linewidth=1.0, zorder=1)
-    label(axis, "1 / √fan-in", 1, top, INK, xytext=(4, -6))
-    return figure
-
-
-def _windows(axis: Axes, result: Result) -> None:
+def windows(result: Result) -> Figure:
+    """The range of gains that will do, one bar a remedy, and how wide it is as a factor."""
+    figure, axis = canvas(height=2.5)
     table = result.windows.set_index("remedy")
     for row, name in enumerate(ORDER):
         look, found = LOOKS[name], {column: table[column][name] for column in table}
         ends = [float(found["window_from"]), float(found["window_to"])]
-        axis.plot(ends, [row, row], color=look.colour, linewidth=5, solid_capstyle="butt", alpha=0.55)
+        axis.plot(ends, [row, row], color=look.colour, linewidth=7, solid_capstyle="butt", alpha=0.6)
         axis.plot(found["best_gain"], row, look.marker, color=look.colour, markersize=6)
         runs_off = (bool(found["open_low"] > 0), bool(found["open_high"] > 0))
         for end, off, arrow in zip(ends, runs_off, ("<", ">"), strict=True):
@@ -67,19 +43,38 @@ def _windows(axis: Axes, result: Result) -> None:
                 axis.plot(end, row, arrow, color=look.colour, markersize=8, clip_on=False)
         factor = f"{'at least ' if any(runs_off) else ''}×{10 ** float(found['decades']):.2g}"
         left = runs_off[1]
-        label(
-            axis,
-            factor,
-            ends[0] if left else ends[1],
-            row,
-            look.colour,
-            xytext=(-8, 0) if left else (8, 0),
-            ha="right" if left else "left",
-        )
-    axis.set(yticks=range(len(ORDER)), yticklabels=[NAMES[name] for name in ORDER], ylim=(len(ORDER) - 0.4, -0.6))
+        place, aside = (ends[0], -8) if left else (ends[1], 8)
+        label(axis, factor, place, row, look.colour, xytext=(aside, 0), ha="right" if left else "left")
+    axis.set(yticks=range(len(ORDER)), yticklabels=[NAMES[name] for name in ORDER], ylim=(len(ORDER) - 0.4, -1.1))
     for tick, name in zip(axis.get_yticklabels(), ORDER, strict=True):
-        tick.set_color(LOOKS[name].colour)
+        tick.set_color(readable(LOOKS[name].colour))
     axis.grid(visible=False, axis="y")
+    axis.axvline(1, color=MUTED, linewidth=1.0, zorder=1)
+    label(axis, "1 / √fan-in", 1, -1.1, INK, xytext=(4, -7))
+    _gains(axis, result)
+    axis.set_xlim(0.7 * table["window_from"].min(), 1.9 * table["window_to"].max())
+    return figure
+
+
+def losses(result: Result) -> Figure:
+    """Loss against the gain at initialisation, one curve a remedy."""
+    figure, axis = canvas(height=3.8)
+    bottom, top = result.losses["loss"].min(), result.losses["loss"].max()
+    top += 0.08 * (top - bottom)
+    for name in ORDER:
+        rows, look = result.losses[result.losses["remedy"] == name], LOOKS[name]
+        axis.plot(rows["gain"], rows["loss"], color=look.colour, marker=look.marker, linestyle=look.dash, markersize=4)
+        band(axis, rows["gain"], rows["loss_low"].clip(upper=top), rows["loss_high"].clip(upper=top), look.colour)
+        last = rows.iloc[-1]
+        above = {"residual": 6, "Adam": 7, "layer norm": -5, "batch norm": 4, "plain": -4}[name]
+        label(axis, NAMES[name], float(last["gain"]), float(last["loss"]), look.colour, xytext=(7, above))
+    axis.axhline(result.entropy, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
+    label(axis, "the input is ignored", result.losses["gain"].min(), result.entropy, INK, xytext=(0, 7))
+    axis.set(ylabel="loss after the last step (nats)", ylim=(result.windows["loss"].min() - 0.03, top))
+    _gains(axis, result)
+    axis.set_xlim(right=3.4 * result.losses["gain"].max())
+    axis.spines["bottom"].set_bounds(axis.get_xlim()[0], 1.17 * result.losses["gain"].max())
+    return figure
 
 
 def _gains(axis: Axes, result: Result) -> None:
@@ -92,7 +87,7 @@ def _gains(axis: Axes, result: Result) -> None:
 
 def at_initialisation(result: Result) -> Figure:
     """Before the first step, against the gain: signal at the last layer and gradient at the first, measured and predicted."""
-    figure, axes = canvas(height=3.6, columns=2)
+    figure, axes = canvas(height=3.3, columns=2)
     for axis, kind in zip(axes, ("signal", "gradient"), strict=True):
         for name, rows in result.at_initialisation.groupby("remedy"):
             look = LOOKS[str(name)]
@@ -124,34 +119,23 @@ def _beside(axis: Axes, table: pd.DataFrame, name: str, kind: str, gain: float, 
 
 
 def learning_rates(result: Result) -> Figure:
-    """Loss of the tuning networks against the gain at every learning rate, a panel a remedy: the chosen one strong."""
-    figure, axes = canvas(height=5.0, rows=2, columns=3, sharex=True, sharey=True)
+    """Lowest loss at any gain against the learning rate, one curve a remedy: the rate that was chosen marked."""
+    figure, axis = canvas(height=3.2)
     chosen = result.windows.set_index("remedy")["lr"]
-    top = 1.001 * result.tuning["loss"].max()
-    every = sorted(result.tuning["lr"].unique())
-    looks = dict(zip(every, cycle((*SERIES, Look(INK, "o", (0, (1, 1))))), strict=False))
-    for axis, name in zip(axes.flat, ORDER, strict=False):
-        for lr, rows in result.tuning[result.tuning["remedy"] == name].groupby("lr"):
-            strong, look = lr == chosen[name], looks[lr]
-            axis.plot(
-                rows["gain"], rows["loss"].clip(upper=top + 0.1), color=look.colour, marker=look.marker, linestyle=look.dash,
-                markersize=4 if strong else 2.5, linewidth=2.4 if strong else 1.0, label=f"{lr:g}",
-            )  # fmt: skip
-        axis.set(title=f"{NAMES[name]}: {chosen[name]:g}", ylim=(result.windows["loss"].min() - 0.03, top))
-        _gains(axis, result)
-        axis.set(xlabel="")
-        axis.set_xticks((0.1, 1, 10), labels=["0.1", "1", "10"])
-    last = axes.flat[-1]
-    last.axis("off")
-    last.legend(
-        [Line2D([], [], color=looks[lr].colour, marker=looks[lr].marker, linestyle=looks[lr].dash) for lr in every],
-        [f"{lr:g}" for lr in every], title="learning rate", loc="center", handlelength=3.2,
-    )  # fmt: skip
-    for axis in axes[:, 0]:
-        axis.set(ylabel="loss (nats)")
-    for axis in (axes[1, 0], axes[1, 1], axes[0, 2]):
-        axis.set(xlabel="gain")
-        axis.tick_params(labelbottom=True)
+    lowest = result.tuning.groupby(["remedy", "lr"])["loss"].min()
+    for name in ORDER:
+        rows, look = lowest[name], LOOKS[name]
+        axis.plot(rows.index, rows, color=look.colour, marker=look.marker, linestyle=look.dash, markersize=4)
+        axis.plot(chosen[name], rows[chosen[name]], "o", color=look.colour, markersize=11, fillstyle="none")
+        first = {"batch norm": -2, "layer norm": 0, "residual": 0}.get(name, 8)
+        label(axis, NAMES[name], rows.index[0], rows.iloc[0], look.colour, ha="right", xytext=(-7, first))
+    lrs = sorted(result.tuning["lr"].unique())
+    axis.set(xlabel="learning rate", ylabel="lowest loss at any gain (nats)", xscale="log")
+    axis.set(
+        xlim=(lrs[0] / 3.5, 1.3 * lrs[-1]), ylim=(lowest.min() - 0.02, min(lowest.min() + 0.45, lowest.max() + 0.05))
+    )
+    axis.set_xticks(lrs, labels=[f"{lr:g}" for lr in lrs])
+    axis.minorticks_off()
     return figure
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.saturation import FIVE_THIRDS, RAW, SATURATED, Result
-from figures.style import ACCENT, CONTROL, INK, MEASURED, PREDICTED, SERIES, Look, band, canvas, label, log_ticks
+from experiments.saturation import FIVE_THIRDS, RAW, SATURATED, Result, expected_nonlinearity, expected_saturated
+from figures.style import ACCENT, CONTROL, MEASURED, PREDICTED, SERIES, Look, band, canvas, label, log_ticks
+from lab.live import Axis, Curve, Frame, Live, Slider
 
 SCALE = "scale of the first layer"
 
@@ -36,6 +38,30 @@ def nonlinearity(result: Result) -> Figure:
     return figure
 
 
+def live(result: Result) -> Live:
+    """The density of tanh's output at initialisation, one scale at a time; the loss at the end where it was measured."""
+    scales = sorted({*result.predicted["scale"].iloc[::3], *result.at_init["scale"]})
+    last = result.losses["step"].max()
+    ends = result.losses.query("network == 'tanh' and step == @last").set_index("scale")["loss"]
+    frames = []
+    for scale in scales:
+        pre = np.linspace(-4, 4, 121) * min(scale, 1)
+        density = np.exp(-((pre / scale) ** 2) / 2) / np.sqrt(2 * np.pi) / scale * np.cosh(pre) ** 2
+        beyond, bent = 100 * expected_saturated(scale, SATURATED), _percent(expected_nonlinearity(scale))
+        sentence = f"Scale {_name(scale)}, by theory: {beyond:.0f} % of the activations lie beyond ±{SATURATED:g}. "
+        sentence += f"A straight line leaves {bent} of their variance unexplained."
+        if scale in ends.index:
+            sentence += f" Measured after {last:,} steps: a loss of {ends[scale]:.3f} nats."
+        frames.append(Frame(sentence, [Curve("", np.tanh(pre).tolist(), density.tolist(), meaning="predicted")]))
+    return Live(
+        title="Move the scale of the first layer",
+        x=Axis("activation", low=-1, high=1),
+        y=Axis("density by theory", low=0, high=3),
+        controls=[Slider("scale", [_name(scale) for scale in scales], start=scales.index(FIVE_THIRDS))],
+        frames=frames,
+    )
+
+
 def gradients(result: Result) -> Figure:
     """Gradient with respect to pre-activations, and embeddings, over that with respect to activations, against scale."""
     figure, axis = canvas(height=3.6)
@@ -57,34 +83,48 @@ def gradients(result: Result) -> Figure:
 
 
 def loss(result: Result) -> Figure:
-    """Loss against scale after the first evaluation and the last, and what the two controls add to the last."""
-    figure, axis = canvas(height=4.4)
+    """Loss against scale, after the first evaluation and after the last."""
+    figure, axis = canvas(height=3.0)
     narrow, wide = result.at_init["scale"].min(), result.at_init["scale"].max()
-    axis.set(xlabel=SCALE, ylabel="loss on the training set (nats)", xscale="log", xlim=(0.83 * narrow, 6.7 * wide))
+    axis.set(xlabel=SCALE, ylabel="loss on the training set (nats)", xscale="log", xlim=(0.83 * narrow, 8 * wide))
     ticks = result.params.scales
     axis.set(xticks=ticks, xticklabels=[f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     axis.spines["bottom"].set_bounds(0.83 * narrow, 1.33 * wide)
     trained = result.losses[result.losses["network"] == "tanh"]
-    first, last = trained["step"].min(), trained["step"].max()
-    for step, look in ((first, SERIES[2]), (last, SERIES[0])):
+    for step, look in ((trained["step"].min(), SERIES[2]), (trained["step"].max(), SERIES[0])):
         rows = trained[trained["step"] == step]
         axis.plot(rows["scale"], rows["loss"], marker=look.marker, color=look.colour, linestyle=look.dash)
         band(axis, rows["scale"], rows["loss_low"], rows["loss_high"], look.colour)
         label(axis, f"after {step:,} steps", rows["scale"].iloc[-1], rows["loss"].iloc[-1], look.colour, xytext=(13, 0))
-    ends = result.losses[result.losses["step"] == last]
-    base = ends[ends["network"] == "tanh"].set_index("scale")["loss"]
-    for network, name, marker, aside in (("linear", "no tanh", "D", 0.89), ("frozen", "frozen", "X", 1.12)):
-        rows = ends[ends["network"] == network]
-        errors = [rows["loss"] - rows["loss_low"], rows["loss_high"] - rows["loss"]]
-        places = aside * rows["scale"]
-        axis.vlines(places, base[rows["scale"]], rows["loss"], color=INK, linewidth=0.8, linestyle=SERIES[2].dash)
-        axis.errorbar(places, rows["loss"], yerr=errors, fmt=marker, color=INK, markersize=5.5, zorder=4)
-        for place, height in zip(places, rows["loss"], strict=True):
-            side = {"ha": "right", "xytext": (-6, 0)} if place > 1 and network == "linear" else {"xytext": (7, 0)}
-            label(axis, name, place, height, INK, **side)
     _marks(axis, axis.get_ylim()[0])
     return figure
+
+
+def learning(result: Result) -> Figure:
+    """Loss after the last step, at scale 5/3 and the largest, by what learns besides the last layer."""
+    figure, axis = canvas(height=2.8)
+    ends = result.losses[result.losses["step"] == result.losses["step"].max()]
+    words = {"frozen": "nothing", "hidden frozen": "embeddings", "embeddings frozen": "hidden layer", "tanh": "both"}
+    wide = result.at_init["scale"].max()
+    for scale, name, look in ((FIVE_THIRDS, "scale 5/3", SERIES[0]), (wide, f"scale {wide:g}", SERIES[1])):
+        rows = ends[ends["scale"] == scale].set_index("network").loc[list(words)]
+        errors = [rows["loss"] - rows["loss_low"], rows["loss_high"] - rows["loss"]]
+        axis.errorbar(rows["loss"], range(len(words)), xerr=errors, fmt=look.marker, color=look.colour)
+        label(
+            axis, name, float(rows["loss"].iloc[-1]), len(words) - 1, look.colour, ha="center", va="top", xytext=(0, -9)
+        )
+    axis.set(yticks=range(len(words)), yticklabels=list(words.values()), ylim=(len(words) - 0.3, -0.5))
+    axis.set(xlabel="loss on the training set (nats)", ylabel="what learns, besides\nthe last layer")
+    return figure
+
+
+def _name(scale: float) -> str:
+    return {FIVE_THIRDS: "5/3", RAW: f"{RAW:.2g} (raw)"}.get(scale, f"{scale:.2g}")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share > 1e-4 else "less than 0.01 %"
 
 
 def _name_theory(axis: Axes, result: Result, quantity: str, scale: float, beside: tuple[float, float]) -> None:

@@ -343,9 +343,8 @@ def test_reviving_the_dead_helps_where_biases_put_them_and_is_not_what_a_leak_ga
 
 
 def test_the_best_learning_rate_lies_inside_its_grid(result: Result) -> None:
-    """That of the deep networks lies at the lower end of theirs, and the chapter says so."""
     assert min(Params().lrs) < result.best_lr < max(Params().lrs)
-    assert min(Params().deep_lrs) == result.best_deep_lr < max(Params().deep_lrs)
+    assert min(Params().deep_lrs) < result.best_deep_lr < max(Params().deep_lrs)
 
 
 def test_tanh_and_sigmoid_units_die_at_learning_rates_far_too_high_and_not_before(result: Result) -> None:

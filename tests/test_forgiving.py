@@ -182,7 +182,6 @@ def _assert_windows_follow_from_the_runs(result: Result) -> None:
         shared = [_width(places, row, best[name], limit) for row, limit in zip(each, ceiling, strict=True)]
         assert table.loc[name, "decades"] == pytest.approx(np.mean(widths[name]), abs=1e-3), name
         assert table.loc[name, "shared"] == pytest.approx(np.mean(shared), abs=1e-3), name
-        assert table.loc[name, "cost"] == pytest.approx((each[:, len(places) // 2] - at_best).mean(), abs=1e-9)
     assert result.plain_width.mean == pytest.approx(np.mean(widths["plain"]), abs=1e-3)
     for name, field in FIELDS.items():
         ours, again = getattr(result, field), Estimate.of(np.subtract(widths[name], widths["plain"]))
@@ -192,6 +191,36 @@ def _assert_windows_follow_from_the_runs(result: Result) -> None:
 def test_windows_found_a_second_way_are_the_same(small: Result, result: Result) -> None:
     _assert_windows_follow_from_the_runs(small)
     _assert_windows_follow_from_the_runs(result)
+
+
+def _assert_costs_are_of_further_seeds(found: Result) -> None:
+    """Each remedy again, one seed at a time, at gain 1 and at the best other gain of the first seeds."""
+    params, data = found.params, gain_sweep.load(found.params.data, found.params.sample)
+    table, means = found.windows.set_index("remedy"), found.losses.set_index(["remedy", "gain"])["loss"]
+    for name, recipe in gain_sweep.recipes(params.batch).items():
+        other = float(means[name].drop(1.0).idxmin())
+        assert table.loc[name, "other_gain"] == other
+        size = gain_sweep.Size(params.depth, params.width, params.batch, params.steps)
+        seeds = range(params.seeds, params.seeds + params.fresh_seeds)
+        plan = gain_sweep.Plan(recipe, size, seeds, [1.0, other], float(table.loc[name, "lr"]))
+        one, best = np.array([gain_sweep.clipped(gain_sweep.sweep(plan, seed, data)) for seed in seeds]).T
+        expected = Estimate.of(one - best)
+        assert (table.loc[name, "cost"], table.loc[name, "cost_high"]) == pytest.approx(
+            (expected.mean, expected.high), abs=1e-9
+        )
+
+
+def test_what_gain_1_costs_is_measured_on_seeds_that_chose_nothing(
+    small: Result, some: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _assert_costs_are_of_further_seeds(small)
+    costs = forgiving._costs
+    monkeypatch.setattr(
+        forgiving, "_costs", lambda params, *rest: costs(dataclasses.replace(params, seeds=0), *rest)
+    )  # the mutant: on the seeds that chose
+    mutant = forgiving.run(some)
+    with pytest.raises(AssertionError):
+        _assert_costs_are_of_further_seeds(mutant)
 
 
 def test_a_wrong_tolerance_is_caught(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +274,7 @@ def test_signal_and_gradient_at_initialisation_follow_theory(result: Result) -> 
     for name in ("plain", "residual", "layer norm"):
         rows = result.at_initialisation[result.at_initialisation["remedy"] == name]
         for kind in ("signal", "gradient"):
-            assert np.abs(np.log2(rows[kind] / rows[f"{kind}_predicted"])).max() < 1.5, (name, kind)
+            assert np.abs(np.log2(rows[kind] / rows[f"{kind}_predicted"])).max() < np.log2(3), (name, kind)
 
 
 def test_compensated_networks_do_not_depend_on_their_gain(result: Result) -> None:
@@ -267,13 +296,11 @@ def test_small_gains_defeat_plain_networks_and_adam_but_not_residual_ones(result
     assert abs(least["plain"] - result.entropy) < 0.02 and least["residual"] < result.entropy - 0.15
 
 
-def test_three_remedies_let_gain_1_go_by_and_the_plain_network_and_adam_are_too_close_to_say(result: Result) -> None:
+def test_norms_and_residual_connections_let_gain_1_go_by_and_adam_does_not(result: Result) -> None:
+    """And neither does the plain network, so that there is something to forgive."""
     rows = result.windows.set_index("remedy")
-    assert (
-        rows.loc[["batch norm", "layer norm", "residual"], "cost_high"] < 0.4 * TOLERANCE
-    ).all()  # "next to nothing"
-    for name in ("plain", "Adam"):
-        assert rows.loc[name, "cost_low"] < TOLERANCE < rows.loc[name, "cost_high"]
+    assert (rows.loc[["batch norm", "layer norm", "residual"], "cost_high"] < 0.4 * TOLERANCE).all()
+    assert (rows.loc[["plain", "Adam"], "cost_low"] > TOLERANCE).all()
 
 
 def test_windows_of_plain_networks_begin_near_gain_1_at_every_depth(result: Result) -> None:
@@ -317,7 +344,7 @@ def test_at_50_layers_gain_5_thirds_lies_outside_and_1_inside(result: Result) ->
 
 def test_every_verdict_is_what_the_chapter_on_inexact_initialisations_says(result: Result) -> None:
     assert {claim.name: claim.verdict(result) for claim in CLAIMS} == {
-        "residual": Verdict.FAILS,
+        "residual": Verdict.CAVEAT,
         "batch-norm": Verdict.HOLDS,
         "layer-norm": Verdict.HOLDS,
         "adam": Verdict.FAILS,

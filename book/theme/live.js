@@ -187,7 +187,7 @@ window.notesMeasured ??= (() => {
           return [-8, 19, -23, 34, -38, 49].map((by) => ({ left: right - wide, right, y: py + by, cost: Math.abs(by) / 4 + 4 * (1 - part) }));
         }).filter(({ y }) => y > margin.top + 10 && y < height - margin.bottom);
         for (const place of label.places) place.cost += ink.filter(([px, py]) => px > place.left - 2 && px < place.right && py > place.y - 12 && py < place.y + 4).length;
-        label.places = label.places.sort((a, b) => a.cost - b.cost).slice(0, 8);
+        label.places = label.places.sort((a, b) => a.cost - b.cost).slice(0, labels.length > 4 ? 4 : 8);
       }
       let best = { cost: Infinity, chosen: [] };
       const choose = (chosen, cost) => {

@@ -58,19 +58,19 @@ def compare(places: Array, losses: Mapping[str, Array], tolerance: float) -> tup
     """Tabulate windows for losses [seed, place] by remedy, places log10 of a gain; the first remedy is the control.
 
     Also returns the control's width ("width"), and by how much each other remedy's window is wider, by name.  `shared`
-    is the width within the tolerance of the best remedy of all, `cost` the loss at gain 1 less that at the best gain.
+    is the width within the tolerance of the best remedy of all.
     """
     best = {name: best_place(each) for name, each in losses.items()}
     lowest = losses[min(losses, key=lambda name: losses[name][:, best[name]].mean())]
     ceiling = lowest[:, best_place(lowest)] + tolerance
     own = {name: around_best(places, each, tolerance) for name, each in losses.items()}
     shared = {name: window(places, each, best[name], ceiling).width for name, each in losses.items()}
-    control, one = next(iter(losses)), int(np.abs(places).argmin())
+    control = next(iter(losses))
     rows = []
     for name, each in losses.items():
         at_best, found = each[:, best[name]], own[name]
         row: dict[str, object] = {"remedy": name, "best_gain": float(10 ** places[best[name]])}
-        row |= Estimate.columns("loss", at_best) | Estimate.columns("cost", each[:, one] - at_best)
+        row |= Estimate.columns("loss", at_best)
         row |= {"window_from": float(10 ** found.low.mean()), "window_to": float(10 ** found.high.mean())}
         row |= Estimate.columns("decades", found.width) | Estimate.columns("wider", found.width - own[control].width)
         row |= Estimate.columns("shared", shared[name]) | Estimate.columns(

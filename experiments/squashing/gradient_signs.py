@@ -90,6 +90,17 @@ def measure_same_sign(
     return {key: np.array(share) for key, share in found.items()}
 
 
+def measure_sigmoid(
+    x: torch.Tensor, y: torch.Tensor, width: int, batches: Sequence[int], seeds: Iterable[int]
+) -> Array:
+    """Return the share for the case that decides, sigmoid and a names network's own errors, alone: [seed, batch]."""
+    found = []
+    for seed in seeds:
+        chosen = torch.randint(len(x), (max(batches),), generator=torch.Generator().manual_seed(seed))
+        found.append(shares(names_layer(torch.sigmoid, width, x[chosen], y[chosen], seed), batches))
+    return np.array(found)
+
+
 def predicted_same_sign(activation: Callable[[Array], Array], width: int) -> float:
     """Return the share of same-sign units in `random_layer` for a large batch.
 

@@ -54,7 +54,8 @@ class Kernel:
         from jupyter_client.kernelspec import KernelSpec
         from jupyter_client.manager import AsyncKernelManager
 
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        # Without a history: its thread warns, into the page, where the machine is so busy that it does not end in time.
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--HistoryManager.enabled=False"]
         # Through files, not ports: a port found free may be taken before the kernel binds it, and any user may connect.
         self._files = KernelFolder()
         connection = self._files.path / "kernel.json"

@@ -19,6 +19,7 @@ from press.resolve.references import images, linked
 ASSETS = ("site.css", "site.js", "preview.js", "search.js")
 NEEDED = ("pagefind-entry", "pagefind-worker")  # of the files that pagefind adds to its index
 _SECTION = re.compile(r'<section id="([^"]+)"([^>]*)>\s*<h(\d)')
+_WEIGHT = {"h1": 10, "h2": 7, "h3": 5, "figcaption": 3}  # how much more than a word of the text one of these counts
 _UNREAD = re.compile(r'(?s)<annotation .*?</annotation>|<section id="footnotes".*?</section>')
 
 
@@ -64,7 +65,12 @@ def _index(book: Book, pages: tuple[Page, ...], out: Path) -> None:
             text = (out / page.chapter.html).read_text(encoding="utf-8")
             file = folder / page.chapter.html
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(_SECTION.sub(r'<section\2><h\3 id="\1"', _UNREAD.sub("", text)), encoding="utf-8")
+            marked = _SECTION.sub(r'<section\2><h\3 id="\1"', _UNREAD.sub("", text))
+            for name, weight in _WEIGHT.items():
+                marked = re.sub(rf"<{name}\b", f'<{name} data-pagefind-weight="{weight}"', marked)
+            if page.chapter.appendix:
+                marked = marked.replace("<main ", '<main data-pagefind-meta="appendix:yes" ', 1)
+            file.write_text(marked, encoding="utf-8")
         language = book.lang.partition("-")[0]
         command = [get_executable(), "--site", folder, "--output-path", out / "pagefind", "--force-language", language]
         done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

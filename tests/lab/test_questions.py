@@ -183,7 +183,7 @@ def test_a_new_question_runs_renders_and_passes_its_tests_then_goes_by_another_n
     (root / "index.qmd").write_text("# Preface {.unnumbered}\n\nHello.\n")
     (root / "book/only.qmd").write_text("# Only {#sec-only}\n\nHello.\n")
 
-    (root / "book/notation.qmd").write_text("# Notation\n\n## In every chapter\n\nSymbols.\n")
+    (root / "book/notation.qmd").write_text("# Notation\n\n::: {#glossary}\n:::\n\n## In every chapter\n\nSymbols.\n")
     _git(root, "init", "-q")
     _commit(root)
 
@@ -214,7 +214,7 @@ def test_a_new_question_runs_renders_and_passes_its_tests_then_goes_by_another_n
     said = _lab(root, "render", "penny_throws", "--to", "html", "--with", "press")
     page = (root / "_book/book/penny_throws.html").read_text(encoding="utf-8")
     words = re.sub("<[^>]+>", "", page)
-    assert re.search(r"exponent is\s+(−|-)0\.\d+\s±\s0\.\d+", words) and "At 3000 flips it is 0.0" in words
+    assert re.search(r"exponent is\s+(−|-)0\.\d+\s±\s0\.\d+", words) and "At 3000 flips the error is 0.0" in words
     assert "rendered with press" in said and "{python}" not in page
 
     _commit(root)

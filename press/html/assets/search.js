@@ -4,7 +4,7 @@
 (() => {
   const dialog = document.getElementById("search"), input = document.getElementById("search-input");
   const list = document.getElementById("search-results"), status = document.getElementById("search-status");
-  const MOST = 12;
+  const MOST = 30;
   let engine = null, asked = 0;
 
   const load = async () => {
@@ -38,20 +38,29 @@
     return item;
   };
 
-  // Pagefind shortens a word until something begins with it: more than an ending lost is another word.
+  // Pagefind shortens a word until something begins with it: more than an ending lost is another word.  Of the pages that it
+  // finds those come first that have the words as they are typed, in the title, side by side, or at least all of them.
+  // Appendices, in which every word comes up, come after the chapters unless their title is meant.
   const bare = (words) => words.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "");
-  const like = (word, marks) => {
-    const stem = bare(word).slice(0, Math.max(3, bare(word).length - 4));
-    return [...marks].some((mark) => bare(mark.textContent).includes(stem));
+  const stem = (word) => bare(word).slice(0, Math.max(4, bare(word).length - 4));
+  const rank = (page, words) => {
+    const title = bare(page.meta.title), text = title + bare(page.content), each = words.split(/\s+/).map(bare).filter(Boolean);
+    if (!each.every((word) => text.includes(stem(word)))) return 0;
+    if (title.includes(bare(words))) return 4;
+    if (page.meta.appendix && text.includes(bare(words))) return 1.5;
+    if (text.includes(bare(words))) return 3;
+    return each.every((word) => text.includes(word)) ? 2 : 1;
   };
 
   const search = async () => {
     const words = input.value.trim(), turn = ++asked;
     if (!words) { list.replaceChildren(); status.textContent = ""; return; }
     const pagefind = await engine;
-    const found = await pagefind.search(words);
-    const pages = await Promise.all(found.results.slice(0, MOST).map((result) => result.data()));
+    const found = await pagefind.search(words.replace(/_+/g, ""));
+    const all = await Promise.all(found.results.slice(0, MOST).map((result) => result.data()));
     if (turn !== asked) return;
+    const ranked = all.map((page) => [rank(page, words), page]).filter(([good]) => good);
+    const pages = ranked.sort(([a], [b]) => b - a).map(([, page]) => page);
     list.replaceChildren(...pages.flatMap((page) => {
       const sections = page.sub_results.filter((part) => part.url.includes("#")).slice(0, 3);
       const whole = sections.length && page.sub_results[0].url.includes("#") ? "" : page.excerpt;
@@ -60,10 +69,10 @@
         ...sections.map((part) => entry(part.url, part.title, part.excerpt, "section")),
       ];
     }));
-    const count = found.results.length, strange = words.split(/\s+/).find((word) => !like(word, list.querySelectorAll("mark")));
-    status.textContent = !count ? `Nothing found for “${words}”.`
-      : strange ? `No page has “${strange}”; these have words that begin like it.`
-      : `${count} ${count === 1 ? "page" : "pages"}`;
+    const near = ranked[0]?.[0] === 1;
+    status.textContent = !pages.length ? `Nothing found for “${words}”.`
+      : near ? `No page has “${words}” as it stands; these have words that begin like it.`
+      : `${pages.length} ${pages.length === 1 ? "page" : "pages"}`;
   };
 
   let timer = 0;
