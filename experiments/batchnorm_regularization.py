@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ class Params:
     width: int = 200  # hidden units
     batch: int = 256  # examples a step
     steps: int = 3000  # of plain SGD
-    lr: float = 0.5  # learning rate
+    lr: Annotated[float, "> 0"] = 0.5  # learning rate
     seeds: int = 24  # independent runs
     groups: tuple[int, ...] = (256, 64, 32, 16, 8, 4)  # examples that share statistics; largest first, the whole batch
     imitated: int = 16  # examples of the groups that imaginary mates imitate; one of the groups

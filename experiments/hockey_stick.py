@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -49,9 +49,9 @@ class Params:
     width: int = 200  # hidden units
     batch: int = 32  # examples
     steps: int = 8_000  # of plain SGD: several times what a bad run needs to cross ln 27
-    lr: float = 0.1  # learning rate
+    lr: Annotated[float, "> 0"] = 0.1  # learning rate
     seeds: int = 16  # independent networks: initialisation and batches
-    small: float = 0.01  # scale of the last layer in the fixed initialisation; the lecture's
+    small: Annotated[float, "> 0"] = 0.01  # scale of the last layer in the fixed initialisation; the lecture's
     scales: tuple[float, ...] = (0.3, 0.1)  # of the last layer, in between, without bias too; evaluated in the end only
     other_lrs: tuple[float, ...] = (0.03, 0.3)  # learning rates at which both initialisations train too, to the end
     early: tuple[int, ...] = (1, 3, 10, 20, 30, 45, 60, 100, 150, 200, 300, 400, 500, 600, 700, 850)  # evaluations

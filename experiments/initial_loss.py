@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -52,8 +52,8 @@ class Params:
     data: Path = Path("data/names.txt")  # one name a line
     width: int = 200  # hidden units
     seeds: int = 32  # independent networks
-    smallest_std: float = 0.01  # standard deviation of the logits
-    largest_std: float = 100.0  # standard deviation of the logits
+    smallest_std: Annotated[float, "> 0"] = 0.01  # standard deviation of the logits
+    largest_std: Annotated[float, "> 0"] = 100.0  # standard deviation of the logits
     stds: int = 17  # standard deviations from the one to the other, evenly on a logarithmic axis: four a decade
     distribution_stds: tuple[float, ...] = (0.1, 1.0, 3.0, 10.0)  # those at which probabilities are kept one by one
     batch: int = 1024  # examples for the first gradient

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -59,8 +59,8 @@ class Params:
     width: int = 200  # hidden units
     batch: int = 32  # examples
     steps: int = 200_000  # of plain SGD
-    lr: float = 0.1  # of the first half
-    late_lr: float = 0.01  # of the second half
+    lr: Annotated[float, "> 0"] = 0.1  # of the first half
+    late_lr: Annotated[float, "> 0"] = 0.01  # of the second half
     eval_steps: tuple[int, ...] = (  # steps
         10, 32, 100, 316, 1000, 3162, 10_000, 31_623, 65_000, 100_000, 110_000, 150_000,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -58,8 +58,8 @@ class Params:
     batch: int = 32  # examples
     steps: int = 3000  # of plain SGD
     eval_steps: tuple[int, ...] = (300, 1000)  # steps at which the loss is taken; besides the last
-    lr: float = 0.1  # learning rate
-    lrs: tuple[float, ...] = (0.01, 0.03, 0.3, 1.0, 3.0)  # others, tried at both ends and at 5/3
+    lr: Annotated[float, "> 0"] = 0.1  # learning rate
+    lrs: Annotated[tuple[float, ...], "> 0"] = (0.01, 0.03, 0.3, 1.0, 3.0)  # others, tried at both ends and at 5/3
     probe: int = 2048  # examples by which units are measured
     seeds: int = 16  # independent networks: initialisation and batches
 

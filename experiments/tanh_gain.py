@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -41,12 +42,12 @@ class Params:
     width: int = 256  # units per layer
     batch: int = 64  # inputs per network
     seeds: int = 16  # independent networks
-    gains: tuple[float, ...] = (1.0, 1.25, 2.0)  # beside 5/3, the ideal gain, its half and its double
+    gains: Annotated[tuple[float, ...], "> 0"] = (1.0, 1.25, 2.0)  # beside 5/3, the ideal gain, its half and its double
     data: Path = Path("data/names.txt")  # one name a line
     trained_depth: int = 10  # hidden layers of the deep networks that are trained
     trained_width: int = 64  # units per layer of the trained networks
     trained_seeds: int = 8  # independent trained networks of each kind
-    pushing_gain: float = 10.0  # of layers that push their activations far apart
+    pushing_gain: Annotated[float, "> 0"] = 10.0  # of layers that push their activations far apart
     lrs: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)  # learning rates; each kind of network may choose
     trained_batch: int = 32  # examples
     steps: int = 1000  # of plain SGD

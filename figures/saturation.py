@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.saturation import FIVE_THIRDS, RAW, SATURATED, Result
+from experiments.saturation import FIVE_THIRDS, RAW, SATURATED, Result, expected_nonlinearity, expected_saturated
 from figures.style import ACCENT, CONTROL, MEASURED, PREDICTED, SERIES, Look, band, canvas, label, log_ticks
+from lab.live import Axis, Curve, Frame, Live, Slider
 
 SCALE = "scale of the first layer"
 
@@ -34,6 +36,30 @@ def nonlinearity(result: Result) -> Figure:
     label(right, "at initialisation", second["scale"], second["nonlinearity"], MEASURED, xytext=(7, -4))
     _name_theory(right, result, "nonlinearity", FIVE_THIRDS / 2, (7, -2))
     return figure
+
+
+def live(result: Result) -> Live:
+    """The density of tanh's output at initialisation, one scale at a time; the loss at the end where it was measured."""
+    scales = sorted({*result.predicted["scale"].iloc[::3], *result.at_init["scale"]})
+    last = result.losses["step"].max()
+    ends = result.losses.query("network == 'tanh' and step == @last").set_index("scale")["loss"]
+    frames = []
+    for scale in scales:
+        pre = np.linspace(-4, 4, 121) * min(scale, 1)
+        density = np.exp(-((pre / scale) ** 2) / 2) / np.sqrt(2 * np.pi) / scale * np.cosh(pre) ** 2
+        beyond, bent = 100 * expected_saturated(scale, SATURATED), _percent(expected_nonlinearity(scale))
+        sentence = f"Scale {_name(scale)}, by theory: {beyond:.0f} % of the activations lie beyond ±{SATURATED:g}. "
+        sentence += f"A straight line leaves {bent} of their variance unexplained."
+        if scale in ends.index:
+            sentence += f" Measured after {last:,} steps: a loss of {ends[scale]:.3f} nats."
+        frames.append(Frame(sentence, [Curve("", np.tanh(pre).tolist(), density.tolist(), meaning="predicted")]))
+    return Live(
+        title="Move the scale of the first layer",
+        x=Axis("activation", low=-1, high=1),
+        y=Axis("density by theory", low=0, high=3),
+        controls=[Slider("scale", [_name(scale) for scale in scales], start=scales.index(FIVE_THIRDS))],
+        frames=frames,
+    )
 
 
 def gradients(result: Result) -> Figure:
@@ -91,6 +117,14 @@ def learning(result: Result) -> Figure:
     axis.set(yticks=range(len(words)), yticklabels=list(words.values()), ylim=(len(words) - 0.3, -0.5))
     axis.set(xlabel="loss on the training set (nats)", ylabel="what learns, besides\nthe last layer")
     return figure
+
+
+def _name(scale: float) -> str:
+    return {FIVE_THIRDS: "5/3", RAW: f"{RAW:.2g} (raw)"}.get(scale, f"{scale:.2g}")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share > 1e-4 else "less than 0.01 %"
 
 
 def _name_theory(axis: Axes, result: Result, quantity: str, scale: float, beside: tuple[float, float]) -> None:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from experiments.squashing import FIVE_THIRDS, NOTES_VALUE, Result
 from figures.style import CONTROL, SERIES, Look, canvas, label, log_ticks
+from lab.live import Axis, Curve, Live, along
 
 
 def functions(result: Result) -> Figure:
@@ -43,6 +44,31 @@ def bits(result: Result) -> Figure:
     label(axis, "tanh", 5.4, 4.1, SERIES[0].colour, ha="right", xytext=(0, 0))
     label(axis, "sigmoid", 13, 4.3, SERIES[2].colour, xytext=(0, 0))
     return figure
+
+
+def live(result: Result) -> Live:
+    """The bits that tanh and sigmoid leave, along the standard deviation of the signal."""
+    full, rows = np.log2(result.params.levels), result.curve
+    fixed = []
+    for activation, meaning in (("tanh", "measured"), ("sigmoid", "accent")):
+        dots = result.bits[result.bits["activation"] == activation]
+        line = "predicted" if activation == "tanh" else "accent"
+        fixed.append(Curve.of("", rows, "std", activation, interval=False, meaning=line))
+        fixed.append(Curve.of(activation, dots, "std", "bits", meaning=meaning, line=False))
+    return along(
+        "Move the size of the signal",
+        Axis("standard deviation of the signal", log=True),
+        Axis(_bits_left(full), low=0, high=full),
+        rows,
+        "std",
+        lambda row: (
+            f"Standard deviation {row['std']:.3g}: of {full:.3g} bits, tanh leaves {row['tanh']:.1f} and the sigmoid "
+            f"{row['sigmoid']:.1f}. That is as much as {2 ** row['tanh']:.0f} and {2 ** row['sigmoid']:.0f} levels can hold."
+        ),
+        fixed,
+        label="standard deviation",
+        start=int((rows["std"] - result.best_std).abs().argmin()),
+    )
 
 
 def repeated(result: Result) -> Figure:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -46,8 +47,8 @@ class Params:
     small_lrs: tuple[float, ...] = (1e-3, 1e-4)  # learning rates between which the law of the second step is measured
     eval_steps: tuple[int, ...] = (3, 5, 8, 13, 20, 32, 50, 80, 126)  # with a distance, besides 1, 2 and the last
     perturbed: int = 64  # weights perturbed in each network, chosen from all
-    smallest_h: float = 1e-11  # perturbation of a weight
-    largest_h: float = 10.0  # perturbation of a weight
+    smallest_h: Annotated[float, "> 0"] = 1e-11  # perturbation of a weight
+    largest_h: Annotated[float, "> 0"] = 10.0  # perturbation of a weight
     h_count: int = 25  # perturbations between the two, in equal ratios
 
 

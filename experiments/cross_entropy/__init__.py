@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import pandas as pd
 
@@ -36,10 +37,10 @@ class Params:
     batch: int = 32  # examples
     precisions: tuple[str, ...] = ("float16", "bfloat16", "float32", "float64")  # formats that are searched
     seeds: int = 16  # independent sets of random logits
-    map_limit: float = 150.0  # largest logit on the map of two logits; the smallest is its negative
-    map_step: float = 5.0  # from one logit on the map to the next
-    mistakes_limit: float = 120.0  # largest logit of a wrong class, where only that one grows
-    mistakes_step: float = 1.0  # from one such logit to the next
+    map_limit: Annotated[float, "> 0"] = 150.0  # largest logit on the map of two logits; the smallest is its negative
+    map_step: Annotated[float, "> 0"] = 5.0  # from one logit on the map to the next
+    mistakes_limit: Annotated[float, "> 0"] = 120.0  # largest logit of a wrong class, where only that one grows
+    mistakes_step: Annotated[float, "> 0"] = 1.0  # from one such logit to the next
     shifts: tuple[float, ...] = (1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8)  # added to all logits
     stds: tuple[float, ...] = (1.0, 10.0, 20.0, 30.0, 50.0, 100.0)  # standard deviations of the logits
     examples: int = 1000  # a seed, for each standard deviation

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ class Params:
     """The names network, how it is initialised and how long it trains; and the deep layers that are only initialised."""
 
     data: Path = Path("data/names.txt")  # one name a line
-    lrs: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 1.5, 2.0, 3.0)  # learning rates
+    lrs: Annotated[tuple[float, ...], "> 0"] = (0.03, 0.1, 0.3, 1.0, 1.5, 2.0, 3.0)  # learning rates
     width: int = 100  # hidden units
     batch: int = 32  # examples
     steps: int = 2000  # of plain SGD
@@ -58,7 +59,7 @@ class Params:
     deep_width: int = 128  # their units a layer
     seeds: int = 16  # independent networks: initialisation and batches
     pairs: int = 32  # networks trained with and without their dead units
-    deep_lrs: tuple[float, ...] = (0.003, 0.01, 0.03)  # learning rates of the deep networks
+    deep_lrs: Annotated[tuple[float, ...], "> 0"] = (0.003, 0.01, 0.03)  # learning rates of the deep networks
     deep_steps: int = 500  # of their training
     deep_seeds: int = 6  # of those that are trained
     high_lrs: tuple[float, ...] = (1.0, 2.0, 3.0, 10.0, 30.0)  # learning rates at which smooth activations are tried

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -45,12 +46,12 @@ class Params:
     width: int = 64  # units in each
     batch: int = 32  # examples
     steps: int = 800  # of training
-    decades: float = 1.5  # the gains reach so far below and above 1
+    decades: Annotated[float, "> 0"] = 1.5  # the gains reach so far below and above 1
     per_decade: int = 6  # gains
     seeds: int = 12  # independent networks
     fresh_seeds: int = 24  # further ones, on which gain 1 is compared with the best other gain
-    lrs: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0)  # learning rates to choose from, for SGD
-    adam_lrs: tuple[float, ...] = (0.0003, 0.001, 0.003, 0.01)  # and for Adam
+    lrs: Annotated[tuple[float, ...], "> 0"] = (0.01, 0.03, 0.1, 0.3, 1.0)  # learning rates to choose from, for SGD
+    adam_lrs: Annotated[tuple[float, ...], "> 0"] = (0.0003, 0.001, 0.003, 0.01)  # and for Adam
     tuning_seeds: int = 2  # other networks, on which the learning rates are chosen, at every other gain
     depths: tuple[int, ...] = (5, 20)  # hidden layers; plain networks also tried
     few_seeds: int = 4  # for those, and for the normalised networks with compensated learning rates

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -36,8 +37,8 @@ class Params:
     inputs: int = 8  # per network
     seeds: int = 64  # independent networks
     gains: tuple[float, ...] = (0.5, 0.9, 1.0, 1.1, 1.5)  # standard deviation of the weights times sqrt(width)
-    gains_near_one: tuple[float, ...] = (0.99, 1.0, 1.01, 1.1)  # for all widths
-    noises: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0)  # gain of normal weights added to the identity
+    gains_near_one: Annotated[tuple[float, ...], "> 0"] = (0.99, 1.0, 1.01, 1.1)  # for all widths
+    noises: Annotated[tuple[float, ...], "> 0"] = (0.1, 0.2, 0.5, 1.0)  # gain of normal weights added to the identity
     factors: tuple[float, ...] = (3.0, 1.5, 1.1, 1.01, 0.99, 0.9, 0.75, 0.5, 0.25)  # times the identity, in float32
 
 

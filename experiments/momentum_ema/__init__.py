@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -51,9 +52,18 @@ class Params:
     long: int = 1000  # steps for which that one is
     eval_every: int = 40  # steps from one comparison with the full gradient to the next
     lrs: tuple[float, ...] = (0.01, 0.1)  # learning rates of the monitored networks; one more stands still
-    betas: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)  # besides 0, which averages nothing
-    beta: float = 0.9  # "the most common value", for everything but the sweep
-    alpha: float = 0.1  # learning rate of the notes' two lines
+    betas: Annotated[tuple[float, ...], ">= 0, < 1"] = (  # besides 0, which averages nothing
+        0.5,
+        0.8,
+        0.9,
+        0.95,
+        0.98,
+        0.99,
+        0.995,
+        0.998,
+    )
+    beta: Annotated[float, ">= 0, < 1"] = 0.9  # "the most common value", for everything but the sweep
+    alpha: Annotated[float, "> 0"] = 0.1  # learning rate of the notes' two lines
     path_steps: int = 100  # trained by them and by PyTorch
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -38,9 +39,9 @@ class Params:
     levels: int = 256  # of an eight-bit output
     stds: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the signal, before squashing
     usual_std: float = 1.0  # of a signal after a good initialisation; decides the claim on information
-    wide_std: float = 10.0  # of a signal far too wide; decides it too
+    wide_std: Annotated[float, "> 0"] = 10.0  # of a signal far too wide; decides it too
     samples: int = 100_000  # of the signal, per seed
-    gains: tuple[float, ...] = (3.0,)  # factors before each of repeated squashings, besides 1 and 5/3
+    gains: Annotated[tuple[float, ...], "> 0"] = (3.0,)  # factors before each of repeated squashings, besides 1 and 5/3
     repeats: int = 30  # squashings, one after the other
     seeds: int = 16  # independent signals
     width: int = 200  # weights into a unit, and units

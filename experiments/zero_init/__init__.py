@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,7 @@ class Params:
     width: int = 200  # hidden units
     batch: int = 32  # examples
     steps: int = 8000  # of plain SGD; the tiniest initialisation needs most of them
-    lr: float = 0.1  # learning rate
+    lr: Annotated[float, "> 0"] = 0.1  # learning rate
     eval_steps: tuple[int, ...] = (  # besides first and last
         10,
         32,
@@ -68,8 +69,8 @@ class Params:
         7000,
     )
     seeds: int = 16  # independent networks: initialisation and batches
-    constant: float = 0.1  # every weight of the constant network: pre-activations of 0.4
-    tiny_scales: tuple[float, ...] = (0.1, 0.01)  # of all weights, trained to the end; largest first
+    constant: Annotated[float, "> 0"] = 0.1  # every weight of the constant network: pre-activations of 0.4
+    tiny_scales: Annotated[tuple[float, ...], "> 0"] = (0.1, 0.01)  # of all weights, trained to the end; largest first
     escape_scales: tuple[float, ...] = (0.1, 0.05, 0.025, 0.01)  # of all weights, until the context is used
     layer_scales: tuple[float, ...] = (1e-2, 1e-3, 1e-4, 1e-5)  # of both layers only, until the context is used
     noise_scales: tuple[float, ...] = (1e-2, 1e-3, 1e-4, 1e-5)  # on constant layers, relative, until units separate
