@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.hockey_stick import MAINLY, ONLY, UNIFORM, VOCABULARY, Result
 from figures.style import ACCENT, CONTROL, INK, MEASURED, PREDICTED, SERIES, band, canvas, label, log_ticks
+from lab.live import Axis, Curve, Live, along
 
 DOTTED = (0, (1, 2))
 LN = f"ln {VOCABULARY}"
@@ -36,6 +37,30 @@ def loss(result: Result) -> Figure:
     axis.set(xlabel="step", ylabel="loss (nats)", xlim=(-0.02 * last, 1.02 * last))
     axis.set(ylim=(0, 1.05 * bad["loss"].max()))
     return figure
+
+
+def live(result: Result) -> Live:
+    """Loss against step: what the run has lost by the step at which one reads it, and what shrinking alone would give."""
+    bad, fixed = (_rows(result, init) for init in ("bad", "fixed"))
+    bad, fixed = (rows[rows["step"] > 0] for rows in (bad, fixed))
+    rows = bad.merge(fixed[["step", "loss"]], on="step", suffixes=("", "_fixed")).merge(result.shares, on="step")
+    return along(
+        "Move the step",
+        Axis("step", log=True),
+        Axis("loss (nats)", low=0),
+        rows,
+        "step",
+        lambda row: (
+            f"Step {row['step']:,}: the loss is {row['loss']:.2f} nats, and with the fixed initialisation "
+            f"{row['loss_fixed']:.2f}. If the first logits had only shrunk, it would be {row['shrunk']:.1f}: shrinking gives "
+            f"{100 * row['shrinking']:.0f} % of the fall so far."
+        ),
+        [
+            Curve.of("only shrunk", bad, "step", "shrunk", meaning="predicted"),
+            Curve.of("bad", bad, "step", "loss"),
+            Curve.of("fixed", fixed, "step", "loss", meaning="accent"),
+        ],
+    )
 
 
 def shares(result: Result) -> Figure:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.identity_depth import PLOTTED, Result
+from experiments.identity_depth import PLOTTED, SLIGHTLY, Result
 from figures.style import ACCENT, CONTROL, INK, MUTED, SERIES, band, canvas, label
+from lab.live import Axis, Curve, Frame, Live, Slider
 
 GAINS = (1.5, 1.1, 1.0, 0.9, 0.5)  # of all, those that can be told apart
 
@@ -83,3 +84,48 @@ def float32_signals(result: Result) -> Figure:
     axis.set(xlabel="layer", ylabel="signal in float32 (log2)", xlim=(0, 1100), ylim=(-172, 150))
     axis.set(yticks=[-126, -64, 0, 64, 128])
     return figure
+
+
+def live(result: Result) -> Live:
+    """The signal against layer for one factor at a time, and the layer at which float32 has no number for it."""
+    numbers = np.finfo(np.float32)
+    largest, smallest = float(np.log2(numbers.max)), float(np.log2(numbers.smallest_subnormal))
+    near = (0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.95, 0.97, 0.98, 1.02, 1.03, 1.05, 1.15, 1.2, 1.3, 1.7, 2, 2.5)
+    tried = result.float_limits[result.float_limits["dtype"] == "float32"].set_index("factor")
+    factors = sorted({*near, *tried.index})
+    stays = tried["fixed_point"].to_dict()  # at so many times the smallest number
+    last = float(np.nanmax(tried[["overflow", "subnormal"]]))
+    layers = sorted({float(f"{layer:.2g}") for layer in np.geomspace(1, last, 100).round()})
+    frames = []
+    for factor in factors:
+        doublings = float(np.log2(np.float64(np.float32(factor))))  # a layer, of the factor as float32 holds it
+        curves = [Curve("predicted", layers, [layer * doublings for layer in layers], meaning="predicted")]
+        found = result.float32_signals[result.float32_signals["factor"] == factor]
+        if len(found := found[found["layer"].isin(layers)]):
+            curves.append(Curve.of("measured", found, "layer", "log2", interval=False, line=False))
+        sentence = f"Factor {factor:g}: after {{x}} layers the signal is 2 to the power of {{0}}. "
+        frames.append(Frame(f"{sentence}{_end(doublings, largest, stays.get(factor))}.", curves))
+    return Live(
+        title="Move the factor",
+        x=Axis("layer", log=True),
+        y=Axis("signal (log2)", low=1.15 * smallest, high=1.2 * largest),
+        controls=[Slider("factor", [f"{factor:g}" for factor in factors], start=factors.index(SLIGHTLY))],
+        frames=frames,
+        fixed=[
+            Curve("largest number", [1, last], [largest] * 2, meaning="muted"),
+            Curve("smallest number", [1, last], [smallest] * 2, meaning="muted"),
+        ],
+        position="layer",
+        position_start=int(np.searchsorted(layers, last / 8)),
+    )
+
+
+def _end(doublings: float, largest: float, stays: float | None) -> str:
+    """Say from which layer on float32 has no number for a signal that grows by so many doublings a layer."""
+    if doublings > 0:
+        return f"float32 overflows at layer {np.ceil(largest / doublings):,.0f}"
+    normal = float(np.log2(np.finfo(np.float32).smallest_normal))
+    end = f"float32 has fewer digits from layer {np.floor(normal / doublings) + 1:,.0f} on"
+    if stays is None:
+        return end
+    return f"{end} and stays at {stays:g} times its smallest number" if stays else f"{end} and ends at 0"

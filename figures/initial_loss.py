@@ -108,7 +108,7 @@ def live(result: Result) -> Live:
         rows,
         "std",
         lambda row: (
-            f"Logits with a standard deviation of {row['std']:.2g}: the first loss is {row['loss']:.2f} nats, where a blind "
+            f"Logits with a standard deviation of {row['std']:.3g}: the first loss is {row['loss']:.2f} nats, where a blind "
             f"guess costs {UNIFORM:.2f}. A wrong character gets more than half of the probability in "
             f"{100 * row['confidently_wrong']:.0f} % of the examples."
         ),

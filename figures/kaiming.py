@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.kaiming import INITS, Result
 from figures.style import ACCENT, CONTROL, INK, MEASURED, PREDICTED, SERIES, band, canvas, label
+from lab.live import Axis, Curve, Frame, Live, Slider
 
 LOOKS = dict(zip(INITS, (SERIES[0], SERIES[1], SERIES[2]), strict=True))
 NAMES = {"2/n": "2/n", "1/n": "1/n", "1": "variance 1"}
@@ -41,6 +42,36 @@ def signal_propagation(result: Result) -> Figure:
     left.set(xlabel="layer", ylabel="mean square, as a\nmultiple of the first")
     right.set(xlabel="layer (passes from right to left)")
     return figure
+
+
+def live(result: Result) -> Live:
+    """Mean square of the signal against layer at variance c/n, one c at a time; measured where it was."""
+    width = result.params.width
+    layers = range(1, result.params.depth + 1)
+    tried = {number * width ** (1 - power): init for init, (number, power) in INITS.items()}
+    numerators = sorted({round(0.1 * step, 1) for step in range(10, 41)} | set(tried))
+    frames, names = [], []
+    for numerator in numerators:
+        curves = [Curve("predicted", layers, [(numerator / 2) ** layer for layer in layers], meaning="predicted")]
+        name = f"{numerator:g}/n"
+        if init := tried.get(numerator):
+            rows = result.layers[(result.layers["init"] == init) & (result.layers["layer"] % 3 == 0)]
+            curves.append(Curve.of("measured, typical", rows, "layer", "signal", line=False))
+            name = name if init == name else f"{init} ({name})"
+        names.append(name)
+        sentence = (
+            f"Weights of variance {name}: each layer multiplies the mean square by {numerator / 2:.3g} on average. "
+        )
+        sentence += "After {x} layers that makes {0} times the input’s."
+        frames.append(Frame(sentence, curves))
+    return Live(
+        title="Move the variance",
+        x=Axis("layer"),
+        y=Axis("mean square of the signal", log=True, low=1e-15, high=1e15),
+        controls=[Slider("variance", names, start=numerators.index(2))],
+        frames=frames,
+        position="layer",
+    )
 
 
 def networks(result: Result) -> Figure:

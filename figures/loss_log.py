@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from experiments.loss_log import AGAIN, FIXES, KEPT, LECTURE, Result, lecture_reduction
 from figures.style import INK, MEASURED, MUTED, PREDICTED, SERIES, Look, band, canvas, label
+from lab.live import Axis, Curve, Frame, Live, Slider
 
 VARIANTS = (*FIXES, AGAIN)
 NAMES = {
@@ -69,6 +70,44 @@ def reductions(result: Result) -> Figure:
     label(axis, words, right, len(CHANGES) - 1.5, INK, xytext=(0, 0), ha="right")
     axis.set(xlabel="the change lowers the validation loss by (nats)")
     return figure
+
+
+def live(result: Result) -> Live:
+    """Validation loss against step: which fixes are made, and whether the learning rate is lowered half way."""
+    last = int(result.curves["step"].max())
+    late = result.curves[result.curves["step"] >= last / 100]
+    chance = result.chance.set_index("fix")["validation"]
+    ends = result.curves[result.curves["step"] == last].set_index("variant")["validation"]
+    frames = []
+    for name, before in zip(FIXES, (None, *FIXES), strict=False):
+        for lowered in (False, True):
+            rows = late[late["variant"] == (name if lowered else KEPT.get(name, name))]
+            words = f"{NAMES[name].capitalize()}, learning rate {'lowered' if lowered else 'kept'}: "
+            if not lowered and name not in KEPT:  # before that it is one and the same run
+                rows = rows[rows["step"] <= last / 2]
+                words += f"not trained to the end. The loss is {rows['validation'].iloc[-1]:.3f} nats half way."
+            else:
+                words += f"the loss ends at {rows['validation'].iloc[-1]:.3f} nats."
+            if lowered and before:
+                fall = ends[before] - ends[name]
+                words += (
+                    f" This fix {'lowers' if fall > 0 else 'raises'} it by {abs(fall):.3f}; chance alone puts up to "
+                )
+                words += f"{chance[name]:.3f} between two single runs."
+            curve = Curve.of(NAMES[name] if (name, lowered) != (FIXES[0], True) else "", rows, "step", "validation")
+            frames.append(Frame(words, [curve]))
+    original = late[late["variant"] == FIXES[0]]
+    return Live(
+        title="Add the fixes one by one",
+        x=Axis("step", log=True),
+        y=Axis("validation loss (nats)"),
+        controls=[
+            Slider("fixes up to", [NAMES[name] for name in FIXES]),
+            Slider("lower the learning rate half way", ["kept", "lowered"], start=1, switch=True),
+        ],
+        frames=frames,
+        fixed=[Curve.of("original", original, "step", "validation", interval=False, meaning="control")],
+    )
 
 
 def curves(result: Result) -> Figure:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from experiments.momentum_ema import DAMPENED, SAME_LR, SCALED_LR, ZERO_BUFFER, Result
 from figures.style import ACCENT, CONTROL, INK, MEASURED, PREDICTED, SERIES, band, canvas, label, log_ticks
+from lab.live import Axis, Curve, Frame, Live, Slider
 
 _BY_LR = (MEASURED, ACCENT, "#8a6d00")  # standing still, slow, fast
 
@@ -30,6 +31,39 @@ def ema_weights(result: Result) -> Figure:
     label(axis, f"all older ones: {100 - share:.0f} %", 1.2 * size, 0.2 * top, CONTROL)
     axis.set(xlabel="age of the gradient (steps)", ylabel="weight in the average", xlim=(-1, oldest + 1))
     return figure
+
+
+def live(result: Result) -> Live:
+    """Weight of each past gradient against its age, one beta at a time: the formula's, and the update's where it was tried."""
+    tried = result.ema_weights.query("beta > 0")
+    longest = 1 / (1 - tried["beta"].max())
+    betas = sorted({round(1 - 1 / window, 3) for window in np.geomspace(2, longest, 25)} | set(tried["beta"]))
+    ages = sorted(set(tried["age"].tolist()))
+    frames = []
+    for beta in betas:
+        window, size = round(1 / (1 - beta)), (1 + beta) / (1 - beta)
+        sentence = f"β = {beta:g}: the gradient of {{x}} steps ago weighs {{0}}. The last {window} carry "
+        sentence += (
+            f"{100 * (1 - beta**window):.0f} % of the weight; the average is as smooth as a plain mean of {size:.3g}."
+        )
+        mean = [age for age in ages if age < size]
+        curves = [
+            Curve("predicted", ages, [(1 - beta) * beta**age for age in ages], meaning="predicted"),
+            Curve("plain mean", mean, [1 / size] * len(mean), meaning="control"),
+        ]
+        if len(rows := tried[(tried["beta"] == beta) & (tried["age"] % 3 == 0)]):
+            curves.append(Curve.of("measured", rows, "age", "weight", interval=False, line=False))
+        frames.append(Frame(sentence, curves))
+    usual = result.params.beta
+    return Live(
+        title="Move β",
+        x=Axis("age of the gradient (steps)"),
+        y=Axis("weight in the average", log=True, low=1e-4, high=1),
+        controls=[Slider("β", [f"{beta:g}" for beta in betas], start=betas.index(usual))],
+        frames=frames,
+        position="age",
+        position_start=round(1 / (1 - usual)) - 1,
+    )
 
 
 def first_steps(result: Result) -> Figure:

@@ -49,7 +49,8 @@ def live(result: Result) -> Live:
         while len(variances) <= len(layers):
             variances.append(next_variance(variances[-1], gain))
         growth = float(np.prod([gradient_factor(variance, gain) for variance in variances[1:-1]])) ** 0.5
-        change = f"grown {growth:.2g}-fold" if growth > 1 else f"shrunk to {growth:.2g} of its size"
+        by = float(f"{max(growth, 1 / growth):.2g}")
+        change = f"{'grown' if growth > 1 else 'shrunk'} {f'{by:,.0f}' if by >= 10 else f'{by:g}'}-fold"
         rms = [float(np.sqrt(variance)) / gain for variance in variances[1:]]
         sentence = f"Gain {_name(gain, result)}: after {{x}} layers the activations have an RMS of {{0}}."
         sentence += f" On its way back through all {len(layers)} the gradient has {change}."

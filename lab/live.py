@@ -113,9 +113,8 @@ def along(
 ) -> Live:
     """Return a figure with one slider, along the rows of a sweep: curves that stay, a mark at the row's `column`, its sentence."""
     rows = table.to_dict("records")
-    slider = Slider(
-        label or x.label, [f"{row[column]:.3g}" for row in rows], len(rows) // 2 if start is None else start
-    )
+    values = [f"{row[column]:,.0f}" if row[column] >= 1000 else f"{row[column]:.3g}" for row in rows]
+    slider = Slider(label or x.label, values, len(rows) // 2 if start is None else start)
     return Live(title, x, y, [slider], [Frame(sentence(row), mark=row[column]) for row in rows], fixed)
 
 

@@ -60,7 +60,7 @@ window.notesMeasured ??= (() => {
       const powers = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => 10 ** (first + i));
       const plain = powers.length > 1 ? powers : [1, 2, 5].flatMap((m) => [10 ** (first - 1) * m, 10 ** first * m]).filter((t) => t >= low && t <= high);
       const every = Math.ceil(plain.length / room);
-      return plain.filter((_, i) => i % every === 0);
+      return plain.filter((_, i) => (powers.length > 1 ? first + i : i) % every === 0); // 1 is among them
     }
     const raw = (high - low) / room, power = 10 ** Math.floor(Math.log10(raw));
     const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((m) => m >= raw);
@@ -144,7 +144,7 @@ window.notesMeasured ??= (() => {
       const mark = place ? moving[0].x[at] : frame.mark;
       if (seen(mark, x)) curves.append(drawn("line", { class: "live-mark", x1: across(mark), x2: across(mark), y1: margin.top, y2: height - margin.bottom }));
 
-      const labels = [];
+      const labels = [], ink = [];
       [...fixed, ...moving].forEach((curve, k) => {
         const still = k < fixed.length, kind = `live-${curve.meaning ?? "measured"}`;
         const good = curve.x.map((v, i) => i).filter((i) => seen(curve.x[i], x) && seen(curve.y[i], y));
@@ -158,26 +158,53 @@ window.notesMeasured ??= (() => {
           for (const i of good) { path += `${i === last + 1 ? "L" : "M"}${across(curve.x[i]).toFixed(1)} ${up(curve.y[i]).toFixed(1)}`; last = i; }
           curves.append(drawn("path", { class: `live-line ${kind}${still ? " live-still" : ""}`, d: path }));
         }
+        let before = null;
         for (const i of good) {
           const [px, py] = [across(curve.x[i]), up(curve.y[i])];
+          const parts = before && (curve.line ?? true) ? Math.min(200, Math.ceil(Math.hypot(px - before[0], py - before[1]) / 5)) : 1;
+          for (let part = 1; part <= parts; part++) ink.push(parts === 1 ? [px, py] : [0, 1].map((d) => before[d] + ([px, py][d] - before[d]) * part / parts));
+          before = [px, py];
           if (!inside(px, py)) continue;
-          const ring = still ? curve.x[i] === mark : i === at;
+          const ring = (still || place) && curve.x[i] === mark;
           const dot = drawn("circle", { class: `live-dot ${kind}${curve.line === false ? " live-shown" : ""}${ring ? " live-ring" : ""}`, cx: px.toFixed(1), cy: py.toFixed(1), r: ring ? 6 : 3.5, role: "img", tabindex: -1 });
           const interval = curve.low ? ` (${shown(curve.low[i])} to ${shown(curve.high[i])})` : "";
           dot.setAttribute("aria-label", `${curve.name ? `${curve.name}: ` : ""}${x.label} ${shown(curve.x[i])}, ${y.label} ${shown(curve.y[i])}${interval}`);
           dot.dataset.place = `${k} ${i}`;
           points.append(dot);
         }
-        const end = good.findLast((i) => inside(across(curve.x[i]), up(curve.y[i])));
-        if (curve.name && end !== undefined) labels.push({ name: curve.name, kind, x: across(curve.x[end]), y: up(curve.y[end]) - 8 });
+        const drawnAt = good.map((i) => [across(curve.x[i]), up(curve.y[i])]).filter(([px, py]) => inside(px, py));
+        if (curve.name && drawnAt.length) labels.push({ name: curve.name, kind, points: drawnAt });
       });
-      // Names stand above the ends of their curves, or below where another one is there already.
-      labels.sort((a, b) => a.y - b.y);
-      labels.forEach((label, i) => {
-        const free = (y) => labels.slice(0, i).every((other) => Math.abs(other.y - y) >= 15 || Math.abs(other.x - label.x) > 130);
-        label.y = [label.y, label.y + 27, label.y - 15, label.y + 42, label.y - 30].find((y) => y > margin.top + 8 && y < height - margin.bottom && free(y)) ?? label.y;
-        names.append(drawn("text", { class: `live-name ${label.kind}`, x: Math.min(label.x, width - margin.right), y: label.y, "text-anchor": "end" }, label.name));
-      });
+      // A name stands above or below the end of its curve, or further back, where it hides least; names keep the order of the ends.
+      labels.sort((a, b) => a.points.at(-1)[1] - b.points.at(-1)[1]);
+      for (const label of labels) {
+        label.text = drawn("text", { class: `live-name ${label.kind}`, "text-anchor": "end" }, label.name);
+        names.append(label.text);
+        const wide = label.text.getComputedTextLength();
+        label.places = [1, 0.7, 0.4].flatMap((part) => {
+          const [px, py] = label.points[Math.round(part * (label.points.length - 1))];
+          const right = Math.min(Math.max(px, margin.left + wide + 4), width - margin.right);
+          return [-8, 19, -23, 34, -38, 49].map((by) => ({ left: right - wide, right, y: py + by, cost: Math.abs(by) / 4 + 4 * (1 - part) }));
+        }).filter(({ y }) => y > margin.top + 10 && y < height - margin.bottom);
+        for (const place of label.places) place.cost += ink.filter(([px, py]) => px > place.left - 2 && px < place.right && py > place.y - 12 && py < place.y + 4).length;
+        label.places = label.places.sort((a, b) => a.cost - b.cost).slice(0, labels.length > 4 ? 4 : 8);
+      }
+      let best = { cost: Infinity, chosen: [] };
+      const choose = (chosen, cost) => {
+        if (cost >= best.cost) return;
+        if (chosen.length === labels.length) { best = { cost, chosen }; return; }
+        const label = labels[chosen.length];
+        for (const place of label.places) {
+          const clash = chosen.reduce((sum, other, k) => {
+            if (other.left > place.right + 6 || place.left > other.right + 6) return sum;
+            const swapped = place.y < other.y && label.points.at(-1)[1] - labels[k].points.at(-1)[1] > 1;
+            return sum + (Math.abs(place.y - other.y) < 15 ? 100 : 0) + (swapped ? 50 : 0);
+          }, 0);
+          choose([...chosen, place], cost + place.cost + clash);
+        }
+      };
+      choose([], 0);
+      best.chosen.forEach(({ right, y }, k) => { labels[k].text.setAttribute("x", right); labels[k].text.setAttribute("y", y); });
 
       const dots = [...points.children];
       const current = dots.find((dot) => dot.dataset.place === focused) ?? dots.find((dot) => dot.classList.contains("live-ring")) ?? dots[0];
