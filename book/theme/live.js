@@ -180,6 +180,8 @@ window.notesMeasured ??= (() => {
       for (const label of labels) {
         label.text = drawn("text", { class: `live-name ${label.kind}`, "text-anchor": "end" }, label.name);
         names.append(label.text);
+      }
+      for (const label of labels) {
         const wide = label.text.getComputedTextLength();
         label.places = [1, 0.7, 0.4].flatMap((part) => {
           const [px, py] = label.points[Math.round(part * (label.points.length - 1))];
