@@ -29,9 +29,9 @@ class Smooth(NamedTuple):
 
 
 OTHERS = {
-    "tanh": Smooth(torch.tanh, -9.1),  # the output rounds to -1 at -9.01
-    "sigmoid": Smooth(torch.sigmoid, -104.0),  # exp(-104) is less than the least number
-    "SiLU": Smooth(F.silu, -104.0),
+    "tanh": Smooth(lambda pre: torch.tanh(pre), -9.1),  # the output rounds to -1 at -9.01
+    "sigmoid": Smooth(lambda pre: torch.sigmoid(pre), -104.0),  # exp(-104) is less than the least number
+    "SiLU": Smooth(lambda pre: F.silu(pre), -104.0),
     "GELU": Smooth(lambda pre: pre * torch.special.ndtr(pre), -14.6),  # exp(-14.6² / 2) is, too
 }
 

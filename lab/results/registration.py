@@ -15,6 +15,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +112,12 @@ def for_result(name: str, root: Path) -> dict[str, Any] | None:
     path = place.relative_to(root).as_posix()
     if not place.is_file() or _git(root, "status", "--porcelain", "--", path) != "":
         return None
-    commit = _git(root, "log", "-1", "--format=%H %cI", "--", path)
-    if not commit:
+    commits = [line.split() for line in (_git(root, "log", "--format=%H %cI", "--", path) or "").splitlines()]
+    if not commits:
         return None
-    sha, date = commit.split()
+    # Since when the rules are there as they are now: a later commit may have changed what is said of them.
+    now = _digests_at(commits[0][0], path, root)
+    sha, date = list(takewhile(lambda commit: _digests_at(commit[0], path, root) == now, commits))[-1]
     return {
         "commit": sha,
         "date": date[:10],

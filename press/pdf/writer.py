@@ -22,10 +22,40 @@ def typst_source(page: Page, book: Book) -> str:
     """The Typst source of one chapter; it needs book.typ beside it (see compiler)."""
     page = page.copy()
     writer = _Writer(page)
-    blocks = writer.opening() + writer.rewrite(page.blocks, top=True)
+    text, solved = without_solutions(page.blocks)
+    blocks = writer.opening() + writer.rewrite(text, top=True) + writer.solutions(solved)
     return maths.modern(
         pandoc.to_text(blocks, "typst-smart", page.chapter.path, book, "-L", str(pandoc.HOME / "links.lua"))
     )
+
+
+def without_solutions(blocks: list[Node]) -> tuple[list[Node], list[tuple[Node, Node]]]:
+    """Part the chapter's text from its solutions, each with the exercise before it: nobody should read both at once.
+
+    A solution is a callout titled "Solution" that the site shows folded, right after an exercise or another solution to it.
+    """
+    text: list[Node] = []
+    solved: list[tuple[Node, Node]] = []
+    exercise: Node | None = None
+    for block in blocks:
+        if exercise and _is_solution(block):
+            solved.append((exercise, block))
+            continue
+        exercise = block if block["t"] == "Div" and "theorem" in block["c"][0][1] else None
+        text.append(block)
+    return text, solved
+
+
+def _is_solution(block: Node) -> bool:
+    if block["t"] != "Div" or "callout" not in block["c"][0][1]:
+        return False
+    (_, _, pairs), inside = block["c"]
+    return dict(pairs).get("collapse") == "true" and words(split(inside, "title")[1]) == "Solution"
+
+
+def _name(attributes: dict[str, str]) -> str:
+    """Return what a numbered block is called, "Exercise 4.1", as a literal; `none` without a number."""
+    return literal(f"{attributes.get('label', '')}\u00a0{attributes['number']}" if "number" in attributes else None)
 
 
 def _kind(block: Node | None) -> str:
@@ -61,6 +91,19 @@ class _Writer(Rewriter):
         call.code(f"{literal(kind)}, {literal(chapter.number)}, {self.base}, {literal(self.path)}, ")
         call.code(f"{self._label(self.page.ident)}, ")
         return call.content(optional_plain(title)).end()
+
+    def solutions(self, solved: list[tuple[Node, Node]]) -> list[Node]:
+        """What ends the chapter: the solutions to its exercises."""
+        if not solved:
+            return []
+        made = Call(f"#book.section({self.base + 1}, 2, none, none, [Solutions])").end("")
+        for exercise, solution in solved:
+            (ident, _, pairs), _ = exercise["c"]
+            body, _ = split(solution["c"][1], "title")
+            made += self._anchor(solution["c"][0][0])
+            call = Call(f"#book.solution(name: {_name(dict(pairs))}, to: {self._label(ident)}, body: ")
+            made += call.content(self.rewrite(body)).end()
+        return made
 
     def rewrite(self, nodes: list[Node], top: bool = False) -> list[Node]:
         """Blocks or inlines ready for pandoc.  `top`: not inside another construct, so that figures may float."""
@@ -121,7 +164,7 @@ class _Writer(Rewriter):
         (ident, classes, pairs), inside = block["c"]
         attributes = dict(pairs)
         label = self._label(ident)
-        name = literal(f"{attributes.get('label', '')}\u00a0{attributes['number']}" if "number" in attributes else None)
+        name = _name(attributes)
         if "figure" in classes or "table" in classes:
             body, caption = split(inside, "caption")
             kind = "image" if "figure" in classes else "table"

@@ -81,7 +81,7 @@ def test_an_experiment_that_does_not_parse_is_one_line_of_status(done: Project) 
 def test_nothing_to_do_is_said_and_force_does_it_anyway(done: Project) -> None:
     assert done.lab("run") == "nothing to do: they are all fresh\n"
     assert done.shell("run", "quick").startswith("nothing to do: quick is fresh\nin results/quick/\n")
-    assert "quick: done in" in done.lab("run", "quick", "--force")
+    assert "quick: done in" in done.shell("run", "quick", "--force")
 
 
 def test_smoke_computes_the_tests_setting_and_leaves_the_book_alone(project: Project) -> None:

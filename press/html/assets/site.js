@@ -151,9 +151,11 @@
       if (getComputedStyle(box).overflowX !== "visible" && box.scrollWidth > box.clientWidth + 1) {
         box.tabIndex = 0;
         const kind = box.matches(".table-scroll") ? "Table" : box.matches(".figure-box") ? "Figure" : "";
+        const caption = kind === "Table" && box.closest("figure")?.querySelector("figcaption");
+        const name = caption ? caption.textContent.match(/^\s*(\S+\s[A-Z\d][\d.]*\d)/)?.[1] ?? kind : kind; // "Table 4.2": each its own
         if (kind) {
           box.setAttribute("role", "region");
-          box.setAttribute("aria-label", kind + ", scrolls sideways");
+          box.setAttribute("aria-label", name + ", scrolls sideways");
         }
       } else ["tabindex", "role", "aria-label"].forEach((name) => box.removeAttribute(name));
     });

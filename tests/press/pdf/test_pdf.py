@@ -31,7 +31,6 @@ def test_numbers_and_words_are_those_of_the_document(built: Path) -> None:
         "(1.1) and Equation 1.1 has a solution",
         "Exercise 1.1 (The slope at zero) Show that the map",
         "Exercise 1.2 Do the same",
-        "Solution For small",
         "Takeaway The right gain",
         "Appendix A Ledger",
         "Part I Starting weights",
@@ -41,6 +40,45 @@ def test_numbers_and_words_are_those_of_the_document(built: Path) -> None:
         "Glorot, Xavier, and Yoshua Bengio. 2010.",
     ):
         assert expected in words.replace("\u00a0", " ")
+
+
+def test_solutions_stand_at_the_chapters_end(built: Path) -> None:
+    words = text(built).replace("\u00a0", " ")
+    chapter = words[words.index("Exercise 1.1 (The slope at zero)") :]
+    question, last, end = (
+        chapter.index(piece) for piece in ("Exercise 1.2 Do the same", "Rerun it", "Solutions Exercise 1.1 For small")
+    )
+    assert question < last < end < chapter.index("Exercise 1.2 𝔼")
+    assert "Solution " not in chapter[:end]
+    outline = [entry.get_title() for entry in pypdfium2.PdfDocument(built).get_toc()]
+    assert outline.index("Solutions") == outline.index("1.5 Rerun it") + 1
+
+
+def test_a_verdict_has_its_mark_and_its_colour_in_a_link_too(set_chapter: Callable[[str], Path]) -> None:
+    verdicts = {
+        "holds": (0x1D, 0x6F, 0x42),
+        "caveat": (0x94, 0x60, 0x0A),
+        "fails": (0xA3, 0x26, 0x2F),
+        "undecided": (0x5C, 0x54, 0x70),
+    }
+    written = "\n\n".join(f"[[{kind}]{{.verdict-{kind}}}](#there)" for kind in verdicts)
+    file = set_chapter(f"## There {{#there}}\n\n{written}")
+    words = text(file).replace("\u202f", " ")
+    for mark, kind in zip("✓◐×?", verdicts, strict=True):
+        assert f"{mark} {kind}" in words
+    colours = _colours(pypdfium2.PdfDocument(file))
+    assert set(verdicts.values()) <= colours
+
+
+def _colours(document: pypdfium2.PdfDocument) -> set[tuple[int, ...]]:
+    """Return the colours of the letters."""
+    found = set()
+    for sheet in document:
+        for piece in sheet.get_objects(filter=[pdfium.FPDF_PAGEOBJ_TEXT]):
+            red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+            pdfium.FPDFPageObj_GetFillColor(piece, red, green, blue, alpha)
+            found.add((red.value, green.value, blue.value))
+    return found
 
 
 def test_raw_html_is_left_out(built: Path) -> None:
