@@ -163,6 +163,7 @@
   reach();
   addEventListener("resize", reach);
   document.fonts.ready.then(reach);
+  document.fonts.addEventListener("loadingdone", reach); // the font of formulas comes late
 
   // Printed pages show what is folded away.
   let folded = [];
