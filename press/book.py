@@ -64,6 +64,11 @@ class Book:
     downloads: tuple[str, ...] = ()  # formats that the site offers
     config: dict[str, Any] = field(default_factory=dict)  # the whole of _quarto.yml, checked
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What stands under `book:`."""
+        return self.config.get("book") or {}
+
     def option(self, fmt: str, name: str, default: Any = None) -> Any:
         """A setting of one format ("html", "typst"): the format's own, else the book's."""
         own = self.config.get("format", {}).get(fmt) or {}

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[1]
 # One thread, as the lab computes: the same bits, and two pytest workers do not fight over two cores.
@@ -38,3 +43,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
             press.render(project, keys=lambda path: "as committed")
             done.touch()
     return project / "_book"
+
+
+@pytest.fixture(scope="module")
+def browser(site: Path) -> Iterator[Browser]:
+    """Debian's Chromium, started when all is rendered: while it is open no other event loop can run in this thread."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

@@ -16,7 +16,7 @@ import pypandoc
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from fontTools.ttLib import TTFont
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from lab.claims import Above, All, Below, Caveat, Equals, Rule, Verdict, Within
 from lab.claims import Any as AnyOf
@@ -58,15 +58,6 @@ EXAMPLE = Live(
     fixed=[Curve("theory", [1, 2, 3], [1, 1, math.nan], meaning="predicted")],
     position="layer",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, once for the module."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path="/usr/bin/chromium")
-        yield started
-        started.close()
 
 
 @pytest.fixture

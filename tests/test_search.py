@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from lab.book.serve import server
 
@@ -43,16 +43,15 @@ QUERIES = {
 
 
 @pytest.fixture(scope="module")
-def page(site: Path) -> Iterator[Page]:
+def page(site: Path, browser: Browser) -> Iterator[Page]:
     """The home page, served, with the search open."""
-    with server(site, 0) as served, sync_playwright() as playwright:
+    with server(site, 0) as served:
         threading.Thread(target=served.serve_forever, daemon=True).start()
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{served.server_port}/index.html")
         page.keyboard.press("/")
         yield page
-        browser.close()
+        page.close()
         served.shutdown()
 
 

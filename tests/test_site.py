@@ -7,22 +7,27 @@ from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pypdfium2
 import pytest
 from IPython.display import Markdown
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from lab.book.verdicts import decide
 from lab.keys.experiments import load, names
 from press.book import Chapter
 from press.read.project import read_project
 from press.read.qmd import Cell, parse
-from tests.site_pages import SitePage, dangling, fetched_from_elsewhere, read
+from tests.site_pages import SitePage, dangling, fetched_from_elsewhere, outside_links, read
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = read_project(ROOT).chapters
 Pages = dict[str, SitePage]
+# Where the lecture, papers and documentation are.
+SOURCES = {
+    "arxiv.org", "docs.pytorch.org", "doi.org", "github.com", "karpathy.github.io", "proceedings.mlr.press", "www.youtube.com",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +96,13 @@ def test_every_internal_link_and_fragment_resolves(site: Path, pages: Pages) -> 
 
 
 def test_nothing_comes_from_another_host(site: Path, pages: Pages) -> None:
-    assert fetched_from_elsewhere(site, pages) == []  # what pages link to, the lecture and papers, is another matter
+    assert fetched_from_elsewhere(site, pages) == []
+
+
+def test_links_lead_out_of_the_book_to_its_sources_only(pages: Pages) -> None:
+    outside = outside_links(pages)
+    assert [(page, link) for page, link in outside if urlsplit(link).scheme != "https"] == []
+    assert {urlsplit(link).hostname for _, link in outside} <= SOURCES
 
 
 def test_every_figure_has_alt_text_that_says_what_it_shows(pages: Pages) -> None:
@@ -121,23 +132,19 @@ def test_every_reference_is_numbered_and_says_what_its_target_says(pages: Pages)
         assert not re.search(r"\?@|@(?:fig|tbl|eq|sec|exr)-", page.words)
 
 
-def test_no_page_scrolls_sideways_on_a_phone_nor_complains(site: Path) -> None:
+def test_no_page_scrolls_sideways_on_a_phone_nor_complains(site: Path, browser: Browser) -> None:
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        window = chromium.new_page(viewport={"width": 390, "height": 800})
-        window.on("pageerror", lambda error: complaints.append(str(error)))
-        # What the next page cuts off, the icon for one, has not failed.
-        cut_off = "net::ERR_ABORTED"
-        window.on(
-            "requestfailed", lambda request: complaints.append(request.url) if request.failure != cut_off else None
-        )
-        for chapter in CHAPTERS:
-            window.goto((site / chapter.html).as_uri())
-            window.evaluate("document.fonts.ready")
-            # A script sees to formulas that are too wide, a moment later.
-            window.wait_for_function("document.documentElement.scrollWidth <= 390")
-        chromium.close()
+    window = browser.new_page(viewport={"width": 390, "height": 800})
+    window.on("pageerror", lambda error: complaints.append(str(error)))
+    # What the next page cuts off, the icon for one, has not failed.
+    cut_off = "net::ERR_ABORTED"
+    window.on("requestfailed", lambda request: complaints.append(request.url) if request.failure != cut_off else None)
+    for chapter in CHAPTERS:
+        window.goto((site / chapter.html).as_uri())
+        window.evaluate("document.fonts.ready")
+        # A script sees to formulas that are too wide, a moment later.
+        window.wait_for_function("document.documentElement.scrollWidth <= 390")
+    window.close()
     assert complaints == []
 
 

@@ -43,13 +43,13 @@ window.notesMeasured ??= (() => {
     };
     input.addEventListener("input", () => { show(); changed(); });
     show();
-    return { input, show, row: element("div", { class: "live-control" }, element("label", { for: id }, label), input, value) };
+    return { input, show, row: element("div", { class: "live-row" }, element("label", { for: id }, label), input, value) };
   };
   const toggle = (label, start, words, changed) => {
     const input = element("input", { type: "checkbox", role: "switch" });
     input.checked = start > 0;
     input.addEventListener("change", changed);
-    return { input, show() {}, row: element("label", { class: "live-control live-switch", title: words.join(", ") }, input, ` ${label}`) };
+    return { input, show() {}, row: element("label", { class: "live-row live-switch", title: words.join(", ") }, input, ` ${label}`) };
   };
 
   // ---- figures to move ----
@@ -101,7 +101,7 @@ window.notesMeasured ??= (() => {
       if (place) { place.input.value = place.input.defaultValue; place.show(); }
       draw();
     });
-    const panel = element("div", { class: "live-controls" }, ...parts.map((p) => p.row), ...(place ? [place.row] : []));
+    const panel = element("div", { class: "live-panel" }, ...parts.map((p) => p.row), ...(place ? [place.row] : []));
     const plot = element("div", { class: "live-plot" }, svg, note);
     box.append(element("div", { class: "live-head" }, element("p", { class: "live-title" }, live.title), reset), panel, plot, sentence);
     box.hidden = false;

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from lab.book.verdicts import VERDICT_WORDS, all_entries, book_chapters, tally
+from lab.book.verdicts import VERDICT_WORDS, all_entries, book_chapters, by_name, tally
 from lab.claims import Verdict
 from lab.errors import LabError, unknown
 from lab.keys.experiments import find_root
@@ -35,7 +35,7 @@ def surprises(*claims: str) -> Markdown:
 
     A claim whose question has left the book is left out.
     """
-    entries = {f"{entry.experiment}.{entry.claim.name}": entry for entry in all_entries()}
+    entries = by_name()
     questions = {entry.experiment for entry in entries.values()}
     lines = []
     for name in claims:

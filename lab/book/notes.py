@@ -11,7 +11,7 @@ from pathlib import Path
 from IPython.display import Markdown
 
 from lab.book.markdown_tables import markdown_table
-from lab.book.verdicts import Entry, all_entries
+from lab.book.verdicts import Entry, by_name
 from lab.claims import Lines
 from lab.errors import LabError
 from lab.keys.experiments import find_root
@@ -83,7 +83,7 @@ def read_notes(root: Path) -> Notes:
 def notes(file: str, first: int, last: int) -> Markdown:
     """Return the lines of a file of notes as a table: what they say, the verdicts, and the numbers that decided."""
     root = find_root()
-    entries = {f"{entry.experiment}.{entry.claim.name}": entry for entry in all_entries(root)}
+    entries = by_name(root)
     read = read_notes(root)
     rows = [
         row

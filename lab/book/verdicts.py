@@ -147,7 +147,15 @@ def all_entries(root: Path | None = None) -> list[Entry]:
     return [entry for name in in_book_order(root) for entry in decide(load(name, root))]
 
 
-_STRIKING = (Verdict.FAILS, Verdict.UNDECIDED, Verdict.CAVEAT, Verdict.HOLDS)  # what one looks for first
+def by_name(root: Path | None = None) -> dict[str, Entry]:
+    """Return every claim by its full name, as in "tanh_gain.value", in the book's order."""
+    return {f"{entry.experiment}.{entry.claim.name}": entry for entry in all_entries(root)}
+
+
+def _striking_first(entries: list[Entry]) -> list[Entry]:
+    """Return claims with what one looks for first at the beginning; of the same verdict, in the book's order."""
+    order = (Verdict.FAILS, Verdict.UNDECIDED, Verdict.CAVEAT, Verdict.HOLDS)
+    return sorted(entries, key=lambda entry: order.index(entry.verdict))
 
 
 def ledger() -> Markdown:
@@ -156,7 +164,7 @@ def ledger() -> Markdown:
     The first of a chapter is linked to its code and test, too.
     """
     root = find_root()
-    entries = sorted(all_entries(root), key=lambda entry: _STRIKING.index(entry.verdict))
+    entries = _striking_first(all_entries(root))
     first = {entry.experiment: entry.claim.name for entry in reversed(entries)}
     rows = [
         [
@@ -181,11 +189,16 @@ def ledger_controls() -> Markdown:
     root = find_root()
     entries = all_entries(root)
     parts = {path.stem: part for part, path in book_chapters(root)}
+    places = {entry.anchor: place for place, entry in enumerate(entries)}
     claims = [
-        {"anchor": e.anchor, "verdict": e.verdict.name, "part": parts.get(e.experiment, ""), "place": place}
-        for place, e in enumerate(entries)
+        {
+            "anchor": entry.anchor,
+            "verdict": entry.verdict.name,
+            "part": parts.get(entry.experiment, ""),
+            "place": places[entry.anchor],
+        }
+        for entry in _striking_first(entries)
     ]
-    claims.sort(key=lambda claim: _STRIKING.index(Verdict[str(claim["verdict"])]))
     return Markdown(html_only(f'<div class="ledger" hidden>{data(claims)}</div>'))
 
 

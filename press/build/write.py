@@ -47,7 +47,7 @@ def _write_pdf(book: Book, pages: tuple[Page, ...], out: Path, tell: Progress) -
     for page in pages:
         tell("write", "pdf", page.chapter.source)
         made_of = [code_hash(), code_hash("pdf"), repr(page.chapter), page.ident, page.text]
-        made_of.append(str(book.config["book"].get("site-url")))  # where links to files lead
+        made_of.append(str(book.settings.get("site-url")))  # where links to files lead
         folder = book.root / ".press/typst" / page.chapter.path.with_suffix("")
         sources[page.chapter.path] = cached_json(folder, made_of, partial(pdf.typst_source, page, book))
     tell("write", "pdf", "typesetting")

@@ -5,12 +5,17 @@ Quarto's settings under `book:`: site-url, repo-url, repo-branch, repo-actions, 
 
 from __future__ import annotations
 
+import tempfile
+from functools import partial
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from press.book import Book, Page
+from press.code_hash import code_hash
 from press.errors import SourceError
+from press.files import cached
 from press.html.paths import figure_path
 from press.resolve.references import images
 
@@ -28,13 +33,13 @@ class Action(NamedTuple):
 
 def site_address(book: Book) -> str:
     """Return the site's address with a slash at its end; "" as long as nobody has published it."""
-    address = str((book.config.get("book") or {}).get("site-url") or "")
+    address = str(book.settings.get("site-url") or "")
     return address.rstrip("/") + "/" if address else ""
 
 
 def actions(page: Page, book: Book) -> list[Action]:
     """Return the links that repo-actions asks for."""
-    settings = book.config.get("book") or {}
+    settings = book.settings
     wanted = settings.get("repo-actions") or []
     repo, branch = str(settings.get("repo-url") or "").rstrip("/"), settings.get("repo-branch", "main")
     found = []
@@ -52,16 +57,15 @@ def actions(page: Page, book: Book) -> list[Action]:
 
 def card(page: Page, book: Book, title: str, description: str) -> str:
     """Return the elements of the head by which other sites show a link to the page: title, description and first figure."""
-    settings = book.config.get("book") or {}
     site = site_address(book)
     picture = f"{site}{_picture(page).as_posix()}" if site and _first(page) else ""
     lines = []
-    if settings.get("open-graph"):
+    if book.settings.get("open-graph"):
         pairs: dict[str, Any] = {"type": "article", "title": title, "description": description, "site_name": book.title}
         pairs |= {"url": f"{site}{page.chapter.html}"} if site else {}
         pairs |= {"image": picture, "image:width": WIDTH, "image:height": HEIGHT} if picture else {}
         lines += [f'<meta property="og:{name}" content="{escape(str(value))}">' for name, value in pairs.items()]
-    if settings.get("twitter-card"):
+    if book.settings.get("twitter-card"):
         pairs = {"card": "summary_large_image" if picture else "summary", "title": title, "description": description}
         pairs |= {"image": picture} if picture else {}
         lines += [f'<meta name="twitter:{name}" content="{escape(str(value))}">' for name, value in pairs.items()]
@@ -82,11 +86,15 @@ def write_lists(book: Book, pages: tuple[Page, ...], described: dict[str, str], 
     entries = "".join(f"<url><loc>{escape(site + page.chapter.html)}</loc></url>\n" for page in pages)
     head = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
     (out / "sitemap.xml").write_text(f"{head}{entries}</urlset>\n", encoding="utf-8")
-    settings = book.config.get("book") or {}
+    if not (book.settings.get("open-graph") or book.settings.get("twitter-card")):
+        return
     for page in pages:
-        first = _first(page)
-        if first and (settings.get("open-graph") or settings.get("twitter-card")):
-            _draw(out / figure_path(first, page.chapter), out / _picture(page))
+        if first := _first(page):
+            svg = (out / figure_path(first, page.chapter)).read_bytes()
+            kept = book.root / ".press/cards" / page.chapter.path.with_suffix("")
+            place = out / _picture(page)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(cached(kept, [code_hash("html"), sha256(svg).hexdigest()], partial(_drawn, svg)))
 
 
 def _first(page: Page) -> str:
@@ -95,21 +103,19 @@ def _first(page: Page) -> str:
 
 
 def _picture(page: Page) -> Path:
-    return CARD / Path(page.chapter.html).with_suffix(".png").name
+    return CARD / Path(page.chapter.html).with_suffix(".png")
 
 
-def _draw(figure: Path, place: Path) -> None:
+def _drawn(svg: bytes) -> bytes:
     """Draw a figure on a card: networks show no SVG, and Typst can turn one into a picture."""
     import typst
 
-    place.parent.mkdir(parents=True, exist_ok=True)
-    main = place.with_suffix(".typ")
-    (place.parent / "figure.svg").write_bytes(figure.read_bytes())
-    main.write_text(
-        f"#set page(width: {WIDTH}pt, height: {HEIGHT}pt, margin: 40pt)\n"
-        '#align(center + horizon, image("figure.svg", width: 100%, height: 100%, fit: "contain"))\n',
-        encoding="utf-8",
-    )
-    place.write_bytes(typst.compile(main, format="png", ppi=72.0, ignore_system_fonts=True))
-    main.unlink()
-    (place.parent / "figure.svg").unlink()
+    with tempfile.TemporaryDirectory(prefix="press-") as folder:
+        (Path(folder) / "figure.svg").write_bytes(svg)
+        main = Path(folder) / "card.typ"
+        main.write_text(
+            f"#set page(width: {WIDTH}pt, height: {HEIGHT}pt, margin: 40pt)\n"
+            '#align(center + horizon, image("figure.svg", width: 100%, height: 100%, fit: "contain"))\n',
+            encoding="utf-8",
+        )
+        return bytes(typst.compile(main, format="png", ppi=72.0, ignore_system_fonts=True))

@@ -27,7 +27,6 @@ def whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[s
     chapter = page.chapter
     index = next(place for place, other in enumerate(pages) if other.chapter == chapter)
     home = chapter == book.chapters[0]
-    settings = book.config.get("book") or {}
     own = texts[chapter.source]
     headings = iter(own.headings)
     described = description(page, book)
@@ -50,8 +49,8 @@ def whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[s
         css=book.css,
         icon=book.favicon,
         pdf=f"{book.output_file}.pdf" if "pdf" in book.downloads else "",
-        repo=settings.get("repo-url", ""),
-        footer=settings.get("page-footer", ""),
+        repo=book.settings.get("repo-url", ""),
+        footer=book.settings.get("page-footer", ""),
         address=f"{site}{chapter.html}" if site else "",
         theme=Markup((HOME / "assets/theme.js").read_text(encoding="utf-8").strip()),
         narrow=Markup(_NARROW),

@@ -129,7 +129,7 @@ def test_one_that_fails_and_one_that_is_damaged_stop_no_other(tables: Project) -
     for name in ("alas", "broken", "absent"):
         tables.write(f"experiments/{name}.py", text)
         if name != "absent":
-            tables.lab("run", name)
+            tables.shell("run", name)
     tables.edit("experiments/alas.py", "    ends = ", "    1 / len([])\n    ends = ")
     os.truncate(tables.result("broken") / "walks.csv", 9)
     try:
@@ -264,7 +264,7 @@ def test_a_time_that_is_in_no_column_is_an_error(timed: Project) -> None:
 
 def test_ctrl_c_compares_what_is_done(tables: Project) -> None:
     tables.write("experiments/zz.py", ENDLESS.replace("1_000_000_000", "2"))
-    tables.lab("run", "zz")
+    tables.shell("run", "zz")
     tables.edit("experiments/zz.py", "steps: int = 2", "steps: int = 1_000_000_000")
     verifying = tables.start("verify", "tables", "zz", "--jobs", "1")
     try:

@@ -38,18 +38,22 @@
     return item;
   };
 
-  // Pagefind shortens a word until something begins with it: more than an ending lost is another word.  Of the pages that it
-  // finds those come first that have the words as they are typed, in the title, side by side, or at least all of them.
-  // Appendices, in which every word comes up, come after the chapters unless their title is meant.
+  // Pagefind shortens a word until something begins with it: more than an ending lost is another word, and fewer than four
+  // letters left are none.  Of the pages that it finds those come first that have the words as they are typed, in the title,
+  // side by side, or at least all of them; appendices, in which every word comes up, after the chapters unless their title is meant.
   const bare = (words) => words.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "");
-  const stem = (word) => bare(word).slice(0, Math.max(4, bare(word).length - 4));
+  const split = (words) => words.split(/\s+/).map(bare).filter(Boolean);
+  const stem = (word) => word.slice(0, Math.max(4, word.length - 4));
+  const wordsOf = (page) => bare(page.meta.title + page.content);
+  const marks = (page) => [...page.excerpt.matchAll(/<mark>(.*?)<\/mark>/g)].map(([, mark]) => bare(mark));
   const rank = (page, words) => {
-    const title = bare(page.meta.title), text = title + bare(page.content), each = words.split(/\s+/).map(bare).filter(Boolean);
-    if (!each.every((word) => text.includes(stem(word)))) return 0;
-    if (title.includes(bare(words))) return 4;
-    if (page.meta.appendix && text.includes(bare(words))) return 1.5;
-    if (text.includes(bare(words))) return 3;
-    return each.every((word) => text.includes(word)) ? 2 : 1;
+    const text = wordsOf(page), typed = bare(words), each = split(words);
+    const has = (word) => text.includes(stem(word));
+    if (!each.every((word) => has(word) || marks(page).some((mark) => mark.startsWith(word.slice(0, 4))))) return 0;
+    if (!each.every(has)) return 1;
+    if (bare(page.meta.title).includes(typed)) return 5;
+    if (text.includes(typed)) return page.meta.appendix ? 2.5 : 4;
+    return each.every((word) => text.includes(word)) ? 3 : 2;
   };
 
   const search = async () => {
@@ -69,9 +73,9 @@
         ...sections.map((part) => entry(part.url, part.title, part.excerpt, "section")),
       ];
     }));
-    const near = ranked[0]?.[0] === 1;
+    const strange = ranked[0]?.[0] === 1 && words.split(/\s+/).find((word) => pages.every((page) => !wordsOf(page).includes(stem(bare(word)))));
     status.textContent = !pages.length ? `Nothing found for “${words}”.`
-      : near ? `No page has “${words}” as it stands; these have words that begin like it.`
+      : strange ? `No page has “${strange}”; these have words that begin like it.`
       : `${pages.length} ${pages.length === 1 ? "page" : "pages"}`;
   };
 

@@ -268,9 +268,14 @@ def test_no_page_scrolls_sideways_at_any_width(name: str, open_page: Open) -> No
         page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
 
 
-def test_wide_tables_formulas_and_code_scroll_inside_and_by_keyboard(open_page: Open) -> None:
+def test_wide_tables_and_formulas_scroll_inside_and_by_keyboard_and_code_goes_on_below(open_page: Open) -> None:
     page = open_page(width=390)
-    for name in (".table-scroll:has-text('sixth')", "#eq-looks-wide .math-scroll", "pre.python"):
+    code = page.locator("main pre.python").first
+    assert code.evaluate("box => box.scrollWidth <= box.clientWidth + 1")
+    lines = code.locator("code > span")
+    heights = lines.evaluate_all("all => all.map((line) => line.getBoundingClientRect().height)")
+    assert max(heights) > 1.8 * min(height for height in heights if height)  # one of them is too long for the page
+    for name in (".table-scroll:has-text('sixth')", "#eq-looks-wide .math-scroll"):
         box = page.locator(f"main {name}").first
         assert box.evaluate("box => box.scrollWidth > box.clientWidth + 1"), name
         box.focus()
