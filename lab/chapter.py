@@ -18,7 +18,7 @@ from lab.book.colophon import colophon, costs, total_cost
 from lab.book.home import bar, contents, start, surprises
 from lab.book.markdown_tables import markdown_table
 from lab.book.notes import note_counts, notes
-from lab.book.verdicts import ledger, ledger_controls, ledger_counts, strip, verdict, verdicts
+from lab.book.verdicts import all_entries, ledger, ledger_controls, ledger_counts, strip, verdict, verdicts
 from lab.errors import LabError
 from lab.live import explore
 from lab.read import read
@@ -26,6 +26,7 @@ from lab.read import read
 quarto_reads.begin()
 
 __all__ = [
+    "all_entries",
     "bar",
     "code",
     "colophon",

@@ -61,9 +61,10 @@ def test_the_page_shows_every_line_once() -> None:
 def test_notes_ledger_and_chapters_lead_to_each_other_and_say_which_was_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     with stored_results(ROOT):
-        entries, table = all_entries(ROOT), ledger().data
+        entries = all_entries(ROOT)
+        table = ledger(entries).data
         chapters = {name: verdicts(load(name, ROOT)).data for name in names(ROOT)}
-        lines = "".join(notes(file, 1, len(hashes)).data for file, hashes in NOTES.hashes.items())
+        lines = "".join(notes(entries, file, 1, len(hashes)).data for file, hashes in NOTES.hashes.items())
     rows = table.splitlines()[2:]
     assert len(rows) == len(entries)
     for entry in entries:

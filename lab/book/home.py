@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
 from IPython.display import Markdown
 
-from lab.book.verdicts import VERDICT_WORDS, all_entries, book_chapters, by_name, tally
+from lab.book.verdicts import VERDICT_WORDS, Entry, book_chapters, by_name, tally
 from lab.claims import Verdict
 from lab.errors import LabError, unknown
 from lab.keys.experiments import find_root
@@ -17,9 +18,9 @@ from lab.keys.experiments import find_root
 _TAKEAWAY = re.compile(r'(?ms)^::: *\{\.callout-tip[^}]*title="Takeaway"[^}]*\}\n+(.*?)\n+:::')
 
 
-def bar() -> Markdown:
+def bar(entries: Iterable[Entry]) -> Markdown:
     """Return all verdicts as one bar, each as long as its share; where there are no pictures, the tally below says it."""
-    found = Counter(entry.verdict for entry in all_entries())
+    found = Counter(entry.verdict for entry in entries)
     said = ", ".join(f"{found[verdict]} {words[found[verdict] != 1]}" for verdict, words in VERDICT_WORDS.items())
     parts = "".join(
         f'<span class="bar-{verdict.name.lower()}" style="flex-grow: {found[verdict]}"></span>'
@@ -30,30 +31,30 @@ def bar() -> Markdown:
     return Markdown(f'```{{=html}}\n<div class="bar" role="img" aria-label="{words}">{parts}</div>\n```')
 
 
-def surprises(*claims: str) -> Markdown:
+def surprises(entries: Iterable[Entry], *claims: str) -> Markdown:
     """Return claims by name, as in "tanh_gain.value": what the notes say, what became of it, and the number.
 
     A claim whose question has left the book is left out.
     """
-    entries = by_name()
-    questions = {entry.experiment for entry in entries.values()}
+    named = by_name(entries)
+    questions = {entry.experiment for entry in named.values()}
     lines = []
     for name in claims:
         if name.partition(".")[0] not in questions:
             continue
-        if name not in entries:
-            raise unknown("claim", name, entries)
-        entry = entries[name]
+        if name not in named:
+            raise unknown("claim", name, named)
+        entry = named[name]
         place = f"book/{entry.experiment}.qmd#{entry.anchor}"
         lines.append(f"- “{entry.text.rstrip('.')}” [{entry.word}]({place}): {entry.number}.")
     return Markdown("::: {.surprises}\n" + "\n".join(lines) + "\n:::")
 
 
-def contents() -> Markdown:
+def contents(entries: Iterable[Entry]) -> Markdown:
     """Return the chapters part by part, each with its verdicts and its takeaway."""
     root = find_root()
     verdicts: dict[str, list[Verdict]] = {}
-    for entry in all_entries(root):
+    for entry in entries:
         verdicts.setdefault(entry.experiment, []).append(entry.verdict)
     blocks, last = [], ""
     for part, path in book_chapters(root):
@@ -69,11 +70,10 @@ def contents() -> Markdown:
     return Markdown("\n\n".join(blocks) or "There is no chapter with a question yet.")
 
 
-def start() -> Markdown:
+def start(entries: Iterable[Entry]) -> Markdown:
     """Return the two ways in: the first chapter that has a question, and the ledger, which begins with what failed."""
-    root = find_root()
-    asked = {entry.experiment for entry in all_entries(root)}
-    first = next((path.as_posix() for _, path in book_chapters(root) if path.stem in asked), "book/before.qmd")
+    asked = {entry.experiment for entry in entries}
+    first = next((path.as_posix() for _, path in book_chapters(find_root()) if path.stem in asked), "book/before.qmd")
     return Markdown(f"[Start reading]({first}){{.button}} [See what failed](book/ledger.qmd){{.button}}")
 
 

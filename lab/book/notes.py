@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,16 +80,14 @@ def read_notes(root: Path) -> Notes:
         raise LabError(f"{FILE}: {error!r}") from None
 
 
-def notes(file: str, first: int, last: int) -> Markdown:
+def notes(entries: Iterable[Entry], file: str, first: int, last: int) -> Markdown:
     """Return the lines of a file of notes as a table: what they say, the verdicts, and the numbers that decided."""
-    root = find_root()
-    entries = by_name(root)
-    read = read_notes(root)
+    named, read = by_name(entries), read_notes(find_root())
     rows = [
         row
         for group in read.groups
         if group.file == file and first <= group.first and group.last <= last
-        for row in _rows(group, entries, read.coming)
+        for row in _rows(group, named, read.coming)
     ]
     return Markdown(markdown_table(["Line", "What the notes say", "Verdict", "What decided it"], rows, [9, 38, 15, 38]))
 

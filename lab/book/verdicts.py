@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,24 +147,23 @@ def all_entries(root: Path | None = None) -> list[Entry]:
     return [entry for name in in_book_order(root) for entry in decide(load(name, root))]
 
 
-def by_name(root: Path | None = None) -> dict[str, Entry]:
-    """Return every claim by its full name, as in "tanh_gain.value", in the book's order."""
-    return {f"{entry.experiment}.{entry.claim.name}": entry for entry in all_entries(root)}
+def by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Return claims by their full names, as in "tanh_gain.value"."""
+    return {f"{entry.experiment}.{entry.claim.name}": entry for entry in entries}
 
 
-def _striking_first(entries: list[Entry]) -> list[Entry]:
+def _striking_first(entries: Iterable[Entry]) -> list[Entry]:
     """Return claims with what one looks for first at the beginning; of the same verdict, in the book's order."""
     order = (Verdict.FAILS, Verdict.UNDECIDED, Verdict.CAVEAT, Verdict.HOLDS)
     return sorted(entries, key=lambda entry: order.index(entry.verdict))
 
 
-def ledger() -> Markdown:
-    """Return every claim of the book with its verdict, linked to its chapter (from a page in book/): what failed first.
+def ledger(entries: Sequence[Entry]) -> Markdown:
+    """Return claims with their verdicts, linked to their chapters (from a page in book/): what failed first.
 
     The first of a chapter is linked to its code and test, too.
     """
-    root = find_root()
-    entries = _striking_first(all_entries(root))
+    root, entries = find_root(), _striking_first(entries)
     first = {entry.experiment: entry.claim.name for entry in reversed(entries)}
     rows = [
         [
@@ -184,11 +183,9 @@ def ledger() -> Markdown:
     return Markdown(markdown_table(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
 
 
-def ledger_controls() -> Markdown:
+def ledger_controls(entries: Sequence[Entry]) -> Markdown:
     """Return what the page's script makes filters of, for the ledger that stands below; without script it is nothing."""
-    root = find_root()
-    entries = all_entries(root)
-    parts = {path.stem: part for part, path in book_chapters(root)}
+    parts = {path.stem: part for part, path in book_chapters(find_root())}
     places = {entry.anchor: place for place, entry in enumerate(entries)}
     claims = [
         {
@@ -204,41 +201,40 @@ def ledger_controls() -> Markdown:
 
 @dataclass(frozen=True)
 class Counts:
-    """The ledger in numbers, for the preface."""
+    """The ledger in numbers."""
 
     claims: int
     experiments: int
-    summary: str  # "11 hold, 2 fail and 1 is undecided"
     example: str  # an estimate, as the book prints it
-    strip: Markdown  # the summary in colour, in a line of its own
+    strip: Markdown  # how many came out in which way, in colour, in a line of its own
     lines_first: int  # claims whose line provably came before the number
     unprovable: int  # by the authors' word alone
     lines_later: int  # claims whose line was changed or drawn when the number was known
 
 
-def ledger_counts() -> Counts:
+def ledger_counts(entries: Sequence[Entry]) -> Counts:
     """Count claims and verdicts."""
     root = find_root()
-    entries = all_entries(root)
-    phrases = []
-    for verdict, (one, several) in VERDICT_WORDS.items():
-        count = sum(entry.verdict is verdict for entry in entries)
-        if count:
-            phrases.append(f"{count} {one if count == 1 else several}")
-    summary = " and ".join(filter(None, [", ".join(phrases[:-1]), *phrases[-1:]])) or "none is decided yet"
-    results = [as_result(load(name, root), book_result(name, root)) for name in in_book_order(root)]
-    estimates = [value for result in results for value in vars(result).values() if isinstance(value, Estimate)]
     standing = Counter(entry.standing.when for entry in entries)
+    told = tally([entry.verdict for entry in entries]) or "none is decided yet"
     return Counts(
         claims=len(entries),
-        experiments=len(results),
-        summary=summary,
-        example=str(estimates[0] if estimates else Estimate.of([1, 2, 3])),
-        strip=Markdown(f"::: {{.tally}}\n{tally([entry.verdict for entry in entries]) or summary}\n:::"),
+        experiments=len(names(root)),
+        example=_example(root),
+        strip=Markdown(f"::: {{.tally}}\n{told}\n:::"),
         lines_first=standing[When.BEFORE],
         unprovable=standing[When.UNPROVABLE],
         lines_later=standing[When.AFTER],
     )
+
+
+def _example(root: Path) -> str:
+    """Return the first estimate of the book, as it is printed."""
+    for name in in_book_order(root):
+        for value in vars(as_result(load(name, root), book_result(name, root))).values():
+            if isinstance(value, Estimate):
+                return str(value)
+    return str(Estimate.of([1, 2, 3]))
 
 
 def in_book_order(root: Path) -> list[str]:

@@ -115,7 +115,7 @@ FILES = {
     "book/one.qmd": CHAPTER.format(name="one").replace("VERDICTS", "```{python}\nverdicts(one)\n```"),
     "book/two.qmd": CHAPTER.format(name="two").replace("VERDICTS", "No verdicts."),
     "book/plain.qmd": "# Words {#sec-plain}\n\n```{python}\n1 + 1\n```\n",
-    "book/ledger.qmd": "# Ledger {#sec-ledger}\n\n```{python}\nfrom lab.chapter import ledger\nledger()\n```\n",
+    "book/ledger.qmd": "# Ledger {#sec-ledger}\n\n```{python}\nfrom lab.chapter import all_entries, ledger\nledger(all_entries())\n```\n",
     "experiments/__init__.py": "",
     "experiments/one.py": EXPERIMENT.format(name="one"),
     "experiments/two.py": EXPERIMENT.format(name="two"),
