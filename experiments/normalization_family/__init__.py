@@ -55,12 +55,8 @@ class Params:
     sizes: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 256)  # examples in a batch, names network; smallest first
     conv_sizes: tuple[int, ...] = (1, 4, 32)  # the same, convolution
     parts: tuple[int, ...] = (2, 4, 8, 16)  # examples that share statistics in batches of the largest size
-    lrs: Annotated[tuple[float, ...], "> 0"] = (
-        1 / 320,
-        1 / 160,
-        1 / 80,
-        1 / 40,
-    )  # learning rates for each example of a batch
+    # Learning rates for each example of a batch.
+    lrs: Annotated[tuple[float, ...], "> 0"] = (0.003125, 0.00625, 0.0125, 0.025)
     seeds: int = 6  # independent runs of the names network
     conv_seeds: int = 4  # of the convolution
     tuned_on: int = 4000  # validation examples by which a learning rate is chosen
