@@ -55,10 +55,12 @@ class Params:
     sizes: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 256)  # examples in a batch, names network; smallest first
     conv_sizes: tuple[int, ...] = (1, 4, 32)  # the same, convolution
     parts: tuple[int, ...] = (2, 4, 8, 16)  # examples that share statistics in batches of the largest size
-    # Learning rates for each example of a batch.
+    # Learning rates for each example of a batch; the wide ones are also tried for norms that few values may share.
     lrs: Annotated[tuple[float, ...], "> 0"] = (0.003125, 0.00625, 0.0125, 0.025)
+    wide_lrs: Annotated[tuple[float, ...], "> 0"] = (0.0015625, 0.05)
     seeds: int = 6  # independent runs of the names network
     conv_seeds: int = 4  # of the convolution
+    compared_seeds: int = 12  # of the convolution at its largest batch size, where the norms are compared
     tuned_on: int = 4000  # validation examples by which a learning rate is chosen
     evaluated: int = 30_000  # examples of each part that losses are taken over, at most
     probed: int = 32  # examples in the batches in which coupling is measured
@@ -74,8 +76,10 @@ SMOKE = Params(
     conv_sizes=(1, 4, 16),
     parts=(2, 4),
     lrs=(0.01, 0.02, 0.04),
+    wide_lrs=(0.005, 0.08),
     seeds=2,
     conv_seeds=2,
+    compared_seeds=3,
     tuned_on=100,
     evaluated=400,
     probed=4,
@@ -98,7 +102,9 @@ class Result:
     share_of_statistics: Estimate  # what statistics over pairs cost in large batches, over what batches of two cost
     conv_layer: Estimate  # test loss of layer norm less that of batch norm, convolution, largest size
     conv_instance: Estimate  # the same for instance norm
-    exponent: Estimate  # of batch norm's excess over layer norm against the batch size, sizes 2 to 16; jitter says -1
+    halving: (
+        Estimate  # batch norm's excess over layer norm in pairs, over that in the next larger batches; jitter says 2
+    )
     one_example: pd.DataFrame  # per network and norm: whether PyTorch trains on one example, and what it says
     coupling: pd.DataFrame  # per network and norm: change of the logits with other mates, at initialisation
     losses: pd.DataFrame  # per network, size and norm: best learning rate, losses, excess over layer norm
@@ -215,8 +221,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
         ),
         number=lambda r: (
-            f"batch norm’s two losses differ by up to {max(_mode_gaps(r))[0]:.3f} nats and as little as "
-            f"{min(_mode_gaps(r))[0]:.3f}; no other norm’s logits differ"
+            f"batch norm’s two losses differ by {r.modes['gap'].abs().max():.3f} nats at most and by "
+            f"{r.modes['gap'].abs().min():.3f} at least; no other norm’s logits differ"
         ),
     ),
     Claim(
@@ -304,9 +310,7 @@ def run(params: Params) -> Result:
     within = coupling["norm"].isin(WITHIN)
     refused = one_example.groupby(one_example["norm"] == BATCH)["refused"].mean()
     excess = {size: test[NETWORK, BATCH, size] - test[NETWORK, LAYER, size] for size in params.sizes if size > 1}
-    small = [size for size in excess if size <= params.parts[-1]]
-    logs = np.log(np.maximum([excess[size] for size in small], 1e-6))
-    conv = params.conv_sizes[-1]
+    pair, conv = params.sizes[1], params.conv_sizes[-1]
     by_parts = {size: ghosts.losses[str(size)][2] - test[NETWORK, LAYER, largest] for size in params.parts}
     return Result(
         params=params,
@@ -316,17 +320,22 @@ def run(params: Params) -> Result:
         batch_refused=float(refused[True]),
         others_refused=float(refused[False]),
         worsening_batch=Estimate.of(_worsening_of(cells, NETWORK, BATCH)[2]),
-        share_of_statistics=Estimate.of(by_parts[params.parts[0]] / excess[small[0]]),
+        share_of_statistics=Estimate.of(by_parts[params.parts[0]] / excess[pair]),
         conv_layer=Estimate.of(test[CONVOLUTION, LAYER, conv] - test[CONVOLUTION, BATCH, conv]),
         conv_instance=Estimate.of(test[CONVOLUTION, INSTANCE, conv] - test[CONVOLUTION, BATCH, conv]),
-        exponent=Estimate.of(np.polyfit(np.log(small), logs, 1)[0]),
+        halving=Estimate.of(excess[pair] / excess[params.sizes[2]]),
         one_example=one_example,
         coupling=coupling,
         losses=_loss_table(params, cells),
         tuning=_tuning_table(params, cells),
         worsening=_worsening_table(cells),
         modes=_mode_table(cells),
-        parts=pd.DataFrame([{"size": size} | Estimate.columns("excess", by) for size, by in by_parts.items()]),
+        parts=pd.DataFrame(
+            [
+                {"size": size, "lr": _best_lr(params, largest, str(size), ghosts)} | Estimate.columns("excess", by)
+                for size, by in by_parts.items()
+            ]
+        ),
         gradients=_gradient_table(params, cells),
     )
 
@@ -354,19 +363,26 @@ def _train(params: Params, plan: tuple[str, int, bool]) -> Trained:
     """Train one network at one batch size with all its norms and learning rates, as one ensemble."""
     network, size, in_parts = plan
     positions, channels, seeds = _shape(params, network)
+    if network == CONVOLUTION and size == params.conv_sizes[-1]:
+        seeds = range(params.compared_seeds)
     data, norms = _data(params, positions), _norms(params, network, size, in_parts)
     init = networks.init(seeds, channels, positions, DIMENSION)
     order = mlp.batches(seeds, len(data.x), size, params.examples // size)
-    lrs = size * torch.tensor(params.lrs).repeat_interleave(len(seeds)).repeat(len(norms))
-    steps = networks.train(networks.repeat(init, len(norms) * len(params.lrs)), data.x, data.y, order, lrs, norms)
+    members = {name: [size * lr for lr in _lrs(params, name)] for name in norms}
+    lrs = torch.tensor([lr for rates in members.values() for lr in rates]).repeat_interleave(len(seeds))
+    slices, start = {}, 0
+    for name, rates in members.items():
+        slices[name] = slice(start, start := start + len(rates) * len(seeds))
+    start_weights = networks.repeat(init, len(lrs) // len(seeds))
+    of_norms = [(norm, slices[name]) for name, norm in norms.items()]
+    steps = networks.train(start_weights, data.x, data.y, order, lrs, of_norms)
     for _ in track(range(len(order)), "steps"):
         weights, running = next(steps)
     tuning, losses, gradients, modes = {}, {}, {}, np.zeros((2, 0))
     x, y = data.x[chosen := _probes(params, seeds, len(data.x), size)], data.y[chosen]
     tune = [(part[: params.tuned_on], y[: params.tuned_on]) for part, y in data.parts[1:2]]
-    for place, (name, norm) in enumerate(norms.items()):
-        of_norm = [slice(start, start + len(seeds)) for start in range(0, len(lrs), len(seeds))]
-        of_norm = of_norm[place * len(params.lrs) : (place + 1) * len(params.lrs)]
+    for name, norm in norms.items():
+        of_norm = [slice(at, at + len(seeds)) for at in range(slices[name].start, slices[name].stop, len(seeds))]
         found = [networks.losses(_part(weights, at), norm, data.population, tune)[0].numpy() for at in of_norm]
         tuning[name] = np.nan_to_num(np.stack(found), nan=np.inf, posinf=np.inf)
         best = of_norm[int(tuning[name].mean(1).argmin())]
@@ -385,6 +401,16 @@ def _train(params: Params, plan: tuple[str, int, bool]) -> Trained:
         if norm.axes:
             gradients[name] = np.stack([networks.gradient_share(at, x, y, norm).numpy() for at in (init, trained)])
     return Trained(tuning, losses, modes, gradients)
+
+
+def _lrs(params: Params, norm: str) -> list[float]:
+    """Return the learning rates for each example that are tried, in order."""
+    wide = norm not in (NONE, LAYER, GROUPED, RMS)
+    return sorted((*params.lrs, *params.wide_lrs)) if wide else list(params.lrs)
+
+
+def _best_lr(params: Params, size: int, norm: str, trained: Trained) -> float:
+    return size * _lrs(params, norm)[int(trained.tuning[norm].mean(1).argmin())]
 
 
 def _part(weights: Weights, of: slice) -> Weights:
@@ -480,8 +506,8 @@ def _loss_table(params: Params, cells: Mapping[tuple[str, int], Trained]) -> pd.
     table: list[dict[str, object]] = []
     for (network, size), cell in sorted(cells.items(), key=lambda item: (item[0][0] == CONVOLUTION, item[0][1])):
         for norm, found in cell.losses.items():
-            lr = size * params.lrs[int(cell.tuning[norm].mean(1).argmin())]
-            row: dict[str, object] = {"network": network, "size": size, "norm": norm, "lr": lr}
+            row: dict[str, object] = {"network": network, "size": size, "norm": norm}
+            row["lr"] = _best_lr(params, size, norm, cell)
             for part, values in zip(("train", "validation", "test"), found, strict=True):
                 row |= Estimate.columns(part, values)
             table.append(row | Estimate.columns("over_layer", found[2] - cell.losses[LAYER][2]))
@@ -492,7 +518,7 @@ def _tuning_table(params: Params, cells: Mapping[tuple[str, int], Trained]) -> p
     table: list[dict[str, object]] = []
     for (network, size), cell in sorted(cells.items(), key=lambda item: (item[0][0] == CONVOLUTION, item[0][1])):
         for norm, found in cell.tuning.items():
-            for lr, values in zip(params.lrs, found, strict=True):
+            for lr, values in zip(_lrs(params, norm), found, strict=True):
                 row: dict[str, object] = {"network": network, "size": size, "norm": norm, "lr": size * lr}
                 table.append(row | Estimate.columns("validation", values))
     return pd.DataFrame(table)
@@ -504,7 +530,8 @@ def _worsening_of(cells: Mapping[tuple[str, int], Trained], network: str, norm: 
         size: cell.losses[norm] for (where, size), cell in cells.items() if where == network and norm in cell.losses
     }
     best, smallest = min(found, key=lambda size: float(found[size][1].mean())), min(found)
-    return best, smallest, found[smallest][2] - found[best][2]
+    shared = min(found[best].shape[1], found[smallest].shape[1])  # seeds
+    return best, smallest, found[smallest][2, :shared] - found[best][2, :shared]
 
 
 def _worsening_table(cells: Mapping[tuple[str, int], Trained]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ graph would take most of the time.  tests/test_normalization_family.py holds it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -121,19 +121,18 @@ def train(
     y: torch.Tensor,
     order: torch.Tensor,
     lrs: torch.Tensor,
-    norms: Mapping[str, Norm],
+    slices: Sequence[tuple[Norm, slice]],
 ) -> Iterator[tuple[Weights, Running]]:
     """Train a copy by plain SGD on contexts x [example, context] and characters y [example]; yield after every step.
 
-    `order` [step, seed, batch] says which examples; the members are the norms, for each the learning rates `lrs` [member],
-    and for each all seeds.  The tensors are changed in place from then on.
+    `order` [step, seed, batch] says which examples; the members are all seeds for the first learning rate, for the next, and
+    so on; `lrs` [member].  `slices` says which norm which members have.  The tensors are changed in place from then on.
     """
     trained = Weights(*(tensor.clone() for tensor in weights))
     members, channels = len(trained.hidden), trained.hidden.shape[2]
     positions = trained.output.shape[1] // channels
     running = Running(torch.zeros(members, 1, channels), torch.ones(members, 1, channels))
-    share, seeds = members // len(norms), order.shape[1]
-    slices = [(norm, slice(place * share, (place + 1) * share)) for place, norm in enumerate(norms.values())]
+    seeds = order.shape[1]
     seen = windows(x).view(len(x), positions, CONTEXT)
     lr = -lrs[:, None, None]
     for chosen in order:
