@@ -24,14 +24,13 @@ def losses(result: Result) -> Figure:
     for norm, look in LOOKS.items():
         rows = table[table["norm"] == norm]
         _dots(axis, rows, "size", "test", look, look.dash)
-    ends = table[table["size"] == table["size"].max()].set_index("norm")["test"]
     first = table[table["norm"] == BATCH].iloc[0]
     label(axis, "batch norm", first["size"], first["test"], SERIES[0].colour, xytext=(9, 0))
     middle = result.params.sizes[len(result.params.sizes) // 2]
     label(axis, "layer norm", middle, _at(table, LAYER, middle), SERIES[1].colour, ha="center", xytext=(30, 11))
     label(axis, "group norm", middle, _at(table, GROUPED, middle), SERIES[2].colour, ha="center", xytext=(0, -12))
     low, high = axis.get_ylim()
-    axis.set(xlabel="examples in a batch", ylabel="test loss (nats)", ylim=(min(low, ends.min() - 0.03), high))
+    axis.set(xlabel="examples in a batch", ylabel="test loss (nats)", ylim=(low - 0.12 * (high - low), high))
     _sizes(axis, list(result.params.sizes))
     return figure
 
@@ -74,39 +73,34 @@ def excess(result: Result) -> Figure:
     figure, axis = canvas(height=3.0)
     table = result.losses[(result.losses["network"] == NETWORK) & (result.losses["norm"] == BATCH)]
     rows = table.rename(columns=lambda name: name.replace("over_layer", "excess"))
-    rows = rows[rows["size"] <= 2 * result.params.parts[-1]]
+    rows = rows[rows["size"] <= result.params.parts[-1]]
     _dots(axis, rows, "size", "excess", SERIES[0])
     _dots(axis, result.parts, "size", "excess", Look(ACCENT, "D", "-"), fillstyle="none", markersize=8)
-    anchor = rows[rows["size"] == result.params.parts[-1] // 2].iloc[0]
-    sizes = np.array([rows["size"].min(), rows["size"].max()])
+    anchor = rows.iloc[len(rows) // 2]
+    sizes = np.geomspace(rows["size"].min(), rows["size"].max(), 50)
     line = anchor["excess"] * anchor["size"] / sizes
     axis.plot(sizes, line, color=PREDICTED, linestyle=SERIES[1].dash, zorder=1)
-    axis.set(xscale="log", yscale="log", xlabel="examples that share statistics")
-    axis.set_ylabel("test loss above layer norm (nats)")
+    axis.set(xlabel="examples that share statistics", ylabel="test loss above layer norm (nats)")
     _sizes(axis, [int(size) for size in rows["size"]])
-    log_ticks(axis.yaxis)
-    first = rows.iloc[0]
-    label(axis, "batches of this size", first["size"], first["excess"], SERIES[0].colour, xytext=(10, 4))
-    label(axis, "one over the size", sizes[-1], line[-1], PREDICTED, ha="right", xytext=(0, 20))
-    part = result.parts.iloc[0]
-    label(axis, "parts of large batches", part["size"], part["excess"], ACCENT, xytext=(10, -2))
+    first, part = rows.iloc[0], result.parts.iloc[0]
+    label(axis, "dots: batches of this size", first["size"], first["excess"], SERIES[0].colour, xytext=(12, 5))
+    label(axis, "diamonds: parts of large batches", part["size"], part["excess"], ACCENT, xytext=(12, -8))
+    label(axis, "one over the size", sizes[8], line[8], PREDICTED, xytext=(0, -16), ha="center")
     return figure
 
 
 def gradients(result: Result) -> Figure:
-    """Share of the squared gradient that a norm takes out, over the number of values that share statistics."""
+    """Share of the squared gradient that a norm takes out after training, over the number of values that share statistics."""
     figure, axis = canvas(height=3.0)
     table = result.gradients
     values = np.geomspace(2, table["values"].max(), 60)
     axis.plot(values, 2 / values, color=PREDICTED, linestyle=SERIES[1].dash, zorder=1)
     batch = table[(table["norm"] == BATCH) & (table["network"] == NETWORK)]
     for rows, look in ((batch, SERIES[0]), (_others(table), Look(CONTROL, "X", "-"))):
-        lost = rows.assign(
-            lost=1 - rows["initial"], lost_low=1 - rows["initial_high"], lost_high=1 - rows["initial_low"]
-        )
+        lost = rows.assign(lost=1 - rows["final"], lost_low=1 - rows["final_high"], lost_high=1 - rows["final_low"])
         _dots(axis, lost, "values", "lost", look)
     axis.set(xscale="log", yscale="log", xlabel="values that share statistics, $m$")
-    axis.set_ylabel("share of the squared gradient taken out")
+    axis.set_ylabel("share taken out")
     log_ticks(axis.xaxis)
     log_ticks(axis.yaxis)
     label(axis, "2/m", 3, 2 / 3, PREDICTED, xytext=(8, 6))

@@ -55,9 +55,8 @@ class Params:
     sizes: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 256)  # examples in a batch, names network; smallest first
     conv_sizes: tuple[int, ...] = (1, 4, 32)  # the same, convolution
     parts: tuple[int, ...] = (2, 4, 8, 16)  # examples that share statistics in batches of the largest size
-    # Learning rates for each example of a batch; the wide ones are also tried for norms that few values may share.
-    lrs: Annotated[tuple[float, ...], "> 0"] = (0.003125, 0.00625, 0.0125, 0.025)
-    wide_lrs: Annotated[tuple[float, ...], "> 0"] = (0.0015625, 0.05)
+    lrs: Annotated[tuple[float, ...], "> 0"] = (0.003125, 0.00625, 0.0125, 0.025)  # learning rates for each example
+    wide_lrs: Annotated[tuple[float, ...], "> 0"] = (0.0015625, 0.05)  # the same, for norms that few values may share
     seeds: int = 6  # independent runs of the names network
     conv_seeds: int = 4  # of the convolution
     compared_seeds: int = 12  # of the convolution at its largest batch size, where the norms are compared
