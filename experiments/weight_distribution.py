@@ -299,7 +299,7 @@ def excess_kurtosis(weights: Array) -> float:
 def over_the_edge(weights: Array) -> Array:
     """Return a matrix's singular values, the largest first, over the largest that independent weights would have."""
     standardised = (weights - weights.mean()) / weights.std()
-    edge = np.sqrt(weights.shape).sum()  # Marchenko and Pastur: sqrt(rows) + sqrt(columns)
+    edge = float(np.sqrt(weights.shape).sum())  # Marchenko and Pastur: sqrt(rows) + sqrt(columns)
     values: Array = np.linalg.svd(standardised, compute_uv=False)
     return values / edge
 
