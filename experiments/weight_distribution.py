@@ -11,7 +11,7 @@ Notes   003_0e3f15bdf12e2faf.txt, "Food for thoughts".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
@@ -59,10 +59,11 @@ class Params:
     adam_lr: Annotated[float, "> 0"] = 0.003  # of Adam, at first
     decays: Annotated[tuple[float, ...], "> 0"] = (0.0001, 0.001)  # weight decay of SGD, besides none
     eval_steps: tuple[int, ...] = (100, 300, 1000, 3000, 6000, 9000, 12_000)  # besides the first and the last
-    seeds: int = 8  # independent networks of each kind
+    seeds: int = 8  # independent networks of each kind that train by SGD
+    adam_seeds: int = 24  # and by Adam
 
 
-SMOKE = Params(width=8, batch=4, steps=20, decays=(0.01,), eval_steps=(10,), seeds=2)
+SMOKE = Params(width=8, batch=4, steps=20, decays=(0.01,), eval_steps=(10,), seeds=2, adam_seeds=2)
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
             Within("that in every layer of the networks that come nearest", lambda r: _nearest(r, LAYERS), -NEAR, NEAR),
         ),
-        number=lambda r: f"excess kurtosis {_extremes(_trained(r, LAYERS))}",
+        number=lambda r: (
+            f"excess kurtosis {_extremes(_trained(r, LAYERS))}; in the networks that come nearest "
+            f"{_extremes(_nearest(r, LAYERS))}"
+        ),
     ),
     Claim(
         name="together",
@@ -266,23 +270,21 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 def run(params: Params) -> Result:
     """Train every network by every recipe, and describe its weights before and after."""
-    tasks = list(product(range(params.seeds), (SGD, ADAM)))
+    tasks = [(seed, SGD) for seed in range(params.seeds)] + [(seed, ADAM) for seed in range(params.adam_seeds)]
     found = spread(partial(_describe, params), tasks, "networks")
-    by_seed = [
-        [np.concatenate(parts) for parts in zip(*pair, strict=True)]
-        for pair in zip(found[::2], found[1::2], strict=True)
-    ]
-    arrays = [np.stack(kind) for kind in zip(*by_seed, strict=True)]  # each [seed, member, ...]
-    moments, shapes, quantiles, spectra, singular, losses = arrays
-    members = [*_members(params, SGD), *_members(params, ADAM)]
+    by_sgd, by_adam = found[: params.seeds], found[params.seeds :]
+    moments, shapes, quantiles, spectra, singular, losses = (
+        _by_member(params, one, other)
+        for one, other in zip(zip(*by_sgd, strict=True), zip(*by_adam, strict=True), strict=True)
+    )
     return Result(
         params=params,
-        moments=_moments(params, members, moments),
-        shapes=_shapes(members, shapes, moments),
-        quantiles=_quantiles(members, quantiles),
-        spectra=_spectra(members, spectra),
-        singular=_singular(members, singular),
-        losses=_losses(members, losses),
+        moments=_moments(params, moments),
+        shapes=_shapes(shapes, moments),
+        quantiles=_quantiles(quantiles),
+        spectra=_spectra(spectra),
+        singular=_singular(singular),
+        losses=_losses(losses),
     )
 
 
@@ -302,6 +304,13 @@ def over_the_edge(weights: Array) -> Array:
     edge = float(np.sqrt(weights.shape).sum())  # Marchenko and Pastur: sqrt(rows) + sqrt(columns)
     values: Array = np.linalg.svd(standardised, compute_uv=False)
     return values / edge
+
+
+def described(weight: torch.Tensor) -> tuple[float, float]:
+    """Return the excess kurtosis of a matrix's weights, and its largest singular value over that of independent weights."""
+    z = (weight - weight.mean()) / weight.std()
+    edge = sum(side**0.5 for side in weight.shape)
+    return (z**4).mean().item() - 3, torch.linalg.svdvals(z)[0].item() / edge
 
 
 def skewness(weights: Array) -> float:
@@ -390,18 +399,23 @@ def checkpoints(
     x, y, _ = names.training_set(params.data)
     order = mlp.batches([seed], len(x), params.batch, params.steps)[:, 0]
     tensors = network.tensors()
-    kind = ADAM if ADAM in recipes_ else SGD
-    optimiser = torch.optim.Adam(tensors) if kind == ADAM else torch.optim.SGD(tensors)
+    adam = torch.optim.Adam(tensors, fused=True) if ADAM in recipes_ else None
     by_recipe = {decayed(decay): decay for decay in params.decays}
     decay = torch.tensor([by_recipe.get(recipe, 0.0) for recipe in recipes_])[:, None, None]  # [member, 1, 1]
     for step in range(params.steps + 1):
         if step:
-            optimiser.param_groups[0]["lr"] = learning_rate(params, kind, step - 1)
+            lr = learning_rate(params, ADAM if adam else SGD, step - 1)
             chosen = order[step - 1]
-            gradient = deep_tanh.gradient(network, x[chosen], y[chosen], PLAIN)
-            for tensor, change in zip(tensors, gradient.tensors(), strict=True):
-                tensor.grad = change + decay * tensor  # as torch.optim.SGD does with weight_decay, one for each member
-            optimiser.step()
+            gradient = deep_tanh.gradient(network, x[chosen], y[chosen], PLAIN).tensors()
+            if adam:
+                for tensor, change in zip(tensors, gradient, strict=True):
+                    tensor.grad = change
+                adam.param_groups[0]["lr"] = lr
+                adam.step()
+            else:
+                left = 1 - lr * decay
+                for tensor, change in zip(tensors, gradient, strict=True):
+                    tensor.mul_(left).sub_(change, alpha=lr)
         if step in eval_steps:
             yield step
 
@@ -532,20 +546,30 @@ def _validation(path: Path) -> names.Counts:
     return names.counts(*names.contexts(names.split(names.load(path)).validation))
 
 
-# Tables: arrays lead with [seed, member, ...]
+# Tables: arrays by initialisation and recipe, each [seed, ...]
+
+Members = dict[tuple[str, str], Array]
 
 
-def _moments(params: Params, members: list[tuple[str, str]], found: Array) -> pd.DataFrame:
-    """Table moments [seed, member, layer, step, measure]; what is predicted of the memory, and of uniform weights' kurtosis."""
+def _by_member(params: Params, by_sgd: Sequence[Array], by_adam: Sequence[Array]) -> Members:
+    """Sort arrays [member, ...] of SGD's seeds and of Adam's by initialisation and recipe."""
+    found: Members = {}
+    for optimiser, seeds in ((SGD, by_sgd), (ADAM, by_adam)):
+        stacked = np.stack(seeds)  # [seed, member, ...]
+        found |= {kind: stacked[:, member] for member, kind in enumerate(_members(params, optimiser))}
+    return found
+
+
+def _moments(params: Params, found: Members) -> pd.DataFrame:
+    """Table moments [seed, layer, step, measure]; what is predicted of the memory, and of uniform weights' kurtosis."""
     table: list[dict[str, object]] = []
     steps = eval_steps(params)
-    for member, (init, recipe) in enumerate(members):
+    for (init, recipe), values in found.items():
         for (place, layer), (at, step) in product(enumerate((*LAYERS, TOGETHER)), enumerate(steps)):
             row: dict[str, object] = {"init": init, "recipe": recipe, "layer": layer, "step": step}
             for measure, name in enumerate(MOMENTS):
-                row |= Estimate.columns(name, found[:, member, place, at, measure])
-            twin = members.index(("normal", recipe))
-            kurtosis, _, growth, memory = found[:, twin, place, at].T  # of the normal initialisation, [seed]
+                row |= Estimate.columns(name, values[:, place, at, measure])
+            kurtosis, _, growth, memory = found["normal", recipe][:, place, at].T  # [seed]
             predicted = kurtosis + UNIFORM_KURTOSIS * (memory / growth) ** 4
             row["memory_predicted"] = memory_predicted(params, recipe, step)
             row["kurtosis_predicted"] = predicted.mean() if init == "uniform" and layer != TOGETHER else np.nan
@@ -559,63 +583,64 @@ def memory_predicted(params: Params, recipe: str, step: int) -> float:
     return float(np.prod([1 - learning_rate(params, SGD, done) * decay for done in range(step)]))
 
 
-def _states(members: list[tuple[str, str]]) -> list[tuple[str, str, int, int]]:
-    """Return each state of a table: initialisation, recipe, member and state; the initial one once for each initialisation."""
-    found = []
+def _states(found: Members) -> Iterator[tuple[str, str, Array]]:
+    """Yield initialisation, recipe and values [seed, ...] of each state; the initial one once for each initialisation."""
     for init in INITS:
-        found.append((init, INITIAL, members.index((init, SGD)), 0))
-        found += [(init, recipe, at, 1) for at, (its, recipe) in enumerate(members) if its == init]
-    return found
+        yield init, INITIAL, found[init, SGD][:, 0]
+        for (its, recipe), values in found.items():
+            if its == init:
+                yield init, recipe, values[:, 1]
 
 
-def _shapes(members: list[tuple[str, str]], found: Array, moments: Array) -> pd.DataFrame:
-    """Table shapes [seed, member, state, layer, measure]; and what training added to the size of the excess kurtosis."""
+def _shapes(found: Members, moments: Members) -> pd.DataFrame:
+    """Table shapes [seed, layer, measure]; and what training added to the size of the excess kurtosis."""
     table: list[dict[str, object]] = []
-    for (init, recipe, member, state), (place, layer) in product(_states(members), enumerate((*LAYERS, TOGETHER))):
-        here = dict(zip(SHAPES, found[:, member, state, place].T, strict=True))  # [seed] each
-        first, last = np.abs(moments[:, member, place, [0, -1], 0]).T
+    for (init, recipe, values), (place, layer) in product(_states(found), enumerate((*LAYERS, TOGETHER))):
+        here = dict(zip(SHAPES, values[:, place].T, strict=True))  # [seed] each
+        first, last = np.abs(moments[init, SGD if recipe == INITIAL else recipe][:, place, [0, -1], 0]).T
         row: dict[str, object] = {"init": init, "recipe": recipe, "layer": layer}
-        row |= Estimate.columns("change", last - first if state else 0 * first)
+        row |= Estimate.columns("change", 0 * first if recipe == INITIAL else last - first)
         row |= {"rejected": float((here["p"] < TESTED).mean()), "p_median": float(np.median(here.pop("p")))}
-        for name, values in here.items():
-            row |= Estimate.columns(name, values)
+        for name, measured in here.items():
+            row |= Estimate.columns(name, measured)
         table.append(row)
     return pd.DataFrame(table)
 
 
-def _quantiles(members: list[tuple[str, str]], found: Array) -> pd.DataFrame:
+def _quantiles(found: Members) -> pd.DataFrame:
     table: list[dict[str, object]] = []
-    for (init, recipe, member, state), (place, layer) in product(_states(members), enumerate((*LAYERS, TOGETHER))):
-        for level, values in zip(LEVELS, found[:, member, state, place].T, strict=True):
+    for (init, recipe, values), (place, layer) in product(_states(found), enumerate((*LAYERS, TOGETHER))):
+        for level, measured in zip(LEVELS, values[:, place].T, strict=True):
             row: dict[str, object] = {"init": init, "recipe": recipe, "layer": layer, "normal": float(ndtri(level))}
-            table.append(row | Estimate.columns("weights", values))
+            table.append(row | Estimate.columns("weights", measured))
     return pd.DataFrame(table)
 
 
-def _spectra(members: list[tuple[str, str]], found: Array) -> pd.DataFrame:
+def _spectra(found: Members) -> pd.DataFrame:
     table: list[dict[str, object]] = []
-    for (init, recipe, member, state), (place, layer) in product(_states(members), enumerate(MATRICES)):
+    for (init, recipe, values), (place, layer) in product(_states(found), enumerate(MATRICES)):
         row: dict[str, object] = {"init": init, "recipe": recipe, "layer": layer}
-        for name, values in zip(SPECTRA, found[:, member, state, place].T, strict=True):
-            row |= Estimate.columns(name, values)
+        for name, measured in zip(SPECTRA, values[:, place].T, strict=True):
+            row |= Estimate.columns(name, measured)
         table.append(row)
     return pd.DataFrame(table)
 
 
-def _singular(members: list[tuple[str, str]], found: Array) -> pd.DataFrame:
+def _singular(found: Members) -> pd.DataFrame:
     table: list[dict[str, object]] = []
-    for init, recipe, member, state in _states(members):
+    for init, recipe, values in _states(found):  # values [seed, as it is or shuffled, rank]
         if init == "normal":
-            for rank, (values, shuffled) in enumerate(np.moveaxis(found[:, member, state], -1, 0).swapaxes(1, 2), 1):
-                row: dict[str, object] = {"recipe": recipe, "rank": rank}
-                table.append(row | Estimate.columns("value", values) | Estimate.columns("shuffled", shuffled))
+            for rank in range(values.shape[2]):
+                row: dict[str, object] = {"recipe": recipe, "rank": rank + 1}
+                row |= Estimate.columns("value", values[:, 0, rank])
+                table.append(row | Estimate.columns("shuffled", values[:, 1, rank]))
     return pd.DataFrame(table)
 
 
-def _losses(members: list[tuple[str, str]], found: Array) -> pd.DataFrame:
+def _losses(found: Members) -> pd.DataFrame:
     table: list[dict[str, object]] = []
-    for member, (init, recipe) in enumerate(members):
-        train, validation = found[:, member].T
+    for (init, recipe), values in found.items():
+        train, validation = values.T
         row: dict[str, object] = {"init": init, "recipe": recipe}
         table.append(row | Estimate.columns("train", train) | Estimate.columns("validation", validation))
     return pd.DataFrame(table)
