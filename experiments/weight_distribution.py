@@ -5,7 +5,7 @@ Method  Networks with two hidden layers are initialised from a normal and from a
         we measure moments, quantiles, the distance from a normal distribution and a test's verdict, and how much of the
         initial weights is still there.  Controls: the weights before training; normal numbers in place of weights; each
         hidden unit's weights by themselves; and, for the singular values, the same weights in random order.
-Cost    About 4 minutes on one core.
+Cost    About 5 minutes on one core.
 Notes   003_0e3f15bdf12e2faf.txt, "Food for thoughts".
 """
 
@@ -124,7 +124,8 @@ def _nearest(r: Result, layers: tuple[str, ...]) -> list[Interval]:
 
 def _extremes(intervals: list[Interval]) -> str:
     middles = [(low + high) / 2 for low, high in intervals]
-    return f"from {min(middles):.1f} to {max(middles):.1f}".replace("-", "−")
+    low, high = (f"{round(end, 1) + 0:.1f}".replace("-", "−") for end in (min(middles), max(middles)))
+    return f"from {low} to {high}"
 
 
 def _shape(r: Result, column: str, init: str, recipe: str, layers: tuple[str, ...]) -> list[Interval]:
