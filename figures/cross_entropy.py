@@ -51,7 +51,10 @@ def failures(result: Result) -> Figure:
     limit = result.limits[result.limits["precision"] == "float32"]
     for axis, formula in zip(axes.flat, FORMULAS, strict=True):
         state = result.error_map[formula].to_numpy().reshape(len(line), len(line)).T  # [other, target]
-        for wrong, colour, hatch, alpha in ((state > 0, PREDICTED, "....", 0.25), (state > 1, MEASURED, "////", 0.3)):
+        for wrong, colour, hatch, alpha in (
+            (state > 0, PREDICTED, "\\\\\\\\", 0.25),
+            (state > 1, MEASURED, "////", 0.3),
+        ):
             if wrong.any():
                 _shade(axis, line, wrong, colour, hatch, alpha)
         _boundaries(axis, formula, limit["logit"].item(), limit["gap"].item(), reach=line[-1])
