@@ -18,7 +18,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.text import Annotation, Text
 
 WIDTH = 3.65  # inches: 350 CSS pixels, what a phone of 390 leaves between its margins
-LEAST = 0.56  # of this width, of what lies between a panel's axes
+LEAST = 0.45  # of this width, of what lies between a panel's axes
 GAP = 4  # points between the labels of two ticks, and to the edge
 
 
@@ -34,7 +34,10 @@ def fit_phone(figure: Figure) -> None:
         panel.set_subplotspec(grid[row])
         _name_axes(panel, panels)
         for words in panel.texts:
-            words.update(getattr(words, "phone", {}))
+            placement = dict(getattr(words, "phone", {}))
+            if isinstance(words, Annotation):
+                words.xyann = placement.pop("xytext", words.xyann)
+            words.update(placement)
         if legend := panel.get_legend():
             panel.legend(handles=legend.legend_handles, ncols=1, loc="lower left", bbox_to_anchor=(0, 1))
     figure.set_layout_engine("constrained")
@@ -56,8 +59,7 @@ def _name_axes(panel: Axes, panels: list[Axes]) -> None:
 
 
 def _give_room(figure: Figure, panels: list[Axes]) -> None:
-    """Break or move labels that stick out of panels so far that hardly anything is left of these."""
-    moved: list[Annotation] = []
+    """Break what is too long; move in what covers the numbers of an axis, or sticks out so far that no room is left for a panel."""
     figure.draw_without_rendering()
     for words in [words for panel in panels for words in (panel.title, panel.xaxis.label)]:
         box = words.get_window_extent()
@@ -71,13 +73,18 @@ def _give_room(figure: Figure, panels: list[Axes]) -> None:
             break
         if not _break(label):
             label.set_in_layout(False)
-            moved += [label] if isinstance(label, Annotation) else []
         figure.draw_without_rendering()
-    for label in moved:
-        x, y = label.xyann
-        box = label.get_window_extent()
-        aside = min(0, figure.bbox.x1 - GAP - box.x1) or max(0, GAP - box.x0)
-        label.xyann = (x + aside, y)
+    for panel in panels:
+        for words in panel.texts:
+            if isinstance(words, Annotation):
+                _move_in(words, panel)
+
+
+def _move_in(words: Annotation, panel: Axes) -> None:
+    """Move a label away from the numbers of the vertical axis, and from beyond the edge of the figure."""
+    box, (x, y) = words.get_window_extent(), words.xyann
+    aside = min(0, 72 * WIDTH - GAP - box.x1) or max(0, panel.bbox.x0 + GAP / 2 - box.x0)
+    words.xyann = (x + aside, y)
 
 
 def _overhang(words: Text, panel: Axes) -> float:

@@ -105,7 +105,7 @@ def label(axis: Axes, text: str, x: float, y: float, colour: str = INK, **placem
     """Write `text` beside its curve, at data coordinates `x`, `y`; `placement` as in `Axes.annotate`.
 
     The words are as dark as words must be, and stand clear of the lines that they cross.
-    `phone` among it has what is otherwise in the figure for phones (figures/phone.py): `xyann`, the offset in points, `text`, `ha`.
+    `phone` among it has what is otherwise in the figure for phones (figures/phone.py): `text`, `xytext`, `ha`.
     """
     phone = placement.pop("phone", {})
     around: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": SMALL}
