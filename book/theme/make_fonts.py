@@ -98,7 +98,7 @@ def in_pages(source: Path) -> None:
     """Write the letters of figures for their words in pages: as wide there as where matplotlib placed them."""
     font = TTFont(source)
     options = Options()
-    options.layout_features, options.hinting = ["kern", "mark"], False
+    options.hinting = False
     subsetter = Subsetter(options)
     subsetter.populate(unicodes=[*range(0x20, 0x7F), *range(0xA0, 0x100), *map(ord, "ı–—‘’“”…−")])
     subsetter.subset(font)
