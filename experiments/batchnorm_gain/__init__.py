@@ -49,22 +49,14 @@ class Params:
     width: int = 64  # units in each
     batch: int = 32  # examples
     steps: int = 600  # of plain SGD
-    gains: Annotated[tuple[float, ...], "> 0"] = (
-        0.1,
-        0.18,
-        0.32,
-        1.0,
-        3.2,
-        5.6,
-        10.0,
-    )  # beside 5/3 and PyTorch's default
+    gains: Annotated[tuple[float, ...], "> 0"] = (0.1, 0.18, 0.32, 1.0, 3.2, 5.6, 10.0)  # besides 5/3 and 1/√3
     lrs: Annotated[tuple[float, ...], "> 0"] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # learning rates
     seeds: int = 8  # independent networks
     sample: int = 4000  # training examples that batch norm's statistics are taken from in the end
     deep: int = 50  # layers through which a random gradient goes back
     deep_width: int = 256  # units in each
     deep_batch: int = 128  # examples
-    deep_gains: Annotated[tuple[float, ...], "> 0"] = (0.1, 1.0, 10.0)
+    deep_gains: Annotated[tuple[float, ...], "> 0"] = (0.1, 1.0, 10.0)  # of those layers
 
 
 SMOKE = Params(
@@ -135,7 +127,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="no-gain",
         text="Batch norm avoids the need for a gain that suits the activation.",
-        source=Lines("N0", 75, 76),
+        source=Lines("N0", 76, 76),
         rule=Caveat(
             All(
                 Below(
@@ -451,7 +443,8 @@ def ratio_ceiling(steps: int) -> float:
 
     A step adds its own square to the square of the weights' norm, and is one over that norm long.  So the fourth power
     of the norm grows by the same amount in every step, twice the learning rate's square times the gradient's at norm 1.
-    It takes a gradient that changes with the norm alone.
+    It takes a gradient that changes with the norm alone, and a first step not much larger than the weights, which would
+    make them too large at once.
     """
     return float((2 * steps) ** -0.5)
 
