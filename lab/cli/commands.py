@@ -232,23 +232,38 @@ def render(
     renderer: Annotated[
         str | None, typer.Option("--with", metavar="RENDERER", help="quarto or press; quarto if 1.9 or newer is there")
     ] = None,
+    changes: Changes = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="the chapter with the tests' setting")] = False,
     jobs: Jobs = CORES,
 ) -> None:
     """The book as a site and a PDF, in _book/, with what is stale brought up to date first.
 
+    One chapter is made alone: pages of others that have never been rendered say so.
+
+    With --set, the chapter is made from a setting of your own, which is computed first: a page in _own/ with the book's values beside
+    yours, verdicts and figures of your setting.  The book stays as it is.  What can be set is listed by: lab params NAME
+
     \b
     Examples:  lab render
                lab render tanh_gain --to html
+               lab render tanh_gain --set depth=200
                lab render --with press
     """
-    from lab.cli.render import FORMATS, RENDERERS, render_book
+    from lab.cli.render import FORMATS, RENDERERS, render_book, render_own
 
     formats = [word.strip() for word in to.split(",")]
     if not set(formats) <= set(FORMATS):
         raise typer.BadParameter(f"{to!r} is not html, pdf or html,pdf", param_hint="'--to'")
     if renderer not in (None, *RENDERERS):
         raise typer.BadParameter(f"{renderer!r} is not quarto or press", param_hint="'--with'")
-    render_book(chapters or [], find_root(), formats, renderer, jobs)
+    if changes or smoke:
+        if len(chapters or []) != 1:
+            raise typer.BadParameter("name the one chapter that is to be made with it", param_hint="'--set'")
+        if renderer == "quarto":
+            raise typer.BadParameter("a page with a setting of its own is made with press", param_hint="'--with'")
+        render_own((chapters or [""])[0], changes or [], find_root(), formats, jobs, smoke)
+    else:
+        render_book(chapters or [], find_root(), formats, renderer, jobs)
 
 
 def serve(

@@ -108,6 +108,20 @@ def another_setting(
     smoke: bool = False,
 ) -> None:
     """Compute one experiment with other parameters, into the cache, and print what came out."""
+    name, _, wanted = compute_setting(chosen, typed, root, workers, force, address, smoke)
+    _show(name, root, wanted)
+
+
+def compute_setting(
+    chosen: Sequence[str],
+    typed: Sequence[str],
+    root: Path,
+    workers: int,
+    force: bool = False,
+    address: str | None = None,
+    smoke: bool = False,
+) -> tuple[str, dict[str, str], key.Key]:
+    """Compute one experiment with other parameters, into the cache; return its name, what was changed, and its key."""
     if len(chosen) != 1:
         raise LabError("another setting is of one experiment at a time: name it, as in: lab run NAME --set depth=200")
     (name,) = chosen
@@ -134,7 +148,7 @@ def another_setting(
         for field, value in changes.items() if outcome.trace else ():  # what the code does not say of itself
             print(f"  with {field}={value}; the book has {known[field].shown}", file=sys.stderr)
         raise
-    _show(name, root, wanted)
+    return name, changes, wanted
 
 
 def _show(name: str, root: Path, wanted: key.Key) -> None:

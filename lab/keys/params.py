@@ -6,6 +6,7 @@ import ast
 import math
 import operator
 import re
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,11 @@ def as_typed(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(as_typed, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def as_options(changes: dict[str, str]) -> str:
+    """Return changes as options of a command: --set depth=200 --set width=64."""
+    return " ".join(f"--set {shlex.quote(f'{name}={value}')}" for name, value in changes.items())
 
 
 def stated_fields(tree: ast.Module, file: str) -> dict[str, Field]:

@@ -21,15 +21,15 @@ from press.execute.kernel import DEFAULTS, FIGURES, Kernel
 from press.execute.messages import CellFailed, Output
 from press.files import unsealed, write_sealed, write_whole
 from press.kernel_folders import sweep
-from press.read.qmd import Cell, Inline, Source
+from press.read.qmd import Cell, Inline, Source, Text
 
 Outputs = dict[str, Any]  # {"key": ..., "cells": [[output, ...], ...], "inlines": [markdown, ...]}
 UNKEYED = "unkeyed"  # the key of what was run without one
 
 
-def figures(file: str) -> Path:
+def figures(book: Book, file: str) -> Path:
     """Return where the pictures that a chapter's cells show lie, relative to the root."""
-    return Path(".press/figures") / Path(file).with_suffix("")
+    return book.outputs / "figures" / Path(file).with_suffix("")
 
 
 def latest(book: Book, source: Source) -> str | None:
@@ -40,13 +40,13 @@ def latest(book: Book, source: Source) -> str | None:
 
 
 def _folder(book: Book, source: Source) -> Path:
-    return book.root / ".press/cells" / Path(source.file).with_suffix("")
+    return book.root / book.outputs / "cells" / Path(source.file).with_suffix("")
 
 
 def _kept(book: Book, source: Source, key: str) -> Outputs | None:
     """Return the outputs kept under a key for this chapter, or for one of another name and with the same cells."""
     own = _folder(book, source) / key
-    for file in [own, *sorted((book.root / ".press/cells").glob(f"**/{key}"))]:
+    for file in [own, *sorted((book.root / book.outputs / "cells").glob(f"**/{key}"))]:
         if (found := _load(file, source)) and reads.Present(book.root).holds(found["reads"]):
             if file == own:
                 os.utime(file)  # the newest stay
@@ -72,6 +72,16 @@ def _load(file: Path, source: Source) -> Outputs | None:
     return found if (len(found["cells"]), len(found["inlines"])) == (cells, inlines) else None
 
 
+def stand_in(source: Source) -> Outputs:
+    """Return outputs for a chapter that is not run, of which only the labels are wanted: they are in its text."""
+    nothing = {"stream": "display", "kind": "text/markdown", "text": "…"}
+    cells = [[nothing] for chunk in source.chunks if isinstance(chunk, Cell)]
+    return {
+        "cells": cells,
+        "inlines": ["…" for chunk in source.chunks if isinstance(chunk, Text) for _ in chunk.inlines()],
+    }
+
+
 def _keep(book: Book, source: Source, made: Outputs) -> None:
     write_sealed(_folder(book, source) / made["key"], json.dumps(made, ensure_ascii=False).encode())
 
@@ -87,7 +97,7 @@ def run(
 
     def hand_over(file: str, found: Outputs) -> None:
         for output in [output for cell in found["cells"] for output in cell if "file" in output]:
-            place, content = book.root / figures(file) / output["file"], outputs.picture(output)
+            place, content = book.root / figures(book, file) / output["file"], outputs.picture(output)
             if not place.is_file() or place.read_bytes() != content:
                 write_whole(place, content)
         for line, what in _doubts(book, sources[file], found):
@@ -116,7 +126,7 @@ async def _run_side_by_side(
     ready: Callable[[str, Outputs], None],
 ) -> None:
     sweep()
-    environment = DEFAULTS | os.environ | _environment(book.root) | FIGURES
+    environment = DEFAULTS | os.environ | _environment(book.root) | FIGURES | dict(book.variables)
     if not _has_cache():  # or matplotlib would make one in a temporary folder, and say so in the page
         environment = {"MPLCONFIGDIR": str(book.root / ".press/matplotlib")} | environment
     places = asyncio.Semaphore(os.cpu_count() or 1)
