@@ -65,6 +65,7 @@ class Book:
     config: dict[str, Any] = field(default_factory=dict)  # the whole of _quarto.yml, checked
     variables: tuple[tuple[str, str], ...] = ()  # of its kernels' environment, beside the usual: a variant's
     outputs: Path = Path(".press")  # where cells/ and figures/ lie, relative to the root
+    lenient: bool = False  # a cell that fails leaves a gap in the page: a variant's may lack what a chapter speaks of
 
     @property
     def settings(self) -> dict[str, Any]:

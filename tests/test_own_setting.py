@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import lab.chapter
+import press
 from lab.claims import Verdict
 from lab.keys.experiments import load, names
 from press.build.variant import beside
@@ -80,6 +81,8 @@ def test_a_chapter_is_made_from_another_setting_with_the_books_values_beside_its
         assert shown_verdict(page, f"claim-{question}-{name}".replace("_", "-")) == verdict
     assert 'class="moved"' in page and 'class="usual"' in page and 'class="usual"' not in book
     assert figures(page) == figures(book) > 0
+    assert page.count('class="missing"') < page.count('class="moved"') / 2  # chapters speak of items that SMOKE lacks
+    assert page.count("Nothing to show here") <= 1
     assert snapshot(site) == before
 
 
@@ -104,8 +107,8 @@ def test_values_that_moved_stand_beside_the_books_but_not_in_formulas_or_code() 
 def test_the_command_makes_page_and_pdf_and_names_them(site: Path, browser: Browser) -> None:
     project = site.parent
     said = run(project, "-m", "lab", "render", "tanh_gain", "--smoke", "--set", "depth=8")
-    page, pdf = (Path(line.split(maxsplit=1)[1]) for line in said.splitlines()[:2])
-    assert page.parent.parent.name.startswith("depth=8") and pdf.read_bytes()[:5] == b"%PDF-"
+    page, pdf = (Path(re.findall(rf"^{kind} +(\S+)$", said, re.M)[0]) for kind in ("html", "pdf"))
+    assert "depth=8" in page.parent.parent.name and pdf.read_bytes()[:5] == b"%PDF-"
     tab = browser.new_page()
     errors: list[str] = []
     tab.on("pageerror", lambda error: errors.append(str(error)))
@@ -116,3 +119,20 @@ def test_the_command_makes_page_and_pdf_and_names_them(site: Path, browser: Brow
     tab.get_by_role("link", name="Why do deep networks explode or vanish?").first.click()
     assert "has not been rendered here" in tab.inner_text("main")
     tab.close()
+
+
+def test_what_a_setting_lacks_leaves_a_gap_and_what_follows_is_run(tmp_path: Path) -> None:
+    (tmp_path / "_quarto.yml").write_text(
+        "project:\n  type: book\nbook:\n  title: A\n  author: B\n  chapters: [index.qmd]\n", encoding="utf-8"
+    )
+    cell = "import os\nfound = {'VAR' in os.environ: 1}\nx = found[False]\n\ny = (\n    2\n)\n"
+    (tmp_path / "index.qmd").write_text(
+        f"# A\n\n```{{python}}\n{cell}```\n\nHere `{{python}} x` and `{{python}} y`.\n\n```{{python}}\nfound[False]\n```\n"
+    )
+    press.render(tmp_path, ["html"])
+    variant = press.Variant(Path("index.qmd"), {"VAR": "1"}, "key", Path("own"), note="A note.")
+    page = press.render_variant(tmp_path, variant, ["html"])["html"].read_text()
+    said = " ".join(TAG.sub(" ", page.partition("<main")[2]).split())
+    assert "Here – (book: 1) and 2." in said and "Nothing to show here: KeyError: False" in said and "A note." in said
+    assert "title=\"NameError: name 'x' is not defined\"" in unescape(page)
+    assert "(book" not in (tmp_path / "_book/index.html").read_text()

@@ -103,6 +103,44 @@ def params(name: Annotated[str, typer.Argument(metavar="NAME", help="experiment"
     print_params(chosen, root)
 
 
+def show(
+    which: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME|RUN", help="experiments, or one or two runs by the names listed")
+    ] = None,
+) -> None:
+    """What you have computed with settings of your own: what differs from the book, when, what it cost, which claims hold.
+
+    With one run, its numbers and verdicts beside the book's; with two, beside each other.  In Python: read(tanh_gain, depth=200)
+
+    \b
+    Examples:  lab show
+               lab show tanh_gain
+               lab show 3f2a91c0
+               lab show 3f2a91c0 b7712e04
+    """
+    from lab.cli.runs import show_runs
+
+    show_runs(which or [], find_root())
+
+
+def clean(
+    names: Names = None,
+    runs: Annotated[bool, typer.Option("--runs", help="results and pages with settings of your own")] = False,
+) -> None:
+    """Remove what was computed with settings of your own: of all experiments, or those named.  The book's results stay.
+
+    \b
+    Examples:  lab clean --runs
+               lab clean tanh_gain --runs
+    """
+    from lab.cli.runs import clean_runs
+
+    root = find_root()
+    if not runs:
+        raise typer.BadParameter("say what is to be removed: --runs", param_hint="'--runs'")
+    clean_runs(checked(names, root), root)
+
+
 def why(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="NAME", help="experiments; all that are not fresh if none is named")
@@ -278,9 +316,9 @@ def serve(
     serve_site(find_root(), port)
 
 
-COMMANDS = (status, run, params, why, verify, claims, register, new, rename, remove, render, serve)
+COMMANDS = (status, run, params, show, clean, why, verify, claims, register, new, rename, remove, render, serve)
 ALONE = {  # need no argument
-    of.__name__: of for of in (status, run, why, verify, claims, register, render, serve)
+    of.__name__: of for of in (status, run, show, why, verify, claims, register, render, serve)
 }
 
 

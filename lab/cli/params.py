@@ -6,11 +6,12 @@ import ast
 import io
 import tokenize
 from pathlib import Path
+from typing import Any
 
 from lab.cli.show import print_table
 from lab.keys import key
 from lab.keys.experiments import source
-from lab.keys.params import KINDS, Field
+from lab.keys.params import KINDS, Field, as_typed
 
 
 def print_params(name: str, root: Path) -> None:
@@ -25,6 +26,12 @@ def print_params(name: str, root: Path) -> None:
     counted = [field for field in known.values() if field.kind == ("int",)]
     example = f"{counted[0].name}={2 * counted[0].default}" if counted else "PARAMETER=VALUE"
     print(f"\nfor another setting, type for example: lab run {name} --set {example}")
+
+
+def smoke_setting(experiment: Any) -> dict[str, str]:
+    """Return what differs from the book's in the setting that the fast tests run, as it would be typed."""
+    small, book = vars(experiment.SMOKE), vars(experiment.Params())
+    return {field: as_typed(small[field]) for field in book if small[field] != book[field]}
 
 
 def allowed(field: Field) -> str:

@@ -28,6 +28,7 @@ from lab.results.reading import SETTING
 FORMATS = {"html": "html", "pdf": "typst"}  # ours, and what Quarto calls them
 RENDERERS = ("quarto", "press")
 QUARTO = (1, 9)  # the first version that makes books with Typst
+
 OWN = Path("_own")  # pages with settings of one's own
 LONGEST = 80  # characters of a folder's name
 
@@ -78,7 +79,7 @@ def press_variant(
     note = (
         "::: {.own-setting}\n**Your own numbers.** This page was made with another setting than the book's: "
         f"{as_text(settings)}. Where a number is another than in the book, the book's stands beside it. Verdicts, tables and "
-        "figures are of your setting. The lines of the claims are the book's, and the sentences were written for its numbers.\n"
+        "figures are of your setting, and a dash stands for what it does not have. The lines of the claims are the book's, and the sentences were written for its numbers.\n"
         ":::"
     )
     variant = press.Variant(

@@ -1,7 +1,7 @@
 """One chapter with other variables in its kernel's environment: a page of its own, in a folder of its own.
 
 The book's own outputs of the chapter are at hand, kept or made now, and where an inline value is another than there, both are
-printed.  The book's site and all that is kept for it stay as they are.
+printed.  What cannot be computed there leaves a gap in the page.  The book's site and all that is kept for it stay as they are.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ def render_variant(
             output_file=variant.chapter.stem,
             variables=tuple(variant.variables.items()),
             outputs=Path(".press/variants"),
+            lenient=True,
         )
         wanted: dict[str, str | None] = {file: sha256(f"{known[file]}\0{variant.key}".encode()).hexdigest()[:24]}
         wanted |= {name: None for name, source in sources.items() if source.line_of("#refs") and not source.runs}
