@@ -7,6 +7,7 @@ from typing import Any
 
 from IPython.display import Markdown
 
+from lab.book import notebooks
 from lab.book.markdown_tables import as_text, markdown_table
 from lab.book.verdicts import in_book_order
 from lab.duration import duration
@@ -15,6 +16,7 @@ from lab.keys.experiments import find_root, home
 from lab.keys.params import as_options
 from lab.results.reading import book_result, own_changes, page_result
 from lab.results.store import Stored
+from press import read_project
 
 
 def colophon(experiment: Any) -> Markdown:
@@ -43,6 +45,10 @@ def colophon(experiment: Any) -> Markdown:
         ["Data", _links(data, root)],
         ["Code", _links(files, root)],
     ]
+    if notebook := _links([(f"{name}.ipynb", f"{notebooks.FOLDER}/{name}.ipynb")], root):
+        address = notebooks.colab(name, read_project(root))
+        online = f", [in Colab]({address})" if address else ""
+        rows.append(["Notebook", f"{notebook}, which runs the experiment in about a minute{online}"])
     command = f"# compute it again beside the book's result, and compare\nlab verify {name}\n"
     if own:
         command = f"# compute this page's numbers again\nlab run {name} {as_options(own)} --force\n"

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
-import inspect
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lab.keys.experiments import load
 
 
-def functions(name: str, root: Path) -> dict[str, Callable[[Any], Any]]:
-    """Return the functions that draw a chapter's figures, by name: those from a Result to a Figure, in figures/."""
-    load(name, root)  # and with it the project's modules can be imported
-    if not (root / "figures" / f"{name}.py").is_file():
-        return {}
-    module = importlib.import_module(f"figures.{name}")
-    found = {}
-    for function, of in inspect.getmembers(module, inspect.isfunction):
-        if of.__module__ == module.__name__ and of.__name__ == function and not function.startswith("_"):
-            signature = inspect.signature(of)
-            needed = [part for part in signature.parameters.values() if part.default is part.empty]
-            if len(needed) == 1 and str(signature.return_annotation).rpartition(".")[2].strip("'>") == "Figure":
-                found[function] = of
-    return dict(sorted(found.items(), key=lambda item: item[1].__code__.co_firstlineno))
+def figure_functions(name: str, root: Path) -> list[str]:
+    """Return the functions that draw a chapter's figures: those in its module in figures/ that make a Figure of a result alone."""
+    file = root / "figures" / f"{name}.py"
+    tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.Module([], [])
+    return [
+        of.name
+        for of in tree.body
+        if isinstance(of, ast.FunctionDef) and not of.name.startswith("_")
+        if of.returns and ast.unparse(of.returns).rpartition(".")[2].strip("'") == "Figure"
+        if len(of.args.posonlyargs + of.args.args) - len(of.args.defaults) == 1 and None not in of.args.kw_defaults
+    ]
 
 
 def draw(name: str, root: Path, result: Any, folder: Path) -> tuple[list[Path], dict[str, str]]:
@@ -33,11 +29,14 @@ def draw(name: str, root: Path, result: Any, folder: Path) -> tuple[list[Path], 
     A setting of one's own may lack what a figure shows: the others are drawn all the same.
     """
     drawn, failed = [], {}
-    for figure, function in functions(name, root).items():
+    load(name, root)  # and with it the project's modules can be imported
+    for figure in figure_functions(name, root):
         file = folder / f"{figure}.svg"
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            function(result).savefig(file, bbox_inches="tight", metadata={"Date": None})
+            getattr(importlib.import_module(f"figures.{name}"), figure)(result).savefig(
+                file, bbox_inches="tight", metadata={"Date": None}
+            )
         except Exception as error:  # whatever somebody's figure raises
             failed[figure] = f"{type(error).__name__}: {error}"
         else:

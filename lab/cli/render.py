@@ -16,6 +16,7 @@ import typer
 import press
 from lab.book.chapter_keys import Chapters
 from lab.book.markdown_tables import as_text
+from lab.book.notebooks import write_notebooks
 from lab.cli.quarto import run_quarto
 from lab.cli.run import bring_up_to_date, compute_setting, finish
 from lab.errors import LabError, unknown
@@ -105,6 +106,7 @@ def _bring_up_to_date(root: Path, only: Sequence[Path], workers: int) -> Chapter
     read = sorted({name for path in only or book.paths for name in book.experiments(path)})
     outcomes = bring_up_to_date(read, root, workers)
     finish(outcomes)
+    write_notebooks(root, read)
     return Chapters(root) if outcomes else book
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from lab.book.markdown_tables import plain
 from lab.cli.show import print_table
 from lab.duration import duration
 from lab.errors import LabError
@@ -115,14 +116,6 @@ def _columns(frame: pd.DataFrame) -> dict[str, list[str]]:
         else:
             found[name] = [f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in frame[name]]
     return found
-
-
-def plain(text: str) -> str:
-    """Return Markdown as it reads without its marks: spans, superscripts, emphasis, code."""
-    text = re.sub(r"\[([^\[\]]*)\]\{[^{}]*\}", r"\1", text)
-    pieces = text.split("`")  # every other one is code, and stays
-    pieces[::2] = [re.sub(r"\^([^\s^]+)\^", r"^\1", piece).replace("*", "") for piece in pieces[::2]]
-    return "".join(pieces)
 
 
 def _packed(experiment: Any) -> dict[str, Any]:

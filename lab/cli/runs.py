@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lab.book.markdown_tables import plain
 from lab.book.verdicts import tally
 from lab.cli.params import smoke_setting
 from lab.cli.render import OWN
-from lab.cli.result import claim_cells, claim_head, describe, plain, print_numbers
+from lab.cli.result import claim_cells, claim_head, describe, print_numbers
 from lab.cli.show import print_table
 from lab.duration import duration
 from lab.errors import LabError
