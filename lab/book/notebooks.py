@@ -88,7 +88,7 @@ def notebook(name: str, root: Path, book: Book) -> str:
         cells += [code(f"figure-{figure.replace('_', '-')}", f"figures.{figure}(result)") for figure in figures]
     cells += [
         words("judging", "The claims, as your result decides them, beside what became of them in the book."),
-        code("claims", f"from lab.notebook import judged\n\njudged({name}, result)"),
+        code("claims", f"from lab.chapter import judged\n\njudged({name}, result)"),
         words(
             "onward",
             f"To keep a result, and to see the whole chapter with its numbers: `lab render {name} --set PARAMETER=VALUE`.",

@@ -258,7 +258,11 @@ def _texts(root: Path) -> Iterator[Path]:
     """Yield the project's own text files."""
     for path in sorted(root.rglob("*")):
         inside = path.relative_to(root).parts
-        if path.suffix in TEXTS and path.is_file() and not any(part.startswith((".", "_book")) for part in inside[:-1]):
+        if (
+            path.suffix in TEXTS
+            and path.is_file()
+            and not any(part.startswith((".", "_book", "_own")) for part in inside[:-1])
+        ):
             yield path
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from IPython.display import Markdown
 
-from lab.book.markdown_tables import as_text, markdown_table
+from lab.book.markdown_tables import as_text, markdown_table, plain
 from lab.claims import Claim, Verdict
 from lab.duration import duration
 from lab.errors import LabError, unknown
@@ -20,6 +20,7 @@ from lab.live import data, html_only
 from lab.results.reading import as_result, book_result, own_changes, page_result
 from lab.results.registration import Standing, When, standings
 from lab.results.store import Stored
+from lab.run.verification import committed
 
 VERDICT_WORDS = {  # of one claim, and of several
     Verdict.HOLDS: ("holds", "hold"),
@@ -133,6 +134,21 @@ def verdicts(experiment: Any) -> Markdown:
         for entry in decide(experiment)
     ]
     return Markdown(markdown_table(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
+
+
+def judged(experiment: Any, result: Any) -> Markdown:
+    """Return the experiment's claims as a table: when each holds, and what becomes of it by this result and in the book."""
+    params = getattr(result, "params", experiment.Params())
+    try:
+        book = as_result(experiment, committed(*home(experiment)))
+    except LabError:  # there is none to read here
+        book = None
+    rows = []
+    for claim in experiment.CLAIMS:
+        text, line = map(plain, claim.stated(params))
+        theirs = f"{claim.verdict(book)}: {plain(claim.number(book))}" if book is not None else "–"
+        rows.append([text, line, f"**{claim.verdict(result)}**: {plain(claim.number(result))}", theirs])
+    return Markdown(markdown_table(["claim", "when it holds", "here", "in the book"], rows))
 
 
 def strip(experiment: Any) -> Markdown:

@@ -23,8 +23,8 @@ from lab.run.verification import ClaimPair, claim_pairs, committed
 LEAST = 6  # rows of a table that are printed however low the terminal is
 
 
-def describe(experiment: Any, stored: Stored, root: Path) -> None:
-    """Print a result that lies in the store; another setting's beside the book's, if that is there."""
+def describe(experiment: Any, stored: Stored, place: str, root: Path) -> None:
+    """Print a result that lies in the store, in the folder `place`; another setting's beside the book's, if that is there."""
     found = as_result(experiment, stored)
     changed = {name: value for name, value in stored.params.items() if value != _packed(experiment).get(name)}
     made = stored.provenance
@@ -40,15 +40,14 @@ def describe(experiment: Any, stored: Stored, root: Path) -> None:
     print()
     most = max(LEAST, shutil.get_terminal_size().lines // max(len(stored.tables), 1))
     for name in stored.tables:
-        print_frame(getattr(found, name), f"{name}.csv", most)
-    if book is not None:
-        print_table(claim_cells(claim_pairs(experiment, book, found)), head=claim_head("book", "here"))
-        return
-    params = getattr(found, "params", None)
-    verdicts = [
-        [c.name, str(c.verdict(found)), plain(c.number(found)), plain(c.stated(params)[0])] for c in experiment.CLAIMS
-    ]
-    print_table(verdicts, head=["claim", "verdict", "number", ""])
+        print_frame(getattr(found, name), f"{place}/{name}.csv", most)
+    texts = [plain(claim.stated(getattr(found, "params", None))[0]) for claim in experiment.CLAIMS]
+    if book is None:
+        rows = [[claim.name, str(claim.verdict(found)), plain(claim.number(found))] for claim in experiment.CLAIMS]
+        head = ["claim", "verdict", "number"]
+    else:
+        rows, head = claim_cells(claim_pairs(experiment, book, found)), claim_head("book", "here")
+    print_table([[*row, text] for row, text in zip(rows, texts, strict=True)], head=[*head, ""])
 
 
 def print_numbers(names: Iterable[str], results: dict[str, Any]) -> None:

@@ -161,7 +161,7 @@ def _show(name: str, root: Path, wanted: key.Key) -> None:
 
     place, there = store.find(root, wanted, reads.Present(root))
     print(f"in {store.shown(place, root)}/\n")
-    describe(load(name, root), there, root)
+    describe(load(name, root), there, store.shown(place, root), root)
     if not wanted.book:
         _draw(name, root, place, there)
 

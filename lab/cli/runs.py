@@ -30,8 +30,9 @@ def show_runs(which: Sequence[str], root: Path) -> None:
     runs = [find_run(ident, root) for ident in which]
     if len(runs) == 1:
         (run,) = runs
-        print(f"in {shown(run.place, root)}/, of {run.stored.provenance['date'][:10]}\n")
-        describe(load(run.stored.experiment, root), run.stored, root)
+        place = shown(run.place, root)
+        print(f"in {place}/, of {run.stored.provenance['date'][:10]}\n")
+        describe(load(run.stored.experiment, root), run.stored, place, root)
     elif len(runs) == 2:
         _compare(runs[0], runs[1], root)
     else:
