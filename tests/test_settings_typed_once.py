@@ -161,7 +161,7 @@ def rendered(source: Source, results: dict[str, Any], monkeypatch: pytest.Monkey
     monkeypatch.setattr(lab.chapter, "read", read)
     monkeypatch.setattr(lab.book.verdicts, "as_result", read)
     stored = SimpleNamespace(provenance={"seconds": 0.0})  # of no registration: the rules are looked at elsewhere
-    monkeypatch.setattr(lab.book.verdicts, "book_result", lambda *_: stored)
+    monkeypatch.setattr(lab.book.verdicts, "page_result", lambda *_: stored)
     monkeypatch.setattr(lab.chapter, "colophon", lambda *_: Markdown(""))  # of the book's run, which this is not
     found, variables = Rendering(), {"__name__": "__main__"}
     for chunk in source.chunks:
