@@ -25,7 +25,7 @@ _TITLE = re.compile(r"""\s*\btitle=("[^"]*"|'[^']*'|\S+?)(?=[\s}])""")
 
 def read_blocks(book: Book, source: Source, outputs: Outputs) -> list[Node]:
     """Return the chapter's blocks, its heading first."""
-    text = markdown(source, outputs)
+    text = markdown(book, source, outputs)
     made_of = [text, code_hash(), book.lang, str(book.csl), source.file]
     made_of += [read_text(book.root, file) for file in book.references_made_of]
     folder = book.root / ".press/documents" / Path(source.file).with_suffix("")
@@ -53,13 +53,13 @@ def _read_markdown(book: Book, source: Source, text: str) -> list[Node]:
     return shaped
 
 
-def markdown(source: Source, outputs: Outputs) -> str:
+def markdown(book: Book, source: Source, outputs: Outputs) -> str:
     """Return the chapter as plain Markdown: cells replaced by their outputs, inline code by its values."""
     cells, values = iter(outputs["cells"]), iter(outputs["inlines"])
     parts = []
     for chunk in source.chunks:
         if isinstance(chunk, Cell):
-            parts.append(_cell_markdown(chunk, next(cells), source))
+            parts.append(_cell_markdown(chunk, next(cells), source, figures(book, source.file)))
         else:
             text = Text(chunk.line, _with_heading_and_titles(chunk, source))
             parts.append(text.filled([next(values) for _ in chunk.inlines()]))
@@ -76,18 +76,18 @@ def _with_heading_and_titles(chunk: Text, source: Source) -> str:
             bare, own = (line[: attributes.start()], attributes[1].strip()) if attributes else (line, "")
             if not re.search(r"(^|\s)#", own):
                 own = f"#{NO_IDENT} {'.unnumbered' if own == '-' else own}"
-            lines[index] = f"{bare.rstrip()} {{{own.strip()}}}"
+            lines[index] = f"{bare.rstrip()} {{{own.strip()}}}" + (f"\n\n{source.note}\n" if source.note else "")
         elif number in source.titles:
             opening = _TITLE.sub("", line)
             lines[index] = f"{opening}\n\n::: {{.title}}\n{source.titles[number]}\n:::\n"
     return "\n".join(lines)
 
 
-def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], source: Source) -> str:
+def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], source: Source, home: Path) -> str:
     options = cell.options
     if options.get("include") is False:
         return ""
-    asis, home, alt = options.get("output") == "asis", figures(source.file), str(options.get("fig-alt", ""))
+    asis, alt = options.get("output") == "asis", str(options.get("fig-alt", ""))
     caption = options.get("fig-cap", options.get("tbl-cap"))
     parts: list[str] = []
     captioned: list[str] = []
