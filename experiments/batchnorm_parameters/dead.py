@@ -49,10 +49,11 @@ def train(
     dead: NDArray[np.bool_] = np.stack(history)  # [evaluation, seed, unit]
     loss = networks.losses(models, data)[networks.TRAIN]
     diverged = ~np.isfinite(loss)
-    ever, later = dead.any(0), np.any(dead[:-1] & ~dead[1:], 0)  # [seed, unit]
+    ever: NDArray[np.bool_] = np.any(dead, 0)  # [seed, unit]
+    later: NDArray[np.bool_] = np.any(dead[:-1] & ~dead[1:], 0)
     largest = np.stack([largest_normalised(model, data) for model in models])
     with np.errstate(invalid="ignore"):
-        revived = later.sum(1) / np.where(ever.any(1), ever.sum(1), np.nan)
+        revived = later.sum(1) / np.where(np.any(ever, 1), ever.sum(1), np.nan)
     gone = dead[-1] & ~diverged[:, None]
     again = np.stack([_alive_unshifted(model, data) for model in models])
     return Found(
