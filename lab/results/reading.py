@@ -11,7 +11,7 @@ from lab.keys.canonical_json import unpack
 from lab.keys.experiments import Experiment
 from lab.keys.key_diff import changes, is_fresh
 from lab.results import store
-from lab.results.codec import PARAMS, decode
+from lab.results.codec import PARAMS, decode, field_values
 from press import reads
 
 R = TypeVar("R")
@@ -45,6 +45,17 @@ def as_result(experiment: Experiment[R], stored: store.Stored) -> R:
         found: R = decode(stored.numbers, stored.tables, experiment.Result, params)
     except (ValueError, TypeError, KeyError) as error:
         raise LabError(f"the result of {name} does not fit its Result: {error}\ntype: lab run {name} --force") from None
+    return found
+
+
+def what_is_there(experiment: Experiment[R], stored: store.Stored) -> R:
+    """Make a Result of what is stored, whatever fields the experiment's has by now: one that is not there is an AttributeError."""
+    found = object.__new__(experiment.Result)
+    held = field_values(stored.numbers, stored.tables)
+    if PARAMS in experiment.Result.__annotations__:
+        held |= {PARAMS: _params(experiment, stored.params)}
+    for name, value in held.items():
+        object.__setattr__(found, name, value)  # Results are frozen
     return found
 
 

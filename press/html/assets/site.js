@@ -148,7 +148,7 @@
       box.append(formula);
     });
     document.querySelectorAll(".table-scroll, .math-scroll, .figure-box, main pre").forEach((box) => {
-      if (getComputedStyle(box).overflowX !== "visible" && box.scrollWidth > box.clientWidth + 1) {
+      if (getComputedStyle(box).overflowX !== "visible" && box.scrollWidth > box.clientWidth) {
         box.tabIndex = 0;
         const kind = box.matches(".table-scroll") ? "Table" : box.matches(".figure-box") ? "Figure" : "";
         const caption = kind === "Table" && box.closest("figure")?.querySelector("figcaption");
