@@ -29,11 +29,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.batchnorm_parameters import dead, exact, networks, running
-from experiments.batchnorm_parameters.dead import FROZEN, WITH, WITHOUT
+from experiments.batchnorm_parameters.dead import WITH, WITHOUT
 from experiments.batchnorm_parameters.exact import BIAS_OPTIMISERS, EPSILON
 from experiments.batchnorm_parameters.networks import TEST, TRAIN, VALIDATION, Arm
 from experiments.batchnorm_parameters.running import law
-from lab.claims import Above, All, Below, Caveat, Claim, Equals, Interval, Lines, Within, rows
+from lab.claims import Above, All, Below, Caveat, Claim, Equals, Lines, Within, rows
 from lab.estimate import Estimate, rough
 from lab.tasks import spread
 
@@ -60,7 +60,7 @@ class Params:
     width: int = 100  # hidden units
     batch: int = 32  # examples a step
     steps: int = 1500  # of plain SGD, unless a parameter below says otherwise
-    seeds: int = 24  # independent networks: initialisation and batches
+    seeds: int = 16  # independent networks: initialisation and batches
     lrs: Annotated[tuple[float, ...], "> 0"] = (0.1, 0.2, 0.4, 0.8)  # learning rates with and without scale and shift
     bias_lr: Annotated[float, "> 0"] = 0.2  # learning rate of SGD with a bias before the layer
     decay: Annotated[float, "> 0"] = 0.001  # weight decay there
@@ -109,8 +109,15 @@ class Params:
         256,
         512,
     )  # examples; in training mode with scale and shift that undo the layer
-    dead_lrs: Annotated[tuple[float, ...], "> 0"] = (0.1, 0.3, 1.0, 2.0, 3.0)  # learning rates of the ReLU networks
-    eval_every: int = 100  # steps between two evaluations of all units
+    dead_lrs: Annotated[tuple[float, ...], "> 0"] = (
+        0.1,
+        0.3,
+        1.0,
+        1.5,
+        2.0,
+        3.0,
+    )  # learning rates of the ReLU networks
+    eval_every: int = 250  # steps between two evaluations of all units
     shift: Annotated[float, "> 0"] = (
         3.0  # how far biases that put units out of reach lie below zero, std of a pre-activation
     )
@@ -166,15 +173,14 @@ class Result:
     running: pd.DataFrame  # per momentum: error, still_error, excess, test_excess (x, ...), predicted, trusted (step)
     curves: pd.DataFrame  # per momentum and step: excess, error (x, x_low, x_high)
     at_init: pd.DataFrame  # per initialisation: without, with (x, x_low, x_high), shares of dead units
-    trained: pd.DataFrame  # per arm and lr: died, loss (x, x_low, x_high), diverged
-    more: pd.DataFrame  # per lr: more (x, x_low, x_high), share that dies with batch norm less that without
+    trained: pd.DataFrame  # per arm and lr: diverged, and over the other networks died, loss (x, x_low, x_high)
+    more: pd.DataFrame  # per lr: with, without, more (x, ...), shares that died where neither network diverged; pairs
     reach: pd.DataFrame  # per -shift/scale: share dead at initialisation and after training (x, x_low, x_high)
 
 
-def _dying(r: Result) -> list[Interval]:
-    """Return how many more units die with batch norm, at each learning rate at which units die with it or without."""
-    dying = r.trained[(r.trained["died"] > ONE_PERCENT) & (r.trained["arm"] != FROZEN)]["lr"]
-    return rows(r.more[r.more["lr"].isin(dying) & r.more["more"].notna()], "more")
+def _dying(r: Result) -> pd.DataFrame:
+    """Return the comparisons of batch norm with none at the learning rates at which more than 1 % of the units die in either."""
+    return r.more[r.more[["with", "without"]].max(axis=1) > ONE_PERCENT]
 
 
 def _momentum(r: Result, momentum: float, column: str) -> Estimate:
@@ -192,11 +198,9 @@ def _dead_number(r: Result) -> str:
 
 
 def _more_number(r: Result) -> str:
-    found = r.trained.set_index(["arm", "lr"])["died"]
     each = [
-        f"{100 * found[WITH, lr]:.0f} % with it and {100 * found[WITHOUT, lr]:.0f} % without at lr {lr:g}"
-        for lr in r.params.dead_lrs
-        if max(found[WITH, lr], found[WITHOUT, lr]) > ONE_PERCENT
+        f"{100 * with_norm:.0f} % with it and {100 * without:.0f} % without at lr {lr:g}"
+        for lr, with_norm, without in _dying(r)[["lr", "with", "without"]].to_numpy()
     ]
     return "units that died: " + ("; ".join(each) or "hardly any")
 
@@ -372,7 +376,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         rule=Below(
             "the share of units that dies with it less the share without, at every learning rate at which more than 1 % die "
             "in either",
-            _dying,
+            lambda r: rows(_dying(r), "more"),
             0,
         ),
         number=_more_number,
@@ -429,9 +433,7 @@ def run(params: Params) -> Result:
         curves=_curves(params, watched),
         at_init=_at_init(params, found),
         trained=_trained(params, units),
-        more=pd.DataFrame(
-            [{"lr": lr, **_columns("more", units[WITH, lr].died - units[WITHOUT, lr].died)} for lr in params.dead_lrs]
-        ),
+        more=_more(params, units),
         reach=_reach(params, data, units[WITH, best_dead[WITH]].largest),
     )
 
@@ -471,8 +473,9 @@ def _task(params: Params, task: tuple[Any, ...]) -> Any:
 
 
 def _columns(name: str, values: Array) -> dict[str, float]:
-    """Return a measured column's cells; NaN where a network diverged."""
-    return Estimate.columns(name, values if np.isfinite(values).all() else [np.nan, np.nan])
+    """Return a measured column's cells, over the seeds that have a value: those whose network did not diverge."""
+    known = values[np.isfinite(values)]
+    return Estimate.columns(name, known if len(known) > 1 else [np.nan, np.nan])
 
 
 def _over_known(values: Array) -> Estimate:
@@ -598,6 +601,24 @@ def _trained(params: Params, units: dict[tuple[str, float], dead.Found]) -> pd.D
             for (arm, lr), found in units.items()
         ]
     )
+
+
+def _more(params: Params, units: dict[tuple[str, float], dead.Found]) -> pd.DataFrame:
+    """Compare units that died with and without batch norm, over seeds of which neither network diverged: a row for each lr."""
+    rows = []
+    for lr in params.dead_lrs:
+        with_norm, without = units[WITH, lr].died, units[WITHOUT, lr].died
+        both = np.isfinite(with_norm) & np.isfinite(without)
+        rows.append(
+            {
+                "lr": lr,
+                "pairs": int(both.sum()),
+                **_columns("with", with_norm[both]),
+                **_columns("without", without[both]),
+                **_columns("more", with_norm[both] - without[both]),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _reach(params: Params, data: networks.Data, trained: Array) -> pd.DataFrame:
