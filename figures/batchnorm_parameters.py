@@ -81,7 +81,7 @@ def narrow(result: Result) -> Figure:
     axis.axvline(EPSILON**0.5, color=MUTED, linewidth=1, zorder=1)
     axis.plot(std, std / np.sqrt(std**2 + EPSILON), color=PREDICTED, linestyle=SERIES[1].dash, zorder=2)
     axis.plot(rows["std"], rows["output"], "o", color=SERIES[0].colour, zorder=3)
-    label(axis, "root of epsilon", EPSILON**0.5, 0.1, CONTROL, ha="right", xytext=(-5, 0))
+    label(axis, "root of epsilon", EPSILON**0.5, 0.95, CONTROL, ha="right", xytext=(-5, 0))
     axis.set(xscale="log", ylim=(0, 1.1), xlabel="standard deviation of the feature", ylabel="after batch norm")
     return figure
 
@@ -113,10 +113,12 @@ def reach(result: Result) -> Figure:
     for column, look in (("initial", SERIES[0]), ("trained", SERIES[2])):
         axis.plot(rows["below"], rows[column], color=look.colour, linestyle=look.dash)
         band(axis, rows["below"], rows[f"{column}_low"], rows[f"{column}_high"], look.colour)
-    half = rows.iloc[int((rows["trained"] >= 0.5).to_numpy().argmax())]
-    first = rows.iloc[int((rows["initial"] >= 0.3).to_numpy().argmax())]
-    label(axis, "after training", half["below"], half["trained"], SERIES[2].colour, xytext=(12, -8))
-    label(axis, "at initialisation", first["below"], first["initial"], SERIES[0].colour, ha="right", xytext=(-10, 6))
+    for column, words, look, aside in (
+        ("trained", "after training", SERIES[2], {"ha": "right", "xytext": (-10, 4)}),
+        ("initial", "at initialisation", SERIES[0], {"xytext": (12, -6)}),
+    ):
+        half = rows.iloc[int((rows[column] >= 0.5).to_numpy().argmax())]
+        label(axis, words, half["below"], half[column], look.colour, **aside)
     axis.set(xlabel="shift below zero, in scales ($-\\beta/\\gamma$)", ylabel="share of units that are dead")
     return figure
 

@@ -23,6 +23,8 @@ QUERIES = {
     "momentum": "momentum_ema",
     "layernorm": "forgiving",
     "ghost batch": "batchnorm_regularization",
+    "running averages": "batchnorm_parameters",
+    "bias before batch norm": "batchnorm_parameters",
     "softmax": "cross_entropy",
     "cross-entropy": "cross_entropy",
     "hockey stick": "hockey_stick",

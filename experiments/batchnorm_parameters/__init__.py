@@ -7,7 +7,7 @@ Method  What the layer holds is counted in PyTorch's own.  What is algebra is ch
         training set, while weights change and while they do not.  The names network with ReLU learns without batch norm,
         with it, and with its shift frozen at zero, at learning rates over more than a decade; units that are inactive on
         the whole training set are counted.  All of an arm's networks begin with the same random numbers.
-Cost    About 130 s on one idle core.
+Cost    About 4 minutes on one core.
 Notes   000_10f5d5d0f6910b7a.txt, question 5 of "small details matter", "division by epsilon", "is adding bias doing
         anything", "calculate means and std of distributions", and line 12, "solves the dead relu prob directly".
 
