@@ -38,6 +38,8 @@ QUERIES = {
     "explode or vanish": "identity_depth",
     "replicas": "batch_average",
     "finite differences": "batch_average",
+    "marchenko": "weight_distribution",
+    "trained weights": "weight_distribution",
     "line by line": "notes",
     "ledger": "ledger",
     "glossary": "notation",

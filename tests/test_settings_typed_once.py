@@ -60,6 +60,8 @@ BY_CHANCE = {
     ("momentum_ema", 100.0, ""): "1 / (1 - 0.99), the window of one of the betas",
     ("squashing", 8.0, "strip("): "how many claims there are",
     ("tanh_gain", 10.0, ""): "the base of a power, and factors of ten",
+    ("weight_distribution", 100.0, "'kept'"): "per cent of the variance: a network that hardly trained keeps all",
+    ("weight_distribution", 0.3, "table("): "half of an interval, to one digit",
     ("zero_init", 10.0, ""): "a factor of ten, and powers of ten",
     ("zero_init", 100.0, "verdicts"): "per cent: all units are distinct",
 }
