@@ -65,62 +65,16 @@ class Params:
     bias_lr: Annotated[float, "> 0"] = 0.2  # learning rate of SGD with a bias before the layer
     decay: Annotated[float, "> 0"] = 0.001  # weight decay there
     adam_lr: Annotated[float, "> 0"] = 0.003  # learning rate of Adam there
-    biases: Annotated[tuple[float, ...], "> 0"] = (
-        0.01,
-        0.1,
-        1.0,
-        10.0,
-        100.0,
-        1e3,
-        1e4,
-        1e5,
-        1e6,
-    )  # random biases, std of a pre-activation
-    stds: Annotated[tuple[float, ...], "> 0"] = (
-        1e-6,
-        1e-5,
-        1e-4,
-        3e-4,
-        1e-3,
-        3e-3,
-        1e-2,
-        3e-2,
-        0.1,
-        1.0,
-    )  # of narrow features
-    momenta: Annotated[tuple[float, ...], "> 0, < 1"] = (
-        0.001,
-        0.003,
-        0.01,
-        0.03,
-        0.1,
-        0.3,
-        0.5,
-    )  # of the running averages
+    biases: Annotated[tuple[float, ...], "> 0"] = (0.01, 0.1, 1.0, 10.0, 1e2, 1e3, 1e4, 1e5, 1e6)  # random, in std
+    stds: Annotated[tuple[float, ...], "> 0"] = (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 1.0)  # inputs
+    momenta: Annotated[tuple[float, ...], "> 0, < 1"] = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5)  # of running averages
     running_lr: Annotated[float, "> 0"] = 0.1  # learning rate of the networks whose averages are watched
     running_steps: int = 4000  # of their training
     still_steps: int = 10000  # batches that networks see without learning
-    inverse_batches: tuple[int, ...] = (
-        8,
-        16,
-        32,
-        64,
-        128,
-        256,
-        512,
-    )  # examples; in training mode with scale and shift that undo the layer
-    dead_lrs: Annotated[tuple[float, ...], "> 0"] = (
-        0.1,
-        0.3,
-        1.0,
-        1.5,
-        2.0,
-        3.0,
-    )  # learning rates of the ReLU networks
+    inverse_batches: tuple[int, ...] = (8, 16, 32, 64, 128, 256, 512)  # examples; of the layer that undoes itself
+    dead_lrs: Annotated[tuple[float, ...], "> 0"] = (0.1, 0.3, 1.0, 1.5, 2.0, 3.0)  # learning rates with ReLU
     eval_every: int = 250  # steps between two evaluations of all units
-    shift: Annotated[float, "> 0"] = (
-        3.0  # how far biases that put units out of reach lie below zero, std of a pre-activation
-    )
+    shift: Annotated[float, "> 0"] = 3.0  # how far biases lie below zero at one initialisation, std of a pre-activation
     layers: int = 30  # of the deep ReLU networks, at initialisation only
     deep_width: int = 128  # their units a layer
 
