@@ -25,6 +25,7 @@ QUERIES = {
     "ghost batch": "batchnorm_regularization",
     "running averages": "batchnorm_parameters",
     "bias before batch norm": "batchnorm_parameters",
+    "effective learning rate": "batchnorm_gain",
     "softmax": "cross_entropy",
     "cross-entropy": "cross_entropy",
     "hockey stick": "hockey_stick",
