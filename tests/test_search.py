@@ -23,6 +23,7 @@ QUERIES = {
     "momentum": "momentum_ema",
     "layernorm": "forgiving",
     "ghost batch": "batchnorm_regularization",
+    "effective learning rate": "batchnorm_gain",
     "softmax": "cross_entropy",
     "cross-entropy": "cross_entropy",
     "hockey stick": "hockey_stick",

@@ -14,6 +14,7 @@ local TERMS = {
   {"control", {"controls"}, "The same run with one thing changed: what differs is due to that thing."},
   {"cross-entropy", {}, "The mean of −ln p, where p is the probability that the network gave to the right answer."},
   {"dead unit", {"dead units"}, "A ReLU unit whose pre-activation is negative on every example: its gradient is zero, so it does not learn."},
+  {"effective learning rate", {"effective learning rates"}, "Learning rate over the square of the weights' size: what the learning rate amounts to for weights whose size a norm divides out."},
   {"embedding", {"embeddings"}, "The vector of learnt numbers that stands for a character."},
   {"entropy", {}, "The smallest cross-entropy that guesses of fixed probabilities can reach, −Σ p ln p."},
   {"exponential moving average", {"EMA", "exponential moving averages"}, "A running average that keeps a share β of what it was and takes 1 − β of what is new."},

@@ -6,6 +6,7 @@ The tree is kept in .press/documents/ under a hash of everything it was made of,
 from __future__ import annotations
 
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,11 @@ def _fold(options: dict[str, Any]) -> dict[str, str]:
 
 def _output_markdown(output: dict[str, str], home: Path, asis: bool, alt: str) -> str:
     if "file" in output:
-        return f"![](/{(home / output['file']).as_posix()})" + (f"{{fig-alt={_quoted(alt)}}}" if alt else "")
+        image = f"![](/{(home / output['file']).as_posix()})" + (f"{{fig-alt={_quoted(alt)}}}" if alt else "")
+        if "inline" not in output:
+            return image
+        named = output["inline"].replace('role="img"', f'role="img" aria-label="{escape(alt)}"', 1)
+        return f"::: {{.{quarto_ast.FILE}}}\n{image}\n:::\n\n{_fenced(named, '=html')}"
     if asis or output["kind"] == "text/markdown":
         return output["text"]
     if output["kind"] == "text/html":
