@@ -25,7 +25,7 @@ def at_init(result: Result) -> Figure:
     for bound in ("lower_bound", "upper_bound"):
         left.plot(rows["shift"], rows[bound], color=PREDICTED, linestyle=SERIES[1].dash)
     _dots(left, rows, "shift", "dead", SERIES[0])
-    label(left, "upper bound", *_at(rows, "shift", "upper_bound", 0.4), PREDICTED, ha="right", xytext=(-4, 0))
+    label(left, "upper bound", *_at(rows, "shift", "upper_bound", 0.8), PREDICTED, ha="right", xytext=(-4, 0))
     label(left, "lower bound", *_at(rows, "shift", "lower_bound", 0.3), PREDICTED, xytext=(6, -4))
     label(left, "measured", *_at(rows, "shift", "dead", 0.1), MEASURED, xytext=(6, -6))
     rows = result.deep
@@ -141,7 +141,8 @@ def benefits(result: Result) -> Figure:
         axis.errorbar(rows["benefit"], places, xerr=errors, fmt=look.marker, color=look.colour)
         row = places[list(rows.index).index(BY_BIAS)]
         name = "every dead unit revived" if arm == ARMS[1] else "leaky ReLU instead"
-        label(axis, name, float(rows["benefit_high"][BY_BIAS]), row, look.colour)
+        above = {"ha": "right", "xytext": (4, 10)} if arm == ARMS[1] else {}
+        label(axis, name, float(rows["benefit_high"][BY_BIAS]), row, look.colour, phone=above)
     axis.axvline(0, color=MUTED, linewidth=1.0, zorder=1)
     axis.set(yticks=range(len(words)), yticklabels=list(words.values()), ylim=(len(words) - 0.5, -0.5))
     low, high = result.benefits["benefit_low"].min(), result.benefits["benefit_high"].max()

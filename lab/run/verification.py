@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ from typing import Any
 from lab.errors import LabError
 from lab.estimate import Estimate
 from lab.keys import experiments, key
-from lab.keys.canonical_json import dumps, unpack
+from lab.keys.canonical_json import dumps, pack, unpack
 from lab.keys.key_diff import changes
 from lab.results import codec, store
 from lab.results.codec import Table
 from lab.results.reading import as_result
-from lab.workers import arithmetic
+from lab.workers import arithmetic, provenance
 from lab.workers.worker import verify_folder
 from press import reads
 
@@ -123,14 +124,6 @@ def compare(name: str, root: Path) -> Comparison:
     theirs, ours = committed(name, root), store.read_result(verify_folder(root, name), root)
     module = experiments.load(name, root)
     results = as_result(module, theirs), as_result(module, ours)
-    claims = [
-        ClaimPair(
-            claim.name,
-            (str(claim.verdict(results[0])), str(claim.verdict(results[1]))),
-            (claim.number(results[0]), claim.number(results[1])),
-        )
-        for claim in module.CLAIMS
-    ]
     measured, differences = times(module.Result, theirs), dict(_differences(theirs, ours))
     pairs = [
         NumberPair(field, value, getattr(results[1], field))
@@ -139,7 +132,7 @@ def compare(name: str, root: Path) -> Comparison:
     ]
     return Comparison(
         name,
-        tuple(claims),
+        tuple(claim_pairs(module, *results)),
         tuple(pairs),
         {what: far for what, far in differences.items() if what not in measured},
         {what: far for what, far in differences.items() if what in measured},
@@ -147,6 +140,43 @@ def compare(name: str, root: Path) -> Comparison:
         theirs,
         ours,
     )
+
+
+def summary(found: Sequence[Comparison], failed: dict[str, str]) -> dict[str, Any]:
+    """Return what came of a verification as JSON holds it: for a bug report, or for the book's table of machines."""
+    made = [of.here.provenance for of in found]
+    return {
+        "date": max((of["date"] for of in made), default=""),
+        "machine": provenance.machine(),
+        "python": platform.python_version(),
+        "versions": dict(sorted(item for of in made for item in of["versions"].items())),
+        "commit": next((of["commit"] for of in made), None),
+        "experiments": {
+            of.experiment: {
+                "agrees": of.agrees,
+                "identical": of.identical,
+                "verdicts": {"same": sum(claim.same for claim in of.claims), "of": len(of.claims)},
+                "differ": [claim.name for claim in of.claims if not claim.same],
+                "outside": [pair.name for pair in of.estimates if not pair.inside],
+                "differences": {what: pack(far) for what, far in of.differences.items()},
+                "decided_by": of.decided_by,
+            }
+            for of in found
+        },
+        "failed": failed,
+    }
+
+
+def claim_pairs(experiment: Any, one: Any, other: Any) -> list[ClaimPair]:
+    """Return every claim as two results decide it."""
+    return [
+        ClaimPair(
+            claim.name,
+            (str(claim.verdict(one)), str(claim.verdict(other))),
+            (claim.number(one), claim.number(other)),
+        )
+        for claim in experiment.CLAIMS
+    ]
 
 
 def times(kind: Any, stored: store.Stored) -> set[str]:

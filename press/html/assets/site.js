@@ -109,8 +109,8 @@
     });
   });
 
-  // On phones a figure can be seen at its own size, which scrolls.
-  document.querySelectorAll("main .quarto-float-fig img").forEach((image) => {
+  // On phones a figure can be seen as wide pages show it, which scrolls.
+  document.querySelectorAll("main .quarto-float-fig :is(img, .drawing)").forEach((image) => {
     const box = document.createElement("div"), button = document.createElement("button");
     box.className = "figure-box";
     button.type = "button";
