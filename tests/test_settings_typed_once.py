@@ -67,6 +67,7 @@ BY_CHANCE = {
     ("loss_log", 0.1, "strip("): "what a run costs that takes no time",
     ("momentum_ema", 100.0, ""): "1 / (1 - 0.99), the window of one of the betas",
     ("normalization_family", 8.0, "verdicts"): "cases: four norms in two networks",
+    ("normalization_family", 8.0, "len("): "how many learning rates there are",
     ("squashing", 8.0, "strip("): "how many claims there are",
     ("tanh_gain", 10.0, ""): "the base of a power, and factors of ten",
     ("weight_distribution", 100.0, "'kept'"): "per cent of the variance: a network that hardly trained keeps all",
