@@ -26,16 +26,10 @@ def died(result: Result) -> Figure:
         rows = result.trained[(result.trained["arm"] == arm) & result.trained["died"].notna()]
         _dots(axis, rows, "lr", "died", look, "-")
         last = rows.iloc[-1]
-        label(
-            axis,
-            arm.replace("batch norm", "\nbatch norm", 1).strip(),
-            last["lr"],
-            last["died"],
-            look.colour,
-            xytext=(9, 0),
-        )
+        words = arm.replace(", ", ",\n").replace("without ", "without\n")
+        label(axis, words, last["lr"], last["died"], look.colour, xytext=(9, 5 * (arm == FROZEN)))
     axis.set(xscale="log", xlabel="learning rate", ylabel="share of units that died", ylim=(-0.05, 1.0))
-    axis.set_xlim(result.params.dead_lrs[0] / 1.2, result.params.dead_lrs[-1] * 3.5)  # room for the names
+    axis.set_xlim(result.params.dead_lrs[0] / 1.2, result.params.dead_lrs[-1] * 2.2)  # room for the names
     log_ticks(axis.xaxis, (1, 3))
     return figure
 
