@@ -25,12 +25,11 @@ def died(result: Result) -> Figure:
     for arm, look in DEAD_LOOKS.items():
         rows = result.trained[(result.trained["arm"] == arm) & result.trained["died"].notna()]
         _dots(axis, rows, "lr", "died", look, "-")
-        where = rows.iloc[-1]
-        if arm == FROZEN:
-            label(axis, arm, where["lr"], where["died"], look.colour, ha="right", xytext=(4, 9))
-        else:
-            label(axis, arm, where["lr"], where["died"], look.colour, ha="right", xytext=(-12, 2))
-    axis.set(xscale="log", xlabel="learning rate", ylabel="share of units that died", ylim=(-0.03, 1.0))
+        last = rows.iloc[-1]
+        words = arm.replace(", ", ",\n").replace("without ", "without\n")
+        label(axis, words, last["lr"], last["died"], look.colour, xytext=(9, 5 * (arm == FROZEN)))
+    axis.set(xscale="log", xlabel="learning rate", ylabel="share of units that died", ylim=(-0.05, 1.0))
+    axis.set_xlim(result.params.dead_lrs[0] / 1.2, result.params.dead_lrs[-1] * 2.2)  # room for the names
     log_ticks(axis.xaxis, (1, 3))
     return figure
 
@@ -119,7 +118,7 @@ def reach(result: Result) -> Figure:
     ):
         half = rows.iloc[int((rows[column] >= 0.5).to_numpy().argmax())]
         label(axis, words, half["below"], half[column], look.colour, **aside)
-    axis.set(xlabel="shift below zero, in scales ($-\\beta/\\gamma$)", ylabel="share of units that are dead")
+    axis.set(xlabel="how far the shift lies below zero, in scales", ylabel="share of units that are dead")
     return figure
 
 

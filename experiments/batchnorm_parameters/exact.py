@@ -38,7 +38,7 @@ def batch_norm(
     if training:
         mean, var = x.mean(0), x.var(0, correction=0)
         running_mean.lerp_(mean.detach(), momentum)
-        running_var.lerp_(x.detach().var(0), momentum)  # the unbiased one, divided by the examples less one
+        running_var.lerp_(x.detach().var(0), momentum)  # divided by B - 1
     return scale * (x - mean) / (var + epsilon).sqrt() + shift
 
 
