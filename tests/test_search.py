@@ -23,6 +23,8 @@ QUERIES = {
     "momentum": "momentum_ema",
     "layernorm": "forgiving",
     "ghost batch": "batchnorm_regularization",
+    "running averages": "batchnorm_parameters",
+    "bias before batch norm": "batchnorm_parameters",
     "effective learning rate": "batchnorm_gain",
     "softmax": "cross_entropy",
     "cross-entropy": "cross_entropy",
