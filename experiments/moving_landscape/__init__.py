@@ -48,7 +48,7 @@ class Params:
     steps: int = 4000  # of plain SGD
     lr: Annotated[float, "> 0"] = 0.1  # learning rate
     other_lrs: tuple[float, ...] = (0.03, 0.3)  # learning rates of further runs of the plain network
-    dropout: Annotated[float, "> 0", "< 1"] = 0.5  # share of hidden activations left out; PyTorch's default
+    dropout: Annotated[float, "> 0, < 1"] = 0.5  # share of hidden activations left out; PyTorch's default
     weight_decay: Annotated[float, ">= 0"] = 0.001  # λ of the penalty λ/2 ‖w‖²
     seeds: int = 8  # independent runs
     eval_steps: tuple[int, ...] = (10, 100, 1000, 3000)  # steps at which the loss is evaluated along lines
