@@ -296,8 +296,9 @@ def _one_run(params: Params, run: tuple[str, float]) -> dict[str, Measured]:
                 row = _exchanged(params, loss, seed, line, now, after, data)
                 notes.add("shapes", (direction, step), **row)
                 for lag in lags[step]:
-                    (later,), _ = line.parabolas(line.curves(loss, at[step + lag].weights, data))
-                    notes.add("lags", (direction, step, lag), change=abs(later / row["curvature"] - 1))
+                    (later,), (place,) = line.parabolas(line.curves(loss, at[step + lag].weights, data))
+                    change, moved = abs(later / row["curvature"] - 1), abs(place - row["place"])
+                    notes.add("lags", (direction, step, lag), change=change, moved=moved)
             if main:
                 notes.add("steps", (step,), **_own_step(params, loss, now, after, data))
         if main:
@@ -343,6 +344,7 @@ def _exchanged(
     """Measure the shape along a line, and what each thing by itself changes when it is exchanged for the next one."""
     curve = line.curves(loss, now.weights, data)
     (curvature,), (place,) = line.parabolas(curve)
+    (next_curvature,), (next_place,) = line.parabolas(line.curves(loss, after.weights, data))
     batches = _batches(params, seed, params.batch)
     given = new_mask = loss  # what SGD is given: the loss of a batch, with a mask where there is dropout
     if loss.variant == DROPOUT:
@@ -363,9 +365,10 @@ def _exchanged(
         "place": place,
         "misfit": line.misfit(curve[:, 0]),
         "place_batch": float(before.place.std(ddof=1)),
+        "place_step": float(abs(next_place - place)),
         "every": change(np.roll(stepped, -1), before.curvature),  # new weights, batch and mask
         "weights": change(stepped, before.curvature),
-        "weights_all": change(shape(loss, after, data), np.array([curvature])),
+        "weights_all": float(abs(next_curvature / curvature - 1)),
         "batch": change(shape(given, now, batches.next()), before.curvature),
     }
     found["ratio"] = found["batch"] / found["weights"]
@@ -433,7 +436,7 @@ def _frames(params: Params) -> pd.DataFrame:
     for step in frames:
         lines = _lines(params, loss, 0, at[step], way, data)
         for direction in (END, RANDOM):
-            line = lines[direction]
+            line = Line(lines[direction].direction, params.far, 2 * params.points - 1)  # smooth to the eye
             curves = [
                 line.curves(loss, at[step].weights, each) for each in (data, Examples.batches(x, y, order[step][None]))
             ]
