@@ -36,6 +36,8 @@ QUERIES = {
     "explode or vanish": "identity_depth",
     "replicas": "batch_average",
     "finite differences": "batch_average",
+    "marchenko": "weight_distribution",
+    "trained weights": "weight_distribution",
     "loss landscape": "moving_landscape",
     "dropout mask": "moving_landscape",
     "line by line": "notes",

@@ -62,6 +62,8 @@ BY_CHANCE = {
     ("moving_landscape", 8.0, "at(PLAIN"): "half of an interval, in per cent",
     ("squashing", 8.0, "strip("): "how many claims there are",
     ("tanh_gain", 10.0, ""): "the base of a power, and factors of ten",
+    ("weight_distribution", 100.0, "'kept'"): "per cent of the variance: a network that hardly trained keeps all",
+    ("weight_distribution", 0.3, "table("): "half of an interval, to one digit",
     ("zero_init", 10.0, ""): "a factor of ten, and powers of ten",
     ("zero_init", 100.0, "verdicts"): "per cent: all units are distinct",
 }
@@ -159,7 +161,7 @@ def rendered(source: Source, results: dict[str, Any], monkeypatch: pytest.Monkey
     monkeypatch.setattr(lab.chapter, "read", read)
     monkeypatch.setattr(lab.book.verdicts, "as_result", read)
     stored = SimpleNamespace(provenance={"seconds": 0.0})  # of no registration: the rules are looked at elsewhere
-    monkeypatch.setattr(lab.book.verdicts, "book_result", lambda *_: stored)
+    monkeypatch.setattr(lab.book.verdicts, "page_result", lambda *_: stored)
     monkeypatch.setattr(lab.chapter, "colophon", lambda *_: Markdown(""))  # of the book's run, which this is not
     found, variables = Rendering(), {"__name__": "__main__"}
     for chunk in source.chunks:

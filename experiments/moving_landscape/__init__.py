@@ -63,6 +63,7 @@ class Params:
 SMOKE = Params(
     width=8, batch=4, steps=24, other_lrs=(0.03,), seeds=2, eval_steps=(3, 6), lags=(1, 5), points=5, batches=4, sizes=(4, 8)
 )  # fmt: skip
+MINUTE = Params(seeds=3)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)
