@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from experiments.moving_landscape import END, GRADIENT, RANDOM, Result
 from experiments.moving_landscape.networks import DECAY, DROPOUT, NORM, PLAIN
@@ -33,16 +32,10 @@ def frames(result: Result) -> Figure:
         rows = lines[lines["step"] == at]
         left.plot(rows["distance"], rows["all_data"], color=MEASURED, linestyle=dash, linewidth=2.4)
         left.plot(rows["distance"], rows["batch"], color=PREDICTED, linestyle=dash, linewidth=1.4)
-    both = lines[lines["step"].isin((step, step + 1))]
-    low, high = float(both["batch"].min()), float(both["all_data"].iloc[-1])
-    left.set_ylim(low - 0.1 * (high - low), high + 0.9 * (high - low))
-    left.legend(
-        handles=[
-            Line2D([], [], color=MEASURED, linewidth=2.4, label="all data"),
-            Line2D([], [], color=PREDICTED, linewidth=1.4, label="that step’s batch"),
-        ],
-        loc="upper right",
-    )
+        centre = rows.iloc[len(rows) // 2]
+        label(left, "its batch", float(centre["distance"]), float(centre["batch"]), PREDICTED, xytext=(0, 8))
+        if at == step:
+            label(left, "all data", float(centre["distance"]), float(centre["all_data"]), MEASURED, xytext=(0, 10))
     left.set_title(f"steps {step:,} and {step + 1:,} (dashed)")
     shown = [*result.params.eval_steps[:1], step, *lines["step"].iloc[-1:]]
     for at, look in zip(shown, SERIES, strict=False):
