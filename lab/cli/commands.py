@@ -219,6 +219,18 @@ def register(
     (registering.print_check if check else registering.register_rules)(chosen or every(root), root)
 
 
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="of the book: one that is not there, or is empty")],
+) -> None:
+    """A book of your own, from your own notes: settings, preface, ledger, theme, Makefile, and an example question with its test.
+
+    Example:  lab init my_notes
+    """
+    from lab.cli.questions import write_book
+
+    write_book(folder)
+
+
 def new(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="of the question: words in lower case, joined by underscores")
@@ -358,6 +370,7 @@ COMMANDS = (
     verify,
     claims,
     register,
+    init,
     new,
     rename,
     remove,
