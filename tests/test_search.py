@@ -43,6 +43,8 @@ QUERIES = {
     "finite differences": "batch_average",
     "marchenko": "weight_distribution",
     "trained weights": "weight_distribution",
+    "loss landscape": "moving_landscape",
+    "dropout mask": "moving_landscape",
     "line by line": "notes",
     "ledger": "ledger",
     "glossary": "notation",

@@ -66,6 +66,8 @@ BY_CHANCE = {
     ("kaiming", 8.0, "len("): "how many learning rates there are",
     ("loss_log", 0.1, "strip("): "what a run costs that takes no time",
     ("momentum_ema", 100.0, ""): "1 / (1 - 0.99), the window of one of the betas",
+    ("moving_landscape", 0.1, "strip("): "what a run costs that takes no time",
+    ("moving_landscape", 8.0, "at(PLAIN"): "half of an interval, in per cent",
     ("normalization_family", 8.0, "verdicts"): "cases: four norms in two networks",
     ("normalization_family", 8.0, "len("): "how many learning rates there are",
     ("squashing", 8.0, "strip("): "how many claims there are",

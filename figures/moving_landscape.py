@@ -1,0 +1,148 @@
+"""Figures of the chapter on the loss that moves."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.moving_landscape import END, GRADIENT, RANDOM, Result
+from experiments.moving_landscape.networks import DECAY, DROPOUT, NORM, PLAIN
+from figures.style import CONTROL, INK, MEASURED, PREDICTED, SERIES, canvas, label, log_ticks
+from lab.live import Axis, Curve, Frame, Live, Slider
+
+DIRECTIONS = {GRADIENT: "along the gradient", RANDOM: "along a random direction", END: "towards the end of the run"}
+# What is exchanged for that of the next iteration: words, variant, column.
+CAUSES = (
+    ("another batch", PLAIN, "batch"),
+    ("another dropout mask", DROPOUT, "dropout"),
+    ("new running averages", NORM, "running"),
+    ("new weights", PLAIN, "weights"),
+    ("new weights, with weight decay", DECAY, "weights"),
+    ("new scale and shift", NORM, "scale_shift"),
+    ("ReLU units that switch", PLAIN, "switched"),
+)
+
+
+def frames(result: Result) -> Figure:
+    """The loss along one direction: from one iteration to the next, and over the whole run."""
+    figure, (left, right) = canvas(height=3, columns=2)
+    lines = result.lines[result.lines["direction"] == END]
+    step = result.middle
+    for at, dash in ((step, "-"), (step + 1, (0, (4, 2)))):
+        rows = lines[lines["step"] == at]
+        left.plot(rows["distance"], rows["all_data"], color=MEASURED, linestyle=dash, linewidth=2.4)
+        left.plot(rows["distance"], rows["batch"], color=PREDICTED, linestyle=dash, linewidth=1.4)
+        centre = rows.iloc[len(rows) // 2]
+        label(left, "its batch", float(centre["distance"]), float(centre["batch"]), PREDICTED, xytext=(0, 8))
+        if at == step:
+            label(left, "all data", float(centre["distance"]), float(centre["all_data"]), MEASURED, xytext=(0, 10))
+    left.set_title(f"steps {step:,} and {step + 1:,} (dashed)")
+    shown = [*result.params.eval_steps[:1], step, *lines["step"].iloc[-1:]]
+    for at, look in zip(shown, SERIES, strict=False):
+        rows = lines[lines["step"] == at]
+        right.plot(rows["distance"], rows["all_data"], color=look.colour, linestyle=look.dash, label=f"step {at:,}")
+    right.set_title("all data, over the run")
+    right.legend(loc="upper right")
+    left.set(xlabel="distance along the line", ylabel="loss (nats)")
+    right.set(xlabel="distance along the line")
+    return figure
+
+
+def causes(result: Result) -> Figure:
+    """What each thing alone changes of the shape, a row each; a dot for each step and line."""
+    figure, axis = canvas(height=3.2)
+    axis.axvline(1, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
+    for row, (_, variant, column) in enumerate(CAUSES):
+        found = of(result, variant)
+        axis.plot(
+            [100 * found[f"{column}_low"], 100 * found[f"{column}_high"]], [[row] * len(found)] * 2,
+            color=MEASURED, alpha=0.5, linewidth=1.2,
+        )  # fmt: skip
+        axis.plot(100 * found[column], [row] * len(found), "o", color=MEASURED, markersize=4.5)
+    axis.set_yticks(range(len(CAUSES)), labels=[words for words, *_ in CAUSES])
+    axis.set_ylim(len(CAUSES) - 0.5, -0.5)
+    axis.grid(False, axis="y")
+    axis.set(xlabel="change of the curvature (%)", xscale="log")
+    log_ticks(axis.xaxis)
+    label(axis, "the line of the claims", 1, len(CAUSES) - 0.7, INK, xytext=(4, 0))
+    return figure
+
+
+def lags(result: Result) -> Figure:
+    """Change of the loss over all data against the number of steps, beside what another batch changes."""
+    figure, axis = canvas(height=3.2)
+    step = result.middle
+    rows = result.lags
+    for direction, look in zip(DIRECTIONS, SERIES, strict=False):
+        found = rows[rows["direction"] == direction]
+        change = 100 * found["change"].to_numpy()
+        ends = [change - 100 * found["change_low"], 100 * found["change_high"] - change]
+        axis.errorbar(
+            found["lag"], change, ends, color=look.colour, marker=look.marker, linestyle=look.dash,
+            label=DIRECTIONS[direction],
+        )  # fmt: skip
+    batch = 100 * float(of(result, PLAIN, GRADIENT).set_index("step")["batch"][step])
+    axis.axhline(batch, color=CONTROL, linewidth=1.2)
+    label(axis, "another batch, at once", float(rows["lag"].min()), batch, CONTROL, xytext=(0, 8))
+    axis.set(xlabel="steps later", ylabel="change of the curvature (%)", xscale="log", yscale="log")
+    log_ticks(axis.xaxis)
+    log_ticks(axis.yaxis, (1, 3))
+    axis.legend(loc="lower right")
+    return figure
+
+
+def sizes(result: Result) -> Figure:
+    """What another batch changes against the size of the batch: curvature (left) and place of the minimum (right)."""
+    figure, axes = canvas(height=2.9, columns=2)
+    rows = result.sizes
+    for axis, column, factor, words in (
+        (axes[0], "batch", 100, "change of the curvature (%)"),
+        (axes[1], "place", 1, "sd of the minimum’s place"),
+    ):
+        axis.plot(rows["size"], factor * rows[f"{column}_law"], color=PREDICTED, linestyle=(0, (5, 1.5)))
+        ends = [factor * (rows[column] - rows[f"{column}_low"]), factor * (rows[f"{column}_high"] - rows[column])]
+        axis.errorbar(rows["size"], factor * rows[column], ends, fmt="o", color=MEASURED)
+        axis.set(xlabel="examples in a batch", ylabel=words, xscale="log", yscale="log")
+        log_ticks(axis.xaxis)
+        log_ticks(axis.yaxis, (1, 2, 5))
+        axis.set_xticks(rows["size"], labels=[f"{size:g}" for size in rows["size"]])
+    label(axes[0], "law", rows["size"].iloc[1], 100 * rows["batch_law"].iloc[1], PREDICTED, xytext=(6, 8))
+    return figure
+
+
+def live(result: Result) -> Live:
+    """The loss along a line through the weights: scrub through the steps."""
+    directions = (END, RANDOM)
+    steps = list(dict.fromkeys(result.lines["step"]))
+    found: list[Frame] = []
+    for direction in directions:
+        before = None
+        for step in steps:
+            rows = result.lines[(result.lines["direction"] == direction) & (result.lines["step"] == step)]
+            place, batch = rows["place"].iloc[0], rows["place_batch"].iloc[0]
+            words = f"Step {step:,}: the parabola through the loss over all data has its minimum at {place:+.2f}, "
+            words += f"that through this batch’s loss at {batch:+.2f}."
+            if before and before[0] == step - 1:
+                words += f" One step earlier they were at {before[1]:+.2f} and {before[2]:+.2f}."
+            before = step, place, batch
+            curves = [
+                Curve.of("this batch", rows, "distance", "batch", interval=False),
+                Curve.of("all data", rows, "distance", "all_data", interval=False, meaning="accent"),
+            ]
+            found.append(Frame(words.replace("-", "−"), curves, mark=0.0))
+    return Live(
+        title="Scrub through the steps",
+        x=Axis("distance from the weights along the line"),
+        y=Axis("loss (nats)"),
+        controls=[
+            Slider("line", [DIRECTIONS[direction] for direction in directions]),
+            Slider("step", [f"{step:,}" for step in steps], start=min(5, len(steps) - 1)),
+        ],
+        frames=found,
+    )
+
+
+def of(result: Result, variant: str, direction: str | None = None) -> pd.DataFrame:
+    """Return a variant's rows of the table of shapes at the common learning rate."""
+    found = result.shapes[(result.shapes["variant"] == variant) & (result.shapes["lr"] == result.params.lr)]
+    return found if direction is None else found[found["direction"] == direction]
