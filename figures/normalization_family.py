@@ -14,6 +14,7 @@ from figures.style import ACCENT, CONTROL, MEASURED, PREDICTED, SERIES, Look, ca
 from lab.live import Axis, Curve, Frame, Live, Slider
 
 LOOKS = {BATCH: SERIES[0], LAYER: SERIES[1], GROUPED: SERIES[2]}
+SHOWN = 0.3  # nats above the best learning rate; beyond, training is about to diverge
 EXAMPLES, CHANNELS, POSITIONS = 4, 4, 3  # of the drawing of who shares statistics
 
 
@@ -36,7 +37,7 @@ def losses(result: Result) -> Figure:
 
 
 def sharing(result: Result) -> Figure:
-    """Which values share mean and deviation with the dark one: four norms on examples, channels and positions."""
+    """Which values share mean and deviation with the first one: four norms on examples, channels and positions."""
     figure, axes = canvas(height=3.4, rows=2, columns=2)
     titles = {BATCH: "batch norm", LAYER: "layer norm, RMS norm", GROUPED: "group norm", INSTANCE: "instance norm"}
     for axis, (norm, title) in zip(axes.flat, titles.items(), strict=True):
@@ -50,7 +51,7 @@ def sharing(result: Result) -> Figure:
                         INSTANCE: example == 0 and channel == 0,
                     }[norm]
                     itself = example == channel == position == 0
-                    colour = MEASURED if itself else "#7fb8d8" if shares else "#e4e7ea"
+                    colour = MEASURED if itself else "#74b4d8" if shares else "#c4cad1"
                     left = channel * (POSITIONS + 0.6) + position
                     axis.add_patch(Rectangle((left, example), 0.88, 0.82, color=colour, linewidth=0))
         middles = [channel * (POSITIONS + 0.6) + POSITIONS / 2 for channel in range(CHANNELS)]
@@ -117,7 +118,7 @@ def live(result: Result) -> Live:
         curves = []
         for norm, meaning in ((BATCH, "measured"), (LAYER, "control"), (GROUPED, "accent")):
             rows = table[(table["size"] == size) & (table["norm"] == norm)]
-            rows = rows.assign(per_example=rows["lr"] / size)
+            rows = rows[rows["validation"] < rows["validation"].min() + SHOWN].assign(per_example=rows["lr"] / size)
             curves.append(Curve.of(f"{norm} norm", rows, "per_example", "validation", meaning=meaning))
         sentence = (
             f"Batches of {size}, each norm at its best learning rate: the test loss is {best[size, BATCH]:.3f} nats with batch "

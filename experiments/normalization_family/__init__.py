@@ -196,7 +196,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     ),
     Claim(
         name="modes",
-        text="A network with batch norm does one thing in training and another in evaluation; the others do the same.",
+        text="A network with batch norm does one thing in training and another in evaluation; with the other norms it does the same in both.",
         source=Lines("N0", 64, 64),
         rule=Caveat(
             All(

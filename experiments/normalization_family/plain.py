@@ -28,7 +28,9 @@ def normalise(x: torch.Tensor, kind: str, groups: int = 8) -> torch.Tensor:
 class NormedConv(nn.Module):
     """The names network as a convolution: the same hidden layer at several positions of a longer context."""
 
-    def __init__(self, channels: int, positions: int, dimension: int = 10, norm: Layer = nn.BatchNorm1d) -> None:
+    def __init__(
+        self, channels: int, positions: int, dimension: int = 10, norm: Callable[[int], nn.Module] = nn.BatchNorm1d
+    ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(27, dimension)
         self.hidden = nn.Conv1d(dimension, channels, kernel_size=3, bias=False)
