@@ -199,6 +199,7 @@ def test_losses_are_those_of_plain_pytorch_in_evaluation_mode_and_in_batches(nor
     x = data.population.contexts[windows]  # [example, position, 3]
     contexts = torch.cat([x[:, 0], x[:, 1:, 2]], 1)
     init = networks.init([0], SMOKE.channels, positions, DIMENSION)
+    init = init._replace(output=30 * init.output)  # so that statistics of other examples show in the loss
     model = plain.module(init, plain.layers(SMOKE.groups, positions)[norm])
     kind = normalization_family._norms(SMOKE, CONVOLUTION, 4, in_parts=False)[norm]
     if norm == BATCH:
