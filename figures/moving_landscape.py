@@ -32,8 +32,8 @@ def frames(result: Result) -> Figure:
         rows = lines[lines["step"] == at]
         left.plot(rows["distance"], rows["all_data"], color=MEASURED, linestyle=dash, linewidth=2.4)
         left.plot(rows["distance"], rows["batch"], color=CONTROL, linestyle=dash, linewidth=1.4)
-        centre = rows.iloc[len(rows) // 2]
-        label(left, "its batch", float(centre["distance"]), float(centre["batch"]), CONTROL, xytext=(0, 9), ha="center")
+        centre, side = rows.iloc[len(rows) // 2], "center" if at == step else "left"
+        label(left, "its batch", float(centre["distance"]), float(centre["batch"]), CONTROL, xytext=(0, 9), ha=side)
         if at == step:
             label(left, "all data", float(centre["distance"]), float(centre["all_data"]), MEASURED, xytext=(0, 10))
     left.set_title(f"steps {step:,} and {step + 1:,} (dashed)")
