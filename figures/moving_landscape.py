@@ -31,18 +31,23 @@ def frames(result: Result) -> Figure:
     for at, dash in ((step, "-"), (step + 1, (0, (4, 2)))):
         rows = lines[lines["step"] == at]
         left.plot(rows["distance"], rows["all_data"], color=MEASURED, linestyle=dash, linewidth=2.4)
-        left.plot(rows["distance"], rows["batch"], color=PREDICTED, linestyle=dash, linewidth=1.4)
-        centre = rows.iloc[len(rows) // 2]
-        label(left, "its batch", float(centre["distance"]), float(centre["batch"]), PREDICTED, xytext=(0, 8))
+        left.plot(rows["distance"], rows["batch"], color=CONTROL, linestyle=dash, linewidth=1.4)
+        centre, side = rows.iloc[len(rows) // 2], "center" if at == step else "left"
+        label(left, "its batch", float(centre["distance"]), float(centre["batch"]), CONTROL, xytext=(0, 9), ha=side)
         if at == step:
             label(left, "all data", float(centre["distance"]), float(centre["all_data"]), MEASURED, xytext=(0, 10))
     left.set_title(f"steps {step:,} and {step + 1:,} (dashed)")
-    shown = [*result.params.eval_steps[:1], step, *lines["step"].iloc[-1:]]
-    for at, look in zip(shown, SERIES, strict=False):
+    first, last = result.params.eval_steps[0], int(lines["step"].max())
+    for at, look, place, lift in zip(
+        (first, step, last), SERIES, (0.1, 0.6, 0.6), ((6, 6), (0, 9), (0, -9)), strict=False
+    ):
         rows = lines[lines["step"] == at]
-        right.plot(rows["distance"], rows["all_data"], color=look.colour, linestyle=look.dash, label=f"step {at:,}")
+        right.plot(rows["distance"], rows["all_data"], color=look.colour, linestyle=look.dash)
+        point = rows.iloc[int(place * len(rows))]
+        label(right, f"step {at:,}", float(point["distance"]), float(point["all_data"]), look.colour, xytext=lift)
+    low, high = right.get_ylim()
+    right.set_ylim(low - 0.1 * (high - low), high)  # room for the lowest name
     right.set_title("all data, over the run")
-    right.legend(loc="upper right")
     left.set(xlabel="distance along the line", ylabel="loss (nats)")
     right.set(xlabel="distance along the line")
     return figure
@@ -64,7 +69,6 @@ def causes(result: Result) -> Figure:
     axis.grid(False, axis="y")
     axis.set(xlabel="change of the curvature (%)", xscale="log")
     log_ticks(axis.xaxis)
-    label(axis, "the line of the claims", 1, len(CAUSES) - 0.7, INK, xytext=(4, 0))
     return figure
 
 
@@ -113,12 +117,16 @@ def sizes(result: Result) -> Figure:
 def live(result: Result) -> Live:
     """The loss along a line through the weights: scrub through the steps."""
     directions = (END, RANDOM)
-    steps = list(dict.fromkeys(result.lines["step"]))
+    # The first steps' steep sides would leave no room for the rest.
+    lines = result.lines[
+        (result.lines["distance"] >= -result.params.far / 2) & (result.lines["step"] >= result.params.eval_steps[0])
+    ]
+    steps = list(dict.fromkeys(lines["step"]))
     found: list[Frame] = []
     for direction in directions:
         before = None
         for step in steps:
-            rows = result.lines[(result.lines["direction"] == direction) & (result.lines["step"] == step)]
+            rows = lines[(lines["direction"] == direction) & (lines["step"] == step)]
             place, batch = rows["place"].iloc[0], rows["place_batch"].iloc[0]
             words = f"Step {step:,}: the parabola through the loss over all data has its minimum at {place:+.2f}, "
             words += f"that through this batch’s loss at {batch:+.2f}."
@@ -126,8 +134,8 @@ def live(result: Result) -> Live:
                 words += f" One step earlier they were at {before[1]:+.2f} and {before[2]:+.2f}."
             before = step, place, batch
             curves = [
-                Curve.of("this batch", rows, "distance", "batch", interval=False),
-                Curve.of("all data", rows, "distance", "all_data", interval=False, meaning="accent"),
+                Curve.of("this batch", rows, "distance", "batch", interval=False, meaning="control"),
+                Curve.of("all data", rows, "distance", "all_data", interval=False),
             ]
             found.append(Frame(words.replace("-", "−"), curves, mark=0.0))
     return Live(
@@ -136,7 +144,7 @@ def live(result: Result) -> Live:
         y=Axis("loss (nats)"),
         controls=[
             Slider("line", [DIRECTIONS[direction] for direction in directions]),
-            Slider("step", [f"{step:,}" for step in steps], start=min(5, len(steps) - 1)),
+            Slider("step", [f"{step:,}" for step in steps], start=len(steps) // 2),
         ],
         frames=found,
     )
