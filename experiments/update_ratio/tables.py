@@ -95,20 +95,21 @@ def log_ratios(runs: Sequence[Array]) -> Array:
     return np.asarray(np.log10(np.clip(np.nan_to_num(np.stack(runs), nan=1e-12, posinf=1e12), 1e-12, 1e12)))
 
 
-def vertex(lrs: Array, losses: Array, ratio: Array) -> Array:
-    """Return the log ratio [seed] at the best learning rate between those of the grid.
+def vertex(lrs: Array, losses: Array, ratio: Array) -> tuple[Array, Array]:
+    """Return the log ratio at the best learning rate between those of the grid, and the rate's log: [seed] each.
 
     A parabola through the losses [seed, lr] at the grid's best and its neighbours, in log learning rate, has its lowest
     point there; `ratio` [seed, lr] is read between the same three.
     """
     best = int(np.clip(losses.mean(0).argmin(), 1, len(lrs) - 2))
     logs = np.log10(lrs[best - 1 : best + 2])
-    found = []
+    found, places = [], []
     for loss, ratios in zip(losses[:, best - 1 : best + 2], ratio[:, best - 1 : best + 2], strict=True):
         curvature, slope, _ = np.polyfit(logs - logs[1], loss, 2)
         step = np.clip(-slope / (2 * curvature), *(logs[[0, 2]] - logs[1])) if curvature > 0 else 0.0
         found.append(np.interp(logs[1] + step, logs, ratios))
-    return np.array(found)
+        places.append(logs[1] + step)
+    return np.array(found), np.array(places)
 
 
 def width(sweep: Sweep, more: float) -> tuple[float, float]:
@@ -158,7 +159,7 @@ def settings(sweeps: Mapping[str, Sweep], follow: Mapping[str, Follow], more: fl
                 "network": name,
                 "best_lr": float(sweep.lrs[sweep.best]),
                 **Estimate.columns("best_loss", best),
-                **Estimate.columns("best_ratio", vertex(sweep.lrs, sweep.losses, sweep.ratio)),
+                **Estimate.columns("best_ratio", vertex(sweep.lrs, sweep.losses, sweep.ratio)[0]),
                 "good_from": low,  # log ratios between which the loss is nearly the best
                 "good_to": high,
                 **Estimate.columns("speeding", acted.targets[:, 0] - acted.targets[:, 1]),
@@ -259,33 +260,34 @@ def equal(follow: Mapping[str, Follow], factors: Array) -> pd.DataFrame:
 
 def length(
     steps: Sequence[int], lrs: Array, runs: Sequence[tuple[Array, Array]], good: float
-) -> tuple[pd.DataFrame, Estimate]:
-    """Tabulate the long runs by number of steps, and estimate how the best ratio moves with it.
+) -> tuple[pd.DataFrame, Estimate, Estimate]:
+    """Tabulate the long runs by number of steps, and estimate how the best ratio moves with it, and the best rate.
 
     A ratio is the mean, in logarithms, of those half way and at the end.  The loss at a ratio of `good` is read between
     the learning rates of the grid, by a parabola through the nearest three.
     """
     logs = log_ratios([ratios for ratios, _ in runs])  # [seed, evaluation, lr, layer]
     losses = clipped(np.stack([found for _, found in runs]))  # [seed, evaluation, lr]
-    found, best_ratios = [], []
+    found, best = [], []
     for place, number in enumerate(steps, 1):
         ratio = np.median(logs[:, place - 1 : place + 1].mean(1), 2)  # [seed, lr]
         loss = losses[:, place]
-        best = int(loss.mean(0).argmin())
-        best_ratios.append(vertex(lrs, loss, ratio))
+        place_of_best = int(loss.mean(0).argmin())
+        best.append(vertex(lrs, loss, ratio))
         at_good = np.array([_between(np.log10(good), row, values) for row, values in zip(ratio, loss, strict=True)])
-        lowest = np.array([_lowest(np.log10(lrs), values, best) for values in loss])
+        lowest = np.array([_lowest(np.log10(lrs), values, place_of_best) for values in loss])
         found.append(
             {
                 "steps": number,
-                "best_lr": float(lrs[best]),
-                **Estimate.columns("best_ratio", best_ratios[-1]),
-                **Estimate.columns("best_loss", loss[:, best]),
+                "best_lr": float(lrs[place_of_best]),
+                **Estimate.columns("best_ratio", best[-1][0]),
+                **Estimate.columns("best_log_lr", best[-1][1]),
+                **Estimate.columns("best_loss", loss[:, place_of_best]),
                 **Estimate.columns("excess", at_good - lowest),
             }
         )
-    decades = np.log10(steps)
-    return pd.DataFrame(found), Estimate.of([np.polyfit(decades, row, 1)[0] for row in np.stack(best_ratios, 1)])
+    of_ratio, of_lr = (np.polyfit(np.log10(steps), np.stack(each), 1)[0] for each in zip(*best, strict=True))  # [seed]
+    return pd.DataFrame(found), Estimate.of(of_ratio), Estimate.of(of_lr)
 
 
 def _between(at: float, x: Array, y: Array) -> float:
