@@ -60,6 +60,8 @@ BY_CHANCE = {
     ("momentum_ema", 100.0, ""): "1 / (1 - 0.99), the window of one of the betas",
     ("squashing", 8.0, "strip("): "how many claims there are",
     ("tanh_gain", 10.0, ""): "the base of a power, and factors of ten",
+    ("update_ratio", 0.001, ""): "the ratio that the notes call good, by chance Adam's learning rate",
+    ("update_ratio", 5.0, "GOOD**2"): "millionths, a weight decay that an exercise computes",
     ("zero_init", 10.0, ""): "a factor of ten, and powers of ten",
     ("zero_init", 100.0, "verdicts"): "per cent: all units are distinct",
 }
