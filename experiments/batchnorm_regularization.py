@@ -73,6 +73,7 @@ SMOKE = Params(
     probes=6,
     mate_sets=4,
 )
+MINUTE = Params(seeds=4, steps=900)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

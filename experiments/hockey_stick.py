@@ -59,6 +59,7 @@ class Params:
 
 
 SMOKE = Params(width=16, batch=16, steps=60, seeds=2, scales=(0.1,), other_lrs=(0.3,), early=(5, 20), later=(40,))
+MINUTE = Params(seeds=4)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ SMOKE = Params(
     depth=6, width=24, widths=(12,), inputs=3, seeds=6, plotted=2, depths=(1, 3), trained_width=8, trained_seeds=2,
     lrs=(0.1,), batch=8, steps=10, sample=200,
 )  # fmt: skip
+MINUTE = Params(seeds=32, trained_seeds=8)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,9 @@ class Params:
 
 # A batch of 4 fills no vector, so that nothing has to be compiled.
 SMOKE = Params(width=8, batch=4, steps=60, eval_steps=(10, 30), seeds=2)
+MINUTE = Params(
+    steps=40_000, eval_steps=(10, 32, 100, 316, 1000, 3162, 10_000, 13_000, 20_000, 22_000, 30_000), seeds=3
+)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ class Params:
 
 
 SMOKE = Params(scales=(0.1, 30.0), width=8, batch=8, steps=20, eval_steps=(10,), lrs=(0.3,), probe=128, seeds=2)
+MINUTE = Params(seeds=5)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ SMOKE = Params(
     depth=6, width=64, batch=16, seeds=3, gains=(1.0,),
     trained_depth=2, trained_width=8, trained_seeds=2, lrs=(0.1, 0.3), trained_batch=8, steps=10,
 )  # fmt: skip
+MINUTE = Params(trained_seeds=3)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

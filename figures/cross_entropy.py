@@ -18,7 +18,7 @@ from experiments.cross_entropy.formulas import (
     SOFTMAX_THEN_LOG,
     THREE_LINES,
 )
-from figures.style import ACCENT, INK, MEASURED, PREDICTED, SERIES, band, canvas, label
+from figures.style import ACCENT, INK, MEASURED, PREDICTED, SERIES, SMALL, band, canvas, label
 
 
 def mistakes(result: Result) -> Figure:
@@ -51,7 +51,10 @@ def failures(result: Result) -> Figure:
     limit = result.limits[result.limits["precision"] == "float32"]
     for axis, formula in zip(axes.flat, FORMULAS, strict=True):
         state = result.error_map[formula].to_numpy().reshape(len(line), len(line)).T  # [other, target]
-        for wrong, colour, hatch, alpha in ((state > 0, PREDICTED, "....", 0.25), (state > 1, MEASURED, "////", 0.3)):
+        for wrong, colour, hatch, alpha in (
+            (state > 0, PREDICTED, "\\\\", 0.25),
+            (state > 1, MEASURED, "//", 0.3),
+        ):
             if wrong.any():
                 _shade(axis, line, wrong, colour, hatch, alpha)
         _boundaries(axis, formula, limit["logit"].item(), limit["gap"].item(), reach=line[-1])
@@ -66,7 +69,12 @@ def failures(result: Result) -> Figure:
     for axis in (subtracted, softmax):
         _on_white(axis, "value wrong", -90, 105, MEASURED)
         axis.annotate(
-            "gradient wrong", (-20, 76), (25, 50), color=PREDICTED, fontsize=8.5, arrowprops={"arrowstyle": "-"} | _THIN
+            "gradient wrong",
+            (-20, 76),
+            (25, 50),
+            color=PREDICTED,
+            fontsize=SMALL,
+            arrowprops={"arrowstyle": "-"} | _THIN,
         )
     for axis in axes[-1]:
         axis.set_xlabel("logit of the target class")
@@ -147,4 +155,4 @@ def _boundaries(axis: Axes, formula: str, logit: float, gap: float, *, reach: fl
 
 
 def _on_white(axis: Axes, text: str, x: float, y: float, colour: str) -> None:
-    axis.text(x, y, text, color=colour, ha="center", va="center", fontsize=8.5, bbox=_PLATE)
+    axis.text(x, y, text, color=colour, ha="center", va="center", fontsize=SMALL, bbox=_PLATE)

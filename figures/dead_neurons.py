@@ -141,7 +141,8 @@ def benefits(result: Result) -> Figure:
         axis.errorbar(rows["benefit"], places, xerr=errors, fmt=look.marker, color=look.colour)
         row = places[list(rows.index).index(BY_BIAS)]
         name = "every dead unit revived" if arm == ARMS[1] else "leaky ReLU instead"
-        label(axis, name, float(rows["benefit_high"][BY_BIAS]), row, look.colour)
+        above = {"ha": "right", "xytext": (4, 10)} if arm == ARMS[1] else {}
+        label(axis, name, float(rows["benefit_high"][BY_BIAS]), row, look.colour, phone=above)
     axis.axvline(0, color=MUTED, linewidth=1.0, zorder=1)
     axis.set(yticks=range(len(words)), yticklabels=list(words.values()), ylim=(len(words) - 0.5, -0.5))
     low, high = result.benefits["benefit_low"].min(), result.benefits["benefit_high"].max()

@@ -40,6 +40,7 @@ def loss(result: Result) -> Figure:
         ha="right",
         va="bottom",
         xytext=(0, 2),
+        phone={"xytext": (0, -12)},
     )
     near = rows.iloc[-2]
     label(axis, "predicted", near["std"], 1.15 * near["loss"], PREDICTED, ha="right", xytext=(-6, 4))

@@ -139,7 +139,8 @@ def _name(axis: Axes, init: str, depth: float, loss: float, lost: float | None, 
     if lost is None:
         label(axis, NAMES[init], depth, loss, LOOKS[init].colour, xytext=(8, 0))
     else:
-        label(axis, f"{NAMES[init]}:\nlost", lost, top, LOOKS[init].colour, xytext=(8, -4))
+        inside = {"text": f"{NAMES[init]}: lost", "ha": "right", "xytext": (-14, -12)}
+        label(axis, f"{NAMES[init]}:\nlost", lost, top, LOOKS[init].colour, xytext=(8, -4), phone=inside)
 
 
 def cosines(result: Result) -> Figure:

@@ -67,7 +67,8 @@ def reductions(result: Result) -> Figure:
     _rows(axis, list(CHANGES.values()))
     right = last["validation_high"].max()
     words = "grey: chance in single runs\nhollow: the lecture’s runs"
-    label(axis, words, right, len(CHANGES) - 1.5, INK, xytext=(0, 0), ha="right")
+    stacked = {"text": words.replace(" in", "\nin").replace(" lec", "\nlec"), "xytext": (0, 18)}
+    label(axis, words, right, len(CHANGES) - 1.5, INK, xytext=(0, 0), ha="right", phone=stacked)
     axis.set(xlabel="the change lowers the validation loss by (nats)")
     return figure
 
@@ -157,7 +158,7 @@ def fading(result: Result) -> Figure:
     ticks = [-0.1, -0.01, 0, 0.01, 0.1, 1, 10]
     axis.set_yticks(ticks, labels=[f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
     axis.minorticks_off()
-    label(axis, _lowered(result), half, 8, INK, xytext=(-4, 0), ha="right")
+    label(axis, _lowered(result), half, 8, INK, xytext=(-4, 0), ha="right", phone={"xytext": (-4, -18)})
     return figure
 
 

@@ -19,6 +19,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
 
+from figures.inline import show_inline
+
 # Okabe and Ito's colours: told apart with every common form of colour blindness, on paper and on screen.
 INK = "#1b1f24"  # axes and text
 MEASURED = "#0072b2"  # what an experiment found
@@ -49,10 +51,11 @@ SERIES = (
 )
 
 # The book's typeface, and for what it lacks, such as Greek, fonts that come with matplotlib: the same letters on every machine.
+show_inline()
 fontManager.addfont(Path(__file__).parent / "fonts/notes-serif.ttf")
 SMALL = 9.5  # points, of ticks and labels: still 9 on a page of the usual width
 _RC: Any = {  # matplotlib types its keys one by one
-    "font.family": ["Notes Serif", "DejaVu Serif"],
+    "font.family": ["Notes Serif", "STIXGeneral"],
     "font.size": 10.5,
     "axes.labelsize": 10.5,
     "axes.titlesize": 11,
@@ -75,7 +78,12 @@ _RC: Any = {  # matplotlib types its keys one by one
     "lines.markersize": 4.5,
     "legend.frameon": False,
     "legend.fontsize": SMALL,
-    "mathtext.fontset": "stix",
+    "mathtext.fontset": "custom",
+    "mathtext.rm": "Notes Serif",
+    "mathtext.it": "STIXGeneral:italic",
+    "mathtext.bf": "STIXGeneral:bold",
+    "mathtext.cal": "STIXGeneral:italic",
+    "mathtext.fallback": "stix",
     "svg.fonttype": "path",
 }
 mpl.rcParams.update(_RC)  # figures are drawn after their function returns, so a context would be over by then
@@ -97,9 +105,12 @@ def label(axis: Axes, text: str, x: float, y: float, colour: str = INK, **placem
     """Write `text` beside its curve, at data coordinates `x`, `y`; `placement` as in `Axes.annotate`.
 
     The words are as dark as words must be, and stand clear of the lines that they cross.
+    `phone` among it has what is otherwise in the figure for phones (figures/phone.py): `text`, `xytext`, `ha`.
     """
+    phone = placement.pop("phone", {})
     around: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": SMALL}
     words = axis.annotate(text, (x, y), color=readable(colour), annotation_clip=False, **around | placement)
+    words.phone = phone  # type: ignore[attr-defined]
     words.set_path_effects([withStroke(linewidth=2.2, foreground=PAPER, alpha=0.85)])
 
 

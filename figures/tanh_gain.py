@@ -29,7 +29,8 @@ def fixed_points(result: Result) -> Figure:
         zorder=3,
     )
     left = {"ha": "right", "xytext": (-5, 0)}
-    for gain, name, beside in ((1.0, "gain 1", {}), (result.ideal_gain, "ideal", left), (FIVE_THIRDS, "5/3", {})):
+    one = {"phone": {"ha": "right", "xytext": (-5, 0)}}
+    for gain, name, beside in ((1.0, "gain 1", one), (result.ideal_gain, "ideal", left), (FIVE_THIRDS, "5/3", {})):
         axis.axvline(gain, color=ACCENT if gain != 1 else MUTED, linewidth=0.9, zorder=1)
         label(axis, name, gain, 0.06, ACCENT if gain != 1 else INK, **beside)
     end, last = theory.iloc[-1], measured.iloc[-1]
@@ -115,7 +116,8 @@ def pushed(result: Result) -> Figure:
     right = result.entropy + 0.16 * (result.entropy - rows["loss"].min())
     for depth, group in rows.groupby("depth"):
         layers = "1 hidden layer" if depth == 1 else f"{depth} hidden layers"
-        label(axis, layers, right, group.index.max(), INK, xytext=(0, 0), ha="left")
+        inside = {"xytext": (-30, 0), "ha": "right"}
+        label(axis, layers, right, group.index.max(), INK, xytext=(0, 0), ha="left", phone=inside)
     label(axis, "input ignored", result.entropy, len(rows) - 0.25, CONTROL, xytext=(0, 0), ha="center")
     axis.set(xlabel="training loss after the same steps (nats)")
     axis.grid(visible=False, axis="y")
@@ -141,7 +143,7 @@ def _curves(axis: Axes, result: Result, quantity: str, *, at: str) -> None:
     heights = _apart([name[1] for name in names], gap=np.log10(high / low) / 24)
     side = {} if at == "right" else {"ha": "right", "xytext": (-6, 0)}
     for (layer, _, name, colour), height in zip(names, heights, strict=True):
-        label(axis, name, layer, 10**height, colour, **side)
+        label(axis, name, layer, 10**height, colour, phone={"text": name.partition(" ")[0]}, **side)
 
 
 def _apart(heights: list[float], *, gap: float) -> list[float]:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from lab.errors import unknown
 from lab.keys import key as keys
 from lab.keys.experiments import Experiment, home
-from lab.results.reading import as_result, fresh
+from lab.results.reading import as_result, fresh, page_result
 
 R = TypeVar("R")
 
 
-def read(experiment: Experiment[R], params: Any = None) -> R:
-    """Return the experiment's result with the book's parameters, or with `params` if `lab run --set` computed that.
+def read(experiment: Experiment[R], params: Any = None, **changes: Any) -> R:
+    """Return the experiment's result with the book's parameters, or with others if `lab run --set` computed that.
 
-    Never computes: a missing, stale or damaged result is an error that says what to type.
+    Never computes: a missing, stale or damaged result is an error that says what to type.  On a page that `lab render --set`
+    makes, "the book's parameters" are those that were set.
 
-    result = read(tanh_gain)
+    read(tanh_gain)
+    read(tanh_gain, depth=200)
+    read(tanh_gain, tanh_gain.Params(depth=200))
     """
     name, root = home(experiment)
-    wanted = keys.compute(name, root, values=None if params is None else vars(params))
-    return as_result(experiment, fresh(wanted, root))
+    if params is None and not changes:
+        return as_result(experiment, page_result(name, root))
+    wanted = params or experiment.Params()
+    if unknown_one := next((field for field in changes if field not in vars(wanted)), None):
+        raise unknown("parameter", unknown_one, vars(wanted))
+    return as_result(experiment, fresh(keys.compute(name, root, values=vars(replace(wanted, **changes))), root))

@@ -1,6 +1,7 @@
 """A small renderer for Quarto books: the same sources, words, numbers and anchors, as an HTML site and a PDF.
 
-    press.render(root)        the whole book into its output folder
+    press.render(root)                    the whole book into its output folder
+    press.render_variant(root, variant)   one chapter, run another way, into a folder of its own
 
 The way of a chapter: `read` reads _quarto.yml and the chapter and says what is supported, `execute` runs the cells in a Jupyter
 kernel, `resolve` joins text and outputs through pandoc, numbers, refers and cites; `html` and `pdf` write; `build` does only what
@@ -16,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from press.book import Book as Book
+    from press.book import Progress as Progress
     from press.build.render import read_sources as read_sources
     from press.build.render import render as render
+    from press.build.variant import Variant as Variant
+    from press.build.variant import render_variant as render_variant
     from press.errors import SourceError as SourceError
     from press.execute import reads as reads
     from press.execute import recorder as recorder
@@ -36,8 +40,9 @@ if TYPE_CHECKING:
     from press.read.qmd import Source as Source
 
 _HOMES = {
-    "press.book": ["Book"],
+    "press.book": ["Book", "Progress"],
     "press.build.render": ["read_sources", "render"],
+    "press.build.variant": ["Variant", "render_variant"],
     "press.errors": ["SourceError"],
     "press.execute.source_imports": ["forget", "from_source"],
     "press.execute": ["reads", "recorder"],

@@ -63,6 +63,9 @@ class Book:
     pre_render: tuple[str, ...] = ()  # scripts or commands
     downloads: tuple[str, ...] = ()  # formats that the site offers
     config: dict[str, Any] = field(default_factory=dict)  # the whole of _quarto.yml, checked
+    variables: tuple[tuple[str, str], ...] = ()  # of its kernels' environment, beside the usual: a variant's
+    outputs: Path = Path(".press")  # where cells/ and figures/ lie, relative to the root
+    lenient: bool = False  # a cell that fails leaves a gap in the page: a variant's may lack what a chapter speaks of
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -115,6 +118,7 @@ class Page:
     blocks: list[Node]  # resolved pandoc AST without the chapter's heading
     headings: list[Heading] = field(default_factory=list)  # sections of level 2 and deeper, nested
     description: str = ""  # how its first paragraph begins, in plain text
+    left_out: bool = False  # its cells have not been run: what stands here only says so
 
     @cached_property
     def text(self) -> str:

@@ -43,7 +43,7 @@ def stored_results(root: Path) -> Iterator[None]:
     def read(experiment: Any, _: Any = None) -> Any:
         return as_result(experiment, stored(home(experiment)[0]))
 
-    with patch.object(lab.chapter, "read", read), patch.object(lab.book.verdicts, "book_result", stored):
+    with patch.object(lab.chapter, "read", read), patch.object(lab.book.verdicts, "page_result", stored):
         yield
 
 

@@ -20,7 +20,17 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 # Made by tools and not part of the sources: a fresh clone has none of it.
 MADE = shutil.ignore_patterns(
-    ".git", ".venv", ".press", ".quarto", ".*_cache", "__pycache__", "*.egg-info", "_book*", "_freeze", "node_modules"
+    ".git",
+    ".venv",
+    ".press",
+    ".quarto",
+    ".*_cache",
+    "__pycache__",
+    "*.egg-info",
+    "_book*",
+    "_own",
+    "_freeze",
+    "node_modules",
 )
 
 # A shell that starts the tests in the background has ctrl-C ignored, and so would what the tests start and interrupt.

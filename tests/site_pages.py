@@ -38,8 +38,8 @@ class SitePage(HTMLParser):
             self.ids.append(values["id"])
         self.targets += [(tag, name, values[name]) for name in ("href", "src", "action", "poster") if name in values]
         self.targets += [(tag, "srcset", part.split()[0]) for part in values.get("srcset", "").split(",") if part]
-        if tag == "img":
-            self.images.append(values)
+        if tag == "img" or values.get("role") == "img":
+            self.images.append({"src": "inline", "alt": values.get("aria-label", "")} | values)
         if "quarto-xref" in values.get("class", "").split():
             self._reference = []
             self.references.append((values["href"], ""))

@@ -46,6 +46,8 @@ BOUND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 BY_CHANCE = {
     ("batch_average", 16.0, ""): "the notes' own number, in the question",
     ("batch_average", 10.0, ""): "the base of a power",
+    ("batchnorm_gain", 8.0, "strip("): "how many claims there are",
+    ("batchnorm_gain", 8.0, "len("): "how many learning rates there are",
     ("cross_entropy", 5.0, ""): "tensors that a formula keeps",
     ("dead_neurons", 8.0, "strip("): "how many claims there are",
     ("dead_neurons", 6.0, "died_by_lr"): "per cent of units",
@@ -62,6 +64,8 @@ BY_CHANCE = {
     ("tanh_gain", 10.0, ""): "the base of a power, and factors of ten",
     ("update_ratio", 0.001, ""): "the ratio that the notes call good, by chance Adam's learning rate",
     ("update_ratio", 5.0, "GOOD**2"): "millionths, a weight decay that an exercise computes",
+    ("weight_distribution", 100.0, "'kept'"): "per cent of the variance: a network that hardly trained keeps all",
+    ("weight_distribution", 0.3, "table("): "half of an interval, to one digit",
     ("zero_init", 10.0, ""): "a factor of ten, and powers of ten",
     ("zero_init", 100.0, "verdicts"): "per cent: all units are distinct",
 }
@@ -159,7 +163,7 @@ def rendered(source: Source, results: dict[str, Any], monkeypatch: pytest.Monkey
     monkeypatch.setattr(lab.chapter, "read", read)
     monkeypatch.setattr(lab.book.verdicts, "as_result", read)
     stored = SimpleNamespace(provenance={"seconds": 0.0})  # of no registration: the rules are looked at elsewhere
-    monkeypatch.setattr(lab.book.verdicts, "book_result", lambda *_: stored)
+    monkeypatch.setattr(lab.book.verdicts, "page_result", lambda *_: stored)
     monkeypatch.setattr(lab.chapter, "colophon", lambda *_: Markdown(""))  # of the book's run, which this is not
     found, variables = Rendering(), {"__name__": "__main__"}
     for chunk in source.chunks:

@@ -94,6 +94,17 @@ def maths(source: Path) -> None:
     _save(font, "stix-two-math")
 
 
+def in_pages(source: Path) -> None:
+    """Write the letters of figures for their words in pages: as wide there as where matplotlib placed them."""
+    font = TTFont(source)
+    options = Options()
+    options.hinting = False
+    subsetter = Subsetter(options)
+    subsetter.populate(unicodes=[*range(0x20, 0x7F), *range(0xA0, 0x100), *map(ord, "ı–—‘’“”…−")])
+    subsetter.subset(font)
+    _save(_renamed(font, "notes-serif-small"), "notes-serif-small")
+
+
 def _renamed(font: TTFont, name: str) -> TTFont:
     """Give a font a family name of its own: "Source" is reserved for fonts that nobody changed."""
     family = name.removesuffix("-italic").replace("-", " ").title()
@@ -118,4 +129,5 @@ if __name__ == "__main__":
     )
     small.flavor = None
     _renamed(small, "notes-serif").save(FIGURES)
+    in_pages(FIGURES)
     maths(folder / "stix-two-math-latin-400-normal.woff2")

@@ -53,6 +53,7 @@ class Params:
 
 
 SMOKE = Params(width=8, seeds=2, steps=3, lrs=(0.1, 0.01), eval_steps=(2,), perturbed=8, smallest_h=1e-7, h_count=5)
+MINUTE = Params(seeds=8)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

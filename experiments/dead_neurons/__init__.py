@@ -71,6 +71,9 @@ SMOKE = Params(
     lrs=(0.1, 1.0), width=16, batch=8, steps=30, eval_every=5, shift=3.5, layers=3, deep_width=16, seeds=2, pairs=2,
     deep_lrs=(0.03, 0.1), deep_steps=5, deep_seeds=2, high_lrs=(1.0, 10.0), high_steps=10, high_seeds=2,
 )  # fmt: skip
+MINUTE = Params(
+    steps=500, seeds=4, deep_steps=200, deep_seeds=3, high_steps=500, high_seeds=3
+)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ SMOKE = Params(
     depth=3, width=8, batch=8, steps=6, per_decade=2, seeds=2, lrs=(0.1,), adam_lrs=(0.01,), depths=(2,), few_seeds=2, fresh_seeds=2,
     sample=200,
 )  # fmt: skip
+MINUTE = Params(steps=200, seeds=3, fresh_seeds=4, few_seeds=2)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

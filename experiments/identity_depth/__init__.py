@@ -45,6 +45,7 @@ class Params:
 SMOKE = Params(
     depth=6, width=8, widths=(4,), inputs=2, seeds=4, gains=(0.5, 1.5), noises=(0.5,), factors=(1.5, 0.75, 0.5)
 )
+MINUTE = Params(seeds=40)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

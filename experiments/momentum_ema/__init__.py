@@ -70,6 +70,7 @@ class Params:
 SMOKE = Params(
     names=50, width=5, batch=4, seeds=3, steps=40, wide=6, long=50, eval_every=10, betas=(0.5, 0.9), path_steps=10
 )
+MINUTE = Params(seeds=8)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

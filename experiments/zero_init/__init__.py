@@ -86,6 +86,7 @@ SMOKE = Params(
     layer_scales=(0.5, 0.1),
     noise_scales=(0.1, 0.01),
 )
+MINUTE = Params(seeds=3)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

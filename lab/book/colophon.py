@@ -7,25 +7,27 @@ from typing import Any
 
 from IPython.display import Markdown
 
+from lab.book import notebooks
 from lab.book.markdown_tables import as_text, markdown_table
 from lab.book.verdicts import in_book_order
 from lab.duration import duration
 from lab.keys import experiments
 from lab.keys.experiments import find_root, home
-from lab.results.reading import book_result
+from lab.keys.params import as_options
+from lab.results.reading import book_result, own_changes, page_result
 from lab.results.store import Stored
+from press import read_project
 
 
 def colophon(experiment: Any) -> Markdown:
     """Return the last section of a chapter (a page in book/): how to run it again, and what it was run with."""
     name, root = home(experiment)
-    stored = book_result(name, root)
+    stored, own = page_result(name, root), own_changes(name)
     made = stored.provenance
     versions = ", ".join(as_text(f"{library} {version}") for library, version in sorted(made["versions"].items()))
-    data = [("result.json", f"results/{name}/result.json")]
-    data += [
-        (f"{table}.csv ({stored.tables[table].rows} rows)", f"results/{name}/{table}.csv") for table in stored.tables
-    ]
+    place = f".lab/cache/{name}/{stored.key}" if own else f"results/{name}"
+    data = [("result.json", f"{place}/result.json")]
+    data += [(f"{table}.csv ({stored.tables[table].rows} rows)", f"{place}/{table}.csv") for table in stored.tables]
     first, *more = experiments.files(name, root)
     files = [
         ("experiment", first),
@@ -43,10 +45,16 @@ def colophon(experiment: Any) -> Markdown:
         ["Data", _links(data, root)],
         ["Code", _links(files, root)],
     ]
+    if notebook := _links([(f"{name}.ipynb", f"{notebooks.FOLDER}/{name}.ipynb")], root):
+        address = notebooks.colab(name, read_project(root))
+        online = f", [in Colab]({address})" if address else ""
+        rows.append(["Notebook", f"{notebook}, which runs the experiment in about a minute{online}"])
     command = f"# compute it again beside the book's result, and compare\nlab verify {name}\n"
-    other = _example(stored.params)
-    if other:
-        command += f"# another setting; the book's result stays as it is\nlab run {name} --set {other}\n"
+    if own:
+        command = f"# compute this page's numbers again\nlab run {name} {as_options(own)} --force\n"
+    elif other := _example(stored.params):
+        command += "# another setting, and this page with your own numbers; the book's result stays as it is\n"
+        command += f"lab run {name} --set {other}\nlab render {name} --set {other}\n"
     return Markdown(f"```bash\n{command}```\n\n{markdown_table(['', ''], rows, widths=[12, 88])}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _MARKS = frozenset("\\`*_{}[]()<>#+!|~^$@&\"'-=:/.")  # whatever Markdown may take for more than a sign
@@ -41,3 +42,11 @@ def as_text(value: object) -> str:
     """Return Markdown that prints a value as it is: whatever comes out of a result's file is text, never markup."""
     text = "".join(character for character in " ".join(str(value).split()) if character.isprintable())
     return "".join(f"&#{ord(mark)};" if mark in _MARKS else mark for mark in text)
+
+
+def plain(text: str) -> str:
+    """Return Markdown as it reads without its marks: spans, superscripts, emphasis, code."""
+    text = re.sub(r"\[([^\[\]]*)\]\{[^{}]*\}", r"\1", text)
+    pieces = text.split("`")  # every other one is code, and stays
+    pieces[::2] = [re.sub(r"\^([^\s^]+)\^", r"^\1", piece).replace("*", "") for piece in pieces[::2]]
+    return "".join(pieces)

@@ -46,6 +46,7 @@ FEW = 2  # chapters: more of them share PyTorch, which takes longer than all of 
 def main() -> int:
     """Prepare the chapters that Quarto is about to render; return the exit code."""
     from lab.book.chapter_keys import Chapters
+    from lab.book.notebooks import write_notebooks
     from press import SourceError
 
     gc.disable()  # it looks for what can be thrown away, and this ends before that matters
@@ -62,6 +63,7 @@ def main() -> int:
         old = stale(sorted({name for path in chosen for name in book.experiments(path)}), root, book.results)
         code = compute_stale(old, root)
         if code == 0:
+            write_notebooks(root, sorted({name for path in chosen for name in book.experiments(path)}))
             drop_stale(Chapters(root) if old else book, chosen, root)  # another look where results are new
             if count := sum(runs(path, root) for path in chosen):
                 wake_kernels([*LIBRARIES, *(["torch"] if count > FEW else [])])

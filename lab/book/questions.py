@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from lab.book.notebooks import write_notebooks
 from lab.errors import LabError, NoResult, unknown
 from lab.keys.experiments import source
 from lab.results import store
@@ -28,6 +29,7 @@ PLACES = {
 }
 PACKAGE = "experiments/{}/__init__.py"  # in place of the first, for a question with more code than one file should hold
 RESULT = "results/{}"
+NOTEBOOK = "notebooks/{}.ipynb"
 REGISTERED = "experiments/{}.registered.json"  # of a package it lies within
 BOOK = "_quarto.yml"
 NOTATION = "book/notation.qmd"
@@ -104,6 +106,8 @@ def rename(old: str, new: str, root: Path, force: bool = False) -> list[str]:
         path.write_text(text, encoding="utf-8")
     for place in own:
         (root / place).rename(root / _place(place, old, new))
+    if NOTEBOOK.format(old) in own:
+        write_notebooks(root, [new])
     if stored:
         store.write_result(root / RESULT.format(new), root, replace(stored, experiment=new))
     return sorted({*(_place(place, old, new) for place in own), *(_moved(path, root, old, new) for path in changed)})
@@ -227,7 +231,8 @@ def _own(name: str, root: Path) -> list[str]:
     """Return the files and folders that are a question's alone, relative to the root."""
     path = source(name, root)
     first = path.parent if path.name == "__init__.py" else path
-    others = [place.format(name) for place in [*PLACES.values()][1:]] + [REGISTERED.format(name), RESULT.format(name)]
+    places = [*[*PLACES.values()][1:], REGISTERED, RESULT, NOTEBOOK]
+    others = [place.format(name) for place in places]
     return [first.relative_to(root).as_posix(), *(place for place in others if (root / place).exists())]
 
 
@@ -253,7 +258,11 @@ def _texts(root: Path) -> Iterator[Path]:
     """Yield the project's own text files."""
     for path in sorted(root.rglob("*")):
         inside = path.relative_to(root).parts
-        if path.suffix in TEXTS and path.is_file() and not any(part.startswith((".", "_book")) for part in inside[:-1]):
+        if (
+            path.suffix in TEXTS
+            and path.is_file()
+            and not any(part.startswith((".", "_book", "_own")) for part in inside[:-1])
+        ):
             yield path
 
 
@@ -278,7 +287,7 @@ def _check_name(name: str, root: Path) -> None:
         raise LabError(f"{name!r} will not do: it is a word of Python's own\nadd another word, as in {name}_again")
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
         raise LabError(f"{name!r} will not do: words in lower case, joined by underscores, as in two_words")
-    places = (*PLACES.values(), "experiments/{}", "{}.qmd", REGISTERED, RESULT)
+    places = (*PLACES.values(), "experiments/{}", "{}.qmd", REGISTERED, RESULT, NOTEBOOK)
     taken = [place.format(name) for place in places if (root / place.format(name)).exists()]
     # pytest wants test files of different names, wherever they lie
     taken += [path.relative_to(root).as_posix() for path in (root / "tests").glob(f"*/**/test_{name}.py")]

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from IPython.display import Markdown
 
-from lab.book.markdown_tables import as_text, markdown_table
+from lab.book.markdown_tables import as_text, markdown_table, plain
 from lab.claims import Claim, Verdict
 from lab.duration import duration
 from lab.errors import LabError, unknown
 from lab.estimate import Estimate
 from lab.keys.experiments import files, find_root, home, load, names
 from lab.live import data, html_only
-from lab.results.reading import as_result, book_result
+from lab.results.reading import as_result, book_result, own_changes, page_result
 from lab.results.registration import Standing, When, standings
+from lab.results.store import Stored
+from lab.run.verification import committed
 
 VERDICT_WORDS = {  # of one claim, and of several
     Verdict.HOLDS: ("holds", "hold"),
@@ -43,6 +45,7 @@ class Entry:
     number: str
     standing: Standing
     rule: dict[str, Any]  # as JSON holds it, with the intervals that it was evaluated on
+    book: Entry | None = None  # the same claim in the book, on a page with a setting of its own
 
     @property
     def anchor(self) -> str:
@@ -80,11 +83,31 @@ class Entry:
         """The verdict as Markdown, in its colour."""
         return f"[{self.verdict}]{{.verdict-{self.verdict.name.lower()}}}"
 
+    def beside(self, what: str) -> str:
+        """Return one of its texts, and the book's where that is another."""
+        own, book = getattr(self, what), self.book and getattr(self.book, what)
+        return f"{own} [(book: {book})]{{.usual}}" if book and book != own else str(own)
+
+    @property
+    def tied(self) -> str:
+        """Say that its line was drawn for the book's setting, where its words follow the setting (Markdown)."""
+        if self.book is None or self.book.line == self.line:
+            return ""
+        return f" [The line was drawn for the book's setting, where it reads: {self.book.line}]{{.usual}}"
+
 
 def decide(experiment: Any) -> list[Entry]:
-    """Return the experiment's claims with the verdicts that its result gives."""
+    """Return the experiment's claims with the verdicts that its result gives; at a setting of the page's own, beside the book's."""
     name, root = home(experiment)
-    stored = book_result(name, root)
+    entries = _decided(experiment, page_result(name, root))
+    if not own_changes(name):
+        return entries
+    book = _decided(experiment, book_result(name, root))
+    return [replace(own, book=other) for own, other in zip(entries, book, strict=True)]
+
+
+def _decided(experiment: Any, stored: Stored) -> list[Entry]:
+    name, _ = home(experiment)
     result, standing = as_result(experiment, stored), standings(experiment, stored.provenance)
     params = getattr(result, "params", None)
     found = []
@@ -102,10 +125,30 @@ def verdicts(experiment: Any) -> Markdown:
     """Return the chapter's claims as a table: claim, line, verdict, number.  The ledger links to its rows."""
     # The anchor comes after the text: under Quarto, Typst attaches it to what stands before it.
     rows = [
-        [f"{entry.text}[]{{#{entry.anchor}}}{entry.noted}", f"{entry.line} {entry.first}", entry.word, entry.number]
+        [
+            f"{entry.text}[]{{#{entry.anchor}}}{entry.noted}",
+            f"{entry.line}{entry.tied} {entry.first}",
+            entry.beside("word"),
+            entry.beside("number"),
+        ]
         for entry in decide(experiment)
     ]
     return Markdown(markdown_table(["Claim", "When it holds", "Verdict", "Number"], rows, widths=[27, 39, 11, 23]))
+
+
+def judged(experiment: Any, result: Any) -> Markdown:
+    """Return the experiment's claims as a table: when each holds, and what becomes of it by this result and in the book."""
+    params = getattr(result, "params", experiment.Params())
+    try:
+        book = as_result(experiment, committed(*home(experiment)))
+    except LabError:  # there is none to read here
+        book = None
+    rows = []
+    for claim in experiment.CLAIMS:
+        text, line = map(plain, claim.stated(params))
+        theirs = f"{claim.verdict(book)}: {plain(claim.number(book))}" if book is not None else "–"
+        rows.append([text, line, f"**{claim.verdict(result)}**: {plain(claim.number(result))}", theirs])
+    return Markdown(markdown_table(["claim", "when it holds", "here", "in the book"], rows))
 
 
 def strip(experiment: Any) -> Markdown:
@@ -117,7 +160,9 @@ def strip(experiment: Any) -> Markdown:
     name, root = home(experiment)
     entries = decide(experiment)
     parts = [f"{len(entries)} claims: {tally([entry.verdict for entry in entries])}"]
-    cost = duration(book_result(name, root).provenance["seconds"])
+    if any(entry.book for entry in entries):
+        parts += [f"in the book: {tally([entry.book.verdict for entry in entries if entry.book])}"]
+    cost = duration(page_result(name, root).provenance["seconds"])
     parts += ["[]{.reading-time}", f"{cost} to run again"]
     rules = data([{"anchor": e.anchor, "verdict": e.verdict.name, "rule": e.rule} for e in entries])
     lines = html_only(f'<div class="lines" hidden>{rules}</div>')
@@ -231,7 +276,7 @@ def ledger_counts(entries: Sequence[Entry]) -> Counts:
 def _example(root: Path) -> str:
     """Return the first estimate of the book, as it is printed."""
     for name in in_book_order(root):
-        for value in vars(as_result(load(name, root), book_result(name, root))).values():
+        for value in vars(as_result(load(name, root), page_result(name, root))).values():
             if isinstance(value, Estimate):
                 return str(value)
     return str(Estimate.of([1, 2, 3]))

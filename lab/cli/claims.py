@@ -9,8 +9,8 @@ from pathlib import Path
 
 import typer
 
+from lab.book.markdown_tables import plain
 from lab.book.verdicts import decide, in_book_order
-from lab.cli.result import plain
 from lab.cli.show import print_table
 from lab.errors import NoResult
 from lab.keys.experiments import load

@@ -103,6 +103,44 @@ def params(name: Annotated[str, typer.Argument(metavar="NAME", help="experiment"
     print_params(chosen, root)
 
 
+def show(
+    which: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME|RUN", help="experiments, or one or two runs by the names listed")
+    ] = None,
+) -> None:
+    """What you have computed with settings of your own: what differs from the book, when, what it cost, which claims hold.
+
+    With one run, its numbers and verdicts beside the book's; with two, beside each other.  In Python: read(tanh_gain, depth=200)
+
+    \b
+    Examples:  lab show
+               lab show tanh_gain
+               lab show 3f2a91c0
+               lab show 3f2a91c0 b7712e04
+    """
+    from lab.cli.runs import show_runs
+
+    show_runs(which or [], find_root())
+
+
+def clean(
+    names: Names = None,
+    runs: Annotated[bool, typer.Option("--runs", help="results and pages with settings of your own")] = False,
+) -> None:
+    """Remove what was computed with settings of your own: of all experiments, or those named.  The book's results stay.
+
+    \b
+    Examples:  lab clean --runs
+               lab clean tanh_gain --runs
+    """
+    from lab.cli.runs import clean_runs
+
+    root = find_root()
+    if not runs:
+        raise typer.BadParameter("say what is to be removed: --runs", param_hint="'--runs'")
+    clean_runs(checked(names, root), root)
+
+
 def why(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="NAME", help="experiments; all that are not fresh if none is named")
@@ -232,23 +270,38 @@ def render(
     renderer: Annotated[
         str | None, typer.Option("--with", metavar="RENDERER", help="quarto or press; quarto if 1.9 or newer is there")
     ] = None,
+    changes: Changes = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="the chapter with the tests' setting")] = False,
     jobs: Jobs = CORES,
 ) -> None:
     """The book as a site and a PDF, in _book/, with what is stale brought up to date first.
 
+    One chapter is made alone: pages of others that have never been rendered say so.
+
+    With --set, the chapter is made from a setting of your own, which is computed first: a page in _own/ with the book's values beside
+    yours, verdicts and figures of your setting.  The book stays as it is.  What can be set is listed by: lab params NAME
+
     \b
     Examples:  lab render
                lab render tanh_gain --to html
+               lab render tanh_gain --set depth=200
                lab render --with press
     """
-    from lab.cli.render import FORMATS, RENDERERS, render_book
+    from lab.cli.render import FORMATS, RENDERERS, render_book, render_own
 
     formats = [word.strip() for word in to.split(",")]
     if not set(formats) <= set(FORMATS):
         raise typer.BadParameter(f"{to!r} is not html, pdf or html,pdf", param_hint="'--to'")
     if renderer not in (None, *RENDERERS):
         raise typer.BadParameter(f"{renderer!r} is not quarto or press", param_hint="'--with'")
-    render_book(chapters or [], find_root(), formats, renderer, jobs)
+    if changes or smoke:
+        if len(chapters or []) != 1:
+            raise typer.BadParameter("name the one chapter that is to be made with it", param_hint="'--set'")
+        if renderer == "quarto":
+            raise typer.BadParameter("a page with a setting of its own is made with press", param_hint="'--with'")
+        render_own((chapters or [""])[0], changes or [], find_root(), formats, jobs, smoke)
+    else:
+        render_book(chapters or [], find_root(), formats, renderer, jobs)
 
 
 def serve(
@@ -263,9 +316,9 @@ def serve(
     serve_site(find_root(), port)
 
 
-COMMANDS = (status, run, params, why, verify, claims, register, new, rename, remove, render, serve)
+COMMANDS = (status, run, params, show, clean, why, verify, claims, register, new, rename, remove, render, serve)
 ALONE = {  # need no argument
-    of.__name__: of for of in (status, run, why, verify, claims, register, render, serve)
+    of.__name__: of for of in (status, run, show, why, verify, claims, register, render, serve)
 }
 
 

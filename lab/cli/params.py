@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import ast
-import io
-import tokenize
 from pathlib import Path
+from typing import Any
 
 from lab.cli.show import print_table
 from lab.keys import key
 from lab.keys.experiments import source
-from lab.keys.params import KINDS, Field
+from lab.keys.params import KINDS, Field, as_typed, comments
 
 
 def print_params(name: str, root: Path) -> None:
     """Print an experiment's question, its parameters, and how to set one."""
     text = source(name, root).read_text(encoding="utf-8")
     known = key.fields(name, root)
-    said = _comments(text)
+    said = comments(text)
     question = (ast.get_docstring(ast.parse(text)) or name).splitlines()[0]
     print(f"{name}: {question}\n")
     rows = [[field.name, field.shown, said.get(field.line, ""), allowed(field)] for field in known.values()]
@@ -25,6 +24,12 @@ def print_params(name: str, root: Path) -> None:
     counted = [field for field in known.values() if field.kind == ("int",)]
     example = f"{counted[0].name}={2 * counted[0].default}" if counted else "PARAMETER=VALUE"
     print(f"\nfor another setting, type for example: lab run {name} --set {example}")
+
+
+def smoke_setting(experiment: Any) -> dict[str, str]:
+    """Return what differs from the book's in the setting that the fast tests run, as it would be typed."""
+    small, book = vars(experiment.SMOKE), vars(experiment.Params())
+    return {field: as_typed(small[field]) for field in book if small[field] != book[field]}
 
 
 def allowed(field: Field) -> str:
@@ -39,9 +44,3 @@ def allowed(field: Field) -> str:
         return what
     count = "one or more" if field.kind[-1] == "..." and field.default else "any number"
     return f"{count if field.kind[-1] == '...' else len(field.kind) - 1}, with commas, each {what}"
-
-
-def _comments(text: str) -> dict[int, str]:
-    """Return the comments at the ends of lines, by line."""
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.book import questions
+from lab.book.notebooks import write_notebooks
 from lab.cli.run import finish, watched
 from lab.keys.experiments import files
 from lab.run.run_state import Job
@@ -19,6 +20,8 @@ def write_new(name: str, root: Path, part: str | None, package: bool) -> None:
     for path in questions.create(name, root, part, package):
         print(f"wrote {path.relative_to(root)}")
     finish(watched([Job(name)], root, workers=1, onward=f"type: lab run {name}"))
+    for path in write_notebooks(root, [name]):
+        print(f"wrote {path.relative_to(root)}")
     print(f"""
 {name} works, on a question that is quickly answered.  Next:
   {files(name, root)[0]}   replace question, parameters, claims and run; draw each claim's line before you see a number

@@ -7,20 +7,31 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 
 import press
 from lab.book.chapter_keys import Chapters
+from lab.book.markdown_tables import as_text
+from lab.book.notebooks import write_notebooks
 from lab.cli.quarto import run_quarto
-from lab.cli.run import bring_up_to_date, finish
+from lab.cli.run import bring_up_to_date, compute_setting, finish
 from lab.errors import LabError, unknown
+from lab.keys import key
+from lab.keys.canonical_json import digest, dumps
+from lab.keys.key import Key
+from lab.results import store
+from lab.results.reading import SETTING
 
 FORMATS = {"html": "html", "pdf": "typst"}  # ours, and what Quarto calls them
 RENDERERS = ("quarto", "press")
 QUARTO = (1, 9)  # the first version that makes books with Typst
+
+OWN = Path("_own")  # pages with settings of one's own
+LONGEST = 80  # characters of a folder's name
 
 
 def render_book(
@@ -43,18 +54,72 @@ def render_book(
     print(f"rendered with {f'quarto {quarto}' if quarto else 'press'} in {time.monotonic() - begun:.1f} s")
 
 
+def render_own(name: str, typed: Sequence[str], root: Path, formats: Sequence[str], workers: int, smoke: bool) -> None:
+    """Make a chapter's page from a setting of one's own, computing that first, in a folder of its own: with press."""
+    begun = time.monotonic()
+    name, changes, wanted = compute_setting([name], typed, root, workers, smoke=smoke)
+    keys = _bring_up_to_date(root, [_chapter(name, root)], workers).key
+    made = press_variant(name, changes, wanted, root, formats, keys)
+    for kind, path in made.items():
+        print(f"{kind:4}  {path}")
+    print(f"rendered with press in {time.monotonic() - begun:.1f} s; the book stays as it is")
+
+
+def press_variant(
+    name: str,
+    changes: dict[str, str],
+    wanted: Key,
+    root: Path,
+    formats: Sequence[str],
+    keys: Callable[[Path], str],
+) -> dict[str, Path]:
+    """Make the page of a setting that has been computed."""
+    _, stored = store.find(root, wanted, press.reads.Present(root))
+    fields = key.fields(name, root)
+    settings = ", ".join(f"{field} = {value} (book: {fields[field].shown})" for field, value in changes.items())
+    note = (
+        "::: {.own-setting}\n**Your own numbers.** This page was made with another setting than the book's: "
+        f"{as_text(settings)}. Where a number is another than in the book, the book's stands beside it. Verdicts, tables and "
+        "figures are of your setting, and a dash stands for what it does not have. The lines of the claims are the book's, and the sentences were written for its numbers.\n"
+        ":::"
+    )
+    variant = press.Variant(
+        chapter=_chapter(name, root),
+        variables={SETTING: dumps({name: changes})},
+        key=f"{wanted.key} {stored.checksum}",
+        out=OWN / name / _folder(changes),
+        note=note,
+    )
+    with _telling() as tell:
+        return press.render_variant(root, variant, formats, keys, tell)
+
+
+def _folder(changes: dict[str, str]) -> str:
+    """Return what the folder of a setting is called: depth=200,width=64; a long one ends with its hash."""
+    name = re.sub(r"[^\w.,=+-]", "-", ",".join(f"{field}={value}" for field, value in changes.items()))
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{digest(changes)[:8]}"
+
+
 def _bring_up_to_date(root: Path, only: Sequence[Path], workers: int) -> Chapters:
     """Compute what is stale among the experiments that the book, or the chapters chosen, read; return a fresh look."""
     book = Chapters(root)
     read = sorted({name for path in only or book.paths for name in book.experiments(path)})
     outcomes = bring_up_to_date(read, root, workers)
     finish(outcomes)
+    write_notebooks(root, read)
     return Chapters(root) if outcomes else book
 
 
 def _with_press(
     root: Path, formats: Sequence[str], only: Sequence[Path], keys: Callable[[Path], str]
 ) -> dict[str, Path]:
+    with _telling() as tell:
+        return press.render(root, formats, only=only or None, keys=keys, progress=tell)
+
+
+@contextmanager
+def _telling() -> Iterator[press.Progress]:
+    """Give a function that tells, on stderr, how far rendering is."""
     said = sys.stderr
     clear, end = ("\r\x1b[K", "") if said.isatty() else ("", "\n")
 
@@ -65,7 +130,7 @@ def _with_press(
             print(clear + " ".join(filter(None, (event, what, detail))), end=end, file=said, flush=True)
 
     try:
-        return press.render(root, formats, only=only or None, keys=keys, progress=tell)
+        yield tell
     finally:
         print(clear, end="", file=said, flush=True)
 

@@ -4,37 +4,74 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from lab.book.markdown_tables import plain
 from lab.cli.show import print_table
 from lab.duration import duration
+from lab.errors import LabError
 from lab.estimate import Estimate
+from lab.keys.experiments import home
 from lab.results.reading import as_result
 from lab.results.store import Stored
+from lab.run.verification import ClaimPair, claim_pairs, committed
 
 LEAST = 6  # rows of a table that are printed however low the terminal is
 
 
-def describe(experiment: Any, stored: Stored, place: str) -> None:
-    """Print a result that lies in the store, in the folder `place`."""
+def describe(experiment: Any, stored: Stored, place: str, root: Path) -> None:
+    """Print a result that lies in the store, in the folder `place`; another setting's beside the book's, if that is there."""
     found = as_result(experiment, stored)
     changed = {name: value for name, value in stored.params.items() if value != _packed(experiment).get(name)}
     made = stored.provenance
     print(f"{stored.experiment} with {_settings(changed)}, {duration(made['seconds'])} on {made['machine']}\n")
-    rows = [[name, plain(str(getattr(found, name)))] for name in stored.numbers]
-    rows += [[name, f"{name}.csv, {of.rows} rows: {', '.join(of.dtypes)}"] for name, of in stored.tables.items()]
-    print_table(rows)
+    tables = [[name, f"{name}.csv, {of.rows} rows: {', '.join(of.dtypes)}"] for name, of in stored.tables.items()]
+    book = _book(experiment, root) if changed else None
+    if book is None:
+        print_table([[name, plain(str(getattr(found, name)))] for name in stored.numbers] + tables)
+    else:
+        print_numbers(stored.numbers, {"book": book, "here": found})
+        print()
+        print_table(tables)
     print()
     most = max(LEAST, shutil.get_terminal_size().lines // max(len(stored.tables), 1))
     for name in stored.tables:
         print_frame(getattr(found, name), f"{place}/{name}.csv", most)
-    params = getattr(found, "params", None)
-    verdicts = [
-        [c.name, str(c.verdict(found)), plain(c.number(found)), plain(c.stated(params)[0])] for c in experiment.CLAIMS
-    ]
-    print_table(verdicts, head=["claim", "verdict", "number", ""])
+    texts = [plain(claim.stated(getattr(found, "params", None))[0]) for claim in experiment.CLAIMS]
+    if book is None:
+        rows = [[claim.name, str(claim.verdict(found)), plain(claim.number(found))] for claim in experiment.CLAIMS]
+        head = ["claim", "verdict", "number"]
+    else:
+        rows, head = claim_cells(claim_pairs(experiment, book, found)), claim_head("book", "here")
+    print_table([[*row, text] for row, text in zip(rows, texts, strict=True)], head=[*head, ""])
+
+
+def print_numbers(names: Iterable[str], results: dict[str, Any]) -> None:
+    """Print numbers of several results side by side, under what each is called."""
+    rows = [[name, *(plain(str(getattr(result, name))) for result in results.values())] for name in names]
+    print_table(rows, head=["number", *results])
+
+
+def claim_head(one: str, other: str) -> list[str]:
+    """Return the head of a table of claims as two results decide them; `claim_cells` are its rows."""
+    return ["claim", one, other, f"number, {one}", f"number, {other}", "same?"]
+
+
+def claim_cells(pairs: Iterable[ClaimPair]) -> list[list[str]]:
+    """Return claims as rows: name, both verdicts, both numbers, and "no" where the verdicts are not the same."""
+    return [[pair.name, *pair.verdicts, *map(plain, pair.numbers), "" if pair.same else "no"] for pair in pairs]
+
+
+def _book(experiment: Any, root: Path) -> Any:
+    """Return the book's result, however old; None if there is none that can be read."""
+    try:
+        return as_result(experiment, committed(home(experiment)[0], root))
+    except LabError:
+        return None
 
 
 def print_frame(frame: pd.DataFrame, file: str, most: int) -> None:
@@ -78,14 +115,6 @@ def _columns(frame: pd.DataFrame) -> dict[str, list[str]]:
         else:
             found[name] = [f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in frame[name]]
     return found
-
-
-def plain(text: str) -> str:
-    """Return Markdown as it reads without its marks: spans, superscripts, emphasis, code."""
-    text = re.sub(r"\[([^\[\]]*)\]\{[^{}]*\}", r"\1", text)
-    pieces = text.split("`")  # every other one is code, and stays
-    pieces[::2] = [re.sub(r"\^([^\s^]+)\^", r"^\1", piece).replace("*", "") for piece in pieces[::2]]
-    return "".join(pieces)
 
 
 def _packed(experiment: Any) -> dict[str, Any]:

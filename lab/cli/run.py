@@ -10,14 +10,16 @@ from pathlib import Path
 import typer
 
 from lab import device
+from lab.cli.params import smoke_setting
 from lab.cli.show import first_reasons
 from lab.cli.watch import Watch
 from lab.errors import LabError
 from lab.keys import key
 from lab.keys.experiments import load, names
-from lab.keys.params import as_typed
+from lab.keys.params import as_options
 from lab.results import store
-from lab.results.shared_cache import VARIABLE
+from lab.results.reading import as_result
+from lab.results.shared_cache import VARIABLE, Shared
 from lab.run import scheduler, status
 from lab.run.run_state import Job, Outcome
 from press import reads
@@ -108,10 +110,26 @@ def another_setting(
     smoke: bool = False,
 ) -> None:
     """Compute one experiment with other parameters, into the cache, and print what came out."""
+    name, changes, wanted = compute_setting(chosen, typed, root, workers, force, address, smoke)
+    _show(name, root, wanted)
+    options = "--smoke" if smoke and not typed else as_options(changes)
+    print(f"to see the chapter with these numbers, type: lab render {name} {options}")
+
+
+def compute_setting(
+    chosen: Sequence[str],
+    typed: Sequence[str],
+    root: Path,
+    workers: int,
+    force: bool = False,
+    address: str | None = None,
+    smoke: bool = False,
+) -> tuple[str, dict[str, str], key.Key]:
+    """Compute one experiment with other parameters, into the cache; return its name, what was changed, and its key."""
     if len(chosen) != 1:
         raise LabError("another setting is of one experiment at a time: name it, as in: lab run NAME --set depth=200")
     (name,) = chosen
-    changes = (_smoke(name, root) if smoke else {}) | _changes(name, typed, root)
+    changes = (smoke_setting(load(name, root)) if smoke else {}) | _changes(name, typed, root)
     wanted = key.compute(name, root, changes)
     if (
         device.training_device() != device.PROCESSOR
@@ -134,7 +152,7 @@ def another_setting(
         for field, value in changes.items() if outcome.trace else ():  # what the code does not say of itself
             print(f"  with {field}={value}; the book has {known[field].shown}", file=sys.stderr)
         raise
-    _show(name, root, wanted)
+    return name, changes, wanted
 
 
 def _show(name: str, root: Path, wanted: key.Key) -> None:
@@ -143,14 +161,22 @@ def _show(name: str, root: Path, wanted: key.Key) -> None:
 
     place, there = store.find(root, wanted, reads.Present(root))
     print(f"in {store.shown(place, root)}/\n")
-    describe(load(name, root), there, store.shown(place, root))
+    describe(load(name, root), there, store.shown(place, root), root)
+    if not wanted.book:
+        _draw(name, root, place, there)
 
 
-def _smoke(name: str, root: Path) -> dict[str, str]:
-    """Return the setting that the fast tests run, as it would be typed."""
-    module = load(name, root)
-    small, book = vars(module.SMOKE), vars(module.Params())
-    return {field: as_typed(small[field]) for field in book if small[field] != book[field]}
+def _draw(name: str, root: Path, place: Path | Shared, there: store.Stored) -> None:
+    """Draw the chapter's figures beside a result, and name them."""
+    from lab.book.figures import draw
+
+    folder = place if isinstance(place, Path) else root / ".lab" / "figures" / name / there.key
+    drawn, failed = draw(name, root, as_result(load(name, root), there), folder)
+    print()
+    for file in drawn:
+        print(f"figure  {file.relative_to(root)}")
+    for figure, why in failed.items():
+        print(f"figures.{figure} cannot be drawn at this setting: {why}", file=sys.stderr)
 
 
 def _changes(name: str, typed: Sequence[str], root: Path) -> dict[str, str]:

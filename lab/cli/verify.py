@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from lab.cli.result import plain
+from lab.cli.result import claim_cells, claim_head
 from lab.cli.run import Stopped, finish, watched
 from lab.cli.show import print_table
 from lab.errors import LabError
@@ -61,12 +61,8 @@ def again(chosen: Sequence[str], root: Path, workers: int, address: str | None =
 
 
 def _print(found: list[Comparison], failed: dict[str, str]) -> None:
-    rows = [
-        [of.experiment, claim.name, *claim.verdicts, *map(plain, claim.numbers), "" if claim.same else "no"]
-        for of in found
-        for claim in of.claims
-    ]
-    print_table(rows, head=["experiment", "claim", "book", "here", "number in the book", "number here", "same?"])
+    rows = [[of.experiment, *cells] for of in found for cells in claim_cells(of.claims)]
+    print_table(rows, head=["experiment", *claim_head("book", "here")])
     print("\nSummary, for a bug report")
     print("-------------------------")
     for of in found:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import io
 import math
 import operator
 import re
+import shlex
+import tokenize
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -121,6 +124,17 @@ def as_typed(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(as_typed, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def comments(text: str) -> dict[int, str]:
+    """Return the comments at the ends of a source's lines, by line: what its parameters are, or their units."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+
+
+def as_options(changes: dict[str, str]) -> str:
+    """Return changes as options of a command: --set depth=200 --set width=64."""
+    return " ".join(f"--set {shlex.quote(f'{name}={value}')}" for name, value in changes.items())
 
 
 def stated_fields(tree: ast.Module, file: str) -> dict[str, Field]:

@@ -54,7 +54,12 @@ def decode(numbers: dict[str, Any], tables: dict[str, Table], kind: type, params
     if sorted(names) != sorted([*numbers, *tables]):
         raise ValueError(f"it has the fields {', '.join([*numbers, *tables])}, and Result has {', '.join(names)}")
     known = {PARAMS: params} if PARAMS in fields else {}
-    return kind(**known, **{name: _frame(tables[name]) if name in tables else _unpack(numbers[name]) for name in names})
+    return kind(**known, **field_values(numbers, tables))
+
+
+def field_values(numbers: dict[str, Any], tables: dict[str, Table]) -> dict[str, Any]:
+    """Return the values of a Result's fields, by name."""
+    return {name: _unpack(value) for name, value in numbers.items()} | frames(tables)
 
 
 def frames(tables: dict[str, Table]) -> dict[str, Any]:

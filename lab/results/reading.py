@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -11,10 +13,11 @@ from lab.keys.canonical_json import unpack
 from lab.keys.experiments import Experiment
 from lab.keys.key_diff import changes, is_fresh
 from lab.results import store
-from lab.results.codec import PARAMS, decode
+from lab.results.codec import PARAMS, decode, field_values
 from press import reads
 
 R = TypeVar("R")
+SETTING = "LAB_SETTING"  # of the page that is being made, for its kernel: {"tanh_gain": {"depth": "200"}}
 
 
 def fresh(wanted: keys.Key, root: Path) -> store.Stored:
@@ -37,6 +40,17 @@ def book_result(name: str, root: Path) -> store.Stored:
     return fresh(keys.compute(name, root), root)
 
 
+def own_changes(name: str) -> dict[str, str]:
+    """Return the parameters, as typed, in which the page that is being made differs from the book: none, in the book itself."""
+    found: dict[str, str] = json.loads(os.environ.get(SETTING, "{}")).get(name, {})
+    return found
+
+
+def page_result(name: str, root: Path) -> store.Stored:
+    """Return what pages show of an experiment: the book's result, or that of the setting that `lab render --set` names."""
+    return fresh(keys.compute(name, root, own_changes(name)), root)
+
+
 def as_result(experiment: Experiment[R], stored: store.Stored) -> R:
     """Make the experiment's Result from what is stored; a Result with a field `params` has its parameters too."""
     name = stored.experiment
@@ -45,6 +59,17 @@ def as_result(experiment: Experiment[R], stored: store.Stored) -> R:
         found: R = decode(stored.numbers, stored.tables, experiment.Result, params)
     except (ValueError, TypeError, KeyError) as error:
         raise LabError(f"the result of {name} does not fit its Result: {error}\ntype: lab run {name} --force") from None
+    return found
+
+
+def what_is_there(experiment: Experiment[R], stored: store.Stored) -> R:
+    """Make a Result of what is stored, whatever fields the experiment's has by now: one that is not there is an AttributeError."""
+    found = object.__new__(experiment.Result)
+    held = field_values(stored.numbers, stored.tables)
+    if PARAMS in experiment.Result.__annotations__:
+        held |= {PARAMS: _params(experiment, stored.params)}
+    for name, value in held.items():
+        object.__setattr__(found, name, value)  # Results are frozen
     return found
 
 

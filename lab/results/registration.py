@@ -26,7 +26,7 @@ from lab.keys.canonical_json import digest as digest_of
 from lab.keys.canonical_json import dumps, loads
 from lab.keys.syntax import dump
 from lab.results import store
-from lab.results.reading import as_result
+from lab.results.reading import what_is_there
 from press import write_whole
 
 _WORDS = {"label", "reason"}  # of a leaf: no part of the rule
@@ -209,7 +209,7 @@ def _standing(claim: Claim[Any], experiment: Any, changed: bool, root: Path) -> 
     if changed:
         return When.AFTER.name
     try:
-        claim.verdict(as_result(experiment, stored))
+        claim.verdict(what_is_there(experiment, stored))
     except Exception:  # the result does not hold what the rule asks for
         return When.BEFORE.name
     return (When.AFTER if "registered" in stored.provenance else When.UNPROVABLE).name

@@ -123,14 +123,6 @@ def compare(name: str, root: Path) -> Comparison:
     theirs, ours = committed(name, root), store.read_result(verify_folder(root, name), root)
     module = experiments.load(name, root)
     results = as_result(module, theirs), as_result(module, ours)
-    claims = [
-        ClaimPair(
-            claim.name,
-            (str(claim.verdict(results[0])), str(claim.verdict(results[1]))),
-            (claim.number(results[0]), claim.number(results[1])),
-        )
-        for claim in module.CLAIMS
-    ]
     measured, differences = times(module.Result, theirs), dict(_differences(theirs, ours))
     pairs = [
         NumberPair(field, value, getattr(results[1], field))
@@ -139,7 +131,7 @@ def compare(name: str, root: Path) -> Comparison:
     ]
     return Comparison(
         name,
-        tuple(claims),
+        tuple(claim_pairs(module, *results)),
         tuple(pairs),
         {what: far for what, far in differences.items() if what not in measured},
         {what: far for what, far in differences.items() if what in measured},
@@ -147,6 +139,18 @@ def compare(name: str, root: Path) -> Comparison:
         theirs,
         ours,
     )
+
+
+def claim_pairs(experiment: Any, one: Any, other: Any) -> list[ClaimPair]:
+    """Return every claim as two results decide it."""
+    return [
+        ClaimPair(
+            claim.name,
+            (str(claim.verdict(one)), str(claim.verdict(other))),
+            (claim.number(one), claim.number(other)),
+        )
+        for claim in experiment.CLAIMS
+    ]
 
 
 def times(kind: Any, stored: store.Stored) -> set[str]:

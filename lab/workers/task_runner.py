@@ -47,20 +47,18 @@ class TaskRunner:
     def __init__(self, tell: Tell, inbox: queue.Queue[Message]) -> None:
         self._tell, self._inbox = tell, inbox
         self._batch = 0
-        self.away = 0.0  # seconds between handing out and having the last result
-        self.cost = 0.0  # seconds that the tasks took, wherever they were computed
+        self.helped = 0.0  # CPU seconds of the tasks that others computed
         self.machines: set[str] = set()  # that helped
         self.arithmetic: list[dict[str, Any]] = []  # theirs, each once
-        self._begun = time.perf_counter()
+        self._begun = time.process_time()
         self.log = StageLog(self.total_cost)
 
     def total_cost(self) -> float:
-        """Return the seconds that all has taken so far, as if on one core."""
-        return time.perf_counter() - self._begun - self.away + self.cost
+        """Return the CPU seconds that all has taken so far: what a run costs must not depend on what else the machine does."""
+        return time.process_time() - self._begun + self.helped
 
     def __call__(self, calls: list[str], what: str) -> list[str]:
         """Return the results of all tasks.  An exception in a helper is raised here, as if it had happened here."""
-        begun = time.perf_counter()
         self._batch += 1
         found: dict[int, str] = {}
         self.log.note(what, 0, len(calls) or None)
@@ -71,12 +69,11 @@ class TaskRunner:
                 continue  # of one that was given up
             match message:
                 case TaskOrder(number=number):
-                    found[number], seconds = timed_task(message, self._tell)
-                    self.cost += seconds
+                    found[number], _ = timed_task(message, self._tell)
                     self._tell(TaskDone(number))
                 case TaskResult(number=number):
                     found[number] = message.result
-                    self.cost += message.seconds
+                    self.helped += message.seconds
                     self.machines.add(message.machine)
                     take_in(message.reads)
                     if message.arithmetic not in self.arithmetic:
@@ -84,7 +81,6 @@ class TaskRunner:
                 case TaskFailed():
                     raise _exception(message)
                 case Proceed():
-                    self.away += time.perf_counter() - begun
                     self.log.note(what, len(calls), len(calls))
                     return [found[number] for number in range(len(calls))]
 
@@ -166,11 +162,11 @@ def whole(setting: tuple[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str
 
 
 def timed_task(order: TaskOrder, tell: Tell) -> tuple[str, float]:
-    """Return the result of a task, and the seconds it took."""
-    begun = time.perf_counter()
+    """Return the result of a task, and the CPU seconds it took."""
+    begun = time.process_time()
     with reports(tell, order.batch, order.number):
         result = tasks.run_task(order.call)
-    return result, time.perf_counter() - begun
+    return result, time.process_time() - begun
 
 
 @contextmanager

@@ -191,7 +191,7 @@ def compute_result(
     mine = [] if waited else [arithmetic.here()]
     made = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(runner.total_cost(), 2),  # all of it, on one core
+        "seconds": round(runner.total_cost(), 2),  # of CPU, all of it
         "stages": runner.log.stages,
         "machine": "; ".join(sorted(runner.machines | (set() if waited else {provenance.machine()}))),
         "arithmetic": [*runner.arithmetic, *(one for one in mine if one not in runner.arithmetic)],

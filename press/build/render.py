@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from press.book import Book, Node, Page, Progress
 from press.build import prerender
@@ -24,6 +25,9 @@ from press.errors import SourceError
 from press.files import restore, swap
 from press.read.project import FILE, read_project, site_files
 from press.read.qmd import Source, parse, read_text
+
+if TYPE_CHECKING:
+    from press.execute.chapters import Outputs
 
 FORMATS = ("html", "pdf")
 
@@ -39,7 +43,7 @@ def render(
 
     `keys` gives the key of a chapter's path: what its cells depend on. A chapter is executed when its key or its code is
     new; without `keys` every chapter is, after the project's pre-render script. With `only`, chapters other than those
-    named keep the outputs they have, however old.
+    named keep the outputs they have, however old; those that have none are left out, and their pages say so.
     """
     from filelock import FileLock
 
@@ -58,15 +62,17 @@ def render(
 
         sources = read_sources(book)
         chosen = _chosen(book, only)
-        known = _keys(sources, keys)
+        known = chapter_keys({file: sources[file] for file in chosen}, keys) | _latest(book, sources, chosen)
         record = Record.load(book.root)
         inputs = _inputs(book, sources, known, record.files)
         fresh = keys is not None and are_kept(book, {file: sources[file] for file in chosen}, known)
         if fresh and not _stale(book, record, formats, record.stamps if inputs == record.inputs else {}):
             tell("fresh", "", "")
         else:
-            _make(book, sources, known, chosen, formats, record, tell)
-    return {name: out / ("index.html" if name == "html" else f"{book.output_file}.pdf") for name in formats}
+            _make(book, sources, known, formats, record, tell)
+    [page] = [book.chapter(file) for file in chosen] if len(chosen) == 1 else [book.chapters[0]]
+    assert page
+    return {name: out / (page.html if name == "html" else f"{book.output_file}.pdf") for name in formats}
 
 
 def read_sources(book: Book) -> dict[str, Source]:
@@ -91,7 +97,16 @@ def _chosen(book: Book, only: Collection[Path | str] | None) -> set[str]:
     return names
 
 
-def _keys(sources: Mapping[str, Source], keys: Callable[[Path], str] | None) -> dict[str, str | None]:
+def _latest(book: Book, sources: Mapping[str, Source], chosen: Collection[str]) -> dict[str, str | None]:
+    """Return the keys of the outputs that the chapters not chosen have; those that have none are left out."""
+    from press.execute.chapters import latest
+
+    others = {file: source for file, source in sources.items() if file not in chosen}
+    found = {file: latest(book, source) for file, source in others.items()}
+    return {file: key for file, key in found.items() if key or not sources[file].runs}
+
+
+def chapter_keys(sources: Mapping[str, Source], keys: Callable[[Path], str] | None) -> dict[str, str | None]:
     """Return what identifies each chapter's outputs: the caller's key and the chapter's own code; None without `keys`."""
     if keys is None:
         return dict.fromkeys(sources)
@@ -104,7 +119,9 @@ def _inputs(book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | 
     """Return the hash of everything a render depends on; `files` are those the chapters linked to last time."""
     state = sha256(code_hash(".").encode())
     for file, text in sources.items():
-        state.update(f"{file}\0{keys[file]}\0{len(text.lines)}\0".encode() + "\n".join(text.lines).encode())
+        state.update(
+            f"{file}\0{keys.get(file, 'left out')}\0{len(text.lines)}\0".encode() + "\n".join(text.lines).encode()
+        )
     state.update(_digests(book, {FILE, *files}))
     return state.hexdigest()
 
@@ -130,16 +147,13 @@ def _make(
     book: Book,
     sources: Mapping[str, Source],
     keys: dict[str, str | None],
-    chosen: set[str],
     formats: Collection[str],
     record: Record,
     tell: Progress,
 ) -> None:
     from press.build.write import write
-    from press.execute import chapters
     from press.resolve import references
 
-    keys = keys | {file: chapters.latest(book, sources[file]) or keys[file] for file in sources if file not in chosen}
     pages = read_pages(book, sources, keys, tell)
     files = references.page_files(pages)
     stamps = {name: _stamp(book, pages, files, name) for name in FORMATS}
@@ -166,23 +180,33 @@ def _make(
 
 
 def read_pages(
-    book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | None], tell: Progress
+    book: Book,
+    sources: Mapping[str, Source],
+    keys: Mapping[str, str | None],
+    tell: Progress,
+    edit: Callable[[str, Outputs], Outputs] = lambda file, outputs: outputs,
 ) -> tuple[Page, ...]:
-    """Return the book's pages, ready for the writers: executed, read, cited, numbered and resolved."""
+    """Return the book's pages, ready for the writers: executed, read, cited, numbered and resolved.
+
+    Chapters that `keys` does not name are left out.  `edit` may change what a chapter's cells have shown.
+    """
     from press.execute import chapters
     from press.resolve import citations, document, numbers
 
     reading: dict[str, Future[list[Node]]] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # pandoc reads the first chapters while the last are executed
 
-        def read(file: str, outputs: chapters.Outputs) -> None:
+        def read(file: str, outputs: Outputs) -> None:
             tell("read", file, "")
-            reading[file] = pool.submit(document.read_blocks, book, sources[file], outputs)
+            reading[file] = pool.submit(document.read_blocks, book, sources[file], edit(file, outputs))
 
-        chapters.run(book, sources, keys, tell, read)
+        left_out = [file for file in sources if file not in keys]
+        for file in left_out:
+            read(file, chapters.stand_in(sources[file]))
+        chapters.run(book, {file: sources[file] for file in sources if file in keys}, keys, tell, read)
         documents = {file: reading[file].result() for file in sources}
     citations.put_references(documents, book)
-    return numbers.pages(book, documents, sources)
+    return numbers.pages(book, documents, sources, left_out)
 
 
 def _stamp(book: Book, pages: tuple[Page, ...], files: Collection[str], name: str) -> str:

@@ -44,7 +44,7 @@ def _write_pdf(book: Book, pages: tuple[Page, ...], out: Path, tell: Progress) -
     from press import pdf
 
     sources = {}
-    for page in pages:
+    for page in (page for page in pages if not page.left_out):
         tell("write", "pdf", page.chapter.source)
         made_of = [code_hash(), code_hash("pdf"), repr(page.chapter), page.ident, page.text]
         made_of.append(str(book.settings.get("site-url")))  # where links to files lead

@@ -6,30 +6,33 @@ and what was damaged since is made again, not printed.  Its pictures are put int
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import os
 import re
+import string
 from ast import literal_eval
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from press.book import Book, Progress
+from press.errors import SourceError
 from press.execute import outputs, reads
 from press.execute.kernel import DEFAULTS, FIGURES, Kernel
 from press.execute.messages import CellFailed, Output
 from press.files import unsealed, write_sealed, write_whole
 from press.kernel_folders import sweep
-from press.read.qmd import Cell, Inline, Source
+from press.read.qmd import Cell, Inline, Source, Text
 
 Outputs = dict[str, Any]  # {"key": ..., "cells": [[output, ...], ...], "inlines": [markdown, ...]}
 UNKEYED = "unkeyed"  # the key of what was run without one
 
 
-def figures(file: str) -> Path:
+def figures(book: Book, file: str) -> Path:
     """Return where the pictures that a chapter's cells show lie, relative to the root."""
-    return Path(".press/figures") / Path(file).with_suffix("")
+    return book.outputs / "figures" / Path(file).with_suffix("")
 
 
 def latest(book: Book, source: Source) -> str | None:
@@ -40,13 +43,13 @@ def latest(book: Book, source: Source) -> str | None:
 
 
 def _folder(book: Book, source: Source) -> Path:
-    return book.root / ".press/cells" / Path(source.file).with_suffix("")
+    return book.root / book.outputs / "cells" / Path(source.file).with_suffix("")
 
 
 def _kept(book: Book, source: Source, key: str) -> Outputs | None:
     """Return the outputs kept under a key for this chapter, or for one of another name and with the same cells."""
     own = _folder(book, source) / key
-    for file in [own, *sorted((book.root / ".press/cells").glob(f"**/{key}"))]:
+    for file in [own, *sorted((book.root / book.outputs / "cells").glob(f"**/{key}"))]:
         if (found := _load(file, source)) and reads.Present(book.root).holds(found["reads"]):
             if file == own:
                 os.utime(file)  # the newest stay
@@ -72,6 +75,16 @@ def _load(file: Path, source: Source) -> Outputs | None:
     return found if (len(found["cells"]), len(found["inlines"])) == (cells, inlines) else None
 
 
+def stand_in(source: Source) -> Outputs:
+    """Return outputs for a chapter that is not run, of which only the labels are wanted: they are in its text."""
+    nothing = {"stream": "display", "kind": "text/markdown", "text": "…"}
+    cells = [[nothing] for chunk in source.chunks if isinstance(chunk, Cell)]
+    return {
+        "cells": cells,
+        "inlines": ["…" for chunk in source.chunks if isinstance(chunk, Text) for _ in chunk.inlines()],
+    }
+
+
 def _keep(book: Book, source: Source, made: Outputs) -> None:
     write_sealed(_folder(book, source) / made["key"], json.dumps(made, ensure_ascii=False).encode())
 
@@ -87,7 +100,7 @@ def run(
 
     def hand_over(file: str, found: Outputs) -> None:
         for output in [output for cell in found["cells"] for output in cell if "file" in output]:
-            place, content = book.root / figures(file) / output["file"], outputs.picture(output)
+            place, content = book.root / figures(book, file) / output["file"], outputs.picture(output)
             if not place.is_file() or place.read_bytes() != content:
                 write_whole(place, content)
         for line, what in _doubts(book, sources[file], found):
@@ -116,7 +129,7 @@ async def _run_side_by_side(
     ready: Callable[[str, Outputs], None],
 ) -> None:
     sweep()
-    environment = DEFAULTS | os.environ | _environment(book.root) | FIGURES
+    environment = DEFAULTS | os.environ | _environment(book.root) | FIGURES | dict(book.variables)
     if not _has_cache():  # or matplotlib would make one in a temporary folder, and say so in the page
         environment = {"MPLCONFIGDIR": str(book.root / ".press/matplotlib")} | environment
     places = asyncio.Semaphore(os.cpu_count() or 1)
@@ -126,7 +139,9 @@ async def _run_side_by_side(
             tell("execute", source.file, "starting")
             try:
                 async with Kernel(book.root, environment) as kernel:
-                    made = {"key": keys[source.file] or UNKEYED} | await _run_chapter(source, kernel, tell)
+                    made = {"key": keys[source.file] or UNKEYED} | await _run_chapter(
+                        source, kernel, tell, book.lenient
+                    )
             except CellFailed as failure:  # outside a cell: the kernel itself
                 raise source.error(0, failure.what, failure.traceback) from None
             _keep(book, source, made)
@@ -166,7 +181,7 @@ def _doubts(book: Book, source: Source, found: Outputs) -> Iterator[tuple[int, s
             yield line, f"the page says where this is on your machine: {path}"
 
 
-async def _run_chapter(source: Source, kernel: Kernel, tell: Progress) -> Outputs:
+async def _run_chapter(source: Source, kernel: Kernel, tell: Progress, lenient: bool) -> Outputs:
     cells: list[tuple[Cell, list[Output]]] = []
     inlines: list[str] = []
     count = sum(isinstance(chunk, Cell) for chunk in source.chunks)
@@ -174,9 +189,10 @@ async def _run_chapter(source: Source, kernel: Kernel, tell: Progress) -> Output
         if isinstance(chunk, Cell):
             tell("execute", source.file, f"cell {len(cells) + 1} of {count}")
             skipped = chunk.options.get("eval") is False
-            cells.append((chunk, [] if skipped else await _run_cell(source, chunk, kernel)))
+            run_cell = _run_what_can_be if lenient else _run_cell
+            cells.append((chunk, [] if skipped else await run_cell(source, chunk, kernel)))
         elif found := chunk.inlines():
-            inlines += await _run_inlines(source, found, kernel)
+            inlines += await _run_inlines(source, found, kernel, lenient)
     kept = [_forms(source, cell, number, shown) for number, (cell, shown) in enumerate(cells, 1)]
     [said] = await kernel.evaluate(["__import__('press.execute.recorder').execute.recorder.of_kernel()"])
     record = json.loads(literal_eval(said["data"]["text/plain"]))
@@ -201,17 +217,46 @@ async def _run_cell(source: Source, cell: Cell, kernel: Kernel) -> list[Output]:
         raise source.error(line, f"this cell fails: {failure.what}", failure.traceback) from None
 
 
-async def _run_inlines(source: Source, inlines: list[Inline], kernel: Kernel) -> list[str]:
+async def _run_what_can_be(source: Source, cell: Cell, kernel: Kernel) -> list[Output]:
+    """Run a cell, from the next statement on after one that fails; where the last fails, the page says so in its place."""
+    ends = [(statement.end_lineno or 0) for statement in ast.parse(cell.code).body]
+    lines = cell.code.split("\n")
+    while True:
+        try:
+            return await kernel.execute("\n".join(lines))
+        except CellFailed as failure:
+            end = next((end for end in ends if end >= failure.line), ends[-1])
+            if end < ends[-1]:
+                lines[:end] = [""] * end
+                continue
+            said = {"text/markdown": f"*Nothing to show here: {_escaped(failure.what)}*"}
+            return [{"output_type": "display_data", "data": said, "metadata": {}}]
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{sign}" if sign in string.punctuation else sign for sign in text)
+
+
+async def _run_inlines(source: Source, inlines: list[Inline], kernel: Kernel, lenient: bool = False) -> list[str]:
     try:
         found = await kernel.evaluate([inline.code for inline in inlines])
     except CellFailed as failure:
         raise source.error(inlines[0].line, failure.what, failure.traceback) from None
     values = []
     for inline, value in zip(inlines, found, strict=True):
+        if value.get("status") != "ok" and lenient:
+            why = f"{value.get('ename')}: {value.get('evalue')}"
+            values.append(f"[–]{{.missing title={json.dumps(why.replace(chr(92), ''), ensure_ascii=False)}}}")
+            continue
         if value.get("status") != "ok":
             what = f"inline code `{inline.code}` fails: {value.get('ename')}: {value.get('evalue')}"
             raise source.error(inline.line, what, "inline code can use what the cells above it define")
-        values.append(outputs.inline_markdown(value["data"], source, inline))
+        try:
+            values.append(outputs.inline_markdown(value["data"], source, inline))
+        except SourceError:
+            if not lenient:
+                raise
+            values.append("[–]{.missing}")
     return values
 
 

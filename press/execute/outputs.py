@@ -37,7 +37,7 @@ def without_names(outputs: list[Output]) -> list[Output]:
 def best_form(output: Output, name: str, source: Source, cell: Cell) -> dict[str, str]:
     """Return an output as it is kept: its stream ("stdout", "stderr", "display"), kind and text; `file` if it is a picture.
 
-    The text of a picture is SVG, or any other format in base64 (`picture` reads both).
+    The text of a picture is SVG, or any other format in base64 (`picture` reads both).  `inline` is what HTML shows in its place.
     """
     if output["output_type"] == "stream":
         text = as_shown(output["text"])
@@ -57,8 +57,13 @@ def best_form(output: Output, name: str, source: Source, cell: Cell) -> dict[str
         return {"stream": "display", "kind": "text/markdown", "text": without_controls(markdown)}
     for kind, suffix in _IMAGES.items():
         if kind in data:
-            text = without_controls(data[kind])
-            return {"stream": "display", "kind": kind, "text": text, "file": f"{name}.{suffix}"}
+            shown = {
+                "stream": "display",
+                "kind": kind,
+                "text": without_controls(data[kind]),
+                "file": f"{name}.{suffix}",
+            }
+            return shown | ({"inline": without_controls(html)} if "<svg" in html else {})
     if html or "text/plain" not in data:
         what = f"this cell shows {'HTML' if html else ', '.join(data)}, which only one of the formats could print"
         raise source.error(cell.line, what, "return a Figure, a DataFrame, or IPython.display.Markdown")

@@ -17,6 +17,7 @@ from press.html import boxes
 from press.html.markup import attributes, raw, raw_inline
 from press.html.maths import spaced
 from press.html.paths import figure_path, href, relative
+from press.resolve.quarto_ast import FILE
 
 _SIZE = re.compile(r"([\d.]+)(px|in|cm|mm|%)?$")
 _PIXELS = {"px": 1.0, None: 1.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4}
@@ -178,6 +179,8 @@ class _Writer(pandoc_ast.Rewriter):
             inside = self.rewrite(content)
             self.alt = outer
             return boxes.float_(node, inside)
+        if FILE in classes:
+            return []
         inside = self.rewrite(content)
         if "theorem" in classes:
             return boxes.theorem(node, inside)

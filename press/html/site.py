@@ -61,7 +61,7 @@ def _index(book: Book, pages: tuple[Page, ...], out: Path) -> None:
     folder = book.root / ".press/search"  # in the book, so that what a killed render leaves the next one replaces
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        for page in pages:
+        for page in (page for page in pages if not page.left_out):
             text = (out / page.chapter.html).read_text(encoding="utf-8")
             file = folder / page.chapter.html
             file.parent.mkdir(parents=True, exist_ok=True)

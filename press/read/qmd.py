@@ -65,6 +65,10 @@ class Text:
         found = _INLINE.finditer(self.text)
         return [Inline(self.line + self.text.count("\n", 0, match.start(2)), match[2].strip()) for match in found]
 
+    def before_inlines(self) -> list[str]:
+        """Return what stands before each inline code of it, in order."""
+        return [self.text[: match.start(2)] for match in _INLINE.finditer(self.text)]
+
     def filled(self, values: list[str]) -> str:
         """Return the text with its inline code replaced by `values`, which are Markdown."""
         rest = iter(values)
@@ -81,6 +85,7 @@ class Source:
     title_line: int = 0
     titles: dict[int, str] = field(default_factory=dict)  # of callouts, by the line of their div
     chunks: list[Text | Cell] = field(default_factory=list)
+    note: str = ""  # Markdown to stand below the heading: what a variant says of itself
 
     @property
     def runs(self) -> bool:

@@ -6,6 +6,7 @@ The tree is kept in .press/documents/ under a hash of everything it was made of,
 from __future__ import annotations
 
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ _TITLE = re.compile(r"""\s*\btitle=("[^"]*"|'[^']*'|\S+?)(?=[\s}])""")
 
 def read_blocks(book: Book, source: Source, outputs: Outputs) -> list[Node]:
     """Return the chapter's blocks, its heading first."""
-    text = markdown(source, outputs)
+    text = markdown(book, source, outputs)
     made_of = [text, code_hash(), book.lang, str(book.csl), source.file]
     made_of += [read_text(book.root, file) for file in book.references_made_of]
     folder = book.root / ".press/documents" / Path(source.file).with_suffix("")
@@ -52,13 +53,13 @@ def _read_markdown(book: Book, source: Source, text: str) -> list[Node]:
     return shaped
 
 
-def markdown(source: Source, outputs: Outputs) -> str:
+def markdown(book: Book, source: Source, outputs: Outputs) -> str:
     """Return the chapter as plain Markdown: cells replaced by their outputs, inline code by its values."""
     cells, values = iter(outputs["cells"]), iter(outputs["inlines"])
     parts = []
     for chunk in source.chunks:
         if isinstance(chunk, Cell):
-            parts.append(_cell_markdown(chunk, next(cells), source))
+            parts.append(_cell_markdown(chunk, next(cells), source, figures(book, source.file)))
         else:
             text = Text(chunk.line, _with_heading_and_titles(chunk, source))
             parts.append(text.filled([next(values) for _ in chunk.inlines()]))
@@ -75,18 +76,18 @@ def _with_heading_and_titles(chunk: Text, source: Source) -> str:
             bare, own = (line[: attributes.start()], attributes[1].strip()) if attributes else (line, "")
             if not re.search(r"(^|\s)#", own):
                 own = f"#{NO_IDENT} {'.unnumbered' if own == '-' else own}"
-            lines[index] = f"{bare.rstrip()} {{{own.strip()}}}"
+            lines[index] = f"{bare.rstrip()} {{{own.strip()}}}" + (f"\n\n{source.note}\n" if source.note else "")
         elif number in source.titles:
             opening = _TITLE.sub("", line)
             lines[index] = f"{opening}\n\n::: {{.title}}\n{source.titles[number]}\n:::\n"
     return "\n".join(lines)
 
 
-def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], source: Source) -> str:
+def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], source: Source, home: Path) -> str:
     options = cell.options
     if options.get("include") is False:
         return ""
-    asis, home, alt = options.get("output") == "asis", figures(source.file), str(options.get("fig-alt", ""))
+    asis, alt = options.get("output") == "asis", str(options.get("fig-alt", ""))
     caption = options.get("fig-cap", options.get("tbl-cap"))
     parts: list[str] = []
     captioned: list[str] = []
@@ -119,7 +120,11 @@ def _fold(options: dict[str, Any]) -> dict[str, str]:
 
 def _output_markdown(output: dict[str, str], home: Path, asis: bool, alt: str) -> str:
     if "file" in output:
-        return f"![](/{(home / output['file']).as_posix()})" + (f"{{fig-alt={_quoted(alt)}}}" if alt else "")
+        image = f"![](/{(home / output['file']).as_posix()})" + (f"{{fig-alt={_quoted(alt)}}}" if alt else "")
+        if "inline" not in output:
+            return image
+        named = output["inline"].replace('role="img"', f'role="img" aria-label="{escape(alt)}"', 1)
+        return f"::: {{.{quarto_ast.FILE}}}\n{image}\n:::\n\n{_fenced(named, '=html')}"
     if asis or output["kind"] == "text/markdown":
         return output["text"]
     if output["kind"] == "text/html":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from press import pandoc_ast
 from press.book import Book, Chapter, Heading, Node, Page
@@ -14,11 +14,24 @@ from press.resolve.references import Draft, Label, Resolver
 _NUMBERED = {"figure": "fig", "table": "tbl", "equation": "eq"}
 
 
-def pages(book: Book, documents: Mapping[str, list[Node]], sources: Mapping[str, Source]) -> tuple[Page, ...]:
-    """Return the book's pages: numbered, with every reference, link and image resolved or refused."""
+LEFT_OUT = "This chapter has not been rendered here."
+
+
+def pages(
+    book: Book, documents: Mapping[str, list[Node]], sources: Mapping[str, Source], left_out: Collection[str] = ()
+) -> tuple[Page, ...]:
+    """Return the book's pages: numbered, with every reference, link and image resolved or refused.
+
+    Those left out, whose cells have not been run, give their labels to the others and say no more of themselves than that.
+    """
     labels: dict[str, Label] = {}
     drafts = {c.source: _number(c, documents[c.source], sources[c.source], labels) for c in book.chapters}
+    for file in left_out:
+        drafts[file].left_out = True
     for file, draft in drafts.items():
+        if draft.left_out:
+            draft.blocks, draft.headings = [{"t": "Para", "c": [pandoc_ast.text(LEFT_OUT)]}], []
+            draft.description = ""
         resolver = Resolver(book, drafts, labels, sources[file])
         draft.title = pandoc_ast.change(draft.title, resolver.rule)
         draft.blocks = pandoc_ast.change(draft.blocks, resolver.rule)
@@ -31,6 +44,7 @@ def pages(book: Book, documents: Mapping[str, list[Node]], sources: Mapping[str,
             draft.blocks,
             draft.headings,
             draft.description,
+            draft.left_out,
         )
         for draft in drafts.values()
     )

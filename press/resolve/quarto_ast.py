@@ -19,8 +19,9 @@ from press.read.qmd import Source
 from press.resolve import tex
 
 _GLUED = re.compile(rf"\w@((?:{'|'.join(supported.KINDS)})-[A-Za-z0-9-]*[A-Za-z0-9])(?!\.\w)")
+FILE = "output-file"  # class of a picture in whose place HTML shows what stands after it
 _OWN = {"cell", "title", "output", "output-stdout", "output-stderr", "output-error", "output-display", "press-reference"} | {
-    "press-references", "press-mixed", "cell-code", "references", "csl-bib-body", "hanging-indent",
+    "press-references", "press-mixed", FILE, "cell-code", "references", "csl-bib-body", "hanging-indent",
 }  # fmt: skip
 
 

@@ -43,6 +43,7 @@ class Draft:
     headings: list[Heading] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     description: str = ""
+    left_out: bool = False
 
 
 def page_files(pages: Iterable[Page]) -> set[str]:
@@ -144,7 +145,7 @@ class Resolver:
             path = next((file for file in owners if fragment in self.drafts[file].ids), self.file)
             node["c"][2][0] = target if path == self.file else f"{path}#{fragment}"
         if path in self.drafts:
-            if fragment and fragment not in self.drafts[path].ids:
+            if fragment and fragment not in self.drafts[path].ids and not self.drafts[path].left_out:
                 hint = "correct the link, or label the place"
                 raise self.source.error(f"#{fragment}", f"{path} has no #{fragment}", hint)
         elif (self.book.root / unquote(path)).is_file():

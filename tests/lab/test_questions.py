@@ -173,7 +173,9 @@ def test_a_new_question_runs_renders_and_passes_its_tests_then_goes_by_another_n
 ) -> None:
     """In a copy of the project, its book cut down to one page that needs no kernel, so that only the new one executes."""
     root = tmp_path / "the book"
-    leave = shutil.ignore_patterns(".git", ".venv", "_book", ".lab", ".press", "*.egg-info", "__pycache__", ".*_cache")
+    leave = shutil.ignore_patterns(
+        ".git", ".venv", "_book", "_own", ".lab", ".press", "*.egg-info", "__pycache__", ".*_cache"
+    )
     shutil.copytree(ROOT, root, ignore=leave)
     settings = (root / "_quarto.yml").read_text(encoding="utf-8")
     short = "  chapters:\n    - index.qmd\n    - part: Only\n      chapters:\n        - book/only.qmd\n"

@@ -132,6 +132,16 @@ def test_a_new_claim_on_what_the_result_does_not_hold_yet_is_before_its_number(p
     assert "1 after the number" in project.shell("register", "quick")
 
 
+def test_a_field_that_the_result_lacks_does_not_make_its_other_numbers_unknown(project: Project) -> None:
+    _registered_and_run(project)
+    project.edit("experiments/quick.py", "class Result:\n", "class Result:\n    nearest: float\n")
+    seen = (
+        'Claim(name="seen", text="It is there.", source=None, rule=Above("it", lambda r: r.distance, 0), number=str),\n'
+    )
+    project.edit("experiments/quick.py", "CLAIMS = (\n", f"CLAIMS = (\n    {seen}")
+    assert "1 after the number" in project.shell("register", "quick")
+
+
 def test_history_that_is_gone_is_said_to_be(project: Project, tmp_path: Path) -> None:
     _registered_and_run(project)
     subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{project.root}", str(tmp_path / "shallow")], check=True)

@@ -64,8 +64,8 @@ class _Reader(HTMLParser):
             self.text += "" if tag in INLINE else "\n"
             if has.get("id") and not MADE_UP.fullmatch(has["id"]):
                 self.page.places.append(has["id"])
-            if tag == "img":
-                self.page.pictures.append(has.get("alt", ""))
+            if tag == "img" or has.get("role") == "img":
+                self.page.pictures.append(has.get("alt", has.get("aria-label", "")))
             if target:
                 self.link = (target, len(self.text))
 

@@ -194,6 +194,22 @@ def test_a_chapter_with_another_name_keeps_its_outputs(make_book: MakeBook) -> N
     assert "_book/three_files/cell-2-1.svg" in files(root)
 
 
+def test_html_that_comes_with_a_picture_stands_in_pages_under_its_alternative_text_and_the_picture_in_the_pdf(
+    make_book: MakeBook,
+) -> None:
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text y="9">{}</text></svg>'
+    both = {"text/html": f'<div role="img">{svg.format("Inline.")}</div>', "image/svg+xml": svg.format("In a file.")}
+    cell = f"#| fig-alt: 'At \"5\" < 6.'\nfrom IPython.display import display\ndisplay({both}, raw=True)"
+    root = make_book({"one.qmd": f"{CELL}\n::: {{#fig-a}}\n\n```{{python}}\n{cell}\n```\n\nA figure.\n:::\n\n@fig-a\n"})
+    render(root, ("html", "pdf"))
+    page = files(root)["_book/one.html"].decode()
+    assert '<div role="img" aria-label="At &quot;5&quot; &lt; 6."><svg' in page
+    assert "Inline." in page and "<img" not in page.partition("<main")[2]
+    assert b"In a file." in files(root)["_book/one_files/cell-2-1.svg"]  # cards and other sites show it
+    words = text(root / "_book/a-book.pdf")
+    assert "In a file." in words and "Inline." not in words
+
+
 def test_only_some_chapters_run_while_the_others_keep_their_outputs(make_book: MakeBook) -> None:
     two = CELL.replace("One", "Two").replace("sec-one", "sec-two").replace("1 + 1", "2 + 2")
     root = make_book({"one.qmd": CELL, "two.qmd": two})

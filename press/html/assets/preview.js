@@ -40,7 +40,7 @@
   const copies = (nodes, base) => nodes.filter(Boolean).map((node) => {
     const copy = document.importNode(node, true);
     copy.querySelectorAll(".anchorjs-link, .footnote-back, .copy, script").forEach((extra) => extra.remove());
-    [copy, ...copy.querySelectorAll("*")].forEach((part) => {
+    [copy, ...copy.querySelectorAll("*")].filter((part) => !part.closest("svg")).forEach((part) => {
       part.removeAttribute("id");
       for (const name of ["src", "href"]) {
         if (part.hasAttribute(name)) part.setAttribute(name, new URL(part.getAttribute(name), base).href);

@@ -109,8 +109,8 @@
     });
   });
 
-  // On phones a figure can be seen at its own size, which scrolls.
-  document.querySelectorAll("main .quarto-float-fig img").forEach((image) => {
+  // On phones a figure can be seen as wide pages show it, which scrolls.
+  document.querySelectorAll("main .quarto-float-fig :is(img, .drawing)").forEach((image) => {
     const box = document.createElement("div"), button = document.createElement("button");
     box.className = "figure-box";
     button.type = "button";
@@ -148,7 +148,7 @@
       box.append(formula);
     });
     document.querySelectorAll(".table-scroll, .math-scroll, .figure-box, main pre").forEach((box) => {
-      if (getComputedStyle(box).overflowX !== "visible" && box.scrollWidth > box.clientWidth + 1) {
+      if (getComputedStyle(box).overflowX !== "visible" && box.scrollWidth > box.clientWidth) {
         box.tabIndex = 0;
         const kind = box.matches(".table-scroll") ? "Table" : box.matches(".figure-box") ? "Figure" : "";
         const caption = kind === "Table" && box.closest("figure")?.querySelector("figcaption");

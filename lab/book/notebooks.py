@@ -1,0 +1,132 @@
+"""A notebook for each question, made from its experiment and figures: parameters, one run of about a minute, figures, claims.
+
+They are committed in notebooks/, so that pages can offer them and services can open them from the repository.  The text of the
+sources is read and nothing is imported: writing them costs next to nothing, and `lab render` keeps them as they should be.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lab.book.figures import figure_functions
+from lab.keys import key
+from lab.keys.experiments import source
+from lab.keys.params import comments
+from press import Book, read_project, write_whole
+
+FOLDER = "notebooks"
+SET_UP = """\
+import importlib.util
+import os
+import subprocess
+import sys
+
+REPOSITORY = {repository!r}  # where the project is to be had
+here = Path.cwd()
+root = next((up for up in (here, *here.parents) if (up / "_quarto.yml").exists() and (up / "experiments").is_dir()), None)
+if root is None and not REPOSITORY:
+    raise SystemExit("keep this notebook in the folder of the project, or set REPOSITORY to the project's address")
+if root is None:
+    root = here / REPOSITORY.rstrip("/").rpartition("/")[2].removesuffix(".git")
+    if not root.exists():
+        subprocess.run(["git", "clone", "--quiet", "--depth=1", REPOSITORY, str(root)], check=True)
+if any(importlib.util.find_spec(name) is None for name in {packages!r}):
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--editable", str(root)], check=True)
+os.chdir(root)
+sys.path.insert(0, str(root))"""
+PACKAGES = ("torch", "typer", "pypandoc", "filelock")  # what is there where the project is installed, and seldom else
+
+
+def write_notebooks(root: Path, names: Sequence[str]) -> list[Path]:
+    """Write the notebooks of these questions where they are not as they should be; return those written."""
+    written, book = [], read_project(root)
+    for name in names:
+        path, text = root / FOLDER / f"{name}.ipynb", notebook(name, root, book)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            write_whole(path, text)
+            written.append(path)
+    return written
+
+
+def notebook(name: str, root: Path, book: Book) -> str:
+    """Return a question's notebook as its file holds it."""
+    import nbformat
+    from nbformat import v4
+
+    def code(ident: str, text: str, **metadata: Any) -> Any:
+        return v4.new_code_cell(text, id=ident, metadata=metadata)
+
+    def words(ident: str, text: str) -> Any:
+        return v4.new_markdown_cell(text, id=ident)
+
+    text = source(name, root).read_text(encoding="utf-8")
+    question = (ast.get_docstring(ast.parse(text)) or name).splitlines()[0]
+    site, repository = str(book.settings.get("site-url") or ""), str(book.settings.get("repo-url") or "")
+    chapter = f"[book/{name}.html]({site.rstrip('/')}/book/{name}.html)" if site else f"`book/{name}.qmd`"
+    figures = figure_functions(name, root)
+    cells = [
+        words(
+            "question",
+            f"# {question}\n\nThe experiment of {chapter} in *{book.title}*, to be run with numbers of your own. "
+            "Change a parameter, guess what will happen, run all cells, and compare.",
+        ),
+        code("settings", _settings(name, root, text), tags=["parameters"]),
+        words(
+            "setting-up", "The next cell finds the project in a folder above this notebook, or fetches and installs it."
+        ),
+        code("set-up", SET_UP.format(repository=repository, packages=PACKAGES)),
+        words("running", "The run. With the parameters as they were it takes about a minute on one core."),
+        code("run", f"from experiments import {name}\n\nresult = {name}.run({name}.Params(**settings))"),
+    ]
+    if figures:
+        drawn = f"%matplotlib inline\nfrom figures import {name} as figures"
+        cells += [words("drawing", "The chapter's figures, of your result."), code("figures", drawn)]
+        cells += [code(f"figure-{figure.replace('_', '-')}", f"figures.{figure}(result)") for figure in figures]
+    cells += [
+        words("judging", "The claims, as your result decides them, beside what became of them in the book."),
+        code("claims", f"from lab.chapter import judged\n\njudged({name}, result)"),
+        words(
+            "onward",
+            f"To keep a result, and to see the whole chapter with its numbers: `lab render {name} --set PARAMETER=VALUE`.",
+        ),
+    ]
+    made = v4.new_notebook(
+        cells=cells,
+        metadata={
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+    )
+    return str(nbformat.writes(made)) + "\n"
+
+
+def colab(name: str, book: Book) -> str:
+    """Return the address at which Colab opens a notebook; "" where the book does not say where its repository is."""
+    found = re.match(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?$", str(book.settings.get("repo-url") or ""))
+    branch = book.settings.get("repo-branch", "main")
+    return f"https://colab.research.google.com/github/{found[1]}/blob/{branch}/{FOLDER}/{name}.ipynb" if found else ""
+
+
+def _settings(name: str, root: Path, text: str) -> str:
+    """Return the parameters as code: those of the experiment's MINUTE, or the book's, each with its unit and the book's value."""
+    said, smaller = comments(text), _minute(text)
+    lines = ["from pathlib import Path", "", "settings = dict("]
+    for field in key.fields(name, root).values():
+        value = smaller.get(field.name, field.default)
+        notes = [said.get(field.line, ""), f"the book: {field.shown}" if value != field.default else ""]
+        shown = f"Path({value.as_posix()!r})" if isinstance(value, Path) else repr(value)
+        lines.append(f"    {field.name}={shown},  # {'; '.join(filter(None, notes))}".rstrip(" #"))
+    return "\n".join([*lines, ")"])
+
+
+def _minute(text: str) -> dict[str, Any]:
+    """Return what the experiment's MINUTE changes of the book's setting; nothing where there is none."""
+    for node in ast.parse(text).body:
+        match node:
+            case ast.Assign([ast.Name("MINUTE")], ast.Call(keywords=changes)):
+                return {str(change.arg): ast.literal_eval(change.value) for change in changes}
+    return {}

@@ -1,0 +1,107 @@
+"""One chapter with other variables in its kernel's environment: a page of its own, in a folder of its own.
+
+The book's own outputs of the chapter are at hand, kept or made now, and where an inline value is another than there, both are
+printed.  What cannot be computed there leaves a gap in the page.  The book's site and all that is kept for it stay as they are.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from press.book import Book, Progress
+from press.build.render import FORMATS, chapter_keys, read_pages, read_sources
+from press.files import swap
+from press.read.project import read_project
+from press.read.qmd import Cell, Source
+
+if TYPE_CHECKING:
+    from press.execute.chapters import Outputs
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Which chapter, what is another for its cells, and where its page goes."""
+
+    chapter: Path  # relative to the root
+    variables: Mapping[str, str]  # for its kernel
+    key: str  # of what the outputs depend on besides the chapter's own key: what the variables lead to
+    out: Path  # relative to the root
+    note: str = ""  # Markdown, below the heading
+
+
+def render_variant(
+    root: Path | str,
+    variant: Variant,
+    formats: Collection[str] = FORMATS,
+    keys: Callable[[Path], str] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Path]:
+    """Make the page, and return the file to open for each format; `keys` and `progress` as in `render`."""
+    from filelock import FileLock
+
+    from press.build.write import write
+
+    tell = (lambda event, what, detail: None) if progress is None else progress
+    book = read_project(Path(root))
+    file = variant.chapter.as_posix()
+    (book.root / ".press").mkdir(exist_ok=True)
+    with FileLock(book.root / ".press/lock"):
+        sources = read_sources(book)
+        known = chapter_keys({file: sources[file]}, keys)
+        usual = _outputs(book, sources[file], known, tell)
+        sources[file].note = variant.note
+        own = replace(
+            book,
+            output_dir=variant.out,
+            output_file=variant.chapter.stem,
+            variables=tuple(variant.variables.items()),
+            outputs=Path(".press/variants"),
+            lenient=True,
+        )
+        wanted: dict[str, str | None] = {file: sha256(f"{known[file]}\0{variant.key}".encode()).hexdigest()[:24]}
+        wanted |= {name: None for name, source in sources.items() if source.line_of("#refs") and not source.runs}
+
+        def edit(name: str, outputs: Outputs) -> Outputs:
+            return beside(sources[name], outputs, usual) if name == file else outputs
+
+        pages = read_pages(own, sources, wanted, tell, edit)
+        out = book.root / variant.out
+        aside = out.with_name(f"{out.name}.new")
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            write(own, pages, [name for name in FORMATS if name in formats], aside, tell)
+            swap(aside, out, out.with_name(f"{out.name}.old"))
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    page = variant.chapter.with_suffix(".html")
+    return {name: out / (page if name == "html" else f"{own.output_file}.pdf") for name in formats}
+
+
+def _outputs(book: Book, source: Source, keys: Mapping[str, str | None], tell: Progress) -> Outputs:
+    """Return the outputs that the chapter has in the book."""
+    from press.execute import chapters
+
+    found: list[Outputs] = []
+    chapters.run(book, {source.file: source}, keys, tell, lambda _, outputs: found.append(outputs))
+    return found[0]
+
+
+def beside(source: Source, own: Outputs, usual: Outputs) -> Outputs:
+    """Return outputs in which each inline value that is another than usual has the usual one beside it.
+
+    Not inside formulas and blocks of code, where Markdown is not read.
+    """
+    pairs = zip(own["inlines"], usual["inlines"], strict=True)
+    values = []
+    for chunk in source.chunks:
+        for before in [] if isinstance(chunk, Cell) else chunk.before_inlines():
+            value, other = next(pairs)
+            paragraph = before.rpartition("\n\n")[2]
+            unread = paragraph.count("$") % 2 or before.count("\n```") % 2
+            values.append(value if value == other or unread else f"[{value}]{{.moved}}[\\ (book:\\ {other})]{{.usual}}")
+    return own | {"inlines": values}
