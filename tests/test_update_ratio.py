@@ -79,10 +79,10 @@ def test_scale_invariant_weights_grow_by_the_square_of_the_ratio_and_decay_keeps
 
 
 def test_the_committed_ratios_with_weight_decay_settle_where_theory_says(result: Result) -> None:
-    """Within 6 %: finite steps, and what is left of the transient.  √(ηλ) would be 29 % off, and 2√(ηλ) 41 %."""
+    """Within 9 %: at the smallest ratio, units of small gradient are still on their way.  √(ηλ) would be 29 % off."""
     rows = result.decay
     assert (2 * rows["lr"] * rows["decay"]).to_numpy() == pytest.approx(rows["predicted"].to_numpy() ** 2, rel=1e-9)
-    assert rows["ratio"].to_numpy() == pytest.approx(rows["predicted"].to_numpy(), rel=0.06)
+    assert rows["ratio"].to_numpy() == pytest.approx(rows["predicted"].to_numpy(), rel=0.09)
     assert len(rows) == len(Params().decayed) * len(Params().decay_lrs)
 
 
@@ -344,15 +344,19 @@ def test_lines_separate_what_they_say_they_do(result: Result) -> None:
     assert fast.verdict(_with(result, "speeding", [(0.02, 0.03)] * 3 + [(0.0, 0.005)])) is Verdict.FAILS
 
 
-def test_good_looks_at_the_excess_at_one_thousandth_and_at_no_other_target(result: Result) -> None:
-    table = result.targets.copy()
-    for column, value in (("excess", 0.001), ("excess_low", 0.0), ("excess_high", 0.002)):
-        table.loc[table["target"] == GOOD, column] = value
-    assert _claim("good").verdict(dataclasses.replace(result, targets=table)) is Verdict.HOLDS
-    first = table["network"] != "one layer"
-    for column, value in (("excess", 0.05), ("excess_low", 0.04), ("excess_high", 0.06)):
-        table.loc[(table["target"] == GOOD) & first, column] = value
-    assert _claim("good").verdict(dataclasses.replace(result, targets=table)) is Verdict.CAVEAT
+def test_good_looks_at_the_excess_at_one_thousandth_in_every_network_and_at_every_length(result: Result) -> None:
+    def verdict(networks: list[float], lengths: list[float]) -> Verdict:
+        table, length = result.targets.copy(), result.length.copy()
+        for column in ("excess", "excess_low", "excess_high"):
+            table.loc[table["target"] == GOOD, column] = networks
+            length[column] = lengths
+        return _claim("good").verdict(dataclasses.replace(result, targets=table, length=length))
+
+    small, large = [0.001] * len(result.length), [0.05] * len(result.length)
+    assert verdict([0.001] * 4, small) is Verdict.HOLDS
+    assert verdict([0.05] * 4, [*large[:-1], 0.001]) is Verdict.CAVEAT
+    assert verdict([0.001, 0.05, 0.05, 0.05], large) is Verdict.CAVEAT
+    assert verdict([0.05] * 4, large) is Verdict.FAILS
 
 
 @pytest.mark.parametrize("mutant", ["variance", "of the gradient", "after the step twice"])

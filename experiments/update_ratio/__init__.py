@@ -54,19 +54,19 @@ class Params:
     rounds: int = 2  # of measuring the layers' ratios and correcting each layer's learning rate by them
     calibrated: int = 2  # seeds that these rounds train
     own_below: int = 0  # places of the grid by which all layers' own learning rates are then lowered together
-    own_above: int = 5  # and raised
+    own_above: int = 5  # places by which they are raised
     faster: Annotated[float, "> 1"] = 3.0  # times the learning rate, for one layer at a time
     seeds: int = 5  # independent runs
     watched: int = 20  # steps whose ratios are logged, evenly over the run
     doublings: int = 6  # of the run's length
     long_below: int = 2  # learning rates of the long runs below the lecture's
-    long_above: int = 1
-    long_seeds: int = 12
+    long_above: int = 1  # and above it
+    long_seeds: int = 12  # independent runs
     decayed: Annotated[tuple[float, ...], "> 0"] = (0.06, 0.08, 0.1)  # ratios that weight decay should settle at
     decay_lrs: Annotated[tuple[float, ...], "> 0"] = (0.1, 0.3)  # learning rates of these
-    decay_steps: int = 3000
+    decay_steps: int = 3000  # of SGD with weight decay
     decay_watched: int = 100  # steps whose ratios are logged, over the second half
-    decay_seeds: int = 3
+    decay_seeds: int = 3  # independent runs
 
 
 SMOKE = Params(
