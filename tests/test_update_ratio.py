@@ -405,6 +405,7 @@ def test_what_the_prose_says_without_a_claim_is_so(result: Result) -> None:
         if name != "Adam":
             assert rows.loc[rows.index.max(), "gain_high"] < 0
         assert excess.loc[(name, GOOD / 10), "excess_low"] > excess.loc[(name, GOOD), "excess_high"]
+        assert excess.loc[(name, GOOD), "excess_low"] > 0  # at a thousandth there is something to gain
     assert result.length_slope.low > -0.5  # the law of a random walk, let alone of a straight way, is refuted
     assert result.lr_slope.high < result.length_slope.low  # the best rate falls, and faster than the best ratio
     assert result.length["excess"].iloc[-1] < result.length["excess"].iloc[0]
