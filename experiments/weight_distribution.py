@@ -64,6 +64,7 @@ class Params:
 
 
 SMOKE = Params(width=8, batch=4, steps=20, decays=(0.01,), eval_steps=(10,), seeds=2, adam_seeds=2)
+MINUTE = Params(seeds=2, adam_seeds=2)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def at_init(result: Result) -> Figure:
     for bound in ("lower_bound", "upper_bound"):
         left.plot(rows["shift"], rows[bound], color=PREDICTED, linestyle=SERIES[1].dash)
     _dots(left, rows, "shift", "dead", SERIES[0])
-    label(left, "upper bound", *_at(rows, "shift", "upper_bound", 0.4), PREDICTED, ha="right", xytext=(-4, 0))
+    label(left, "upper bound", *_at(rows, "shift", "upper_bound", 0.8), PREDICTED, ha="right", xytext=(-4, 0))
     label(left, "lower bound", *_at(rows, "shift", "lower_bound", 0.3), PREDICTED, xytext=(6, -4))
     label(left, "measured", *_at(rows, "shift", "dead", 0.1), MEASURED, xytext=(6, -6))
     rows = result.deep

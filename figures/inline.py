@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from figures.phone import fit_phone
+from lab.pages import offer_html
 
 HALO = "halo"  # class of words that stand clear of the lines behind them: book.css draws it
 _SIZES = ("width", "height")
@@ -43,11 +44,8 @@ _GREEK = {code: code - 0x3B1 + 0x1D6FC for code in range(0x3B1, 0x3CA)}  # uprig
 
 
 def show_inline() -> None:
-    """Have IPython, where it runs, offer the inline form of every figure beside the file that it makes itself."""
-    from IPython import get_ipython
-
-    if (shell := get_ipython()) is not None:
-        shell.display_formatter.formatters["text/html"].for_type(Figure, inline)
+    """Have every figure that a cell ends in shown in its inline form."""
+    offer_html(Figure, inline)
 
 
 def inline(figure: Figure) -> str:

@@ -41,18 +41,18 @@ def kurtosis(result: Result) -> Figure:
         axis.set_xscale("symlog", linthresh=1, linscale=0.8)
         axis.set_xticks([-1, 0, 1, 10], labels=["−1", "0", "1", "10"])
         axis.minorticks_off()
-        axis.set(xlabel="excess kurtosis", yticks=range(len(ROWS)), ylim=(len(ROWS) - 0.5, -1.4))
+        axis.set(xlabel="excess kurtosis", yticks=range(len(ROWS)), ylim=(len(ROWS) - 0.5, -1.5))
         axis.set_yticklabels(list(ROWS.values()))
         axis.grid(visible=False, axis="y")
-        axis.set_xlim(-1.9, 40)
-        label(axis, f"from a {init}", -1.7, -1, INK, xytext=(0, 0))
+        axis.set_xlim(-2.6, 40)
+        label(axis, f"from a {init}", -2.4, -1.05, INK, xytext=(0, 0))
     last = [
         _row(result.moments, "uniform", recipe, layer, result.params.steps)["kurtosis"]
-        for recipe, layer in ((SGD, "output"), (ADAM, "second hidden"))
+        for recipe, layer in ((SGD, "output"), (ADAM, TOGETHER))
     ]
-    label(axes[1], "before", UNIFORM_KURTOSIS, 0.35, BEFORE.colour, xytext=(-8, 0))
+    label(axes[1], "before", UNIFORM_KURTOSIS, -0.55, BEFORE.colour, xytext=(0, 0), ha="center")
     label(axes[1], "after SGD", last[0], 2.6, AFTER.colour, xytext=(0, 0), ha="center")
-    label(axes[1], "after Adam", last[1], 2.2, BY_ADAM.colour, xytext=(8, 2))
+    label(axes[1], "after Adam", last[1], 4.2, BY_ADAM.colour, xytext=(-8, 0), ha="right")
     return figure
 
 
@@ -63,7 +63,7 @@ def quantiles(result: Result) -> Figure:
     curves = {
         ("uniform", INITIAL, "first hidden"): (BEFORE, "first hidden, before", -9),
         ("uniform", SGD, "first hidden"): (SERIES[0], "first hidden, after", 0),
-        ("uniform", SGD, "output"): (SERIES[1], "output, after", 0),
+        ("uniform", SGD, "output"): (SERIES[1], "output, after", None),
     }
     for kind, (look, words, shift) in curves.items():
         rows = _quantiles(result, *kind)
@@ -72,7 +72,8 @@ def quantiles(result: Result) -> Figure:
         )
         band(axis, rows["normal"], rows["weights_low"], rows["weights_high"], look.colour)
         end = rows.iloc[-1]
-        label(axis, words, end["normal"], end["weights"], look.colour, xytext=(5, shift))
+        beside = {"xytext": (-8, 2), "ha": "right"} if shift is None else {"xytext": (5, shift)}
+        label(axis, words, end["normal"], end["weights"], look.colour, **beside)
     label(axis, "normal", -2.2, -2.2, INK, xytext=(8, -4), va="top")
     low, high = axis.get_xlim()
     axis.set(xlim=(low, high + 0.32 * (high - low)))

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "lab": {"lab", "press"},
 }
 # experiments and nets need from lab only what states claims and estimates, and what says how they run, which is no part of a key;
-# figures what describes a figure to move; and the README's figure reads as a chapter does.
+# figures what describes a figure to move, and what hands it to a page; and the README's figure reads as a chapter does.
 _RUNNING = {
     f"lab.{name}"
     for name in ("claims", "estimate", "progress", "tasks", "compiled", "device", "stopwatch", "lazy_torch")
@@ -38,7 +38,7 @@ _RUNNING = {
 FROM_LAB = {
     "experiments": _RUNNING,
     "nets": _RUNNING,
-    "figures": {"lab.live"},
+    "figures": {"lab.live", "lab.pages"},
     "figures.__main__": {"lab.read", "lab.keys.experiments"},
 }
 # A figure to move walks along a closed form; other than that figures compute nothing.

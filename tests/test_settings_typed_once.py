@@ -39,6 +39,12 @@ BOUND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"batch": 18, "groups": (18, 9, 3), "imitated": 9},
         {"batch": 20, "groups": (20, 10, 5), "imitated": 10},
     ),
+    "normalization_family": (
+        {"width": 20, "channels": 10, "groups": 5, "sizes": (1, 3, 6, 12), "parts": (3, 6), "conv_sizes": (1, 3, 6)}
+        | {"examples": 60},
+        {"width": 18, "channels": 6, "groups": 3, "sizes": (1, 5, 10, 20), "parts": (5, 10), "conv_sizes": (1, 5, 10)}
+        | {"examples": 100},
+    ),
     "loss_log": ({"late_lr": 0.04}, {"late_lr": 0.03}),  # texts speak of the ratio of the two rates
 }
 # Numbers that stand in a text for a reason of their own and are a parameter's default by chance: question, number, and a
@@ -60,6 +66,8 @@ BY_CHANCE = {
     ("kaiming", 8.0, "len("): "how many learning rates there are",
     ("loss_log", 0.1, "strip("): "what a run costs that takes no time",
     ("momentum_ema", 100.0, ""): "1 / (1 - 0.99), the window of one of the betas",
+    ("normalization_family", 8.0, "verdicts"): "cases: four norms in two networks",
+    ("normalization_family", 8.0, "len("): "how many learning rates there are",
     ("squashing", 8.0, "strip("): "how many claims there are",
     ("tanh_gain", 10.0, ""): "the base of a power, and factors of ten",
     ("update_ratio", 0.001, ""): "the ratio that the notes call good, by chance Adam's learning rate",

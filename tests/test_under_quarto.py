@@ -5,13 +5,17 @@ Each was a fault in what Quarto 1.10.18 made of the book when it was run from it
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
+from nbclient import NotebookClient
 from playwright.sync_api import Page, sync_playwright
 
 from press.html.maths import spaced
@@ -198,6 +202,30 @@ def test_nothing_that_quarto_leaves_behind_is_untracked(tmp_path: Path) -> None:
         ["git", "status", "--short", "-uall"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert seen.stdout == "?? .gitignore\n"
+
+
+# In Quarto 1.10.18, core/jupyter/widgets.ts: an output in text/html has require.js and jQuery loaded from another host with the page;
+# core/jupyter/display-data.ts: pages take text/html, then text/markdown, then pictures; a PDF takes text/markdown, then pictures.
+@pytest.mark.parametrize(
+    ("to", "shown"),
+    [("html", {"text/markdown", "image/svg+xml"}), ("typst", {"image/svg+xml"}), ("", {"text/html", "image/svg+xml"})],
+)
+def test_a_figure_is_no_widget_to_quarto_and_a_file_in_its_pdf(tmp_path: Path, to: str, shown: set[str]) -> None:
+    info = tmp_path / "info.json"
+    info.write_text(json.dumps({"document-path": "book/one.qmd", "format": {"pandoc": {"to": to}}}))
+    cell = nbformat.v4.new_code_cell(
+        "from matplotlib_inline.backend_inline import set_matplotlib_formats; set_matplotlib_formats('svg')\n"
+        "from figures import style\nfigure, axes = style.canvas()\nfigure"
+    )
+    asked = {"QUARTO_EXECUTE_INFO": str(info)} if to else {}
+    client = NotebookClient(nbformat.v4.new_notebook(cells=[cell]), resources={"metadata": {"path": str(ROOT)}})
+    client.execute(env=os.environ | asked)
+    (shown_data,) = [output.data for output in cell.outputs if "data" in output]
+    assert {*shown_data} - {"text/plain"} == shown
+    if to == "html":
+        assert re.fullmatch(
+            r"```\{=html\}\n<div class=\"drawing\".*</div>\n```", shown_data["text/markdown"], re.DOTALL
+        )
 
 
 def test_one_version_of_quarto_is_said_to_have_been_tried() -> None:

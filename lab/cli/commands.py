@@ -158,20 +158,27 @@ def why(
     explain(checked(names, root), root)
 
 
-def verify(names: Names = None, jobs: Jobs = CORES, executor: Executor = "local", address: Address = None) -> None:
+def verify(
+    names: Names = None,
+    jobs: Jobs = CORES,
+    executor: Executor = "local",
+    address: Address = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the summary, for programs")] = False,
+) -> None:
     """Compute the book's results again, beside the committed ones, and compare: verdicts and numbers.
 
     Exit code 0 if every verdict is the same and every estimate lies in the book's interval, else 1.  The summary at the end
-    can be pasted into a bug report.
+    can be pasted into a bug report; with --json it is what the book's table of machines is made of, from files in reproduced/.
 
     \b
     Examples:  lab verify
                lab verify tanh_gain
+               lab verify --json > reproduced/my-machine.json
     """
     from lab.cli.verify import again
 
     root = find_root()
-    again(checked(names, root), root, jobs, scheduler(executor, address))
+    again(checked(names, root), root, jobs, scheduler(executor, address), as_json)
 
 
 def claims(names: Names = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
@@ -210,6 +217,18 @@ def register(
     if not chosen and not check:
         raise typer.BadParameter("name the experiments whose rules are to be registered", param_hint="NAME")
     (registering.print_check if check else registering.register_rules)(chosen or every(root), root)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="of the book: one that is not there, or is empty")],
+) -> None:
+    """A book of your own, from your own notes: settings, preface, ledger, theme, Makefile, and an example question with its test.
+
+    Example:  lab init my_notes
+    """
+    from lab.cli.questions import write_book
+
+    write_book(folder)
 
 
 def new(
@@ -304,6 +323,31 @@ def render(
         render_book(chapters or [], find_root(), formats, renderer, jobs)
 
 
+def preview(
+    port: Annotated[
+        int, typer.Option("--port", "-p", metavar="N", help="0 takes any that is free; Quarto takes one of its own")
+    ] = 8000,
+    renderer: Annotated[
+        str | None, typer.Option("--with", metavar="RENDERER", help="quarto or press; quarto if 1.9 or newer is there")
+    ] = None,
+    show: Annotated[bool, typer.Option("--browser/--no-browser", help="open the browser")] = True,
+) -> None:
+    """The site as you write: what you save is rendered again, and the browser shows it at the same place, until ctrl-C.
+
+    Chapters, experiments, figures, results, theme and settings are watched.  An error stands in the page, with file and line.
+    Nothing is computed: where a result is stale, the page says which command brings it up to date.
+
+    \b
+    Examples:  lab preview
+               lab preview --port 0 --no-browser
+    """
+    from lab.cli.preview import RENDERERS, follow
+
+    if renderer not in (None, *RENDERERS):
+        raise typer.BadParameter(f"{renderer!r} is not quarto or press", param_hint="'--with'")
+    follow(find_root(), port, renderer, show)
+
+
 def serve(
     port: Annotated[int, typer.Option("--port", "-p", metavar="N", help="0 takes any that is free")] = 8000,
 ) -> None:
@@ -316,9 +360,26 @@ def serve(
     serve_site(find_root(), port)
 
 
-COMMANDS = (status, run, params, show, clean, why, verify, claims, register, new, rename, remove, render, serve)
+COMMANDS = (
+    status,
+    run,
+    params,
+    show,
+    clean,
+    why,
+    verify,
+    claims,
+    register,
+    init,
+    new,
+    rename,
+    remove,
+    render,
+    preview,
+    serve,
+)
 ALONE = {  # need no argument
-    of.__name__: of for of in (status, run, show, why, verify, claims, register, render, serve)
+    of.__name__: of for of in (status, run, show, why, verify, claims, register, render, preview, serve)
 }
 
 

@@ -39,7 +39,7 @@ def render_book(
 ) -> None:
     """Bring the experiments up to date, render, and say where the book is and what made it."""
     only = [_chapter(name, root) for name in chapters]
-    quarto = _quarto() if renderer != "press" else None
+    quarto = quarto_version() if renderer != "press" else None
     if renderer == "quarto" and quarto is None:
         raise LabError("there is no quarto 1.9 or newer on PATH\ntype: make quarto, or lab render --with press")
     begun = time.monotonic()
@@ -143,7 +143,7 @@ def _with_quarto(root: Path, formats: Sequence[str], only: Sequence[Path]) -> di
     return {name: out / ("index.html" if name == "html" else file) for name in formats}
 
 
-def _quarto() -> str | None:
+def quarto_version() -> str | None:
     """Return the version of the quarto on PATH if it can render this book."""
     if not shutil.which("quarto"):
         return None

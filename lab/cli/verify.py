@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lab.cli.result import claim_cells, claim_head
 from lab.cli.run import Stopped, finish, watched
 from lab.cli.show import print_table
 from lab.errors import LabError
+from lab.keys.canonical_json import dumps
 from lab.keys.experiments import names
 from lab.run import verification
 from lab.run.run_state import Job, Outcome
@@ -22,7 +24,7 @@ from lab.run.verification import Comparison
 MOST = 5  # numbers that differ and are listed, for each experiment
 
 
-def again(chosen: Sequence[str], root: Path, workers: int, address: str | None = None) -> None:
+def again(chosen: Sequence[str], root: Path, workers: int, address: str | None = None, as_json: bool = False) -> None:
     """Recompute, compare, print claim by claim and in summary; exit code 1 if a verdict or an estimate differs.
 
     Also if a result is missing or damaged, or an experiment fails; the others are compared all the same.  After ctrl-C, those
@@ -37,7 +39,8 @@ def again(chosen: Sequence[str], root: Path, workers: int, address: str | None =
             amiss[name] = str(error)
     outcomes, stopped = list[Outcome](), False
     try:
-        outcomes = watched(jobs, root, workers, address, onward="the book's results are untouched")
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            outcomes = watched(jobs, root, workers, address, onward="the book's results are untouched")
         done = [outcome.job.experiment for outcome in outcomes if not outcome.error]
     except Stopped as stop:
         done, stopped = stop.kept, True
@@ -48,7 +51,9 @@ def again(chosen: Sequence[str], root: Path, workers: int, address: str | None =
         except LabError as error:
             amiss[name] = str(error)
     failed = {outcome.job.experiment: outcome.error for outcome in outcomes if outcome.error}
-    if found:
+    if as_json:
+        print(dumps(verification.summary(found, amiss | failed), indent=1), end="")
+    elif found:
         print()
         _print(found, amiss | failed)
     for name, why in amiss.items():

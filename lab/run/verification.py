@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ from typing import Any
 from lab.errors import LabError
 from lab.estimate import Estimate
 from lab.keys import experiments, key
-from lab.keys.canonical_json import dumps, unpack
+from lab.keys.canonical_json import dumps, pack, unpack
 from lab.keys.key_diff import changes
 from lab.results import codec, store
 from lab.results.codec import Table
 from lab.results.reading import as_result
-from lab.workers import arithmetic
+from lab.workers import arithmetic, provenance
 from lab.workers.worker import verify_folder
 from press import reads
 
@@ -139,6 +140,31 @@ def compare(name: str, root: Path) -> Comparison:
         theirs,
         ours,
     )
+
+
+def summary(found: Sequence[Comparison], failed: dict[str, str]) -> dict[str, Any]:
+    """Return what came of a verification as JSON holds it: for a bug report, or for the book's table of machines."""
+    made = [of.here.provenance for of in found]
+    return {
+        "date": max((of["date"] for of in made), default=""),
+        "machine": provenance.machine(),
+        "python": platform.python_version(),
+        "versions": dict(sorted(item for of in made for item in of["versions"].items())),
+        "commit": next((of["commit"] for of in made), None),
+        "experiments": {
+            of.experiment: {
+                "agrees": of.agrees,
+                "identical": of.identical,
+                "verdicts": {"same": sum(claim.same for claim in of.claims), "of": len(of.claims)},
+                "differ": [claim.name for claim in of.claims if not claim.same],
+                "outside": [pair.name for pair in of.estimates if not pair.inside],
+                "differences": {what: pack(far) for what, far in of.differences.items()},
+                "decided_by": of.decided_by,
+            }
+            for of in found
+        },
+        "failed": failed,
+    }
 
 
 def claim_pairs(experiment: Any, one: Any, other: Any) -> list[ClaimPair]:

@@ -52,6 +52,7 @@ SETTINGS: dict[str, str | set[Any]] = {
     "execute.warning": FLAG,
     "execute.freeze": {"auto", True, False},  # press goes by keys instead
     "execute.cache": {False},
+    "execute.daemon": {False},
     "format.html.theme": ANY,  # press has one look, light and dark
     "format.html.respect-user-color-scheme": {True},
     "format.html.css": TEXTS,

@@ -320,3 +320,22 @@ def test_differences_are_relative_and_named() -> None:
 def test_a_table_with_other_rows_differs_without_end() -> None:
     theirs, ours = _stored("a\n1.0\n", {"a": "float64"}), _stored("a\n1.0\n2.0\n", {"a": "float64"})
     assert dict(_differences(theirs, ours)) == {"table.csv (other rows or columns)": math.inf}
+
+
+def test_the_summary_as_json_is_all_that_is_printed_and_makes_a_row_of_the_books_table(tables: Project) -> None:
+    process = tables.start("verify", "--json")
+    said, progress = process.communicate(timeout=120)
+    found = json.loads(said)
+    assert process.returncode == 0 and "tables: done" in progress
+    of = found["experiments"]["tables"]
+    assert of["agrees"] and of["identical"] and of["verdicts"] == {"same": 1, "of": 1} and not found["failed"]
+    tables.write("reproduced/mine.json", said)
+    asked = "from lab.book.reproduced import reproduced; print(reproduced().data)"
+    tables.write("asked.py", asked)
+    rows, _ = tables.start(module="asked").communicate(timeout=60)
+    assert "1 of 1 experiments agree, 1 of 1 verdicts; the same bits in 1" in rows and "One machine" not in rows
+    tables.write("reproduced/mine.json", "{}")
+    _, error = tables.start(module="asked").communicate(timeout=60)
+    assert "mine.json in reproduced/ is no summary of `lab verify --json`" in error
+    (tables.root / "reproduced/mine.json").unlink()
+    assert "One machine so far." in tables.start(module="asked").communicate(timeout=60)[0]
