@@ -39,6 +39,7 @@ QUERIES = {
     "sigmoid": "squashing",
     "residual connections": "forgiving",
     "explode or vanish": "identity_depth",
+    "update to data": "update_ratio",
     "replicas": "batch_average",
     "finite differences": "batch_average",
     "marchenko": "weight_distribution",

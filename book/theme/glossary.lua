@@ -44,6 +44,7 @@ local TERMS = {
   {"one-hot", {}, "A vector that is 1 at one class and 0 at all others."},
   {"overflow", {"overflows"}, "What becomes of a number too large for its format: it turns to infinity."},
   {"pre-activation", {"pre-activations"}, "What a unit computes before its activation function: the weighted sum of its inputs, plus its bias."},
+  {"ratio of update to data", {"update over data"}, "The standard deviation of what a step changes in a layer, over the standard deviation of the layer's weights."},
   {"residual connection", {"residual connections"}, "A way around a layer: what goes in is added to what comes out."},
   {"RMS", {}, "Root mean square: the root of the mean of the squares, which is the standard deviation where the mean is zero."},
   {"RMS norm", {"RMS normalisation"}, "Layer norm without the mean: each example is divided by the RMS of its values."},
