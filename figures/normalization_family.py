@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from experiments.normalization_family import BATCH, GROUPED, INSTANCE, LAYER, RMS, Result
-from experiments.normalization_family.plain import NETWORK
+from experiments.normalization_family.networks import NETWORK
 from figures.style import ACCENT, CONTROL, MEASURED, PREDICTED, SERIES, Look, canvas, label, log_ticks
 from lab.live import Axis, Curve, Frame, Live, Slider
 

@@ -15,16 +15,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.func import functional_call, stack_module_state, vmap
-from torch.optim.lr_scheduler import LRScheduler
-from torch.overrides import TorchFunctionMode
 
-Tensors = Mapping[str, torch.Tensor]
+if TYPE_CHECKING:
+    from torch.optim.lr_scheduler import LRScheduler
+    from torch.overrides import TorchFunctionMode
+
+Tensors = Mapping[str, "torch.Tensor"]  # in quotes: reading a result must not load PyTorch
 SHAPES = 64  # networks and numbers of members that one process may compile
 
 
@@ -46,7 +48,7 @@ def checkpoints(
     Yields step and models at each of the steps `eval_steps`, or after the last one.
     """
     wanted = {len(order)} if eval_steps is None else set(eval_steps)
-    parameters, buffers = stack_module_state(list(models))
+    parameters, buffers = torch.func.stack_module_state(list(models))
     _share_memory(models, parameters, buffers)
     losses = _losses(models[0], compiled)
     update = optimiser(parameters)
@@ -72,10 +74,10 @@ def _losses(model: nn.Module, compiled: bool) -> Callable[..., torch.Tensor]:
     skeleton = copy.deepcopy(model)  # in training mode for ever, whatever becomes of the model between evaluations
 
     def loss(parameters: Tensors, buffers: Tensors, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        with _BatchNormWrittenOut():
-            return F.cross_entropy(functional_call(skeleton, (dict(parameters), dict(buffers)), (x,)), y)
+        with _batch_norm_written_out()():
+            return F.cross_entropy(torch.func.functional_call(skeleton, (dict(parameters), dict(buffers)), (x,)), y)
 
-    losses: Callable[..., torch.Tensor] = vmap(loss)
+    losses: Callable[..., torch.Tensor] = torch.func.vmap(loss)
     if not compiled:
         return losses
     fused: Callable[..., torch.Tensor] = torch.compile(losses, fullgraph=True, dynamic=False)
@@ -87,14 +89,19 @@ def _losses(model: nn.Module, compiled: bool) -> Callable[..., torch.Tensor]:
     return patient
 
 
-class _BatchNormWrittenOut(TorchFunctionMode):
-    """Has batch norm computed by the operations that it consists of.
+@cache
+def _batch_norm_written_out() -> type[TorchFunctionMode]:
+    """Return the context in which batch norm is computed by the operations that it consists of.
 
     PyTorch's own routine would take the units of all members for one layer, and its last bits depend on how many there are.
     """
+    from torch.overrides import TorchFunctionMode  # here: reading a result must not load PyTorch
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return (_batch_norm if func is F.batch_norm else func)(*args, **(kwargs or {}))
+    class WrittenOut(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return (_batch_norm if func is F.batch_norm else func)(*args, **(kwargs or {}))
+
+    return WrittenOut
 
 
 def _batch_norm(

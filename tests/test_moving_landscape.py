@@ -15,6 +15,7 @@ from torch import nn
 from experiments import moving_landscape
 from experiments.moving_landscape import CLAIMS, GRADIENT, SMOKE, Params, Result, lines, networks, plain
 from experiments.moving_landscape.lines import Examples, Line, Loss, difference, gradient, squares
+from experiments.moving_landscape.model import Network
 from experiments.moving_landscape.networks import DECAY, DROPOUT, NORM, PLAIN, TANH, VARIANTS, Snapshot
 from lab.claims import Verdict
 from lab.read import read
@@ -39,7 +40,7 @@ def small(some: Params) -> Result:
     return moving_landscape.run(some)
 
 
-def _model(variant: str, seed: int = 1, width: int = 16) -> networks.Network:
+def _model(variant: str, seed: int = 1, width: int = 16) -> Network:
     model = networks.network(variant, seed, width)
     with torch.no_grad():  # away from the initialisation, where biases are zero and batch norm scales by one
         for number, parameter in enumerate(model.parameters()):

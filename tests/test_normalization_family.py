@@ -29,8 +29,16 @@ from experiments.normalization_family import (
     networks,
     plain,
 )
-from experiments.normalization_family.networks import EXAMPLE, GROUP, POSITION, Norm, Running, Weights
-from experiments.normalization_family.plain import CONVOLUTION, NETWORK
+from experiments.normalization_family.networks import (
+    CONVOLUTION,
+    EXAMPLE,
+    GROUP,
+    NETWORK,
+    POSITION,
+    Norm,
+    Running,
+    Weights,
+)
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read

@@ -66,16 +66,16 @@ def train(
     )
 
 
-@torch.no_grad()
 def _alive_unshifted(model: Model, data: Data) -> NDArray[np.bool_]:
     """Return which units are active on some context with the shift at zero; normalised, where they were not, [unit]."""
-    if hasattr(model.norm, "running_mean"):
-        kept = model.norm.bias.clone()
-        model.norm.bias.zero_()
-        found = ~networks.dead(model, data)
-        model.norm.bias.copy_(kept)
-        return found
-    return largest_normalised(model, data) > 0
+    with torch.no_grad():
+        if hasattr(model.norm, "running_mean"):
+            kept = model.norm.bias.clone()
+            model.norm.bias.zero_()
+            found = ~networks.dead(model, data)
+            model.norm.bias.copy_(kept)
+            return found
+        return largest_normalised(model, data) > 0
 
 
 def largest_normalised(model: Model, data: Data) -> Array:

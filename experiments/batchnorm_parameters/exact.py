@@ -59,24 +59,23 @@ def sizes(widths: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@torch.no_grad()
 def undone(seeds: Sequence[int], data: Data, width: int) -> tuple[float, float]:
     """Set scale and shift so that the layer undoes itself in evaluation mode.
 
     Returns the largest change of a pre-activation and of a logit, over seeds, against the network without the layer (over
     the RMS of each).
     """
-    layer_change, logit_change = [], []
-    for model in _with_inverse(seeds, data, width):
-        pre = networks.pre_activations(model, data.contexts)
-        without = model.output(torch.tanh(pre))
-        model.eval()
-        layer_change.append(float((model.norm(pre) - pre).abs().max() / pre.square().mean().sqrt()))
-        logit_change.append(float((model(data.contexts) - without).abs().max() / without.square().mean().sqrt()))
-    return max(layer_change), max(logit_change)
+    with torch.no_grad():
+        layer_change, logit_change = [], []
+        for model in _with_inverse(seeds, data, width):
+            pre = networks.pre_activations(model, data.contexts)
+            without = model.output(torch.tanh(pre))
+            model.eval()
+            layer_change.append(float((model.norm(pre) - pre).abs().max() / pre.square().mean().sqrt()))
+            logit_change.append(float((model(data.contexts) - without).abs().max() / without.square().mean().sqrt()))
+        return max(layer_change), max(logit_change)
 
 
-@torch.no_grad()
 def undone_in_training(
     seeds: Sequence[int], data: Data, width: int, batches: Sequence[int], count: int
 ) -> pd.DataFrame:
@@ -84,28 +83,29 @@ def undone_in_training(
 
     error (x, x_low, x_high) is the RMS change over a unit's standard deviation; predicted is the jitter's law.
     """
-    models, rows = _with_inverse(seeds, data, width), []
-    for batch in batches:
-        errors = []
-        for seed, model in zip(seeds, models, strict=True):
-            model.train()
-            std, squares = model.norm.weight, []
-            for chosen in mlp.batches([seed], len(data.x), batch, count)[:, 0]:
-                pre = networks.pre_activations(model, data.x[chosen])
-                squares.append(float(((model.norm(pre) - pre) / std).square().mean()))
-            errors.append(sqrt(np.mean(squares)))
-        rows.append({"batch": batch, **Estimate.columns("error", errors), "predicted": sqrt(1.5 / batch)})
-    return pd.DataFrame(rows)
+    with torch.no_grad():
+        models, rows = _with_inverse(seeds, data, width), []
+        for batch in batches:
+            errors = []
+            for seed, model in zip(seeds, models, strict=True):
+                model.train()
+                std, squares = model.norm.weight, []
+                for chosen in mlp.batches([seed], len(data.x), batch, count)[:, 0]:
+                    pre = networks.pre_activations(model, data.x[chosen])
+                    squares.append(float(((model.norm(pre) - pre) / std).square().mean()))
+                errors.append(sqrt(np.mean(squares)))
+            rows.append({"batch": batch, **Estimate.columns("error", errors), "predicted": sqrt(1.5 / batch)})
+        return pd.DataFrame(rows)
 
 
-@torch.no_grad()
 def _with_inverse(seeds: Sequence[int], data: Data, width: int) -> list[Model]:
-    models = networks.initialised(Arm("tanh"), width, seeds)
-    for model in models:
-        networks.calibrate(model, data)
-        model.norm.weight.copy_((model.norm.running_var + EPSILON).sqrt())
-        model.norm.bias.copy_(model.norm.running_mean)
-    return models
+    with torch.no_grad():
+        models = networks.initialised(Arm("tanh"), width, seeds)
+        for model in models:
+            networks.calibrate(model, data)
+            model.norm.weight.copy_((model.norm.running_var + EPSILON).sqrt())
+            model.norm.bias.copy_(model.norm.running_mean)
+        return models
 
 
 def bias_gradient(seeds: Sequence[int], data: Data, width: int, batch: int) -> float:
@@ -125,34 +125,34 @@ def bias_gradient(seeds: Sequence[int], data: Data, width: int, batch: int) -> f
     return float(found[0].abs().max() / found[1].square().mean().sqrt())
 
 
-@torch.no_grad()
 def bias_changes(seeds: Sequence[int], data: Data, width: int, batch: int, sizes: Sequence[float]) -> pd.DataFrame:
     """Return what a random bias before batch norm does to the logits: a row for each size, in std of a pre-activation.
 
     training and evaluation (x, x_low, x_high): RMS change over the RMS of the logits; evaluation keeps running averages
     from before the change.
     """
-    rows = []
-    for size in sizes:
-        changes: dict[str, list[float]] = {"training": [], "evaluation": []}
-        for seed, model in zip(seeds, networks.initialised(Arm("tanh", bias=True), width, seeds), strict=True):
-            networks.calibrate(model, data)
-            kept = [buffer.clone() for buffer in model.norm.buffers()]
-            x = data.x[mlp.batches([seed], len(data.x), batch, 1)[0, 0]]
-            before = [model.train()(x), model.eval()(x)]
-            generator = torch.Generator().manual_seed(NUDGE + seed)
-            model.hidden.bias.copy_(size * networks.GAINS["tanh"] * torch.randn(width, generator=generator))
-            after = [model.train()(x)]
-            for buffer, value in zip(model.norm.buffers(), kept, strict=True):
-                buffer.copy_(value)
-            after.append(model.eval()(x))
-            for name, old, new in zip(changes, before, after, strict=True):
-                changes[name].append(float((new - old).square().mean().sqrt() / old.square().mean().sqrt()))
-        row: dict[str, float] = {"size": size}
-        for name, values in changes.items():
-            row |= Estimate.columns(name, values)
-        rows.append(row)
-    return pd.DataFrame(rows)
+    with torch.no_grad():
+        rows = []
+        for size in sizes:
+            changes: dict[str, list[float]] = {"training": [], "evaluation": []}
+            for seed, model in zip(seeds, networks.initialised(Arm("tanh", bias=True), width, seeds), strict=True):
+                networks.calibrate(model, data)
+                kept = [buffer.clone() for buffer in model.norm.buffers()]
+                x = data.x[mlp.batches([seed], len(data.x), batch, 1)[0, 0]]
+                before = [model.train()(x), model.eval()(x)]
+                generator = torch.Generator().manual_seed(NUDGE + seed)
+                model.hidden.bias.copy_(size * networks.GAINS["tanh"] * torch.randn(width, generator=generator))
+                after = [model.train()(x)]
+                for buffer, value in zip(model.norm.buffers(), kept, strict=True):
+                    buffer.copy_(value)
+                after.append(model.eval()(x))
+                for name, old, new in zip(changes, before, after, strict=True):
+                    changes[name].append(float((new - old).square().mean().sqrt() / old.square().mean().sqrt()))
+            row: dict[str, float] = {"size": size}
+            for name, values in changes.items():
+                row |= Estimate.columns(name, values)
+            rows.append(row)
+        return pd.DataFrame(rows)
 
 
 def narrow_features(stds: Sequence[float], examples: int) -> pd.DataFrame:

@@ -49,7 +49,6 @@ def build(arm: Arm, width: int, norm: Callable[[int], nn.Module] | None = None) 
     )
 
 
-@torch.no_grad()
 def initialised(
     arm: Arm, width: int, seeds: Sequence[int], norm: Callable[[int], nn.Module] | None = None
 ) -> list[Model]:
@@ -57,22 +56,23 @@ def initialised(
 
     The random numbers are those of `nets.mlp.init`, the same for every arm.
     """
-    found = []
-    for seed in seeds:
-        normal, model = mlp.init([seed], width, DIMENSION), build(arm, width, norm)
-        gain = GAINS[arm.activation]
-        model.embedding.weight.copy_(normal.embedding[0])
-        model.hidden.weight.copy_(gain / (3 * DIMENSION) ** 0.5 * normal.hidden[0].T)
-        model.output.weight.copy_(0.1 / width**0.5 * normal.output[0].T)
-        nn.init.zeros_(model.output.bias)
-        if arm.bias:
-            model.hidden.bias.fill_(-arm.shift * gain)
-        if arm.norm:
-            model.norm.bias.fill_(0.0 if arm.bias else -arm.shift)
-        for name in arm.frozen:
-            getattr(model.norm, name).requires_grad_(False)
-        found.append(model)
-    return found
+    with torch.no_grad():
+        found = []
+        for seed in seeds:
+            normal, model = mlp.init([seed], width, DIMENSION), build(arm, width, norm)
+            gain = GAINS[arm.activation]
+            model.embedding.weight.copy_(normal.embedding[0])
+            model.hidden.weight.copy_(gain / (3 * DIMENSION) ** 0.5 * normal.hidden[0].T)
+            model.output.weight.copy_(0.1 / width**0.5 * normal.output[0].T)
+            nn.init.zeros_(model.output.bias)
+            if arm.bias:
+                model.hidden.bias.fill_(-arm.shift * gain)
+            if arm.norm:
+                model.norm.bias.fill_(0.0 if arm.bias else -arm.shift)
+            for name in arm.frozen:
+                getattr(model.norm, name).requires_grad_(False)
+            found.append(model)
+        return found
 
 
 def train(
@@ -128,34 +128,34 @@ def read_data(path: Path) -> Data:
     return Data(*parts[TRAIN], tuple(names.counts(*part) for part in parts))
 
 
-@torch.no_grad()
 def pre_activations(model: Model, x: torch.Tensor) -> torch.Tensor:
     """Return what batch norm normalises, [example, unit]."""
-    found: torch.Tensor = model[:3](x)
-    return found
+    with torch.no_grad():
+        found: torch.Tensor = model[:3](x)
+        return found
 
 
-@torch.no_grad()
 def moments(pre: torch.Tensor, shares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return each unit's mean and (biased) variance over contexts that have these shares of the examples."""
-    mean = (shares * pre).sum(0)
-    return mean, (shares * (pre - mean) ** 2).sum(0)
+    with torch.no_grad():
+        mean = (shares * pre).sum(0)
+        return mean, (shares * (pre - mean) ** 2).sum(0)
 
 
-@torch.no_grad()
 def calibrate(model: Model, data: Data) -> None:
     """Give batch norm, for evaluation, mean and variance over the whole training set."""
-    if hasattr(model.norm, "running_mean"):
-        mean, variance = moments(pre_activations(model, data.contexts), data.shares)
-        model.norm.running_mean.copy_(mean)
-        model.norm.running_var.copy_(variance)
+    with torch.no_grad():
+        if hasattr(model.norm, "running_mean"):
+            mean, variance = moments(pre_activations(model, data.contexts), data.shares)
+            model.norm.running_mean.copy_(mean)
+            model.norm.running_var.copy_(variance)
 
 
-@torch.no_grad()
 def loss(model: Model, counts: Counts) -> float:
     """Return the mean cross-entropy in evaluation mode, nats."""
-    logarithms = torch.log_softmax(model.eval()(counts.contexts), 1)
-    return float(-(logarithms * counts.next_counts).sum() / counts.next_counts.sum())
+    with torch.no_grad():
+        logarithms = torch.log_softmax(model.eval()(counts.contexts), 1)
+        return float(-(logarithms * counts.next_counts).sum() / counts.next_counts.sum())
 
 
 def losses(models: Sequence[Model], data: Data) -> Array:
@@ -165,9 +165,9 @@ def losses(models: Sequence[Model], data: Data) -> Array:
     return np.array([[loss(model, part) for model in models] for part in data.parts])
 
 
-@torch.no_grad()
 def dead(model: Model, data: Data) -> NDArray[np.bool_]:
     """Return which ReLU units are inactive on every context of the training set, with its own statistics: [unit]."""
-    calibrate(model, data)
-    found: NDArray[np.bool_] = (model.eval()[:4](data.contexts).amax(0) <= 0).numpy()
-    return found
+    with torch.no_grad():
+        calibrate(model, data)
+        found: NDArray[np.bool_] = (model.eval()[:4](data.contexts).amax(0) <= 0).numpy()
+        return found

@@ -90,34 +90,36 @@ def watch(
     )
 
 
-@torch.no_grad()
 def _compare(model: Model, data: Data, part: int = networks.TRAIN) -> tuple[Array, Array]:
     """Return excess loss and error of the mean at each momentum: [momentum], [momentum]."""
-    norm = model.norm
-    mean, variance = networks.moments(networks.pre_activations(model, data.contexts), data.shares)
-    error = ((norm.means - mean).square() / variance).mean(1).sqrt().double().numpy()
-    networks.calibrate(model, data)
-    exact, found = networks.loss(model, data.parts[part]), []
-    for running_mean, running_var in zip(norm.means, norm.variances, strict=True):
-        norm.running_mean.copy_(running_mean)
-        norm.running_var.copy_(running_var)
-        found.append(networks.loss(model, data.parts[part]) - exact)
-    return np.array(found), error
+    with torch.no_grad():
+        norm = model.norm
+        mean, variance = networks.moments(networks.pre_activations(model, data.contexts), data.shares)
+        error = ((norm.means - mean).square() / variance).mean(1).sqrt().double().numpy()
+        networks.calibrate(model, data)
+        exact, found = networks.loss(model, data.parts[part]), []
+        for running_mean, running_var in zip(norm.means, norm.variances, strict=True):
+            norm.running_mean.copy_(running_mean)
+            norm.running_var.copy_(running_var)
+            found.append(networks.loss(model, data.parts[part]) - exact)
+        return np.array(found), error
 
 
-@torch.no_grad()
 def _still(model: Model, seed: int, data: Data, batch: int, momenta: Sequence[float], steps: int) -> Array:
     """Return the running mean's error where nothing is learnt, RMS over units and over the second half of the steps."""
-    mean, variance = networks.moments(networks.pre_activations(model, data.contexts), data.shares)
-    z = (networks.pre_activations(model, data.contexts) - mean) / variance.sqrt()
-    order = mlp.batches([STILL + seed], len(data.x), batch, steps)[:, 0]
-    place = _places(data)
-    means = torch.cat([z[place[part]].mean(1) for part in torch.split(order, PORTION)]).double().numpy()  # [step, unit]
-    errors = []
-    for momentum in momenta:
-        averages = lfilter([momentum], [1, momentum - 1], means, axis=0)  # from the exact mean, zero, on
-        errors.append(sqrt(np.square(averages[steps // 2 :]).mean()))
-    return np.array(errors)
+    with torch.no_grad():
+        mean, variance = networks.moments(networks.pre_activations(model, data.contexts), data.shares)
+        z = (networks.pre_activations(model, data.contexts) - mean) / variance.sqrt()
+        order = mlp.batches([STILL + seed], len(data.x), batch, steps)[:, 0]
+        place = _places(data)
+        means = (
+            torch.cat([z[place[part]].mean(1) for part in torch.split(order, PORTION)]).double().numpy()
+        )  # [step, unit]
+        errors = []
+        for momentum in momenta:
+            averages = lfilter([momentum], [1, momentum - 1], means, axis=0)  # from the exact mean, zero, on
+            errors.append(sqrt(np.square(averages[steps // 2 :]).mean()))
+        return np.array(errors)
 
 
 def _places(data: Data) -> torch.Tensor:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
 
 from nets import ensemble, initialisation, mlp
+
+if TYPE_CHECKING:
+    from experiments.moving_landscape.model import Network
 
 DIMENSION = 10  # of an embedding
 PLAIN, TANH, DROPOUT, NORM, DECAY = "plain", "tanh", "dropout", "batch norm", "weight decay"
@@ -18,26 +21,6 @@ MASKS = 3_000_017  # added to a seed for dropout, so that masks repeat neither w
 
 Weights = Mapping[str, "torch.Tensor"]  # parameters by name, as in nn.Module; in quotes: reading must not load PyTorch
 Running = tuple["torch.Tensor", "torch.Tensor"]  # batch norm's running mean and variance
-
-
-class Network(nn.Module):
-    """The names network; `keep` multiplies the hidden activations of each example: dropout's mask, over what it keeps."""
-
-    def __init__(self, variant: str, width: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(27, DIMENSION)
-        self.hidden = nn.Linear(3 * DIMENSION, width)
-        self.norm = nn.BatchNorm1d(width) if variant == NORM else nn.Identity()
-        self.output = nn.Linear(width, 27)
-        self.activation = activation(variant)
-        self.keep: torch.Tensor
-        self.register_buffer("keep", torch.ones(1))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits [example, character]."""
-        hidden = self.activation(self.norm(self.hidden(self.embedding(x).flatten(1))))
-        logits: torch.Tensor = self.output(hidden * self.keep)
-        return logits
 
 
 class Snapshot(NamedTuple):
@@ -54,7 +37,9 @@ def activation(variant: str) -> Callable[[torch.Tensor], torch.Tensor]:
 
 def network(variant: str, seed: int, width: int) -> Network:
     """Initialise: standard normal embeddings, tanh's gain, small first logits; the same numbers in every variant."""
-    model = Network(variant, width)
+    from experiments.moving_landscape.model import Network  # here: reading a result must not load PyTorch
+
+    model = Network(width, DIMENSION, activation(variant), norm=variant == NORM)
     scaled = initialisation.well_scaled(mlp.init([seed], width, DIMENSION))
     with torch.no_grad():
         model.embedding.weight.copy_(scaled.embedding[0])

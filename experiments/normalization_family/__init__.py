@@ -21,9 +21,18 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from experiments.normalization_family import networks, plain
-from experiments.normalization_family.networks import CHANNEL, EXAMPLE, GROUP, POSITION, Norm, Running, Weights
-from experiments.normalization_family.plain import CONVOLUTION, NETWORK
+from experiments.normalization_family import networks
+from experiments.normalization_family.networks import (
+    CHANNEL,
+    CONVOLUTION,
+    EXAMPLE,
+    GROUP,
+    NETWORK,
+    POSITION,
+    Norm,
+    Running,
+    Weights,
+)
 from lab.claims import Above, All, Any, Below, Caveat, Claim, Equals, Lines, rows
 from lab.estimate import Estimate
 from lab.progress import track
@@ -452,6 +461,8 @@ def _codes(windows: torch.Tensor) -> torch.Tensor:
 
 def _modules(params: Params, network: str) -> dict[str, list[torch.nn.Module]]:
     """Return each norm's networks at initialisation, one a seed, with PyTorch's own layers."""
+    from experiments.normalization_family import plain  # here: reading a result must not load PyTorch
+
     positions, channels, seeds = _shape(params, network)
     init = networks.init(seeds, channels, positions, DIMENSION)
     family = plain.layers(params.groups, positions)

@@ -17,6 +17,7 @@ import torch
 from nets import mlp
 from nets.names import CONTEXT, Counts
 
+NETWORK, CONVOLUTION = "names network", "convolution"
 EPSILON = 1e-5  # added to variances, as PyTorch's layers do
 MOMENTUM = 0.1  # of running averages, PyTorch's own
 PART, EXAMPLE, POSITION, GROUP, CHANNEL = range(1, 6)  # axes of the values; axis 0 is the member's

@@ -12,8 +12,6 @@ from nets.plain import NormedMLP
 
 Layer = Callable[[int], nn.Module]
 
-NETWORK, CONVOLUTION = "names network", "convolution"
-
 
 def normalise(x: torch.Tensor, kind: str, groups: int = 8) -> torch.Tensor:
     """Standardise x [example, channel, position] over the values that share statistics."""

@@ -13,7 +13,8 @@ import os
 import re
 import string
 from ast import literal_eval
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,18 @@ def run(
             waiting.append(source)
     if waiting:
         waiting.sort(key=lambda source: len(source.chunks), reverse=True)  # the longest must not begin last
-        asyncio.run(_run_side_by_side(book, waiting, keys, tell, hand_over))
+        _run(_run_side_by_side(book, waiting, keys, tell, hand_over))
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end, also where an event loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+    else:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, work).result()
 
 
 async def _run_side_by_side(

@@ -189,26 +189,26 @@ def test_a_new_question_runs_renders_and_passes_its_tests_then_goes_by_another_n
     _git(root, "init", "-q")
     _commit(root)
 
-    said = _lab(root, "new", "coin_flips", "--part", "Only", *form)
-    assert "coin_flips: done in" in said and "Next:" in said
-    assert "        - book/only.qmd\n        - book/coin_flips.qmd\n" in (root / "_quarto.yml").read_text()
-    assert re.search(r"coin_flips +fresh", _lab(root, "status"))
+    said = _lab(root, "new", "bead_draws", "--part", "Only", *form)
+    assert "bead_draws: done in" in said and "Next:" in said
+    assert "        - book/only.qmd\n        - book/bead_draws.qmd\n" in (root / "_quarto.yml").read_text()
+    assert re.search(r"bead_draws +fresh", _lab(root, "status"))
 
-    tests = ["tests/test_coin_flips.py", "tests/test_layout.py", "tests/test_prose.py", "-k", "coin_flips"]
+    tests = ["tests/test_bead_draws.py", "tests/test_layout.py", "tests/test_prose.py", "-k", "bead_draws"]
     said = _python(root, "-m", "pytest", "-p", "no:cacheprovider", *tests)
     assert re.search(r"^(2\d|1[5-9]) passed", said, re.M), said  # the new tests, and the rules of the tree about it
-    said = _python(root, "-m", "tests.independent", "coin_flips")
+    said = _python(root, "-m", "tests.independent", "bead_draws")
     assert said.count(": agrees") == 2, said
-    files = ["experiments", "figures/coin_flips.py", "tests/test_coin_flips.py"]
+    files = ["experiments", "figures/bead_draws.py", "tests/test_bead_draws.py"]
     _python(root, "-m", "ruff", "check", *files)
     _python(root, "-m", "ruff", "format", "--check", *files)
 
     _commit(root)
-    said = _lab(root, "rename", "coin_flips", "penny_throws")
+    said = _lab(root, "rename", "bead_draws", "penny_throws")
     assert "changed book/penny_throws.qmd" in said
     _lab(root, "run", "penny_throws", "--force")
     _commit(root)
-    assert _named(root, "coin_flips") == {"tests/lab/test_questions.py"}  # this file
+    assert _named(root, "bead_draws") == {"tests/lab/test_questions.py"}  # this file
     tests = ["tests/test_penny_throws.py", "tests/test_layout.py", "tests/test_notation.py", "-k", "penny_throws"]
     said = _python(root, "-m", "pytest", "-p", "no:cacheprovider", *tests)
     assert re.search(r"^(2\d|1[5-9]) passed", said, re.M), said
