@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from figures.phone import fit_phone
+from figures.phone import WIDTH, fit_phone
 from lab.pages import offer_html
 
 HALO = "halo"  # class of words that stand clear of the lines behind them: book.css draws it
@@ -53,7 +53,18 @@ def inline(figure: Figure) -> str:
     figure = deepcopy(figure)
     wide = compact(_drawn(figure), "wide")
     fit_phone(figure)
-    return f'<div class="drawing" role="img">{wide}{compact(_drawn(figure), "narrow")}</div>'
+    narrow = _drawn(figure)
+    if (
+        wider := _width(narrow) / 72 - WIDTH
+    ) > 0:  # words reach beyond the panels: these give way, or all would be shown smaller
+        figure.set_figwidth(WIDTH - wider)
+        narrow = _drawn(figure)
+    return f'<div class="drawing" role="img">{wide}{compact(narrow, "narrow")}</div>'
+
+
+def _width(svg: str) -> float:
+    """Return how wide a drawing is, in points."""
+    return float(ElementTree.fromstring(svg).attrib["viewBox"].split()[2])
 
 
 def _drawn(figure: Figure) -> str:

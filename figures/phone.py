@@ -16,6 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.text import Annotation, Text
+from matplotlib.transforms import blended_transform_factory
 
 WIDTH = 3.65  # inches: 350 CSS pixels, what a phone of 390 leaves between its margins
 LEAST = 0.45  # of this width, of what lies between a panel's axes
@@ -61,6 +62,10 @@ def _name_axes(panel: Axes, panels: list[Axes]) -> None:
 def _give_room(figure: Figure, panels: list[Axes]) -> None:
     """Break what is too long; move in what covers the numbers of an axis, or sticks out so far that no room is left for a panel."""
     figure.draw_without_rendering()
+    for panel in panels:
+        legend = panel.get_legend()
+        if legend and legend.get_window_extent().width > figure.bbox.x1 - panel.bbox.x0:  # from the edge of the figure
+            legend.set_bbox_to_anchor((0, 1), blended_transform_factory(figure.transFigure, panel.transAxes))
     for words in [words for panel in panels for words in (panel.title, panel.xaxis.label)]:
         box = words.get_window_extent()
         if words.get_text() and (box.x0 < GAP or box.x1 > figure.bbox.x1 - GAP):

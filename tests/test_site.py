@@ -26,7 +26,8 @@ CHAPTERS = read_project(ROOT).chapters
 Pages = dict[str, SitePage]
 # Where the lecture, papers and documentation are.
 SOURCES = {
-    "arxiv.org", "docs.pytorch.org", "doi.org", "github.com", "karpathy.github.io", "proceedings.mlr.press", "www.youtube.com",
+    "arxiv.org", "cs231n.github.io", "docs.pytorch.org", "doi.org", "github.com", "jmlr.org", "karpathy.github.io", "kyleluther.github.io",
+    "proceedings.mlr.press", "weightwatcher.ai", "www.youtube.com",
 }  # fmt: skip
 
 

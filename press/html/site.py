@@ -68,7 +68,7 @@ def _index(book: Book, pages: tuple[Page, ...], out: Path) -> None:
             marked = _SECTION.sub(r'<section\2><h\3 id="\1"', _UNREAD.sub("", text))
             for name, weight in _WEIGHT.items():
                 marked = re.sub(rf"<{name}\b", f'<{name} data-pagefind-weight="{weight}"', marked)
-            if page.chapter.appendix:
+            if page.chapter.appendix or 'id="refs"' in text:  # found after the chapters that use what it lists
                 marked = marked.replace("<main ", '<main data-pagefind-meta="appendix:yes" ', 1)
             file.write_text(marked, encoding="utf-8")
         language = book.lang.partition("-")[0]

@@ -40,7 +40,7 @@
 
   // Pagefind shortens a word until something begins with it: more than an ending lost is another word, and fewer than four
   // letters left are none.  Of the pages that it finds those come first that have the words as they are typed, in the title,
-  // side by side, or at least all of them; appendices, in which every word comes up, after the chapters unless their title is meant.
+  // side by side (the more often the better), or at least all of them; appendices, in which every word comes up, after the chapters unless their title is meant.
   const bare = (words) => words.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "");
   const split = (words) => words.split(/\s+/).map(bare).filter(Boolean);
   const stem = (word) => word.slice(0, Math.max(4, word.length - 4));
@@ -52,7 +52,8 @@
     if (!each.every((word) => has(word) || marks(page).some((mark) => mark.startsWith(word.slice(0, 4))))) return 0;
     if (!each.every(has)) return 1;
     if (bare(page.meta.title).includes(typed)) return 5;
-    if (text.includes(typed)) return page.meta.appendix ? 2.5 : 4;
+    const times = text.split(typed).length - 1;
+    if (times) return page.meta.appendix ? 2.5 : 4 + Math.min(times, 99) / 100;
     return each.every((word) => text.includes(word)) ? 3 : 2;
   };
 
