@@ -19,6 +19,8 @@ def signal_propagation(result: Result) -> Figure:
     for axis, name in zip(axes, ("signal", "gradient"), strict=True):
         for gain, look in zip(GAINS, SERIES, strict=False):
             rows = result.layers[result.layers["gain"] == gain]
+            if rows.empty:
+                continue  # a setting of the reader's own need not have it
             root = rows[[name, f"{name}_low", f"{name}_high", f"{name}_predicted"]] ** 0.5  # mean squares to RMS
             axis.plot(rows["layer"], root[f"{name}_predicted"], color=look.colour, linestyle=look.dash, linewidth=1.1)
             axis.plot(
@@ -73,14 +75,17 @@ def float32_signals(result: Result) -> Figure:
     fixed_point = {row.factor: row.fixed_point for row in result.float_limits.itertuples() if row.dtype == "float32"}
     for factor, look in zip(PLOTTED, SERIES, strict=False):
         rows = result.float32_signals[result.float32_signals["factor"] == factor]
+        if rows.empty:
+            continue
         axis.plot(rows["layer"], rows["log2"], color=look.colour, linestyle=look.dash)
         end = rows.iloc[-1]
-        lost = factor > 1 or fixed_point[factor] == 0
+        lost = factor > 1 or fixed_point.get(factor, 0) == 0
         axis.plot(end["layer"], end["log2"], "x" if lost else "o", color=look.colour, markersize=7)
         side = "right" if places[factor][0] == 150 or factor == 1.1 else "left"
         label(axis, f"{factor:g}", *places[factor], look.colour, ha=side, xytext=(0, 0))
-    stuck = result.float32_signals[result.float32_signals["factor"] == 0.9].iloc[-1]
-    label(axis, "stays", stuck["layer"], stuck["log2"], ACCENT, ha="left", xytext=(8, 7))
+    stuck = result.float32_signals[result.float32_signals["factor"] == 0.9].tail(1)
+    for _, end in stuck.iterrows():
+        label(axis, "stays", end["layer"], end["log2"], ACCENT, ha="left", xytext=(8, 7))
     axis.set(xlabel="layer", ylabel="signal in float32 (log2)", xlim=(0, 1100), ylim=(-172, 150))
     axis.set(yticks=[-126, -64, 0, 64, 128])
     return figure
@@ -92,7 +97,7 @@ def live(result: Result) -> Live:
     largest, smallest = float(np.log2(numbers.max)), float(np.log2(numbers.smallest_subnormal))
     near = (0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.95, 0.97, 0.98, 1.02, 1.03, 1.05, 1.15, 1.2, 1.3, 1.7, 2, 2.5)
     tried = result.float_limits[result.float_limits["dtype"] == "float32"].set_index("factor")
-    factors = sorted({*near, *tried.index})
+    factors = sorted({*near, SLIGHTLY, *tried.index})
     stays = tried["fixed_point"].to_dict()  # at so many times the smallest number
     last = float(np.nanmax(tried[["overflow", "subnormal"]]))
     layers = sorted({float(f"{layer:.2g}") for layer in np.geomspace(1, last, 100).round()})

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from figures.phone import WIDTH, fit_phone
-from lab.pages import offer_html
+from lab.pages import data_shown, offer_html
 
 HALO = "halo"  # class of words that stand clear of the lines behind them: book.css draws it
 _SIZES = ("width", "height")
@@ -40,6 +40,7 @@ _SHARED = (
 _FONT = ("font", "font-family", "font-stretch", "font-variant")  # book.css has the typeface
 LINE, AREA = 0.1, 0.5  # points by which a curve and the edge of an area may be moved where that saves places on the way
 LONG = 400  # letters of a path of which so much is asked: not a dot that is drawn many times
+ROOM = 0.19  # inches by which a drawing for phones may be wider than the page and have words of 9 points still
 _GREEK = {code: code - 0x3B1 + 0x1D6FC for code in range(0x3B1, 0x3CA)}  # upright small letters to those of formulas
 
 
@@ -49,7 +50,7 @@ def show_inline() -> None:
 
 
 def inline(figure: Figure) -> str:
-    """Return a figure as HTML; the figure stays as it is."""
+    """Return a figure as HTML, and under it links to the data that were looked at for it; the figure stays as it is."""
     figure = deepcopy(figure)
     wide = compact(_drawn(figure), "wide")
     fit_phone(figure)
@@ -59,7 +60,9 @@ def inline(figure: Figure) -> str:
     ) > 0:  # words reach beyond the panels: these give way, or all would be shown smaller
         figure.set_figwidth(WIDTH - wider)
         narrow = _drawn(figure)
-    return f'<div class="drawing" role="img">{wide}{compact(narrow, "narrow")}</div>'
+    links = ", ".join(f'<a href="../{file}">{file.rpartition("/")[2]}</a>' for file in data_shown())
+    data = f'<p class="figure-data" data-pagefind-ignore="all">data: {links}</p>' if links else ""
+    return f'<div class="drawing" role="img">{wide}{compact(narrow, "narrow")}</div>{data}'
 
 
 def _width(svg: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log10
 from typing import Any
 
 import numpy as np
@@ -52,10 +53,10 @@ def valley(result: Result) -> Figure:
 
 
 def live(result: Result) -> Live:
-    """The ratio against step in three kinds of layer, for each network and learning rate."""
+    """The ratio's logarithm against step in three kinds of layer, for each network and learning rate."""
     params = result.params
     best = result.settings.set_index("network")["best_loss"]
-    called, limits = names(result), (1e-6, 1.0)
+    called, limits = names(result), (-6, 0)
     places = range(params.below + params.above + 1)
     frames = []
     for name, words in called.items():
@@ -86,13 +87,13 @@ def live(result: Result) -> Live:
     return Live(
         title="Move the learning rate",
         x=Axis("step"),
-        y=Axis("update over data", log=True, low=limits[0], high=limits[1]),
+        y=Axis("update over data (power of ten)", low=limits[0], high=limits[1]),
         controls=[
             Slider("network", list(called.values()), start=list(called).index("batch norm")),
             Slider(f"learning rate (for Adam × {adam:g})", values, start=params.below),
         ],
         frames=frames,
-        fixed=[Curve("1e-3", steps, [GOOD, GOOD], meaning="predicted")],
+        fixed=[Curve("1e-3", steps, [log10(GOOD)] * 2, meaning="predicted")],
     )
 
 
@@ -180,9 +181,8 @@ def _thousandths(log_ratio: float) -> str:
 
 
 def _shown(logs: pd.Series, limits: tuple[float, float]) -> list[float]:
-    """Return ratios from their logarithms; NaN where a network that diverged has left the axis."""
-    ratios = 10**logs
-    return ratios.where(ratios.between(*limits)).tolist()
+    """Return logarithms of ratios; NaN where a network that diverged has left the axis."""
+    return logs.where(logs.between(*limits)).tolist()
 
 
 def _plain_ticks(axis: Axes, places: list[float]) -> None:

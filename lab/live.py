@@ -17,6 +17,7 @@ from typing import Any
 from IPython.display import Markdown
 
 from lab.errors import LabError
+from lab.pages import data_shown
 
 SCRIPT = "theme/live.js"  # from a page in book/
 _MEANINGS = ("measured", "predicted", "control", "accent", "muted")
@@ -121,6 +122,7 @@ def along(
 def explore(live: Live) -> Markdown:
     """Return the live form of a figure, for a page in book/: put it below the figure."""
     title = escape(live.title)
+    data_shown()  # what it looked at is not what the next figure shows
     return Markdown(html_only(f'<div class="live" role="group" aria-label="{title}" hidden>{data(_plain(live))}</div>'))
 
 

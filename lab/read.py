@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from lab.errors import unknown
 from lab.keys import key as keys
 from lab.keys.experiments import Experiment, home
-from lab.results.reading import as_result, fresh, page_result
+from lab.pages import noting_tables
+from lab.results.reading import as_result, fresh, own_changes, page_result
 
 R = TypeVar("R")
 
@@ -25,7 +26,9 @@ def read(experiment: Experiment[R], params: Any = None, **changes: Any) -> R:
     """
     name, root = home(experiment)
     if params is None and not changes:
-        return as_result(experiment, page_result(name, root))
+        stored = page_result(name, root)
+        result = as_result(experiment, stored)
+        return result if own_changes(name) else noting_tables(name, result, set(stored.tables))
     wanted = params or experiment.Params()
     if unknown_one := next((field for field in changes if field not in vars(wanted)), None):
         raise unknown("parameter", unknown_one, vars(wanted))

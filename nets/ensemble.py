@@ -71,10 +71,11 @@ def checkpoints(
 
 def _losses(model: nn.Module, compiled: bool) -> Callable[..., torch.Tensor]:
     """Return the function from stacked parameters, buffers, x and y, each [seed, ...], to losses [seed]."""
+    written_out = _batch_norm_written_out()
     skeleton = copy.deepcopy(model)  # in training mode for ever, whatever becomes of the model between evaluations
 
     def loss(parameters: Tensors, buffers: Tensors, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        with _batch_norm_written_out()():
+        with written_out():
             return F.cross_entropy(torch.func.functional_call(skeleton, (dict(parameters), dict(buffers)), (x,)), y)
 
     losses: Callable[..., torch.Tensor] = torch.func.vmap(loss)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,6 +20,7 @@ from playwright.sync_api import Browser, Page
 from figures import style
 from figures.inline import HALO, inline
 from figures.phone import WIDTH
+from lab.pages import data_shown, noting_tables
 from press.pandoc import program
 from press.read.project import read_project
 
@@ -170,3 +172,35 @@ def test_words_are_as_wide_in_the_browser_as_where_they_were_placed(site: Path, 
             unkerned = 1.2  # points: matplotlib leaves pairs such as f) unkerned after a space
             wanted = pytest.approx(placed, rel=0.06 if elsewhere else 0.02, abs=unkerned)
             assert width == wanted, f"{chapter}: {words}"
+
+
+def test_under_each_figure_are_the_data_that_it_shows_to_download(site: Path) -> None:
+    found: dict[str, list[list[str]]] = {}
+    for chapter in CHAPTERS:
+        figures = re.findall(r'(?s)<div class="drawing".*?<figcaption', (site / chapter).read_text("utf-8"))
+        found[chapter] = [re.findall(r'<a href="\.\./(results/\w+/\w+\.csv)">', figure) for figure in figures]
+        assert any(found[chapter]), chapter
+        assert all((site / file).is_file() for files in found[chapter] for file in files), chapter
+    drawn = [files for figures in found.values() for files in figures]
+    assert sum(map(bool, drawn)) > 0.8 * len(drawn)  # some show no result
+    assert found["book/update_ratio.html"][:2] == [
+        ["results/update_ratio/sweep.csv"],
+        ["results/update_ratio/watch.csv"],
+    ]
+
+
+def test_a_result_notes_what_figures_look_at_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True)
+    class Found:
+        curves: int
+        runs: int
+        mean: float
+
+    monkeypatch.setattr("IPython.get_ipython", lambda: object())
+    result = noting_tables("a", Found(1, 2, 3.0), {"curves", "runs"})
+    look = eval("lambda result: (result.curves, result.mean)", {"__name__": "figures.a"})
+    assert (result.runs, *look(result)) == (2, 1, 3.0)
+    assert data_shown() == ["results/a/curves.csv"]
+    assert data_shown() == []
+    assert replace(result, runs=4).runs == 4
+    assert isinstance(result, Found)

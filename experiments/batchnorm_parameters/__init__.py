@@ -84,6 +84,7 @@ SMOKE = Params(
     running_steps=20, still_steps=200, inverse_batches=(8, 32), dead_lrs=(0.3, 3.0), eval_every=10, layers=3,
     deep_width=16,
 )  # fmt: skip
+MINUTE = Params(seeds=5)  # about that long on two cores: what the notebook runs
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ SMOKE = Params(
     evaluated=400,
     probed=4,
 )
+MINUTE = Params(examples=8_192)  # about that long on two cores: what the notebook runs
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,9 @@ SMOKE = Params(
     seeds=2, watched=4, doublings=1, long_below=1, long_above=1, decayed=(0.1,), decay_steps=12,
     decay_watched=4, decay_seeds=2, long_seeds=2,
 )  # fmt: skip
+MINUTE = Params(
+    seeds=2, doublings=3, long_seeds=4, decay_steps=1500
+)  # about that long on two cores: what the notebook runs
 
 
 @dataclass(frozen=True)
