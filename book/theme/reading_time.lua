@@ -9,7 +9,7 @@ local function words(blocks)
       for word in pandoc.utils.stringify(block):gmatch("%S+") do -- code blocks have none
         if word:find("%w") then count = count + 1 end
       end
-    elseif not block.identifier:match("^sol%-") then
+    elseif not block.identifier:match("^sol%-") and not block.classes:includes("hidden") then -- Quarto's, with titles of other chapters
       count = count + words(block.content)
     end
   end

@@ -176,6 +176,7 @@ def test_reading_time_counts_the_words_of_a_chapter_without_code_and_solutions()
     aside = "```\n" + "code " * 5000 + "\n```\n\n::: {#sol-one}\n" + "solution " * 5000 + "\n:::\n\n"
     assert _reading_time(chapter) == ["3 minutes to"]
     assert _reading_time(chapter + aside) == ["3 minutes to"]
+    assert _reading_time(chapter + "\n::: {.hidden}\n" + "other " * 400 + "\n:::\n") == ["3 minutes to"]
     assert _reading_time("# One\n\n::: {.strip}\ntime []{.reading-time}\n:::\n") == ["1 minute to"]
 
 
