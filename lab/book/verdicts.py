@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,15 @@ VERDICT_WORDS = {  # of one claim, and of several
 }
 
 
-NOTES = {"N0": "First notes", "N3": "Second notes"}  # what the book calls the two files
+NOTES = "book/notes.toml"
+
+
+@cache
+def _called(root: Path, file: str) -> str:
+    """Return what the book calls a file of notes."""
+    notes = root / NOTES
+    files = tomllib.loads(notes.read_text(encoding="utf-8"))["files"] if notes.is_file() else {}
+    return str(files.get(file, {}).get("called", file))
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class Entry:
             return ""
         first, last = (f"[{line}]{{.given}}" for line in (source.first, source.last))
         lines = f"line {first}" if source.first == source.last else f"lines {first} to {last}"
-        return f" [{NOTES.get(source.file, source.file)}, {lines}](notes.qmd#note-{self.anchor}){{.standing}}"
+        return f" [{_called(find_root(), source.file)}, {lines}](notes.qmd#note-{self.anchor}){{.standing}}"
 
     @property
     def first(self) -> str:
