@@ -145,6 +145,11 @@ def test_no_page_scrolls_sideways_on_a_phone_nor_complains(site: Path, browser: 
         window.evaluate("document.fonts.ready")
         # A script sees to formulas that are too wide, a moment later.
         window.wait_for_function("document.documentElement.scrollWidth <= 390")
+        options = (
+            "[...document.querySelectorAll('code .at, main p code')].filter((code) => code.textContent.includes('--'))"
+        )
+        whole = f"{options}.every((option) => option.getClientRects().length < 2)"
+        assert window.evaluate(whole), f"{chapter.html}: an option is broken after its dashes"
     window.close()
     assert complaints == []
 

@@ -50,6 +50,7 @@ def create_book(folder: Path) -> list[Path]:
     for template in sorted(TEMPLATES.glob("*.txt")) + sorted(TEMPLATES.glob(".*.txt")):
         path = folder / template.name.removesuffix(".txt").replace("+", "/")
         text = template.read_text(encoding="utf-8").replace("TITLE", title).replace("FILTERS", filters)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         written.append(path)
     return written + create(EXAMPLE, folder)
