@@ -174,7 +174,8 @@ class _Writer(Rewriter):
         if "theorem" in classes:
             body, title = split(inside, "title")
             call = Call(f"#book.exercise(name: {name}, at: {label}, title: ")
-            return call.content(self.rewrite(title)).code("body: ").content(self.rewrite(body)).end()
+            begun = self.rewrite(body[:1]) + self.rewrite(body[1:])  # its first sentence goes on after the name
+            return call.content(self.rewrite(title)).code("body: ").content(begun).end()
         if "callout" in classes:
             body, title = split(inside, "title")
             kind = next((c.removeprefix("callout-") for c in classes if c.startswith("callout-")), "note")

@@ -149,7 +149,9 @@ def test_the_pdfs_say_the_same_chapter_by_chapter(book: Rendered) -> None:
     assert list(quarto) == list(made) == book.titles
     for title in book.titles:
         only_in_ours = reading.missing(made[title], quarto[title]) - {"Solutions"}  # at the end of the chapter, and
-        only_in_quartos = reading.missing(quarto[title], made[title]) - {"Solution"}  # below each exercise, as README.md says
+        only_in_quartos = reading.missing(quarto[title], made[title]) - {
+            "Solution"
+        }  # below each exercise, as README.md says
         only_in_quartos -= ONLY_IN_QUARTOS_PDF.get(book.name, set())
         assert (only_in_ours, only_in_quartos) == (set(), set()), title
 

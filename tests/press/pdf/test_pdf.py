@@ -54,6 +54,13 @@ def test_solutions_stand_at_the_chapters_end(built: Path) -> None:
     assert outline.index("Solutions") == outline.index("1.5 Rerun it") + 1
 
 
+def test_an_exercise_that_goes_on_with_code_begins_beside_its_name(set_chapter: Callable[[str], Path]) -> None:
+    exercise = '::: {#exr-a .theorem .exercise number="1.1" label="Exercise"}\nPredict, then run:\n\n```\nlab run a\n```\n:::\n'
+    sheets = [sheet.get_textpage().get_text_range() for sheet in pypdfium2.PdfDocument(set_chapter(exercise))]
+    lines = "\n".join(sheets).replace("\u00a0", " ").splitlines()
+    assert any(line.split() == ["Exercise", "1.1", "Predict,", "then", "run:"] for line in lines), lines
+
+
 def test_a_verdict_has_its_mark_and_its_colour_in_a_link_too(set_chapter: Callable[[str], Path]) -> None:
     verdicts = {
         "holds": (0x1D, 0x6F, 0x42),
