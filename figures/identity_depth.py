@@ -19,8 +19,8 @@ def signal_propagation(result: Result) -> Figure:
     for axis, name in zip(axes, ("signal", "gradient"), strict=True):
         for gain, look in zip(GAINS, SERIES, strict=False):
             rows = result.layers[result.layers["gain"] == gain]
-            if rows.empty:
-                continue  # a setting of the reader's own need not have it
+            if rows.empty:  # a setting of the reader's own need not have it
+                continue
             root = rows[[name, f"{name}_low", f"{name}_high", f"{name}_predicted"]] ** 0.5  # mean squares to RMS
             axis.plot(rows["layer"], root[f"{name}_predicted"], color=look.colour, linestyle=look.dash, linewidth=1.1)
             axis.plot(
@@ -75,7 +75,7 @@ def float32_signals(result: Result) -> Figure:
     fixed_point = {row.factor: row.fixed_point for row in result.float_limits.itertuples() if row.dtype == "float32"}
     for factor, look in zip(PLOTTED, SERIES, strict=False):
         rows = result.float32_signals[result.float32_signals["factor"] == factor]
-        if rows.empty:
+        if rows.empty:  # as above
             continue
         axis.plot(rows["layer"], rows["log2"], color=look.colour, linestyle=look.dash)
         end = rows.iloc[-1]
@@ -83,9 +83,8 @@ def float32_signals(result: Result) -> Figure:
         axis.plot(end["layer"], end["log2"], "x" if lost else "o", color=look.colour, markersize=7)
         side = "right" if places[factor][0] == 150 or factor == 1.1 else "left"
         label(axis, f"{factor:g}", *places[factor], look.colour, ha=side, xytext=(0, 0))
-    stuck = result.float32_signals[result.float32_signals["factor"] == 0.9].tail(1)
-    for _, end in stuck.iterrows():
-        label(axis, "stays", end["layer"], end["log2"], ACCENT, ha="left", xytext=(8, 7))
+        if factor == 0.9:
+            label(axis, "stays", end["layer"], end["log2"], ACCENT, ha="left", xytext=(8, 7))
     axis.set(xlabel="layer", ylabel="signal in float32 (log2)", xlim=(0, 1100), ylim=(-172, 150))
     axis.set(yticks=[-126, -64, 0, 64, 128])
     return figure

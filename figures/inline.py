@@ -55,9 +55,8 @@ def inline(figure: Figure) -> str:
     wide = compact(_drawn(figure), "wide")
     fit_phone(figure)
     narrow = _drawn(figure)
-    if (
-        wider := _width(narrow) / 72 - WIDTH
-    ) > 0:  # words reach beyond the panels: these give way, or all would be shown smaller
+    wider = _width(narrow) / 72 - WIDTH
+    if wider > ROOM:  # words reach far beyond the panels: these give way, or all would be shown too small
         figure.set_figwidth(WIDTH - wider)
         narrow = _drawn(figure)
     links = ", ".join(f'<a href="../{file}">{file.rpartition("/")[2]}</a>' for file in data_shown())

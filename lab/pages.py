@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_shown: dict[
-    str, None
-] = {}  # files with the tables that figures have looked at since the last one was shown, in this order
+_shown: dict[str, None] = {}  # files of the tables that figures have looked at since the last one was shown, in order
 
 
 def noting_tables(name: str, result: T, tables: set[str]) -> T:

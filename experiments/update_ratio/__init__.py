@@ -74,9 +74,7 @@ SMOKE = Params(
     seeds=2, watched=4, doublings=1, long_below=1, long_above=1, decayed=(0.1,), decay_steps=12,
     decay_watched=4, decay_seeds=2, long_seeds=2,
 )  # fmt: skip
-MINUTE = Params(
-    seeds=2, doublings=3, long_seeds=4, decay_steps=1500
-)  # about that long on two cores: what the notebook runs
+MINUTE = Params(seeds=2, doublings=3, long_seeds=4, decay_steps=1500)  # on two cores: what the notebook runs
 
 
 @dataclass(frozen=True)
@@ -90,21 +88,13 @@ class Result:
     length_slope: Estimate  # change of the best ratio's logarithm for each decade of steps
     lr_slope: Estimate  # the same of the best learning rate's
     rank: Estimate  # with Adam, correlation over layers of the logarithms of both ratios: gradient's and update's
-    settings: (
-        pd.DataFrame
-    )  # per network: what the best learning rate is, the ratio there, and what the notes' advice does
+    settings: pd.DataFrame  # per network: the best learning rate, the ratio there, and what the notes' advice does
     sweep: pd.DataFrame  # per network and learning rate: loss and both ratios
     targets: pd.DataFrame  # per network and target ratio: the learning rate run, the ratio found, loss above the best
-    layers: (
-        pd.DataFrame
-    )  # per network and layer, at the best rate: both ratios, after equalising, and a larger rate's gain
-    watch: (
-        pd.DataFrame
-    )  # per network, learning rate and step: the ratio of embedding, hidden layers' median, last layer
+    layers: pd.DataFrame  # per network and layer, at the best rate: both ratios, equalised, and a larger rate's gain
+    watch: pd.DataFrame  # per network, learning rate and step: ratio of embedding, hidden layers' median, last layer
     equal: pd.DataFrame  # per network and factor on the layers' own rates: loss
-    length: (
-        pd.DataFrame
-    )  # per number of steps: best learning rate and its ratio, and how far 1e-3 is from the best loss
+    length: pd.DataFrame  # per number of steps: best learning rate and its ratio, and how far 1e-3 is from the best
     decay: pd.DataFrame  # per learning rate and decay: the ratio predicted and measured in the hidden layers
 
 

@@ -11,12 +11,10 @@ from pathlib import Path
 from IPython.display import Markdown
 
 from lab.book.markdown_tables import markdown_table
-from lab.book.verdicts import Entry, by_name
+from lab.book.verdicts import NOTES_FILE, Entry, by_name
 from lab.claims import Lines
 from lab.errors import LabError
 from lab.keys.experiments import find_root
-
-FILE = "book/notes.toml"
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Notes:
 def read_notes(root: Path) -> Notes:
     """Read the file.  Raises LabError where it does not say what it should."""
     try:
-        found = tomllib.loads((root / FILE).read_text(encoding="utf-8"))
+        found = tomllib.loads((root / NOTES_FILE).read_text(encoding="utf-8"))
         files = found["files"]
         groups = [
             Group(name, first, last, [Statement(**statement) for statement in group["says"]])
@@ -77,7 +75,7 @@ def read_notes(root: Path) -> Notes:
         hashes = {name: list(file["sha256"]) for name, file in files.items()}
         return Notes(hashes, {name: list(file["blank"]) for name, file in files.items()}, groups, found["coming"])
     except (KeyError, TypeError, ValueError) as error:
-        raise LabError(f"{FILE}: {error!r}") from None
+        raise LabError(f"{NOTES_FILE}: {error!r}") from None
 
 
 def notes(entries: Iterable[Entry], file: str, first: int, last: int) -> Markdown:
@@ -173,5 +171,5 @@ def note_faults(read: Notes, claims: dict[str, Lines | None]) -> list[str]:
         for group in read.groups:
             overlaps = group.file == source.file and group.first <= source.last and source.first <= group.last
             if overlaps and not any(claim in statement.claims for statement in group.says):
-                found.append(f"{claim} has {source}, but {FILE} does not name it at line {group.lines}")
+                found.append(f"{claim} has {source}, but {NOTES_FILE} does not name it at line {group.lines}")
     return found

@@ -32,13 +32,13 @@ VERDICT_WORDS = {  # of one claim, and of several
 }
 
 
-NOTES = "book/notes.toml"
+NOTES_FILE = "book/notes.toml"
 
 
 @cache
 def _called(root: Path, file: str) -> str:
     """Return what the book calls a file of notes."""
-    notes = root / NOTES
+    notes = root / NOTES_FILE
     files = tomllib.loads(notes.read_text(encoding="utf-8"))["files"] if notes.is_file() else {}
     return str(files.get(file, {}).get("called", file))
 

@@ -40,7 +40,8 @@
 
   // Pagefind shortens a word until something begins with it: more than an ending lost is another word, and fewer than four
   // letters left are none.  Of the pages that it finds those come first that have the words as they are typed, in the title,
-  // side by side (the more often the better), or at least all of them; appendices, in which every word comes up, after the chapters unless their title is meant.
+  // side by side (the more often the better), or at least all of them; appendices, in which every word comes up, after the
+  // chapters unless their title is meant.
   const bare = (words) => words.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "");
   const split = (words) => words.split(/\s+/).map(bare).filter(Boolean);
   const stem = (word) => word.slice(0, Math.max(4, word.length - 4));
