@@ -172,7 +172,7 @@ def strip(experiment: Any) -> Markdown:
     parts = [f"{len(entries)} claims: {tally([entry.verdict for entry in entries])}"]
     if any(entry.book for entry in entries):
         parts += [f"in the book: {tally([entry.book.verdict for entry in entries if entry.book])}"]
-    cost = duration(page_result(name, root).provenance["seconds"])
+    cost = duration(page_result(name, root).provenance["seconds"]).replace(" ", "\N{NO-BREAK SPACE}")
     parts += ["[]{.reading-time}", f"{cost} to run again"]
     rules = data([{"anchor": e.anchor, "verdict": e.verdict.name, "rule": e.rule} for e in entries])
     lines = html_only(f'<div class="lines" hidden>{rules}</div>')
