@@ -23,7 +23,7 @@ from benchmarks.render import LAB
 WAYS = {  # what is saved: file, and what is replaced in it by what
     "a sentence": ("book/tanh_gain.qmd", "\n## ", "\nOne sentence more than before.\n\n## "),
     "the theme": ("book/theme/book.css", "\n", "\n\n"),
-    "a figure": ("figures/tanh_gain.py", "gain $g$", "gain $g$ "),
+    "a figure": ("figures/tanh_gain.py", '"gain 1"', '"gain one"'),
     "an experiment's text": ("experiments/tanh_gain.py", "too small", "far too small"),
 }
 
