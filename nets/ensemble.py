@@ -183,9 +183,8 @@ def _batch_norm(
 ) -> torch.Tensor:
     mean = x.sum(0) / len(x)
     centred = x - mean
-    var = centred.square().sum(0) / len(
-        x
-    )  # no mean: its gradient would divide after repeating itself for every example
+    # Sums, not means, whose gradient would be divided after it is repeated for every example.
+    var = centred.square().sum(0) / len(x)
     if running_mean is not None and running_var is not None:
         running_mean.mul_(1 - momentum).add_(mean.detach(), alpha=momentum)
         running_var.mul_(1 - momentum).add_(var.detach(), alpha=momentum * len(x) / (len(x) - 1))
