@@ -9,8 +9,8 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,18 @@ def swap(new: Path, place: Path, previous: Path, step: Callable[[str], None] = l
             restore(place, previous)
         raise
     shutil.rmtree(previous, ignore_errors=True)
+
+
+@contextmanager
+def renewed(place: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, which takes the place of another at the end; nothing changes if that fails."""
+    aside = place.with_name(f"{place.name}.new")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        yield aside
+        swap(aside, place, place.with_name(f"{place.name}.old"))
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def restore(place: Path, previous: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
@@ -20,9 +19,10 @@ from typing import TYPE_CHECKING
 from press.book import Book, Node, Page, Progress
 from press.build import prerender
 from press.build.record import Record, digest, intact
+from press.build.write import write
 from press.code_hash import code_hash
 from press.errors import SourceError
-from press.files import restore, swap
+from press.files import renewed, restore
 from press.read.project import FILE, read_project, site_files
 from press.read.qmd import Source, parse, read_text
 
@@ -55,7 +55,7 @@ def render(
     out = book.root / book.output_dir
     (book.root / ".press").mkdir(exist_ok=True)
     with FileLock(book.root / ".press/lock"):
-        restore(out, _previous(out))
+        restore(out, out.with_name(f"{out.name}.old"))
         if keys is None:
             prerender.run_scripts(book, only)
         from press.execute.chapters import are_kept
@@ -82,11 +82,6 @@ def read_sources(book: Book) -> dict[str, Source]:
     }
     texts = {chapter.source: read_text(book.root, chapter.path) for chapter in book.chapters}
     return {file: parse(text, file, defaults) for file, text in texts.items()}
-
-
-def _previous(out: Path) -> Path:
-    """Return where the last site waits while a new one takes its place."""
-    return out.with_name(f"{out.name}.old")
 
 
 def _chosen(book: Book, only: Collection[Path | str] | None) -> set[str]:
@@ -151,7 +146,6 @@ def _make(
     record: Record,
     tell: Progress,
 ) -> None:
-    from press.build.write import write
     from press.resolve import references
 
     pages = read_pages(book, sources, keys, tell)
@@ -161,17 +155,12 @@ def _make(
     keep = [name for name in FORMATS if name not in build and not _stale(book, record, [name], stamps)]
     if build:
         out = book.root / book.output_dir
-        aside = out.with_name(f"{out.name}.new")
-        shutil.rmtree(aside, ignore_errors=True)
-        try:
+        with renewed(out) as aside:
             written = write(book, pages, build, aside, tell)
             for name in keep:
                 for file in record.outputs[name]:
                     (aside / file).parent.mkdir(parents=True, exist_ok=True)
                     os.link(out / file, aside / file)
-            swap(aside, out, _previous(out))
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
         record.outputs = {name: record.outputs[name] for name in keep} | written
     record.stamps = {name: stamps[name] for name in [*build, *keep]}
     record.files, record.inputs = sorted(files), _inputs(book, sources, keys, files)

@@ -95,23 +95,12 @@ def _main(book: Book, chapters: list[Chapter]) -> str:
     part, parts = "", 0
     for chapter in chapters:
         if chapter.group != part and chapter.group:
-            number = None
-            if not chapter.appendix:
-                parts += 1
-                number = f"Part {_roman(parts)}"
-            lines.append(f"#book.part({literal(number)}, {literal(chapter.group)})")
+            parts += not chapter.appendix
+            number = "none" if chapter.appendix else f'"Part " + numbering("I", {parts})'
+            lines.append(f"#book.part({number}, {literal(chapter.group)})")
         part = chapter.group
         lines.append(f"#include {literal('/' + _file(chapter).as_posix())}")
     return "\n".join(lines) + "\n"
-
-
-def _roman(number: int) -> str:
-    """1 -> I, 4 -> IV; enough for the parts of a book."""
-    out = ""
-    for value, numeral in ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I")):
-        out += numeral * (number // value)
-        number %= value
-    return out
 
 
 def _error(error: typst.TypstError, chapters: list[Chapter]) -> SourceError:

@@ -83,7 +83,6 @@ class Source:
     lines: list[str]
     front: dict[str, Any] = field(default_factory=dict)
     title_line: int = 0
-    titles: dict[int, str] = field(default_factory=dict)  # of callouts, by the line of their div
     chunks: list[Text | Cell] = field(default_factory=list)
     note: str = ""  # Markdown to stand below the heading: what a variant says of itself
 
@@ -208,8 +207,6 @@ def _scan(source: Source, start: int, defaults: dict[str, Any]) -> None:
                     raise SourceError(file, number, "a div right after a line of text", "put a blank line before it")
                 ident, classes, rest = _attributes(div["info"], file, number)
                 supported.check_div(ident, classes, rest, file, number)
-                if "title" in rest:
-                    source.titles[number] = rest["title"]
                 divs.append(number)
             elif divs:
                 divs.pop()

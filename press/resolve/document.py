@@ -20,7 +20,6 @@ from press.resolve import quarto_ast
 
 NO_IDENT = "press-no-ident"  # id of a chapter heading that was written without one
 _ATTRIBUTES = re.compile(r"""\{((?:\s*(?:[#.][^\s}]+|-|[\w-]+=(?:"[^"]*"|'[^']*'|[^\s}]+)))+)\s*\}\s*$""")
-_TITLE = re.compile(r"""\s*\btitle=("[^"]*"|'[^']*'|\S+?)(?=[\s}])""")
 
 
 def read_blocks(book: Book, source: Source, outputs: Outputs) -> list[Node]:
@@ -61,25 +60,21 @@ def markdown(book: Book, source: Source, outputs: Outputs) -> str:
         if isinstance(chunk, Cell):
             parts.append(_cell_markdown(chunk, next(cells), source, figures(book, source.file)))
         else:
-            text = Text(chunk.line, _with_heading_and_titles(chunk, source))
+            text = Text(chunk.line, _with_heading(chunk, source))
             parts.append(text.filled([next(values) for _ in chunk.inlines()]))
     return "\n".join(parts)
 
 
-def _with_heading_and_titles(chunk: Text, source: Source) -> str:
-    """Give the chapter's heading an id, and turn `title=` of callouts into a div in it, so that pandoc reads it."""
+def _with_heading(chunk: Text, source: Source) -> str:
+    """Give the chapter's heading an id, and put a variant's note below it."""
     lines = chunk.text.split("\n")
-    for index, line in enumerate(lines):
-        number = chunk.line + index
-        if number == source.title_line:
-            attributes = _ATTRIBUTES.search(line)
-            bare, own = (line[: attributes.start()], attributes[1].strip()) if attributes else (line, "")
-            if not re.search(r"(^|\s)#", own):
-                own = f"#{NO_IDENT} {'.unnumbered' if own == '-' else own}"
-            lines[index] = f"{bare.rstrip()} {{{own.strip()}}}" + (f"\n\n{source.note}\n" if source.note else "")
-        elif number in source.titles:
-            opening = _TITLE.sub("", line)
-            lines[index] = f"{opening}\n\n::: {{.title}}\n{source.titles[number]}\n:::\n"
+    if 0 <= (index := source.title_line - chunk.line) < len(lines):
+        line = lines[index]
+        attributes = _ATTRIBUTES.search(line)
+        bare, own = (line[: attributes.start()], attributes[1].strip()) if attributes else (line, "")
+        if not re.search(r"(^|\s)#", own):
+            own = f"#{NO_IDENT} {'.unnumbered' if own == '-' else own}"
+        lines[index] = f"{bare.rstrip()} {{{own.strip()}}}" + (f"\n\n{source.note}\n" if source.note else "")
     return "\n".join(lines)
 
 
