@@ -11,11 +11,13 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 NEWEST = 5  # files of one folder that stay in the cache, so that going back and forth costs nothing
+_HOME = Path(__file__).parent
 _SEAL = 64  # characters at the end of a cached file: the hash of what stands before them
 
 
@@ -82,6 +84,19 @@ def sync_folder(place: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@cache
+def code_hash(*parts: str) -> str:
+    """Return the hash of some of press's files and folders; of all outside the writers, `html` and `pdf`, by default."""
+    files = [file for part in parts for file in [_HOME / part, *(_HOME / part).rglob("*")]] or [
+        file for file in _HOME.rglob("*") if file.relative_to(_HOME).parts[0] not in ("html", "pdf")
+    ]
+    state = sha256()
+    for file in sorted(files):
+        if file.is_file() and file.suffix != ".pyc":
+            state.update(file.relative_to(_HOME).as_posix().encode() + b"\0" + file.read_bytes())
+    return state.hexdigest()
 
 
 def cached(folder: Path, made_of: Iterable[str], make: Callable[[], bytes], newest: int = NEWEST) -> bytes:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
@@ -17,12 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from press.book import Book, Node, Page, Progress
-from press.build import prerender
 from press.build.record import Record, digest, intact
 from press.build.write import write
-from press.code_hash import code_hash
 from press.errors import SourceError
-from press.files import renewed, restore
+from press.files import code_hash, renewed, restore
 from press.read.project import FILE, read_project, site_files
 from press.read.qmd import Source, parse, read_text
 
@@ -57,7 +57,7 @@ def render(
     with FileLock(book.root / ".press/lock"):
         restore(out, out.with_name(f"{out.name}.old"))
         if keys is None:
-            prerender.run_scripts(book, only)
+            _run_scripts(book, only)
         from press.execute.chapters import are_kept
 
         sources = read_sources(book)
@@ -73,6 +73,21 @@ def render(
     [page] = [book.chapter(file) for file in chosen] if len(chosen) == 1 else [book.chapters[0]]
     assert page
     return {name: out / (page.html if name == "html" else f"{book.output_file}.pdf") for name in formats}
+
+
+def _run_scripts(book: Book, only: Collection[Path | str] | None) -> None:
+    """Run the project's own scripts, those in Python with this one, told what is rendered in the variables Quarto sets."""
+    names = [str(name) for name in only] if only is not None else [chapter.source for chapter in book.chapters]
+    variables = {"QUARTO_PROJECT_INPUT_FILES": "\n".join(names)}
+    variables |= {} if only is not None else {"QUARTO_PROJECT_RENDER_ALL": "1"}
+    for script in book.pre_render:
+        command = [sys.executable, script] if script.endswith(".py") else script.split()
+        try:
+            failed = subprocess.run(command, cwd=book.root, env=os.environ | variables).returncode
+        except OSError as error:
+            raise SourceError(FILE, 0, f"the pre-render script {script} cannot be run", str(error)) from None
+        if failed:
+            raise SourceError(FILE, 0, f"the pre-render script {script} failed", "its own words are above")
 
 
 def read_sources(book: Book) -> dict[str, Source]:
@@ -180,7 +195,7 @@ def read_pages(
     Chapters that `keys` does not name are left out.  `edit` may change what a chapter's cells have shown.
     """
     from press.execute import chapters
-    from press.resolve import citations, document, numbers
+    from press.resolve import document, numbers
 
     reading: dict[str, Future[list[Node]]] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # pandoc reads the first chapters while the last are executed
@@ -194,7 +209,7 @@ def read_pages(
             read(file, chapters.stand_in(sources[file]))
         chapters.run(book, {file: sources[file] for file in sources if file in keys}, keys, tell, read)
         documents = {file: reading[file].result() for file in sources}
-    citations.put_references(documents, book)
+    document.put_references(documents, book)
     return numbers.pages(book, documents, sources, left_out)
 
 

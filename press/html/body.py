@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from press import pandoc, pandoc_ast
 from press.book import Book, Heading, Node, Page
-from press.code_hash import code_hash
-from press.files import cached_json
+from press.files import cached_json, code_hash
 from press.html import boxes
-from press.html.markup import attributes, raw, raw_inline
+from press.html.boxes import attributes, raw, raw_inline
 from press.html.maths import spaced
 from press.html.paths import figure_path, href, relative
 from press.resolve.quarto_ast import FILE

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from html import escape
+from typing import Any
+
 from press import pandoc_ast
 from press.book import Node
-from press.html.markup import attributes, raw, wrapped
 from press.pandoc_ast import space
 
 
@@ -86,3 +88,23 @@ def cell(node: Node, content: list[Node]) -> list[Node]:
 def _line(blocks: list[Node]) -> list[Node]:
     """Return the inlines of a title."""
     return [inline for block in blocks for inline in (block["c"][2] if block["t"] == "Header" else block["c"])]
+
+
+def raw(text: str) -> Node:
+    """A block of HTML."""
+    return {"t": "RawBlock", "c": ["html", text]}
+
+
+def raw_inline(text: str) -> Node:
+    """HTML inside a line."""
+    return {"t": "RawInline", "c": ["html", text]}
+
+
+def wrapped(opening: str, inlines: list[Node], closing: str) -> Node:
+    """Inlines between two pieces of HTML."""
+    return pandoc_ast.plain([raw_inline(opening), *inlines, raw_inline(closing)])
+
+
+def attributes(pairs: dict[str, Any]) -> str:
+    """Attributes of an HTML element, each with a space before it; those that are None are left out."""
+    return "".join(f' {name}="{escape(str(value))}"' for name, value in pairs.items() if value is not None)

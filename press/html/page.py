@@ -29,7 +29,6 @@ def whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[s
     home = chapter == book.chapters[0]
     own = texts[chapter.source]
     headings = iter(own.headings)
-    described = description(page, book)
     site = outward.site_address(book)
     text: str = _template().render(
         book=book,
@@ -43,8 +42,9 @@ def whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[s
         groups=[(name, list(group)) for name, group in groupby(pages, lambda page: page.chapter.group)],
         before=pages[index - 1] if index else None,
         after=pages[index + 1] if index + 1 < len(pages) else None,
-        description=described,
-        card=Markup(outward.card(page, book, _label(chapter, page.title_text), described)),
+        description=outward.description(page, book),
+        picture=outward.card_picture(page, book),
+        size=(outward.WIDTH, outward.HEIGHT),
         actions=outward.actions(page, book),
         css=book.css,
         icon=book.favicon,
@@ -57,12 +57,6 @@ def whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[s
         body=Markup(own.body),
     )
     return text
-
-
-def description(page: Page, book: Book) -> str:
-    """Return what a page is about, in plain text: the home page has the book's own description."""
-    home = page.chapter == book.chapters[0]
-    return (home and " ".join(book.description.split())) or page.description or page.title_text
 
 
 @cache

@@ -11,7 +11,7 @@ from press.book import Book, Page, Progress
 from press.errors import SourceError
 from press.html.body import chapter_text
 from press.html.outward import write_lists
-from press.html.page import HOME, description, whole_page
+from press.html.page import HOME, whole_page
 from press.html.paths import figure_path
 from press.read.project import site_files
 from press.resolve.references import images, linked
@@ -37,7 +37,7 @@ def write_site(book: Book, pages: tuple[Page, ...], out: Path, tell: Progress) -
         _copy(HOME / "assets" / name, out / "site" / name)
     for path in site_files(book):
         _copy(book.root / path, out / path)
-    write_lists(book, pages, {page.chapter.source: description(page, book) for page in pages}, out)
+    write_lists(book, pages, out)
     (out / ".nojekyll").touch()
     tell("write", "html", "search index")
     _index(book, pages, out)

@@ -9,11 +9,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 from press import pandoc_ast
 from press.addresses import elsewhere
 from press.book import Book, Node, Page
-from press.read.pictures import unfit
 from press.read.project import site_files
 from press.read.qmd import Source
 from press.read.supported import prefix
@@ -21,6 +21,9 @@ from press.read.supported import prefix
 _IN_RAW = re.compile(
     r"""(?i)<(?:img|a|source|video|audio|object|iframe)\b[^>]*?\s(?:src|href|data)\s*=\s*["']([^"'#?]+)"""
 )
+
+_BEGINS = {"png": rb"\x89PNG\r\n", "jpg": rb"\xff\xd8\xff", "gif": rb"GIF8", "webp": rb"RIFF....WEBP"}
+_PICTURES = ("svg", *_BEGINS)
 
 
 class Label(NamedTuple):
@@ -158,10 +161,37 @@ class Resolver:
         if not file.is_file():
             name, hint = source.rpartition("/")[2], "correct the path, or make the file"
             raise self.source.error(name, f"there is no image {source}", hint)
-        if not source.startswith(".press/") and (wrong := unfit(file)):
+        if not source.startswith(".press/") and (wrong := _unfit(file)):
             raise self.source.error(source.rpartition("/")[2], f"{source}: {wrong[0]}", wrong[1])
         if file.suffix == ".svg" and source.startswith(".press/"):
             head = file.read_text(encoding="utf-8")[:2000]
             for side in ("width", "height"):
                 if points := re.search(rf'<svg[^>]*\s{side}="([\d.]+)pt"', head):
                     pandoc_ast.put(node, side, f"{float(points[1]) / 72:.4g}in")
+
+
+def _unfit(file: Path) -> tuple[str, str] | None:
+    """Return what is wrong with a picture and what to do; None if nothing is."""
+    kind = file.suffix.lower().removeprefix(".").replace("jpeg", "jpg")
+    if kind not in _PICTURES:
+        return f"browsers or Typst show no {kind or 'such'} picture", f"save it as {', '.join(_PICTURES)}"
+    content = file.read_bytes()
+    found = next((name for name, begin in _BEGINS.items() if re.match(begin, content, re.DOTALL)), "")
+    if kind != "svg":
+        if found == kind:
+            return None
+        return (
+            f"it is {f'a {found}' if found else 'no picture'}, not the {kind} that its name says",
+            "rename it, or save it again",
+        )
+    try:
+        if not ElementTree.fromstring(content).tag.endswith("svg"):
+            raise ElementTree.ParseError("its first element is not svg")
+    except ElementTree.ParseError as error:
+        return f"it is no SVG ({error})", "save it again"
+    if re.search(rb"<(\w+:)?foreignObject\b", content):
+        return (
+            "it holds HTML (a foreignObject), which a PDF cannot show",
+            "save it with its text as paths or text elements",
+        )
+    return None
