@@ -86,6 +86,13 @@ def sync_folder(place: Path) -> None:
         os.close(descriptor)
 
 
+def digest(path: Path) -> str:
+    """Return the hash of a file, "" if there is none; of a folder, of its files' names."""
+    if path.is_dir():
+        return sha256("\0".join(sorted(os.listdir(path))).encode()).hexdigest()
+    return sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
 @cache
 def code_hash(*parts: str) -> str:
     """Return the hash of some of press's files and folders; of all outside the writers, `html` and `pdf`, by default."""

@@ -14,15 +14,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from press.book import Book, Node, Page, Progress
-from press.build.record import Record, digest, intact
 from press.build.write import write
 from press.errors import SourceError
-from press.files import code_hash, renewed, restore
+from press.files import code_hash, digest, renewed, restore, write_whole
 from press.read.project import FILE, read_project, site_files
 from press.read.qmd import Source, parse, read_text
 
@@ -30,6 +30,29 @@ if TYPE_CHECKING:
     from press.execute.chapters import Outputs
 
 FORMATS = ("html", "pdf")
+MADE = ".press/made.json"  # what was made from what, relative to the root
+
+
+@dataclass
+class Record:
+    """What the last render was made from, and what it made."""
+
+    inputs: str = ""  # hash of all sources, settings, keys and files
+    files: list[str] = field(default_factory=list)  # images and files that chapters link to
+    stamps: dict[str, str] = field(default_factory=dict)  # of each format: the hash of its pages
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)  # of each format: its files and their hashes
+
+    @classmethod
+    def load(cls, root: Path) -> Record:
+        """Return what is on record; nothing if the record is missing or damaged."""
+        try:
+            return cls(**json.loads((root / MADE).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return cls()
+
+    def save(self, root: Path) -> None:
+        """Put it on record."""
+        write_whole(root / MADE, json.dumps(asdict(self), indent=1))
 
 
 def render(
@@ -142,6 +165,11 @@ def _digests(book: Book, files: Collection[str]) -> bytes:
     return "".join(f"{name}\0{digest(book.root / name)}\0" for name in sorted(named | set(files))).encode()
 
 
+def _intact(out: Path, outputs: Mapping[str, str]) -> bool:
+    """Say whether all these files are in `out`, unchanged."""
+    return bool(outputs) and all(digest(out / file) == known for file, known in outputs.items())
+
+
 def _stale(book: Book, record: Record, formats: Collection[str], stamps: Mapping[str, str]) -> list[str]:
     """Return the formats whose files are not there, or not as `stamps` would have them."""
     return [
@@ -149,7 +177,7 @@ def _stale(book: Book, record: Record, formats: Collection[str], stamps: Mapping
         for name in formats
         if not stamps.get(name)
         or record.stamps.get(name) != stamps[name]
-        or not intact(book.root / book.output_dir, record.outputs.get(name, {}))
+        or not _intact(book.root / book.output_dir, record.outputs.get(name, {}))
     ]
 
 
