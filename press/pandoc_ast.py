@@ -45,11 +45,6 @@ def span(
     return {"t": "Span", "c": [attr(ident, classes or [], attributes), inlines]}
 
 
-def link(inlines: list[Node], target: str, classes: list[str]) -> Node:
-    """Return a link."""
-    return {"t": "Link", "c": [attr("", classes), inlines, [target, ""]]}
-
-
 def triple(node: Node) -> list[Any]:
     """Return the node's own [id, classes, attributes], shared with the node: changing it changes the node."""
     kind = node["t"]

@@ -108,7 +108,8 @@ class Resolver:
         gap = pandoc_ast.space() if prefix(name) == "sec" and not before else pandoc_ast.text("\u00a0")
         whole = prefix(name) == "sec" and self.pages[label.page].ident == name and label.page != self.file
         target = label.page if whole else f"{label.page}#{name}"
-        return pandoc_ast.link([*words, *([gap] if words else []), pandoc_ast.text(label.number)], target, ["xref"])
+        said = [*words, *([gap] if words else []), pandoc_ast.text(label.number)]
+        return {"t": "Link", "c": [pandoc_ast.attr("", ["xref"]), said, [target, ""]]}
 
     def _near(self, name: str) -> str:
         nodes = (node for page in self.pages.values() for node in pandoc_ast.every(page.blocks))
