@@ -14,11 +14,10 @@ import pandas as pd
 from IPython.display import Markdown
 
 from lab.book import quarto_reads
-from lab.book.colophon import colophon, costs, total_cost
+from lab.book.colophon import colophon, costs, reproduced, total_cost
 from lab.book.home import bar, contents, start, surprises
 from lab.book.markdown_tables import markdown_table
 from lab.book.notes import note_counts, notes
-from lab.book.reproduced import reproduced
 from lab.book.verdicts import all_entries, judged, ledger, ledger_controls, ledger_counts, strip, verdict, verdicts
 from lab.errors import LabError
 from lab.live import explore

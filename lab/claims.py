@@ -255,7 +255,11 @@ class Judged(Rule[R_contra]):
     kind = "judged"
 
     def __init__(self, function: Callable[[R_contra], Verdict], reason: str) -> None:
-        self.verdict, self.reason = function, reason  # type: ignore[method-assign]
+        self.function, self.reason = function, reason
+
+    def verdict(self, result: R_contra) -> Verdict:
+        """Ask the function."""
+        return self.function(result)
 
     def words(self) -> str:
         """Leave the words to the claim's line."""
