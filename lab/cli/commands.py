@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -403,8 +404,8 @@ def checked(names: list[str] | None, root: Path) -> list[str]:
     return chosen
 
 
-COMMANDS = (status, run, params, show, clean, why, verify, claims, register)  # of results
-COMMANDS += (init, new, rename, remove, render, preview, serve)  # of the book
+COMMANDS: list[Callable[..., None]] = [status, run, params, show, clean, why, verify, claims, register]  # of results
+COMMANDS += [init, new, rename, remove, render, preview, serve]  # of the book
 ALONE = {  # need no argument
     of.__name__: of for of in (status, run, show, why, verify, claims, register, render, preview, serve)
 }
