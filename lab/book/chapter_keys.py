@@ -13,10 +13,9 @@ from typing import Any
 from lab.errors import LabError, NoResult, Refused
 from lab.keys import key as keys
 from lab.keys import key_parts, versions
-from lab.keys.call_graph import Reach, Reached
+from lab.keys.call_graph import WHOLE, Place, Reach, Reached
 from lab.keys.canonical_json import content, digest
 from lab.keys.experiments import names
-from lab.keys.resolve import WHOLE, Place
 from lab.keys.syntax import parse, short
 from lab.results import store
 from press import Book, Cell, Source, read_project, read_sources

@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from lab.keys import outline, params, refusals, scopes, statement_kinds, syntax, uses
+from lab.keys import outline, params, refusals, statement_kinds, syntax, uses
 from lab.keys.canonical_json import dumps, loads
 from lab.keys.outline import Outline, Unit
 from press import cached
@@ -153,7 +153,5 @@ def _made(found: dict[str, object]) -> Outline:
 @cache
 def _rules() -> str:
     """Return the hash of the code that makes outlines: what older code kept is not used."""
-    files = [
-        Path(module.__file__ or "") for module in (statement_kinds, outline, refusals, params, scopes, syntax, uses)
-    ]
+    files = [Path(module.__file__ or "") for module in (statement_kinds, outline, refusals, params, syntax, uses)]
     return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
