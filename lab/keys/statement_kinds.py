@@ -22,16 +22,7 @@ _HARMLESS = {
     *(f"torch.{name}" for name in ("tensor", "arange", "linspace", "finfo", "device", "no_grad", "inference_mode")),
 }
 _TYPES = {"NDArray", "Annotated", "Callable", "Generic", "Iterable", "Iterator", "Literal", "Mapping", "Optional"}
-_TYPES |= {
-    "Sequence",
-    "Union",
-    "tuple",
-    "list",
-    "dict",
-    "set",
-    "frozenset",
-    "type",
-}  # with what they are of, in brackets
+_TYPES |= {"Sequence", "Union", "tuple", "list", "dict", "set", "frozenset", "type"}
 _WITH_EFFECT = {"exec", "eval", "compile", "__import__", "open", "input", "print", "next", "setattr", "delattr", "vars"}
 _WITH_EFFECT |= {"globals", "locals", "map", "filter", "sorted", "min", "max", "sum", "breakpoint", "super", "iter"}
 
