@@ -45,7 +45,6 @@ class HelpOut(Message):
     experiment: str
     changes: dict[str, str]
     key: str
-    far: bool = False  # on a machine that has only what it was sent
 
 
 @dataclass(frozen=True)
@@ -115,22 +114,6 @@ class TaskFailed(Message):
 
 
 # -- from a worker
-
-
-@dataclass(frozen=True)
-class NeedFile(Message):
-    """From a helper far away: the code is about to look at something in the project that it may not have."""
-
-    path: str
-    listed: bool  # for a folder: which files are in it
-
-
-@dataclass(frozen=True)
-class FilesThere(Message):
-    """The answer to NeedFile: what there is where the run began; nothing at all if the path leads nowhere."""
-
-    files: dict[str, str]  # in base64, by path
-    folders: list[str]
 
 
 @dataclass(frozen=True)
