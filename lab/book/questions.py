@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from lab.book.notebooks import write_notebooks
-from lab.errors import LabError, NoResult, unknown
+from lab.errors import LabError, NoResult, few, unknown
 from lab.keys.experiments import source
 from lab.results import store
 from lab.results.registration import git_says
@@ -276,8 +276,7 @@ def _check_committed(places: Sequence[str], root: Path, force: bool) -> None:
         raise LabError(f"the project is not in git, which could bring back what this changes\n{hint}")
     ours = [line[3:] for line in said.splitlines() if "__pycache__" not in line]
     if ours:
-        shown = ", ".join(ours[:5]) + (f" and {len(ours) - 5} more" if len(ours) > 5 else "")
-        raise LabError(f"git does not have {shown} as it is\n{hint}")
+        raise LabError(f"git does not have {few(ours, 5)} as it is\n{hint}")
 
 
 def _check_name(name: str, root: Path) -> None:

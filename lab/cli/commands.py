@@ -41,13 +41,17 @@ def status(names: Names = None) -> None:
     Examples:  lab status
                lab status tanh_gain
     """
-    from lab.cli.show import first_reasons, print_table
+    from lab.cli.show import print_table
     from lab.duration import duration
+    from lab.errors import few
     from lab.run.status import every_status
 
     root = find_root()
     there = every_status(root, checked(names, root))
-    rows = [[s.experiment, s.state.value, duration(s.seconds), first_reasons(s.why)] for s in there]
+    rows = [
+        [s.experiment, s.state.value, duration(s.seconds), few([reason.splitlines()[0] for reason in s.why], 2, "; ")]
+        for s in there
+    ]
     print_table(rows, right=(2,), cut=True)
 
 
@@ -88,6 +92,7 @@ def run(
                lab run --executor dask --address tcp://10.0.0.5:8786
     """
     from lab.cli import run as running
+    from lab.keys.params import as_options
 
     root = find_root()
     at = scheduler(executor, address)
@@ -106,10 +111,13 @@ def run(
         from lab.device import choose
 
         choose(device)
-    if typed or smoke or device is not None:
-        running.another_setting(chosen, typed, root, jobs, force, at, smoke)
-    else:
+    if not (typed or smoke or device is not None):
         running.compute_book(chosen, root, jobs, force, at)
+        return
+    name, different, wanted = running.compute_setting(chosen, typed, root, jobs, force, at, smoke)
+    running.show_result(name, root, wanted)
+    options = "--smoke" if smoke and not typed else as_options(different)
+    print(f"to see the chapter with these numbers, type: lab render {name} {options}")
 
 
 def params(name: Annotated[str, typer.Argument(metavar="NAME", help="experiment")]) -> None:

@@ -23,21 +23,24 @@ from lab.errors import LabError
 
 # What chapters are made of; all that is made by tools, and all that begins with a dot or an underscore, is left out.
 WATCHED = {
-    ".py",
-    ".qmd",
-    ".yml",
-    ".css",
-    ".scss",
-    ".js",
-    ".lua",
-    ".json",
-    ".csv",
-    ".toml",
-    ".bib",
-    ".typ",
-    ".svg",
-    ".png",
-    ".txt",
+    f".{ending}"
+    for ending in [
+        "py",
+        "qmd",
+        "yml",
+        "css",
+        "scss",
+        "js",
+        "lua",
+        "json",
+        "csv",
+        "toml",
+        "bib",
+        "typ",
+        "svg",
+        "png",
+        "txt",
+    ]
 }
 
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from lab.errors import LabError, NoResult
+from lab.errors import LabError, NoResult, few
 from lab.keys import key as keys
 from lab.keys.canonical_json import unpack
 from lab.keys.experiments import Experiment
@@ -28,8 +28,7 @@ def fresh(wanted: keys.Key, root: Path) -> store.Stored:
     except NoResult as error:
         raise NoResult(_message(wanted, str(error))) from None
     if not is_fresh(there, wanted, present):
-        reasons = changes(there, wanted, present)
-        shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+        shown = few(changes(there, wanted, present), 3, "; ")
         has = f"{store.shown(place, root)} has key {there.key[:12]} of {there.provenance['date'][:10]}"
         raise NoResult(_message(wanted, f"{has}; since then: {shown}"))
     return there
