@@ -13,14 +13,12 @@ from lab.book.markdown_tables import plain
 from lab.book.verdicts import tally
 from lab.cli.params import smoke_setting
 from lab.cli.render import OWN
-from lab.cli.result import claim_cells, claim_head, describe, print_numbers
+from lab.cli.result import changed_params, claim_cells, claim_head, describe, print_numbers, setting
 from lab.cli.show import print_table
 from lab.duration import duration
 from lab.errors import LabError, NoResult
 from lab.keys import key
-from lab.keys.canonical_json import pack, unpack
 from lab.keys.experiments import load, names
-from lab.keys.params import as_typed
 from lab.results import store
 from lab.results.reading import as_result
 from lab.run.verification import claim_pairs
@@ -43,7 +41,7 @@ class Run:
         return self.stored.key[:SHORT]
 
     def __str__(self) -> str:
-        return ", ".join(f"{field}={value}" for field, value in self.changes.items()) or "the book's setting"
+        return setting(self.changes)
 
 
 def all_runs(root: Path, chosen: Sequence[str] = ()) -> list[Run]:
@@ -104,10 +102,10 @@ def _list(runs: Sequence[Run], root: Path) -> None:
     rows = []
     for run in runs:
         made, experiment = run.stored.provenance, load(run.stored.experiment, root)
-        setting = "--smoke" if run.changes == smoke_setting(experiment) else str(run)
+        called = "--smoke" if run.changes == smoke_setting(experiment) else str(run)
         age = "as now" if run.current else "another"
         cost, verdicts = duration(made["seconds"]), _verdicts(experiment, run)
-        rows.append([run.stored.experiment, run.ident, setting, made["date"][:10], cost, verdicts, age])
+        rows.append([run.stored.experiment, run.ident, called, made["date"][:10], cost, verdicts, age])
     print_table(rows, head=["experiment", "run", "setting", "date", "cost", "claims", "code"])
     print("\nlab show RUN shows one, lab show RUN RUN compares two, lab render NAME --set ... makes the chapter's page")
 
@@ -142,12 +140,7 @@ def clean_runs(chosen: Sequence[str], root: Path) -> None:
 
 
 def _run(stored: store.Stored, place: Path, root: Path) -> Run:
-    known = key.fields(stored.experiment, root)
-    changes = {
-        field: as_typed(unpack(value))
-        for field, value in stored.params.items()
-        if field not in known or pack(known[field].default) != value
-    }
+    changes = changed_params(stored, root)
     try:
         current = key.compute(stored.experiment, root, changes).key == stored.key
     except LabError:
