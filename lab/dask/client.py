@@ -19,7 +19,7 @@ from typing import Any
 from lab.dask.source_archive import archive
 from lab.errors import LabError
 from lab.keys import key
-from lab.keys.key_diff import changes
+from lab.results.key_diff import changes
 from lab.results.store import Stored
 from lab.workers.messages import HelpOut, Keys, Said, TaskFailed, TaskOrder, Tell, from_line
 

@@ -25,7 +25,6 @@ from typing import Any
 from lab.errors import Missing, NoResult, OtherFormat
 from lab.keys.canonical_json import digest, dumps, loads
 from lab.keys.key import Key
-from lab.keys.key_diff import is_fresh
 from lab.results.codec import Table
 from lab.results.shared_cache import Shared, shared
 from lab.results.write_errors import unwritten
@@ -49,6 +48,11 @@ class Stored:
     parts: dict[str, Any]  # what the key was made of, by name, and "reads": what the run read
     provenance: dict[str, Any]  # date, seconds, machine, versions, commit
     checksum: str = ""
+
+
+def is_fresh(there: Stored, wanted: Key, present: reads.Present) -> bool:
+    """Say whether a stored result is the wanted one, and everything that its run read is as it was."""
+    return there.key == wanted.key and "reads" in there.parts and present.holds(there.parts["reads"])
 
 
 def folder(root: Path, name: str, key: str, book: bool) -> Path | Shared:
