@@ -31,6 +31,9 @@ Jobs = Annotated[
     ),
 ]
 Executor = Annotated[str, typer.Option(metavar="local|dask", help="where tasks of experiments are computed")]
+Renderer = Annotated[
+    str | None, typer.Option("--with", metavar="RENDERER", help="quarto or press; quarto if 1.9 or newer is there")
+]
 Address = Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="of the Dask scheduler")]
 
 
@@ -315,9 +318,7 @@ def rename(
 def render(
     chapters: Annotated[list[str] | None, typer.Argument(metavar="CHAPTER", help="all if none is named")] = None,
     to: Annotated[str, typer.Option(metavar="FORMATS", help="html, pdf, or both")] = "html,pdf",
-    renderer: Annotated[
-        str | None, typer.Option("--with", metavar="RENDERER", help="quarto or press; quarto if 1.9 or newer is there")
-    ] = None,
+    renderer: Renderer = None,
     changes: Changes = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="the chapter with the tests' setting")] = False,
     jobs: Jobs = CORES,
@@ -335,13 +336,12 @@ def render(
                lab render tanh_gain --set depth=200
                lab render --with press
     """
-    from lab.cli.render import FORMATS, RENDERERS, render_book, render_own
+    from lab.cli.render import FORMATS, render_book, render_own
 
     formats = [word.strip() for word in to.split(",")]
     if not set(formats) <= set(FORMATS):
         raise typer.BadParameter(f"{to!r} is not html, pdf or html,pdf", param_hint="'--to'")
-    if renderer not in (None, *RENDERERS):
-        raise typer.BadParameter(f"{renderer!r} is not quarto or press", param_hint="'--with'")
+    check_renderer(renderer)
     if changes or smoke:
         if len(chapters or []) != 1:
             raise typer.BadParameter("name the one chapter that is to be made with it", param_hint="'--set'")
@@ -356,9 +356,7 @@ def preview(
     port: Annotated[
         int, typer.Option("--port", "-p", metavar="N", help="0 takes any that is free; Quarto takes one of its own")
     ] = 8000,
-    renderer: Annotated[
-        str | None, typer.Option("--with", metavar="RENDERER", help="quarto or press; quarto if 1.9 or newer is there")
-    ] = None,
+    renderer: Renderer = None,
     show: Annotated[bool, typer.Option("--browser/--no-browser", help="open the browser")] = True,
 ) -> None:
     """The site as you write: what you save is rendered again, and the browser shows it at the same place, until ctrl-C.
@@ -370,10 +368,9 @@ def preview(
     Examples:  lab preview
                lab preview --port 0 --no-browser
     """
-    from lab.cli.preview import RENDERERS, follow
+    from lab.cli.preview import follow
 
-    if renderer not in (None, *RENDERERS):
-        raise typer.BadParameter(f"{renderer!r} is not quarto or press", param_hint="'--with'")
+    check_renderer(renderer)
     follow(find_root(), port, renderer, show)
 
 
@@ -387,6 +384,12 @@ def serve(
     from lab.cli.render import serve_site
 
     serve_site(find_root(), port)
+
+
+def check_renderer(name: str | None) -> None:
+    """Raise BadParameter for what is no renderer."""
+    if name not in (None, "quarto", "press"):
+        raise typer.BadParameter(f"{name!r} is not quarto or press", param_hint="'--with'")
 
 
 def scheduler(executor: str, address: str | None) -> str | None:

@@ -17,7 +17,6 @@ from pathlib import Path
 import press
 from lab.book.chapter_keys import Chapters
 from lab.book.serve import Changing, preview_server
-from lab.cli.render import RENDERERS as RENDERERS
 from lab.cli.render import quarto_version
 from lab.errors import LabError
 

@@ -27,7 +27,6 @@ from lab.results import store
 from lab.results.reading import SETTING
 
 FORMATS = {"html": "html", "pdf": "typst"}  # ours, and what Quarto calls them
-RENDERERS = ("quarto", "press")
 QUARTO = (1, 9)  # the first version that makes books with Typst
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
