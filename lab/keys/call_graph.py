@@ -63,8 +63,8 @@ class Reach:
     def __init__(self, root: Path, sources: Sources | None = None, *, chapters: bool = False):
         self.sources = sources or Sources(root)
         self.chapters = chapters  # an experiment handed on as a module stands for its result
-        self._edges: dict[Place, list[tuple[Chain, list[Target]]]] = {}
-        self._acts: dict[str, list[Place]] = {}
+        self.edges = cache(self._edges)
+        self.acts = cache(self._acts)
         self.kept: dict[str, object] = {}  # what others found by this look: keys of experiments
 
     def follow(self, start: Iterable[Place], module: str) -> Reached:
@@ -83,13 +83,10 @@ class Reach:
             reached.outside |= {library for library in unused if self.sources.outline(library) is None}
         return reached
 
-    def acts(self, module: str) -> list[Place]:
+    def _acts(self, module: str) -> list[Place]:
         """Return the statements that may change something when a module is imported."""
-        if module not in self._acts:
-            found = None if carries(module) else self.sources.outline(module)
-            places = [(module, index) for index in range(len(found.units) if found else 0)]
-            self._acts[module] = [place for place in places if self._does(place)]
-        return self._acts[module]
+        found = None if carries(module) else self.sources.outline(module)
+        return [place for index in range(len(found.units) if found else 0) if self._does(place := (module, index))]
 
     def _does(self, place: Place) -> bool:
         """Say whether importing a statement may change something elsewhere."""
@@ -211,11 +208,9 @@ class Reach:
         """Return the statements of a module that bind a name."""
         return [(module, index) for index in self.sources.bound(module).get(name, ())]
 
-    def edges(self, place: Place) -> list[tuple[Chain, list[Target]]]:
+    def _edges(self, place: Place) -> list[tuple[Chain, list[Target]]]:
         """Return what each name that a statement uses turned out to be, in the order in which they stand there."""
-        if place not in self._edges:
-            self._edges[place] = [(chain, self.resolve(place[0], chain)) for chain in self.unit(place).uses]
-        return self._edges[place]
+        return [(chain, self.resolve(place[0], chain)) for chain in self.unit(place).uses]
 
     def targets(self, place: Place) -> list[Target]:
         """Return what a statement uses."""
