@@ -129,8 +129,9 @@ def layers(result: Result) -> Figure:
     last = result.layers[result.layers["layer"] == place.transform("max")]
     for words, rows in (("embedding", first), ("last layer", last)):
         adam, sgd = rows[rows["network"] == "Adam"].iloc[0], rows[rows["network"] != "Adam"]
-        label(axis, words, 10 ** adam["ratio"], adam["gain"], xytext=(8, -8))
-        label(axis, words, 10 ** sgd["ratio"].min(), sgd["gain"].mean(), ha="right", xytext=(-8, 3))
+        label(axis, words, 10 ** adam["ratio"], adam["gain_low"], xytext=(-4, -9))
+        label(axis, words, 10 ** sgd["ratio"].mean(), sgd["gain_high"].max(), ha="center", xytext=(0, 8))
+    axis.set_ylim(None, 0.1)
     axis.set_yticks([-0.1, -0.01, 0, 0.01], labels=["−0.1", "−0.01", "0", "0.01"])
     axis.minorticks_off()
     log_ticks(axis.xaxis)

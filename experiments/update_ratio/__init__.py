@@ -167,7 +167,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 reason="closer to 1e-3 than to 1e-4 or 1e-2",
             ),
             Below(
-                "the distance of that logarithm from −3, in the network where it is smallest",
+                "the distance of that logarithm from −3, in the network where it is smallest,",
                 lambda r: _least([_distance(low, high) for low, high in rows(r.settings, "best_ratio")]),
                 0.5,
             ),
@@ -246,7 +246,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 reason="the ratio of update to data moves by about one",
             ),
             Above(
-                "with Adam, the correlation of the logarithms of both ratios over the layers",
+                "the correlation of the logarithms of both ratios over the layers, with Adam,",
                 lambda r: r.rank,
                 0.5,
                 reason="then it still tells the layers apart",
