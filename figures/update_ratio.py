@@ -131,7 +131,7 @@ def layers(result: Result) -> Figure:
         adam, sgd = rows[rows["network"] == "Adam"].iloc[0], rows[rows["network"] != "Adam"]
         label(axis, words, 10 ** adam["ratio"], adam["gain_low"], xytext=(-4, -9))
         label(axis, words, 10 ** sgd["ratio"].mean(), sgd["gain_high"].max(), ha="center", xytext=(0, 8))
-    axis.set_ylim(None, 0.1)
+    axis.margins(y=0.14)  # room for the words
     axis.set_yticks([-0.1, -0.01, 0, 0.01], labels=["−0.1", "−0.01", "0", "0.01"])
     axis.minorticks_off()
     log_ticks(axis.xaxis)
