@@ -872,9 +872,9 @@ def test_the_key_is_the_same_on_every_python(root: Path, version: str) -> None:
         "import sys, json; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from lab.keys import key; "
         "print(json.dumps(key.compute('probe', Path(sys.argv[2])).parts['code']))"
     )
-    here = Path(key.__file__).parents[1]
+    here = Path(key.__file__).parents[2]
     ran = subprocess.run([python, "-I", "-c", code, here, root], capture_output=True, text=True)
-    if "No module named" in ran.stderr or "not found" in ran.stderr:
+    if "not found" in ran.stderr:  # a shim of pyenv's
         pytest.skip(f"Python {version} does not start: {ran.stderr.strip().splitlines()[-1]}")
     assert ran.returncode == 0, ran.stderr
     shutil.rmtree(root / ".lab")  # what the other one has worked out
