@@ -14,12 +14,13 @@ _CHANCE = "no two runs get the same: make a seed a parameter"
 _MACHINE = "no two machines have the same: make it a parameter"
 _BY_NAME = "ask for one variable by its name"
 _STAMP = "no two clones have the same time stamps: go by the content"
+_PYTHON = "a result must be the same on every Python"
 # By full name, or its beginning, and what to do instead.
 REFUSED = {
     **dict.fromkeys(
         ("importlib", "runpy", "pkgutil", "zipimport", "pydoc.locate", "sys.modules", "sys.meta_path"), _IMPORT
     ),
-    **dict.fromkeys(("sys._getframe", "linecache", "inspect", "traceback", "dis", "symtable"), _WRITTEN),
+    **dict.fromkeys(("sys._getframe", "linecache", "tokenize", "inspect", "traceback", "dis", "symtable"), _WRITTEN),
     **dict.fromkeys(("socket", "urllib", "http", "requests", "httpx", "aiohttp", "ftplib", "torch.hub"), _NETWORK),
     **dict.fromkeys(("pickle", "marshal", "shelve", "dbm", "numpy.DataSource"), _PICKLE),
     **dict.fromkeys(
@@ -35,6 +36,7 @@ REFUSED = {
         ("pyarrow", "polars", "duckdb", "h5py", "netCDF4", "tables", "lmdb", "safetensors", "cv2.imread"), _UNSEEN
     ),
     **dict.fromkeys(("ctypes.CDLL", "ctypes.PyDLL", "ctypes.cdll", "ctypes.pydll", "ctypes.util", "cffi"), _UNSEEN),
+    **dict.fromkeys(("ctypes.pythonapi", "numpy.ctypeslib"), _UNSEEN),
     **dict.fromkeys(
         ("torchvision.io", "torchaudio", "soundfile", "lxml", "os.fwalk", "posix", "_io", "_posixsubprocess"), _UNSEEN
     ),
@@ -44,6 +46,7 @@ REFUSED = {
     **dict.fromkeys(
         ("datetime.date.today", "pandas.Timestamp.now", "pandas.Timestamp.today", "torch.utils.benchmark"), _CLOCK
     ),
+    **dict.fromkeys(("sched", "signal"), _CLOCK),
     **dict.fromkeys(
         ("os.urandom", "os.getrandom", "secrets", "random.SystemRandom", "uuid.uuid1", "uuid.uuid4"), _CHANCE
     ),
@@ -55,20 +58,35 @@ REFUSED = {
         ("os.getloadavg", "os.times", "os.sched_getaffinity", "psutil", "resource", "sys.platform"), _MACHINE
     ),
     **dict.fromkeys(
+        ("os.getuid", "os.geteuid", "os.getgid", "os.getegid", "os.getgroups", "pwd", "grp", "uuid.getnode"), _MACHINE
+    ),
+    **dict.fromkeys(("os.statvfs", "os.fstatvfs", "os.getxattr", "os.listxattr", "shutil.disk_usage"), _MACHINE),
+    **dict.fromkeys(
+        ("sys.executable", "sys.prefix", "sys.base_prefix", "sys.exec_prefix", "sys.base_exec_prefix"), _MACHINE
+    ),
+    **dict.fromkeys(("sys.version", "sys.version_info", "sys.hexversion", "sys.implementation"), _PYTHON),
+    **dict.fromkeys(("sys.getrefcount", "sys.getallocatedblocks", "gc.get_objects", "gc.get_count"), _PYTHON),
+    **dict.fromkeys(
+        ("threading.get_ident", "threading.get_native_id", "threading.active_count", "threading.enumerate"), _CHANCE
+    ),
+    **dict.fromkeys(
         ("os.getcwd", "pathlib.Path.cwd", "pathlib.Path.home", "os.path.expanduser"), "make the file a Path parameter"
     ),
     **dict.fromkeys(("os.environb", "os.putenv"), _BY_NAME),
     **dict.fromkeys(("os.path.getmtime", "os.path.getatime", "os.path.getctime"), _STAMP),
     "sys.path": "keep the module in the project, or install it",
-    "sys.argv": "make it a parameter",
+    **dict.fromkeys(("sys.argv", "sys.orig_argv"), "make it a parameter"),
     "typing.get_type_hints": "annotations are no part of a key: write what matters as a value",
 }
 ALLOWED = {"time.sleep"}
+CLOCKS = {"now", "utcnow", "today"}  # whatever has a method of this name
+NOW = {"numpy.datetime64", "pandas.Timestamp", "pandas.to_datetime"}  # which take "now" for a time
 UNSEEDED = {"numpy.random.default_rng", "numpy.random.SeedSequence", "numpy.random.RandomState", "random.Random"}
 BUILTINS = {
     **dict.fromkeys(("exec", "eval", "compile"), "write the code out"),
     "__import__": _IMPORT,
     "input": "make it a parameter",
+    "id": "no two runs give a thing the same: number them",
 }
 NAMES = {
     "__file__": "make the file a Path parameter, or begin with Path(__file__)",
@@ -82,6 +100,7 @@ ATTRIBUTES = {
     "__annotations__": "annotations are no part of a key: write what matters as a value",
     "__globals__": "write the name out",
     "__code__": _WRITTEN,
+    "__self__": "write the module's or the object's name out",
     "__loader__": _IMPORT,
     "__spec__": _IMPORT,
     "__module__": "a module may be renamed: write what matters as a value",
@@ -89,6 +108,7 @@ ATTRIBUTES = {
     **dict.fromkeys(
         ("st_mtime", "st_mtime_ns", "st_atime", "st_atime_ns", "st_ctime", "st_ctime_ns", "st_ino"), _STAMP
     ),
+    **dict.fromkeys(("st_dev", "st_nlink", "st_uid", "st_gid", "st_blocks"), _MACHINE),
 }
 
 
