@@ -75,7 +75,7 @@ REFUSED = {
     **dict.fromkeys(("os.environb", "os.putenv"), _BY_NAME),
     **dict.fromkeys(("os.path.getmtime", "os.path.getatime", "os.path.getctime"), _STAMP),
     "sys.path": "keep the module in the project, or install it",
-    **dict.fromkeys(("sys.argv", "sys.orig_argv"), "make it a parameter"),
+    **dict.fromkeys(("sys.argv", "sys.orig_argv", "sys.stdin"), "make it a parameter"),
     "typing.get_type_hints": "annotations are no part of a key: write what matters as a value",
 }
 ALLOWED = {"time.sleep"}

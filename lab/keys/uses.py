@@ -32,7 +32,8 @@ class Reader(Scopes):
             self._use(node)
         else:
             self.visit(node.value)
-        if node.attr in refusals.CLOCKS and len(self.refused) == before:
+        known = self.full(node) or (isinstance(root, ast.Name) and root.id == "self")
+        if node.attr in refusals.CLOCKS and not known and len(self.refused) == before:
             self._refuse(node, f"{ast.unparse(node)} cannot be followed\n{refusals.REFUSED['time']}")
         self._store(node)
 

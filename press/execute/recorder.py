@@ -17,7 +17,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -96,18 +96,26 @@ _REFUSED = {
     "os.urandom": "no two runs get the same: make a seed a parameter",
     "socket.gethostname": "no two machines have the same: make it a parameter",
     "sqlite3.load_extension": "what machine code reads is not seen",
-    **dict.fromkeys(("os.getxattr", "os.listxattr"), "git does not keep it"),
 }
 # Readers in C++, of which Python does not tell.
 _UNSEEN = {
-    "torch": ("from_file", "jit.load", "UntypedStorage.from_file", "ops.load_library", "classes.load_library")
-    + ("_C.PyTorchFileReader", "_C.import_ir_module", "ops.aten.from_file"),
+    "torch": (
+        *("from_file", "jit.load", "UntypedStorage.from_file", "ops.load_library", "classes.load_library"),
+        *("_C.PyTorchFileReader", "_C.import_ir_module", "ops.aten.from_file"),
+    ),
     "pandas": ("read_parquet", "read_feather", "read_orc", "read_hdf"),
     "numpy": ("ctypeslib.load_library",),
 }
 # Of what os.stat tells: what git does not keep, and what no two machines or clones have the same.
 _STAMPS = ("st_atime", "st_mtime", "st_ctime", "st_birthtime", "st_uid", "st_gid", "st_nlink", "st_blocks", "st_flags")
-_ASKING = ("getmtime", "getatime", "getctime", "_sig", "owner", "group")  # in Python's own library, for whoever calls them
+_ASKING = (
+    "getmtime",
+    "getatime",
+    "getctime",
+    "_sig",
+    "owner",
+    "group",
+)  # in Python's own library, for whoever calls them
 _SQLITE_ATTACH = 24
 
 
@@ -132,6 +140,8 @@ class Recorder:
             None  # gets a path of the project here, where it may not be yet
         )
         self._sink = sink
+        self._followed: set[str] | None = None  # files of code that counts by what it says; None: all that is imported
+        self._loaded: set[str] = set()  # modules that were there before
         self._own: set[str] = set()  # what the process itself wrote: files and folders, by full path
         self._set: set[str] = set()  # variables that it set
 
@@ -139,9 +149,23 @@ class Recorder:
         """Return the variables as code sees them."""
         return os.environ if self.around is None else self.around
 
+    def follows(self, files: Iterable[Path]) -> None:
+        """Say which code of the project is followed; any other that is imported from now on counts by its bytes."""
+        self._followed, self._loaded = {os.path.realpath(file) for file in files}, set(sys.modules)
+
+    def _add_modules(self) -> None:
+        if self._followed is None:
+            return
+        for name in sys.modules.keys() - self._loaded:
+            file = os.path.realpath(getattr(sys.modules[name], "__file__", None) or os.devnull)
+            inside = self._inside(file)
+            if inside and file not in self._followed and not reads.is_ignored(inside) and _kind(file) == PROJECT:
+                self.add(READ, "/".join(inside), reads.content(file))
+
     def settle(self) -> list[str]:
         """Return what is no longer as it was read; what the process itself has changed since then counts as it is now, too."""
         with _quietly():
+            self._add_modules()
             now = reads.Present(self.root, self.variables())
             changed = []
             for kind, entries in self.record.items():
@@ -306,12 +330,14 @@ def start(root: Path | str, around: Mapping[str, str] | None = None, sink: Sink 
         sys.addaudithook(_hear)
         for name in ("stat", "lstat", "fstat", "access", "readlink", "open"):
             _replace(os, name, _opening if name == "open" else _watched)
+        _replace(os, "listdir", lambda real: lambda path=None: sorted(real(path)))
+        _replace(os, "scandir", lambda real: lambda path=None: _Sorted(real(path)))
         for name in ("urandom", "getrandom"):
             if hasattr(os, name):
                 _replace(os, name, _random)
         random._urandom = os.urandom  # type: ignore[attr-defined]
         random.Random.seed = _seeded(random.Random.seed)  # type: ignore[method-assign]
-        random.seed = random._inst.seed  # type: ignore[attr-defined]
+        random.seed = random._inst.seed
         with suppress(ImportError):
             import sqlite3
 
@@ -389,8 +415,9 @@ def _opened(recorder: Recorder, event: str, given: tuple[Any, ...], frame: Frame
     if isinstance(path, int):
         return
     writing = flags & (os.O_WRONLY | os.O_RDWR) if isinstance(flags, int) else False
-    if not writing or not flags & os.O_TRUNC:
-        recorder.touch(FOUND if writing and flags & os.O_EXCL else READ, path, frame)
+    fresh = writing and flags & (os.O_TRUNC | os.O_EXCL)
+    if not fresh and (not flags & os.O_WRONLY or recorder._inside(os.path.abspath(os.fsdecode(path)))):
+        recorder.touch(READ, path, frame)  # also where something is appended to, which has a length
     if writing:
         recorder.wrote(path)
 
@@ -506,18 +533,40 @@ def _watched(real: Any) -> Any:
     return watched
 
 
+class _Sorted:
+    """What os.scandir gives, by name: the order in a folder is the disk's, and no two machines have the same."""
+
+    def __init__(self, real: Any) -> None:
+        with real:
+            self._entries = iter(sorted(real, key=lambda entry: entry.name))
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._entries
+
+    def __next__(self) -> Any:
+        return next(self._entries)
+
+    def __enter__(self) -> _Sorted:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it."""
+        self._entries = iter(())
+
+
 def _opening(real: Any) -> Any:
     """Open what is named relative to an open folder, of which Python tells half of the name."""
 
-    def opening(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+    def opening(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> Any:
         if _recorder is None or dir_fd is None or getattr(_thread, "quiet", False):
-            opened: int = real(path, flags, mode, dir_fd=dir_fd)
-            return opened
+            return real(path, flags, mode, dir_fd=dir_fd)
         with _quietly():
             if (name := _recorder.named(path, sys._getframe(1), dir_fd)) is not None:
                 _opened(_recorder, "open", (name, None, flags), sys._getframe(1))
-            opened = real(path, flags, mode, dir_fd=dir_fd)
-        return opened
+            return real(path, flags, mode, dir_fd=dir_fd)
 
     return opening
 
@@ -541,7 +590,18 @@ class _Stat:
         return real
 
     def __getitem__(self, place: int) -> Any:
-        names = ("st_mode", "st_ino", "st_dev", "st_nlink", "st_uid", "st_gid", "st_size", "st_atime", "st_mtime", "st_ctime")
+        names = (
+            "st_mode",
+            "st_ino",
+            "st_dev",
+            "st_nlink",
+            "st_uid",
+            "st_gid",
+            "st_size",
+            "st_atime",
+            "st_mtime",
+            "st_ctime",
+        )
         with _quietly():
             own = _kind(sys._getframe(1).f_code.co_filename) == PROJECT
         if own and names[place] != "st_size" and _recorder:
@@ -556,19 +616,10 @@ def _random(real: Any) -> Any:
             with _quietly():
                 if _asker(frame, False, tempfile.__file__) == PROJECT:
                     _cannot(_recorder, "os.urandom", (size,), frame)
-                elif _seeds_numpy(frame):
-                    return bytes(size)
         drawn: bytes = real(size, *given)
         return drawn
 
     return random_bytes
-
-
-def _seeds_numpy(frame: FrameType | None) -> bool:
-    """Say whether NumPy is being imported, which seeds its global generator: the same in every run."""
-    while frame is not None and not _kind(frame.f_code.co_filename).startswith(LIBRARY):
-        frame = frame.f_back
-    return frame is not None and frame.f_globals.get("__name__") == "numpy.random"
 
 
 def _seeded(real: Any) -> Any:
