@@ -142,7 +142,7 @@ def _gain_axis(axis: Axes, result: Result) -> None:
     log_ticks(axis.xaxis, (1, 3))
     gains = result.params.gains
     axis.set_xlim(min(gains) / 1.15, max(gains) * 1.15)
-    for gain, name in ((DEFAULT, "PyTorch's"), (FIVE_THIRDS, "5/3")):
+    for gain, name in ((DEFAULT, "PyTorch's default"), (FIVE_THIRDS, "5/3")):
         axis.axvline(gain, color=MUTED, linewidth=0.9, zorder=0)
         axis.annotate(
             name, (gain, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",

@@ -48,7 +48,7 @@ def excess(result: Result) -> Figure:
             label(axis, f"momentum {momentum:g}", top["step"], top["excess"], look.colour, ha="right", xytext=(-9, 3))
         else:
             last = rows.iloc[-1]
-            label(axis, f"{momentum:g}", last["step"], last["excess"], look.colour, xytext=(8, 0))
+            label(axis, f"momentum {momentum:g}", last["step"], last["excess"], look.colour, xytext=(8, 0))
     axis.set(xscale="log", xlabel="step", ylabel="added to the training loss (nats)")
     label(axis, "1 %", 1.0, ONE_PERCENT, CONTROL, va="bottom", xytext=(0, 2))
     log_ticks(axis.xaxis)
@@ -81,7 +81,12 @@ def narrow(result: Result) -> Figure:
     axis.plot(std, std / np.sqrt(std**2 + EPSILON), color=PREDICTED, linestyle=SERIES[1].dash, zorder=2)
     axis.plot(rows["std"], rows["output"], "o", color=SERIES[0].colour, zorder=3)
     label(axis, "root of epsilon", EPSILON**0.5, 0.95, CONTROL, ha="right", xytext=(-5, 0))
-    axis.set(xscale="log", ylim=(0, 1.1), xlabel="standard deviation of the feature", ylabel="after batch norm")
+    axis.set(
+        xscale="log",
+        ylim=(0, 1.1),
+        xlabel="standard deviation of the feature",
+        ylabel="standard deviation\nafter batch norm",
+    )
     return figure
 
 

@@ -84,7 +84,7 @@ def test_notes_ledger_and_chapters_lead_to_each_other_and_say_which_was_first(mo
 def test_which_was_first_is_said_with_both_dates_only_where_it_can_be_shown() -> None:
     entry = Entry("x", CLAIM, "", "", Verdict.HOLDS, "", Standing(When.BEFORE, "2026-11-27", "2026-11-28"), {})
     said = entry.first.replace("&#45;", "-")
-    assert said == "[line before number (line of 2026-11-27, number of 2026-11-28)]{.standing}"
+    assert said == "[line before number (rule committed 2026-11-27, computed 2026-11-28)]{.standing}"
     for when, words in ((When.AFTER, "line after the number"), (When.UNPROVABLE, "line before number: not provable")):
         late = replace(entry, standing=Standing(when, "2026-11-27", "2026-11-28"))
         assert late.first == f"[{words}]{{.standing}}"

@@ -17,6 +17,7 @@ local TERMS = {
   {"cross-entropy", {}, "The mean of −ln p, where p is the probability that the network gave to the right answer."},
   {"curvature", {"curvatures"}, "The second derivative of a curve: how narrow its bowl is."},
   {"dead unit", {"dead units"}, "A ReLU unit whose pre-activation is negative on every example: its gradient is zero, so it does not learn."},
+  {"decade", {"decades"}, "A factor of ten, as on a logarithmic axis."},
   {"dropout", {}, "Setting a random share of the activations to zero in each step of training, and scaling up the others; in evaluation all are kept."},
   {"effective learning rate", {"effective learning rates"}, "Learning rate over the square of the weights' size: what the learning rate amounts to for weights whose size a norm divides out."},
   {"embedding", {"embeddings"}, "The vector of learnt numbers that stands for a character."},

@@ -371,7 +371,23 @@ window.notesMeasured ??= (() => {
     });
     const table = document.getElementById(claims[0]?.anchor)?.closest("table");
     (table?.closest(".quarto-float") ?? table ?? box).after(summary);
+    if (table) fold(table);
     update();
+  };
+
+  // Rules are for those who doubt a verdict: a button shows them.
+  const fold = (table) => {
+    const button = element("button", { type: "button" });
+    const show = (open) => {
+      table.classList.toggle("rules-folded", !open);
+      button.setAttribute("aria-expanded", open);
+      button.textContent = open ? "Hide when each claim holds" : "Show when each claim holds, and move the lines";
+    };
+    button.addEventListener("click", () => show(table.classList.contains("rules-folded")));
+    const place = element("div", { class: "rules" });
+    place.append(button);
+    table.before(place);
+    show(false);
   };
 
   // ---- the ledger: filter by verdict, part and words; sort; a link to each claim ----

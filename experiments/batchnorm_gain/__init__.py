@@ -1,4 +1,4 @@
-"""Does batch norm make the gain irrelevant, and the learning rate?
+"""Does batch norm make the gain and the learning rate irrelevant?
 
 Method  A deep tanh network learns names from initial gains over two decades, each at learning rates over three,
         with batch norm and without; for each seed all share their random numbers and batches.  The ratio of update to
@@ -132,22 +132,27 @@ CLAIMS: tuple[Claim[Result], ...] = (
         rule=Caveat(
             All(
                 Below(
-                    "what gain 1 and PyTorch's default cost with batch norm, against tanh's 5/3 and at the learning rate "
-                    "that is best there,",
+                    "with batch norm, the extra loss of gain 1 and of PyTorch's default (over tanh's 5/3, at the learning "
+                    "rate that is best there)",
                     lambda r: _costs(r, NORMED, gains=(1.0, DEFAULT)),
                     TOLERANCE,
                     "nats",
                     _PERPLEXITY,
                 ),
                 Above(
-                    "what PyTorch's default costs without batch norm",
+                    "without batch norm, the extra loss of PyTorch's default",
                     lambda r: _costs(r, PLAIN, gains=(DEFAULT,)),
                     TOLERANCE,
                     "nats",
                     "else there was no need to avoid",
                 ),
             ),
-            Below("what gain 1 costs with batch norm", lambda r: _costs(r, NORMED, gains=(1.0,)), TOLERANCE, "nats"),
+            Below(
+                "with batch norm, the extra loss of gain 1",
+                lambda r: _costs(r, NORMED, gains=(1.0,)),
+                TOLERANCE,
+                "nats",
+            ),
         ),
         number=lambda r: (
             f"PyTorch's default costs {_cost(r, NORMED, DEFAULT):.3f} nats with batch norm and "
@@ -161,7 +166,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=Lines("N0", 76, 76),
         rule=Caveat(
             Within(
-                "the loss from every gain over two decades less that from 5/3, at one learning rate,",
+                "the loss from every gain over two decades, minus the loss from 5/3, at one learning rate,",
                 lambda r: _costs(r, NORMED),
                 -TOLERANCE,
                 TOLERANCE,
@@ -231,7 +236,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=Lines("N0", 82, 82),
         rule=Caveat(
             Above(
-                "what a tenth of the best learning rate costs, and what ten times it costs, with batch norm from gain 5/3,",
+                "the extra loss at a tenth and at ten times the best learning rate, with batch norm from gain 5/3,",
                 lambda r: [r.tenth, r.tenfold],
                 TOLERANCE,
                 "nats",
@@ -264,7 +269,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="To a network with batch norm, the gain is nothing but a learning rate of its hidden layers.",
         source=None,
         rule=Within(
-            "the loss from every gain less that from 5/3, with the hidden layers' learning rate in proportion to the "
+            "the loss from every gain, minus the loss from 5/3, with the hidden layers' learning rate in proportion to the "
             "square of the gain,",
             lambda r: _costs(r, NORMED, "compensated"),
             -TOLERANCE,

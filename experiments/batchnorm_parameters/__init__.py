@@ -154,10 +154,10 @@ def _dead_number(r: Result) -> str:
 
 def _more_number(r: Result) -> str:
     each = [
-        f"{100 * with_norm:.0f} % with it and {100 * without:.0f} % without at lr {lr:g}"
+        f"{100 * with_norm:.0f} % with it and {100 * without:.0f} % without at learning rate {lr:g}"
         for lr, with_norm, without in _dying(r)[["lr", "with", "without"]].to_numpy()
     ]
-    return "units that died: " + ("; ".join(each) or "hardly any")
+    return "units that died: " + ("; ".join(dict.fromkeys([*each[:1], *each[-1:]])) or "hardly any")
 
 
 CLAIMS: tuple[Claim[Result], ...] = (
@@ -226,14 +226,14 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 reason="nothing but rounding",
             ),
             Below(
-                "the change of the logits in training mode when a random bias of a pre-activation's size or less comes in "
-                "(over their RMS)",
+                "the change of the logits in training mode by a random bias no larger than a pre-activation (as a share of "
+                "the logits' RMS)",
                 lambda r: rows(r.bias_sizes[r.bias_sizes["size"] <= 1], "training"),
                 ROUNDING,
                 reason="nothing but rounding",
             ),
             Within(
-                "the test loss with it less that without, with SGD, with weight decay and with Adam",
+                "the test loss with it, minus that without, with SGD, with weight decay and with Adam",
                 lambda r: rows(r.bias_training, "difference"),
                 -ONE_PERCENT,
                 ONE_PERCENT,
@@ -329,7 +329,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="In training, fewer units die with batch norm than without.",
         source=Lines("N0", 12, 12),
         rule=Below(
-            "the share of units that dies with it less the share without, at every learning rate at which more than 1 % die "
+            "the share of units that dies with it, minus the share without, at every learning rate at which more than 1 % die "
             "in either",
             lambda r: rows(_dying(r), "more"),
             0,

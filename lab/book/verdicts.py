@@ -82,7 +82,7 @@ class Entry:
         """Which was first, the line or the number, as Markdown."""
         line, number = (as_text(day) for day in (self.standing.registered, self.standing.computed))
         words = {
-            When.BEFORE: f"{When.BEFORE} (line of {line}, number of {number})",
+            When.BEFORE: f"{When.BEFORE} (rule committed {line}, computed {number})",
             When.UNPROVABLE: f"{When.BEFORE}: {When.UNPROVABLE}",
             When.AFTER: f"line {When.AFTER}",
         }

@@ -39,9 +39,10 @@ LEFT_BEHIND = (
 
 # What an environment has, too, and Quarto takes for the book's own where a pattern has no slash before it.
 ELSEWHERE = (".environment/tests/test_all.py", ".environment/results/of.csv", ".environment/figures/one.py")
-# What each needs for pages of its own: scripts, styles, search, figures of cells.
+# What each needs for pages of its own: scripts, styles, search, figures of cells; and llms.txt, which Quarto writes only
+# together with a twin of every page in Markdown.
 OWN_FILES = re.compile(
-    r"site_libs/|site/|pagefind/|search\.json|\.nojekyll|sitemap|robots|.*\.html$|.*_files/|styles\.css"
+    r"site_libs/|site/|pagefind/|search\.json|\.nojekyll|sitemap|robots|llms\.txt|.*\.html$|.*_files/|styles\.css"
 )
 
 # Quarto numbers a figure without a label in its PDF alone.
