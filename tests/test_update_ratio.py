@@ -19,7 +19,7 @@ from experiments.update_ratio.training import Recipe
 from lab.claims import Claim, Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import deep_tanh, ghost_norm, mlp, names
+from nets import deep_tanh, ghost_norm, mlp, names, unigram_baseline
 from nets.deep_tanh import Architecture
 from nets.plain import DeepTanh
 
@@ -212,7 +212,7 @@ def test_followed_up_members_are_taken_apart_in_the_order_of_the_plan() -> None:
 
 
 def test_a_diverged_run_costs_a_uniform_guess() -> None:
-    assert tables.clipped(np.array([2.0, 50.0, np.nan, np.inf])).tolist() == [2.0, UNIFORM, UNIFORM, UNIFORM]
+    assert unigram_baseline.clipped(np.array([2.0, 50.0, np.nan, np.inf])).tolist() == [2.0, UNIFORM, UNIFORM, UNIFORM]
     assert pytest.approx(np.log(27)) == UNIFORM
 
 
