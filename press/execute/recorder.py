@@ -515,7 +515,8 @@ def _replace(owner: Any, name: str, with_ear: Callable[[Any], Any]) -> None:
 
 
 def _watched(real: Any) -> Any:
-    def watched(path: Any, *given: Any, dir_fd: int | None = None, **named: Any) -> Any:
+    def watched(path: Any = None, *given: Any, dir_fd: int | None = None, **named: Any) -> Any:
+        path = named.pop("fd", path)
         if dir_fd is not None:
             named["dir_fd"] = dir_fd
         if _recorder is None or getattr(_thread, "quiet", False):
