@@ -158,7 +158,9 @@ class Recorder:
             return
         for name in sys.modules.keys() - self._loaded:
             file = os.path.realpath(getattr(sys.modules[name], "__file__", None) or os.devnull)
-            inside = self._inside(file)
+            inside = (
+                self._inside(file) if os.path.isfile(file) else None
+            )  # some of PyTorch's only say that they have one
             if inside and file not in self._followed and not reads.is_ignored(inside) and _kind(file) == PROJECT:
                 self.add(READ, "/".join(inside), reads.content(file))
 

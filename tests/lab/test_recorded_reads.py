@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
+from types import ModuleType
 
 import pytest
 
@@ -268,6 +269,21 @@ def test_what_is_not_read_leaves_a_result_fresh(root: Path, far: str, act: Act) 
     compute(root, far)
     act(root)
     assert status.status_of("probe", root).state is State.FRESH, status.status_of("probe", root).why
+
+
+def test_a_module_that_only_says_that_it_has_a_file_is_not_recorded(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = recorder.start(root)
+    try:
+        recording.follows([])
+        for name, file in {"made": "made.py", "found": str(root / "nets/deep/m.py")}.items():
+            monkeypatch.setitem(sys.modules, name, ModuleType(name))
+            sys.modules[name].__file__ = file
+        assert not recording.settle()
+    finally:
+        recorder.stop()
+    assert list(recording.record[reads.READ]) == ["nets/deep/m.py"]
 
 
 NOWHERE = {
