@@ -136,9 +136,6 @@ class Recorder:
         self.running = False  # whether the project's code is at work, perhaps in threads of libraries
         self.refused = ""  # the first thing; code may have caught the error
         self.record = reads.empty()
-        self.fetch: Callable[[str, bool], None] | None = (
-            None  # gets a path of the project here, where it may not be yet
-        )
         self._sink = sink
         self._followed: set[str] | None = None  # files of code that counts by what it says; None: all that is imported
         self._loaded: set[str] = set()  # modules that were there before
@@ -217,8 +214,6 @@ class Recorder:
             or (inside and (reads.is_ignored(inside) or self._is_environment(full)))
         ):
             return
-        if inside and self.fetch:
-            self.fetch("/".join(inside), kind == LISTED)
         if kind == READ and not reads.is_file(full):
             if os.path.exists(full):
                 return  # a folder, which raises, or a device
