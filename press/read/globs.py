@@ -45,15 +45,11 @@ def check_patterns(root: Path, patterns: Sequence[str], output_dir: Path, lines:
 
 def matching(root: Path, patterns: Sequence[str], output_dir: Path) -> list[Path]:
     """Return the files that the patterns name, relative to the root, in order; none that a renderer made."""
-    taken: set[Path] = set()
-    for pattern in patterns:
-        if not pattern.startswith("!"):
-            taken |= set(_found(root, pattern.removeprefix("\\")))
-    for pattern in patterns:
-        if pattern.startswith("!"):
-            taken -= set(_found(root, pattern[1:]))
+    named = [pattern.removeprefix("\\") for pattern in patterns if not pattern.startswith("!")]
+    taken_out = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    brought, gone = ({path for pattern in some for path in _found(root, pattern)} for some in (named, taken_out))
     made = (*_ASIDE, *(output_dir.with_name(f"{output_dir.name}{end}").as_posix() for end in ("", ".new", ".old")))
-    return sorted(path for path in taken if not any(path.is_relative_to(folder) for folder in made))
+    return sorted(path for path in brought - gone if not any(path.is_relative_to(folder) for folder in made))
 
 
 def _found(root: Path, pattern: str) -> Iterator[Path]:

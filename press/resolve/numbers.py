@@ -53,9 +53,8 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
     if ident:
         page.ids.add(ident)
         if prefix(ident) == "sec" and chapter.number:
-            _add(
-                labels, ident, Label(source.file, "Appendix" if chapter.appendix else "Chapter", chapter.number), source
-            )
+            word = "Appendix" if chapter.appendix else "Chapter"
+            _add(labels, ident, Label(source.file, word, chapter.number), source)
     counts: dict[str, int] = {}
     sections = [0] * 7
     open_headings: list[Heading] = []
