@@ -298,6 +298,8 @@ class Recorder:
         if who == PROJECT:
             return False
         temporary = os.path.join(tempfile.gettempdir(), "")
+        if full == os.path.dirname(temporary):
+            return True  # on the way to what it keeps there
         return any(_within(full, place) for place in (*_SYSTEM, *map(os.path.expanduser, _CACHES))) or full.startswith(
             (f"{temporary}torchinductor", f"{temporary}matplotlib", f"{temporary}ipykernel")
         )
