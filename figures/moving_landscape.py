@@ -33,7 +33,8 @@ def frames(result: Result) -> Figure:
         left.plot(rows["distance"], rows["all_data"], color=MEASURED, linestyle=dash, linewidth=2.4)
         left.plot(rows["distance"], rows["batch"], color=CONTROL, linestyle=dash, linewidth=1.4)
         centre, side = rows.iloc[len(rows) // 2], "center" if at == step else "left"
-        label(left, "its batch", float(centre["distance"]), float(centre["batch"]), CONTROL, xytext=(0, 9), ha=side)
+        words = f"batch of step {at:,}"
+        label(left, words, float(centre["distance"]), float(centre["batch"]), CONTROL, xytext=(0, 9), ha=side)
         if at == step:
             label(left, "all data", float(centre["distance"]), float(centre["all_data"]), MEASURED, xytext=(0, 10))
     left.set_title(f"steps {step:,} and {step + 1:,} (dashed)")
@@ -73,10 +74,11 @@ def causes(result: Result) -> Figure:
 
 
 def lags(result: Result) -> Figure:
-    """Change of the loss over all data against the number of steps, beside what another batch changes."""
+    """Change of the loss over all data against the number of steps, beside what another batch changes at once."""
     figure, axis = canvas(height=3.2)
     step = result.middle
     rows = result.lags
+    batch = 100 * of(result, PLAIN).set_index(["direction", "step"])["batch"]
     for direction, look in zip(DIRECTIONS, SERIES, strict=False):
         found = rows[rows["direction"] == direction]
         change = 100 * found["change"].to_numpy()
@@ -85,9 +87,9 @@ def lags(result: Result) -> Figure:
             found["lag"], change, ends, color=look.colour, marker=look.marker, linestyle=look.dash,
             label=DIRECTIONS[direction],
         )  # fmt: skip
-    batch = 100 * float(of(result, PLAIN, GRADIENT).set_index("step")["batch"][step])
-    axis.axhline(batch, color=CONTROL, linewidth=1.2)
-    label(axis, "another batch, at once", float(rows["lag"].min()), batch, CONTROL, xytext=(0, 8))
+        axis.axhline(batch[direction, step], color=look.colour, linewidth=0.9)
+    highest = max(batch[direction, step] for direction in DIRECTIONS)
+    label(axis, "another batch, at once", float(rows["lag"].min()), highest, INK, xytext=(0, 8))
     axis.set(xlabel="steps later", ylabel="change of the curvature (%)", xscale="log", yscale="log")
     log_ticks(axis.xaxis)
     log_ticks(axis.yaxis, (1, 3))

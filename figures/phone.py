@@ -40,7 +40,8 @@ def fit_phone(figure: Figure) -> None:
                 words.xyann = placement.pop("xytext", words.xyann)
             words.update(placement)
         if legend := panel.get_legend():
-            panel.legend(handles=legend.legend_handles, ncols=1, loc="lower left", bbox_to_anchor=(0, 1))
+            names = [text.get_text() for text in legend.get_texts()]  # an error bar's handle has lost its own
+            panel.legend(handles=legend.legend_handles, labels=names, ncols=1, loc="lower left", bbox_to_anchor=(0, 1))
     figure.set_layout_engine("constrained")
     with warnings.catch_warnings():  # that labels leave no room for a panel: they are broken and moved then
         warnings.filterwarnings("ignore", "constrained_layout not applied")

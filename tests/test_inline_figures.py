@@ -46,6 +46,16 @@ def figure() -> Figure:
     return made
 
 
+def test_a_legend_says_on_phones_what_it_says_on_wide_pages() -> None:
+    """An error bar's handle does not know its name: a legend made of handles alone would not name it."""
+    made, axis = style.canvas()
+    axis.errorbar([1, 2], [1, 2], [0.1, 0.1], label="measured")
+    axis.plot([1, 2], [2, 1], label="predicted")
+    axis.legend()
+    for form in ElementTree.fromstring(inline(made)):
+        assert {"measured", "predicted"} <= set(words(form))
+
+
 @pytest.fixture(scope="module")
 def drawn(figure: Figure) -> tuple[ElementTree.Element, ElementTree.Element]:
     """Its forms for wide pages and for phones."""

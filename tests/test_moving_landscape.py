@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from experiments import moving_landscape
-from experiments.moving_landscape import CLAIMS, GRADIENT, SMOKE, Params, Result, lines, networks, plain
+from experiments.moving_landscape import CLAIMS, END, GRADIENT, RANDOM, SMOKE, Params, Result, lines, networks, plain
 from experiments.moving_landscape.lines import Examples, Line, Loss, difference, gradient, squares
 from experiments.moving_landscape.model import Network
 from experiments.moving_landscape.networks import DECAY, DROPOUT, NORM, PLAIN, TANH, VARIANTS, Snapshot
@@ -310,7 +310,17 @@ def test_what_the_prose_says_without_a_claim_is_so(result: Result) -> None:
     lags = result.lags.set_index(["direction", "lag"])
     assert lags.loc[(GRADIENT, max(result.params.lags)), "change_low"] > batch > lags.loc[(GRADIENT, 1), "change_high"]
     assert (result.steps["place_high"] < 1).all() and (result.steps["misfit_high"] < 0.02).all()  # SGD steps past it
+    for direction in (RANDOM, END):  # only along the gradient do new weights ever change as much as another batch
+        assert (lags.loc[direction, "change_high"] < plain_rows.loc[(direction, middle), "batch"]).all()
     assert (plain_rows["ratio_low"] > 1).all()  # in the plain network the batch is the main reason
+    assert (plain_rows["batch"] / plain_rows["weights"] < plain_rows["ratio"]).all()  # a few seeds have large changes
+    assert (plain_rows["batch"] / plain_rows["batch_law"]).max() < 1.01  # hardly ever above the law
+    apart = 2**0.5 * plain_rows["place_batch"]
+    first_step = (GRADIENT, min(result.params.eval_steps))
+    assert (
+        plain_rows.loc[first_step, "place_step_low"] < apart[first_step] < plain_rows.loc[first_step, "place_step_high"]
+    )
+    assert plain_rows.loc[(GRADIENT, middle), "place_step_high"] < apart[GRADIENT, middle] / 2
     norm = _rows(result, NORM)
     early = norm[norm["step"] <= 100]
     assert ((early["ratio_low"] < 1) & (early["ratio_high"] > 1)).all()  # about equal early in the run

@@ -115,7 +115,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 VISIBLE,
                 reason="1 % is about the thickness of a line in a figure",
             ),
-            Above("that of the loss that SGD is given", lambda r: rows(_of(r, PLAIN), "every"), VISIBLE),
+            Above("the smallest change of the loss that SGD is given", lambda r: rows(_of(r, PLAIN), "every"), VISIBLE),
         ),
         number=lambda r: (
             f"{_percent(_of(r, PLAIN)['every'])} in the loss that SGD is given, "
@@ -128,8 +128,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=Lines("N3", 46, 46),
         rule=Caveat(
             Above(
-                "the change of the curvature by one step of the weights alone, the batch held, at every step and along every "
-                "line tried,",
+                "the change of the curvature by one step of the weights alone, with the same batch, at every step and along "
+                "every line tried,",
                 lambda r: rows(_of(r, PLAIN), "weights"),
                 VISIBLE,
             ),
@@ -149,14 +149,20 @@ CLAIMS: tuple[Claim[Result], ...] = (
                     VISIBLE,
                 ),
                 Above(
-                    "that by one step of the running averages alone, in evaluation mode,",
+                    "the change by one step of the running averages alone, in evaluation mode,",
                     lambda r: rows(_of(r, NORM), "running"),
                     VISIBLE,
                 ),
             ),
             Any(
-                Above("the largest by scale and shift", lambda r: _largest(rows(_of(r, NORM), "scale_shift")), VISIBLE),
-                Above("the largest by running averages", lambda r: _largest(rows(_of(r, NORM), "running")), VISIBLE),
+                Above(
+                    "the largest change by scale and shift",
+                    lambda r: _largest(rows(_of(r, NORM), "scale_shift")),
+                    VISIBLE,
+                ),
+                Above(
+                    "the largest change by running averages", lambda r: _largest(rows(_of(r, NORM), "running")), VISIBLE
+                ),
             ),
         ),
         number=lambda r: (
@@ -170,7 +176,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=Lines("N3", 46, 46),
         rule=Caveat(
             Above(
-                "the change by a new dropout mask alone, weights and batch held, at every step tried,",
+                "the change by a new dropout mask alone, with the same weights and batch, at every step tried,",
                 lambda r: rows(_of(r, DROPOUT), "dropout"),
                 VISIBLE,
             ),
@@ -184,8 +190,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=Lines("N3", 47, 47),
         rule=Caveat(
             Above(
-                "the change by one step of the weights alone in runs with weight decay, less that in the same runs without, at "
-                "every step tried,",
+                "the change by one step of the weights alone in runs with weight decay, minus the change in the same runs "
+                "without, at every step tried,",
                 lambda r: rows(_of(r, DECAY), "more_than_plain"),
                 VISIBLE,
             ),
@@ -219,8 +225,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=None,
         rule=Caveat(
             Above(
-                "the change by a new batch alone over that by new weights alone, in every variant, at every learning rate, at "
-                "every step and along every line tried,",
+                "the change by a new batch alone, divided by the change by new weights alone, in every variant, at every "
+                "learning rate, at every step and along every line tried,",
                 lambda r: rows(r.shapes, "ratio"),
                 1,
             ),
