@@ -89,7 +89,7 @@ class Result:
 NEAR = 0.5  # excess kurtosis; the line of the claims on normality
 _WHY_NEAR = (
     "as near as Student’s t with 16 degrees of freedom, whose distribution function is nowhere further than 0.01 from the "
-    "normal’s: nobody sees that in a histogram"
+    "normal’s"
 )
 
 
@@ -164,7 +164,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 NEAR,
                 reason=_WHY_NEAR,
             ),
-            Within("that in every layer of the networks that come nearest", lambda r: _nearest(r, LAYERS), -NEAR, NEAR),
+            Within(
+                "the excess kurtosis in every layer of the networks that come nearest",
+                lambda r: _nearest(r, LAYERS),
+                -NEAR,
+                NEAR,
+            ),
         ),
         number=lambda r: (
             f"excess kurtosis {_extremes(_trained(r, LAYERS))}; in the networks that come nearest "
@@ -177,13 +182,15 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=_NOTES,
         rule=Caveat(
             Within(
-                "the excess kurtosis of all weights in one heap, after every recipe,",
+                "the excess kurtosis of all weights together, after every recipe,",
                 lambda r: _trained(r, (TOGETHER,)),
                 -NEAR,
                 NEAR,
-                reason="the same line",
+                reason="the same limit",
             ),
-            Within("that of the networks that come nearest", lambda r: _nearest(r, (TOGETHER,)), -NEAR, NEAR),
+            Within(
+                "the excess kurtosis in the networks that come nearest", lambda r: _nearest(r, (TOGETHER,)), -NEAR, NEAR
+            ),
         ),
         number=lambda r: f"excess kurtosis {_extremes(_trained(r, (TOGETHER,)))}",
     ),
@@ -195,7 +202,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             "the size of the excess kurtosis, in every layer,",
             lambda r: _size(_kurtosis(r, "normal", INITIAL, LAYERS)),
             NEAR,
-            reason="the same line, from its other side",
+            reason="the same limit, from its other side",
         ),
         number=lambda r: f"excess kurtosis {_extremes(_kurtosis(r, 'normal', INITIAL, LAYERS))}",
     ),
@@ -204,10 +211,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="In an untrained network initialised from a normal distribution, all weights taken together are *not* normally distributed.",
         source=_NOTES,
         rule=Above(
-            "the size of the excess kurtosis of all weights in one heap",
+            "the size of the excess kurtosis of all weights together",
             lambda r: _size(_kurtosis(r, "normal", INITIAL, (TOGETHER,))),
             NEAR,
-            reason="the same line",
+            reason="the same limit",
         ),
         number=lambda r: f"excess kurtosis {_extremes(_kurtosis(r, 'normal', INITIAL, (TOGETHER,))).split()[-1]}",
     ),
@@ -217,13 +224,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=_NOTES,
         rule=Caveat(
             Below(
-                "what SGD adds to the size of the excess kurtosis, in every layer from either initialisation,",
+                "the change under SGD in the size of the excess kurtosis, in every layer from either initialisation,",
                 lambda r: [interval for init in INITS for interval in _change(r, init)],
                 0,
-                reason="an interval of paired networks says whether there is anything",
+                reason="each network is compared with itself before training",
             ),
             Below(
-                "that in both hidden layers from the uniform initialisation",
+                "this change in both hidden layers from the uniform initialisation",
                 lambda r: _change(r, "uniform", LAYERS[1:3]),
                 0,
             ),
@@ -244,7 +251,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 0.5,
                 reason="“mostly” is more than half",
             ),
-            Above("that after plain SGD", lambda r: _kept(r, SGD), 0.5),
+            Above("this share after plain SGD", lambda r: _kept(r, SGD), 0.5),
         ),
         number=lambda r: (
             f"from {100 * min(low for low, _ in _kept(r, SGD)):.0f} % (plain SGD), from "
@@ -253,17 +260,17 @@ CLAIMS: tuple[Claim[Result], ...] = (
     ),
     Claim(
         name="singular-values",
-        text="What training writes shows in the singular values.",
+        text="What training adds to the weights shows in the singular values.",
         source=None,
         rule=All(
             Above(
-                "the largest singular value of the second hidden layer after SGD from a normal initialisation, over the edge of "
-                "Marchenko and Pastur,",
+                "the largest singular value of the second hidden layer after SGD from a normal initialisation, divided by the "
+                "edge of Marchenko and Pastur,",
                 _top,
                 1.05,
                 reason="for independent weights it comes out at 0.98 with a standard deviation of 0.02 at this size",
             ),
-            Below("that of the same weights in random order", lambda r: _top(r, "top_shuffled"), 1.05),
+            Below("the same ratio for the same weights in random order", lambda r: _top(r, "top_shuffled"), 1.05),
         ),
         number=lambda r: "{:.2f} of the edge, in random order {:.2f}".format(
             *(sum(_top(r, column)) / 2 for column in ("top", "top_shuffled"))

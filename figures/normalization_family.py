@@ -86,7 +86,7 @@ def excess(result: Result) -> Figure:
     first, part = rows.iloc[0], result.parts.iloc[0]
     label(axis, "dots: batches of this size", first["size"], first["excess"], SERIES[0].colour, xytext=(12, 5))
     label(axis, "diamonds: parts of large batches", part["size"], part["excess"], ACCENT, xytext=(12, -8))
-    label(axis, "one over the size", sizes[8], line[8], PREDICTED, xytext=(0, -16), ha="center")
+    label(axis, "falls as 3/(2m)", sizes[8], line[8], PREDICTED, xytext=(0, -16), ha="center")
     return figure
 
 
@@ -97,14 +97,21 @@ def gradients(result: Result) -> Figure:
     values = np.geomspace(2, table["values"].max(), 60)
     axis.plot(values, 2 / values, color=PREDICTED, linestyle=SERIES[1].dash, zorder=1)
     batch = table[(table["norm"] == BATCH) & (table["network"] == NETWORK)]
-    for rows, look in ((batch, SERIES[0]), (_others(table), Look(CONTROL, "X", "-"))):
+    others = _others(table)
+    for rows, look in ((batch, SERIES[0]), (others, Look(CONTROL, "X", "-"))):
         lost = rows.assign(lost=1 - rows["final"], lost_low=1 - rows["final_high"], lost_high=1 - rows["final_low"])
         _dots(axis, lost, "values", "lost", look)
     axis.set(xscale="log", yscale="log", xlabel="values that share statistics, $m$")
-    axis.set_ylabel("share taken out")
+    axis.set_ylabel("share of the squared\ngradient taken out")
     log_ticks(axis.xaxis)
     log_ticks(axis.yaxis)
     label(axis, "2/m", 3, 2 / 3, PREDICTED, xytext=(8, 6))
+    last = batch.iloc[-1]
+    label(axis, "batch norm", last["values"], 1 - last["final"], SERIES[0].colour, ha="right", xytext=(-8, -3))
+    for _, row in others.iterrows():
+        lost = 1 - row["final"]
+        beside = {"xytext": (5, 8)} if lost > 2 / row["values"] else {"xytext": (-5, -8), "ha": "right"}  # off the line
+        label(axis, str(row["norm"]), row["values"], lost, CONTROL, **beside)
     return figure
 
 
@@ -127,7 +134,7 @@ def live(result: Result) -> Live:
         frames.append(Frame(sentence, curves))
     return Live(
         title="Move the batch size",
-        x=Axis("learning rate for each example of the batch", log=True),
+        x=Axis("learning rate divided by the batch size", log=True),
         y=Axis("validation loss (nats)"),
         controls=[Slider("examples in a batch", [f"{size}" for size in sizes], start=0)],
         frames=frames,

@@ -87,10 +87,10 @@ def live(result: Result) -> Live:
     return Live(
         title="Move the learning rate",
         x=Axis("step"),
-        y=Axis("update over data (power of ten)", low=limits[0], high=limits[1]),
+        y=Axis("update over data, log₁₀", low=limits[0], high=limits[1]),
         controls=[
             Slider("network", list(called.values()), start=list(called).index("batch norm")),
-            Slider(f"learning rate (for Adam × {adam:g})", values, start=params.below),
+            Slider(f"learning rate (with Adam {adam:g} times this)", values, start=params.below),
         ],
         frames=frames,
         fixed=[Curve("1e-3", steps, [log10(GOOD)] * 2, meaning="predicted")],
@@ -124,6 +124,14 @@ def layers(result: Result) -> Figure:
         _dots(axis, 10 ** rows["ratio"], [rows[f"gain{end}"] for end in ENDS], look, words)
     axis.set(xscale="log", xlabel="the layer’s update over data", ylabel="lowers the loss by (nats)")
     axis.set_yscale("symlog", linthresh=0.01, linscale=1.2)
+    place = result.layers.groupby("network")["layer"]
+    first = result.layers[result.layers["layer"] == place.transform("min")]
+    last = result.layers[result.layers["layer"] == place.transform("max")]
+    for words, rows in (("embedding", first), ("last layer", last)):
+        adam, sgd = rows[rows["network"] == "Adam"].iloc[0], rows[rows["network"] != "Adam"]
+        label(axis, words, 10 ** adam["ratio"], adam["gain_low"], xytext=(-4, -9))
+        label(axis, words, 10 ** sgd["ratio"].mean(), sgd["gain_high"].max(), ha="center", xytext=(0, 8))
+    axis.margins(y=0.14)  # room for the words
     axis.set_yticks([-0.1, -0.01, 0, 0.01], labels=["−0.1", "−0.01", "0", "0.01"])
     axis.minorticks_off()
     log_ticks(axis.xaxis)
@@ -139,8 +147,8 @@ def length(result: Result) -> Figure:
     axis.plot(rows["steps"], 1 / rows["steps"], color=PREDICTED, linestyle=SERIES[2].dash)
     _dots(axis, rows["steps"], [10 ** rows[f"best_ratio{end}"] for end in ENDS], SERIES[0])
     first, third, last = rows.iloc[0], rows.iloc[len(rows) // 3], rows.iloc[-1]
-    label(axis, "a way of its own size, at random", first["steps"], first["steps"] ** -0.5, PREDICTED, xytext=(0, 9))
-    label(axis, "the same, straight ahead", third["steps"], 1 / third["steps"], PREDICTED, xytext=(8, 8))
+    label(axis, "1/√T (random steps)", first["steps"], first["steps"] ** -0.5, PREDICTED, xytext=(0, 9))
+    label(axis, "1/T (straight ahead)", third["steps"], 1 / third["steps"], PREDICTED, xytext=(8, 8))
     label(axis, "measured best", last["steps"], 10 ** last["best_ratio"], MEASURED, xytext=(0, 12), ha="right")
     axis.axhline(GOOD, color=INK, linewidth=0.9, linestyle=(0, (1, 2)))
     axis.set(xscale="log", yscale="log", xlabel="steps of training", ylabel="best update over data")

@@ -15,6 +15,7 @@ from experiments.weight_distribution import (
     INITIAL,
     INITS,
     LAYERS,
+    LEVELS,
     NEAR,
     SGD,
     TOGETHER,
@@ -29,6 +30,32 @@ BEFORE, AFTER, BY_ADAM = Look(CONTROL, "o", "-"), SERIES[0]._replace(marker="s")
 ROWS = {**{layer: layer for layer in LAYERS}, TOGETHER: "all together"}
 
 
+def histograms(result: Result) -> Figure:
+    """Histograms of standardised weights, drawn from their quantiles: what stays of a uniform, and what becomes of a normal."""
+    figure, axes = canvas(height=2.9, columns=2, sharey=True)
+    panels = (
+        (axes[0], "uniform", "first hidden", ((INITIAL, BEFORE), (SGD, AFTER))),
+        (axes[1], "normal", "output", ((INITIAL, BEFORE), (SGD, AFTER), (ADAM, BY_ADAM))),
+    )
+    bell = np.linspace(-3, 3, 121)
+    for axis, init, layer, curves in panels:
+        for recipe, look in curves:
+            edges = _quantiles(result, init, recipe, layer)["weights"].to_numpy()
+            height = np.diff(LEVELS) / np.diff(edges)
+            axis.stairs(height, edges, color=look.colour, linewidth=1.6)
+        axis.plot(bell, np.exp(-(bell**2) / 2) / (2 * np.pi) ** 0.5, color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
+        axis.set(xlabel="weight (standard deviations)", xlim=(-3.2, 3.2), title=f"{layer}, from a {init}")
+    axes[0].set(ylabel="density")
+    left, right = axes
+    label(left, "before", -1.7, 0.29, BEFORE.colour, xytext=(-4, 11), ha="center")
+    label(left, "after SGD", 1.25, 0.21, AFTER.colour, xytext=(9, 2))
+    label(left, "normal", 0, 0.4, INK, xytext=(0, 8), ha="center")
+    label(right, "after SGD", 0.4, 0.55, AFTER.colour, xytext=(8, 4))
+    label(right, "after Adam", 0.8, 0.3, BY_ADAM.colour, xytext=(10, 8))
+    label(right, "before", 1.2, 0.2, BEFORE.colour, xytext=(10, 4))
+    return figure
+
+
 def kurtosis(result: Result) -> Figure:
     """Excess kurtosis of each layer before training and after plain SGD, from either initialisation."""
     figure, axes = canvas(height=3.0, columns=2, sharey=True, sharex=True)
@@ -41,18 +68,22 @@ def kurtosis(result: Result) -> Figure:
         axis.set_xscale("symlog", linthresh=1, linscale=0.8)
         axis.set_xticks([-1, 0, 1, 10], labels=["−1", "0", "1", "10"])
         axis.minorticks_off()
-        axis.set(xlabel="excess kurtosis", yticks=range(len(ROWS)), ylim=(len(ROWS) - 0.5, -1.5))
+        axis.set(xlabel="excess kurtosis", yticks=range(len(ROWS)), ylim=(len(ROWS) - 0.5, -1.0))
         axis.set_yticklabels(list(ROWS.values()))
         axis.grid(visible=False, axis="y")
         axis.set_xlim(-2.6, 40)
-        label(axis, f"from a {init}", -2.4, -1.05, INK, xytext=(0, 0))
+        axis.set_title(f"from a {init} initialisation")
     last = [
-        _row(result.moments, "uniform", recipe, layer, result.params.steps)["kurtosis"]
-        for recipe, layer in ((SGD, "output"), (ADAM, TOGETHER))
+        [
+            _row(result.moments, init, recipe, layer, result.params.steps)["kurtosis"]
+            for recipe, layer in ((SGD, "output"), (ADAM, TOGETHER))
+        ]
+        for init in INITS
     ]
-    label(axes[1], "before", UNIFORM_KURTOSIS, -0.55, BEFORE.colour, xytext=(0, 0), ha="center")
-    label(axes[1], "after SGD", last[0], 2.6, AFTER.colour, xytext=(0, 0), ha="center")
-    label(axes[1], "after Adam", last[1], 4.2, BY_ADAM.colour, xytext=(-8, 0), ha="right")
+    for axis, began, (by_sgd, by_adam) in zip(axes, (0.0, UNIFORM_KURTOSIS), last, strict=True):
+        label(axis, "before", began, -0.65, BEFORE.colour, xytext=(0, 0), ha="center")
+        label(axis, "after SGD", by_sgd, 2.6, AFTER.colour, xytext=(0, 0), ha="center")
+        label(axis, "after Adam", by_adam, 4.2, BY_ADAM.colour, xytext=(-8, 0), ha="right")
     return figure
 
 

@@ -14,42 +14,16 @@ import pandas as pd
 from IPython.display import Markdown
 
 from lab.book import quarto_reads
-from lab.book.colophon import colophon, costs, total_cost
+from lab.book.colophon import colophon, costs, reproduced, total_cost
 from lab.book.home import bar, contents, start, surprises
 from lab.book.markdown_tables import markdown_table
 from lab.book.notes import note_counts, notes
-from lab.book.reproduced import reproduced
 from lab.book.verdicts import all_entries, judged, ledger, ledger_controls, ledger_counts, strip, verdict, verdicts
 from lab.errors import LabError
 from lab.live import explore
 from lab.read import read
 
 quarto_reads.begin()
-
-__all__ = [
-    "all_entries",
-    "bar",
-    "code",
-    "colophon",
-    "contents",
-    "costs",
-    "explore",
-    "judged",
-    "ledger",
-    "ledger_controls",
-    "ledger_counts",
-    "note_counts",
-    "notes",
-    "read",
-    "reproduced",
-    "start",
-    "strip",
-    "surprises",
-    "table",
-    "total_cost",
-    "verdict",
-    "verdicts",
-]
 
 LONGEST = 25  # lines that a reader takes in at once: a network of a dozen lines, its training loop, and their imports
 
@@ -119,8 +93,8 @@ def _imports(function: Callable[..., Any]) -> list[str]:
     return found
 
 
-def _find(lines: list[str], needle: str, start: int, function: Callable[..., Any]) -> int:
-    for index, line in enumerate(lines[start:], start):
+def _find(lines: list[str], needle: str, after: int, function: Callable[..., Any]) -> int:
+    for index, line in enumerate(lines[after:], after):
         if needle in line:
             return index
     raise LabError(f"no line of {function.__qualname__} has {needle!r}")

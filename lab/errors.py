@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -24,6 +24,12 @@ class OtherFormat(NoResult):
 
 class Refused(LabError):
     """Code that a key cannot see through, with file and line."""
+
+
+def few(things: Sequence[str], most: int, between: str = ", ") -> str:
+    """Name the first few of some things, and say how many more there are."""
+    more = [f"and {len(things) - most} more"] if len(things) > most else []
+    return between.join([*things[:most], *more])
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> LabError:

@@ -10,7 +10,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from nets import names
+
 Vector = NDArray[np.float64]
+
+
+def clipped(found: Vector) -> Vector:
+    """Return losses with everything above ln 27, NaN too, as ln 27: a uniform guess needs no training."""
+    most = float(np.log(len(names.VOCABULARY)))
+    return np.minimum(np.nan_to_num(found, nan=most, posinf=most), most)
 
 
 def entropy(frequencies: Vector) -> float:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from press.files import cached as cached
     from press.files import cached_file as cached_file
     from press.files import keep as keep
-    from press.files import restore as restore
     from press.files import swap as swap
     from press.files import sync_folder as sync_folder
     from press.files import write_whole as write_whole
@@ -46,7 +45,7 @@ _HOMES = {
     "press.errors": ["SourceError"],
     "press.execute.source_imports": ["forget", "from_source"],
     "press.execute": ["reads", "recorder"],
-    "press.files": ["cached", "cached_file", "keep", "restore", "swap", "sync_folder", "write_whole"],
+    "press.files": ["cached", "cached_file", "keep", "swap", "sync_folder", "write_whole"],
     "press.quarto_kernels": ["wake_kernels"],
     "press.read.project": ["read_project"],
     "press.read.qmd": ["Cell", "Source"],

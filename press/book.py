@@ -107,16 +107,17 @@ class Heading:
     children: list[Heading] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Page:
-    """A chapter, read, executed, numbered and resolved: what the writers write."""
+    """A chapter, read, executed and numbered, then resolved: what the writers write, who leave it as it is."""
 
     chapter: Chapter
     title: list[Node]  # inlines of the chapter's heading
-    title_text: str
     ident: str  # of the chapter's heading: "sec-tanh-gain"
     blocks: list[Node]  # resolved pandoc AST without the chapter's heading
     headings: list[Heading] = field(default_factory=list)  # sections of level 2 and deeper, nested
+    ids: set[str] = field(default_factory=set)  # what links can lead to
+    title_text: str = ""
     description: str = ""  # how its first paragraph begins, in plain text
     left_out: bool = False  # its cells have not been run: what stands here only says so
 

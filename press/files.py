@@ -9,13 +9,15 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 NEWEST = 5  # files of one folder that stay in the cache, so that going back and forth costs nothing
+_HOME = Path(__file__).parent
 _SEAL = 64  # characters at the end of a cached file: the hash of what stands before them
 
 
@@ -57,6 +59,18 @@ def swap(new: Path, place: Path, previous: Path, step: Callable[[str], None] = l
     shutil.rmtree(previous, ignore_errors=True)
 
 
+@contextmanager
+def renewed(place: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, which takes the place of another at the end; nothing changes if that fails."""
+    aside = place.with_name(f"{place.name}.new")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        yield aside
+        swap(aside, place, place.with_name(f"{place.name}.old"))
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
 def restore(place: Path, previous: Path) -> None:
     """Bring the old folder back if a swap was cut short."""
     if not place.exists() and previous.exists():
@@ -70,6 +84,26 @@ def sync_folder(place: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def digest(path: Path) -> str:
+    """Return the hash of a file, "" if there is none; of a folder, of its files' names."""
+    if path.is_dir():
+        return sha256("\0".join(sorted(os.listdir(path))).encode()).hexdigest()
+    return sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+@cache
+def code_hash(*parts: str) -> str:
+    """Return the hash of some of press's files and folders; of all outside the writers, `html` and `pdf`, by default."""
+    files = [file for part in parts for file in [_HOME / part, *(_HOME / part).rglob("*")]] or [
+        file for file in _HOME.rglob("*") if file.relative_to(_HOME).parts[0] not in ("html", "pdf")
+    ]
+    state = sha256()
+    for file in sorted(files):
+        if file.is_file() and file.suffix != ".pyc":
+            state.update(file.relative_to(_HOME).as_posix().encode() + b"\0" + file.read_bytes())
+    return state.hexdigest()
 
 
 def cached(folder: Path, made_of: Iterable[str], make: Callable[[], bytes], newest: int = NEWEST) -> bytes:

@@ -45,11 +45,6 @@ def span(
     return {"t": "Span", "c": [attr(ident, classes or [], attributes), inlines]}
 
 
-def link(inlines: list[Node], target: str, classes: list[str]) -> Node:
-    """Return a link."""
-    return {"t": "Link", "c": [attr("", classes), inlines, [target, ""]]}
-
-
 def triple(node: Node) -> list[Any]:
     """Return the node's own [id, classes, attributes], shared with the node: changing it changes the node."""
     kind = node["t"]
@@ -133,30 +128,23 @@ class Rewriter:
 
 def words(value: Any) -> str:
     """Return the bare text of inlines or blocks."""
-    spaces = {"Space": " ", "SoftBreak": " ", "LineBreak": " "}
-    parts = []
-
-    def walk(node: Any) -> None:
-        if isinstance(node, list):
-            for item in node:
-                walk(item)
-        elif isinstance(node, dict):
-            kind = node.get("t")
-            if kind == "Str":
-                parts.append(node["c"])
-            elif kind in spaces:
-                parts.append(" ")
-            elif kind in ("Code", "Math"):
-                parts.append(node["c"][1])
-            elif kind == "Quoted":
-                double = node["c"][0]["t"] == "DoubleQuote"
-                parts.append("“" if double else "‘")
-                walk(node["c"][1])
-                parts.append("”" if double else "’")
-            elif kind == "Cite":
-                walk(node["c"][1])
-            elif kind not in ("Note", "RawInline", "RawBlock") and isinstance(node.get("c"), list):
-                walk(node["c"])
-
-    walk(value)
-    return "".join(parts)
+    if isinstance(value, list):
+        return "".join(map(words, value))
+    if not isinstance(value, dict):
+        return ""
+    content = value.get("c")
+    match value.get("t"):
+        case "Str":
+            return str(content)
+        case "Space" | "SoftBreak" | "LineBreak":
+            return " "
+        case "Code" | "Math":
+            return str(value["c"][1])
+        case "Quoted":
+            opening, closing = "“”" if value["c"][0]["t"] == "DoubleQuote" else "‘’"
+            return opening + words(value["c"][1]) + closing
+        case "Cite":
+            return words(value["c"][1])
+        case "Note" | "RawInline" | "RawBlock":
+            return ""
+    return words(content)

@@ -26,7 +26,7 @@ from experiments.forgiving import (
 from lab.claims import Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import deep_tanh, ghost_norm, mlp, names
+from nets import deep_tanh, ghost_norm, mlp, names, unigram_baseline
 from nets.deep_tanh import Architecture
 from nets.plain import DeepTanh
 
@@ -203,7 +203,7 @@ def _assert_costs_are_of_further_seeds(found: Result) -> None:
         size = gain_sweep.Size(params.depth, params.width, params.batch, params.steps)
         seeds = range(params.seeds, params.seeds + params.fresh_seeds)
         plan = gain_sweep.Plan(recipe, size, seeds, [1.0, other], float(table.loc[name, "lr"]))
-        one, best = np.array([gain_sweep.clipped(gain_sweep.sweep(plan, seed, data)) for seed in seeds]).T
+        one, best = np.array([unigram_baseline.clipped(gain_sweep.sweep(plan, seed, data)) for seed in seeds]).T
         expected = Estimate.of(one - best)
         assert (table.loc[name, "cost"], table.loc[name, "cost_high"]) == pytest.approx(
             (expected.mean, expected.high), abs=1e-9
@@ -254,7 +254,7 @@ def test_learning_rates_are_the_best_of_the_tuning_runs_and_those_are_other_netw
 
 def test_a_run_that_diverged_counts_as_a_uniform_guess(result: Result) -> None:
     assert result.runs["loss"].max() <= math.log(27)
-    assert gain_sweep.clipped(np.array([2.0, 50.0, np.nan, np.inf])).tolist() == pytest.approx(
+    assert unigram_baseline.clipped(np.array([2.0, 50.0, np.nan, np.inf])).tolist() == pytest.approx(
         [2.0] + [math.log(27)] * 3
     )
 

@@ -170,7 +170,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         ("lab.book.verdicts", "lab.read", "the room facades is not below book"),
         ("lab.cli.run", "lab.dask.client", "dask is reached from run only"),
         ("lab.keys.sources", "press.files", "the lab imports of press what press/__init__ lists"),
-        ("press.pdf.writer", "press.html.page", "the room html is not below pdf"),
+        ("press.pdf.writer", "press.html.site", "the room html is not below pdf"),
         ("press.read.qmd", "press", "the room facades is not below read"),
         ("press.build.render", "lab.errors", "press must not know lab"),
         ("nets.mlp", "experiments.kaiming", "nets must not know experiments"),

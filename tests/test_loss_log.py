@@ -125,13 +125,11 @@ def test_every_variant_is_the_lecture_s_network_trained_by_torch(some: Params, s
 
 @pytest.mark.parametrize("mutant", ["rate never lowered", "batches of another seed", "parts swapped", "bias left in"])
 def test_named_mutants_are_caught(mutant: str, some: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    starts, descend, split = loss_log._initialisations, sgd.checkpoints, names.split
+    starts, descend, split = loss_log._initialisations, sgd.train, names.split
     if mutant == "rate never lowered":
-        monkeypatch.setattr(sgd, "checkpoints", lambda w, x, y, s, b, r, k: descend(w, x, y, s, b, [r[0]] * len(r), k))
+        monkeypatch.setattr(sgd, "train", lambda w, x, y, order, lr: descend(w, x, y, order, [some.lr] * len(lr)))
     elif mutant == "batches of another seed":
-        monkeypatch.setattr(
-            sgd, "checkpoints", lambda w, x, y, s, b, r, k: descend(w, x, y, [i + 1 for i in s], b, r, k)
-        )
+        monkeypatch.setattr(mlp, "BATCH_SEED", mlp.BATCH_SEED + 1)
     elif mutant == "parts swapped":
         monkeypatch.setattr(names, "split", lambda found: names.Split(*(split(found)[i] for i in (0, 2, 1))))
     else:

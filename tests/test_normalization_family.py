@@ -317,7 +317,7 @@ def test_what_the_prose_says_without_a_claim_is_so(result: Result) -> None:
     assert modes["gap"].abs().idxmax() == (NETWORK, 2)
     assert rows.loc[NETWORK].xs(NONE, level="norm")["over_layer"].abs().max() < 0.005  # no norm is needed
     layer = rows.loc[NETWORK].xs(LAYER, level="norm")["test"]
-    assert np.ptp(layer.loc[:32]) < 0.005  # the best loss hardly depends on the batch
+    assert np.ptp(layer.loc[:64]) < 0.005 < layer.loc[256] - layer.loc[1] - 0.01  # hardly depends on small batches
     steady = result.worsening[result.worsening["norm"].isin([LAYER, GROUPED, RMS])]
     assert (steady["worsening_low"] < 0.001).all() and (steady["worsening_high"] < 0.01).all()
     scattered = result.worsening[result.worsening["norm"] == INSTANCE].iloc[0]
@@ -329,6 +329,18 @@ def test_what_the_prose_says_without_a_claim_is_so(result: Result) -> None:
     )
     rise = {network: found[sizes[0]] - found[sizes[1]] for network, found in batch.items()}
     assert rise[NETWORK] > 2 * rise[CONVOLUTION]  # it matters how many values share statistics
+    small = {network: rows.loc[(network, 4, BATCH)] for network in (NETWORK, CONVOLUTION)}
+    assert small[NETWORK]["over_layer_low"] > 0.01 > small[CONVOLUTION]["over_layer_high"]
+    no_norm = rows.loc[(CONVOLUTION, 32, NONE), "test"] - rows.loc[(CONVOLUTION, 32, BATCH), "test"]
+    assert 0 < no_norm < result.conv_layer.mean  # no norm at all is nearer to batch norm than layer norm is
+    parts = result.parts.set_index("size")["excess"]
+    assert parts[4] > 0.5 * small[NETWORK]["over_layer"]  # statistics explain most of the cost
+    batch_costs = rows.loc[NETWORK].xs(BATCH, level="norm")
+    assert batch_costs.loc[8, "over_layer_low"] > 0 and (batch_costs.loc[16:, "over_layer_low"] < 0).all()
+    gaps = modes.loc[NETWORK]["gap"]
+    for size in (4, 8, 16, 32):  # jitter that doubles with each halving, but for pairs
+        assert 1.7 < gaps[size] / gaps[2 * size] < 2
+    assert gaps[2] / gaps[4] < 1.7
     assert result.one_example.set_index(["network", "norm"])["refused"].sum() == 2
     group = rows.loc[NETWORK].xs(GROUPED, level="norm")
     assert (group["over_layer_high"] < 0).all()  # slightly below layer norm

@@ -19,7 +19,7 @@ from experiments.update_ratio.training import Recipe
 from lab.claims import Claim, Verdict
 from lab.estimate import Estimate
 from lab.read import read
-from nets import deep_tanh, ghost_norm, mlp, names
+from nets import deep_tanh, ghost_norm, mlp, names, unigram_baseline
 from nets.deep_tanh import Architecture
 from nets.plain import DeepTanh
 
@@ -212,7 +212,7 @@ def test_followed_up_members_are_taken_apart_in_the_order_of_the_plan() -> None:
 
 
 def test_a_diverged_run_costs_a_uniform_guess() -> None:
-    assert tables.clipped(np.array([2.0, 50.0, np.nan, np.inf])).tolist() == [2.0, UNIFORM, UNIFORM, UNIFORM]
+    assert unigram_baseline.clipped(np.array([2.0, 50.0, np.nan, np.inf])).tolist() == [2.0, UNIFORM, UNIFORM, UNIFORM]
     assert pytest.approx(np.log(27)) == UNIFORM
 
 
@@ -405,10 +405,26 @@ def test_what_the_prose_says_without_a_claim_is_so(result: Result) -> None:
         if name != "Adam":
             assert rows.loc[rows.index.max(), "gain_high"] < 0
         assert excess.loc[(name, GOOD / 10), "excess_low"] > excess.loc[(name, GOOD), "excess_high"]
-        assert excess.loc[(name, GOOD), "excess_low"] > 0  # at a thousandth there is something to gain
+        assert excess.loc[(name, GOOD), "excess_low"] > 0  # at a thousandth a larger learning rate still does better
+    good = excess.xs(GOOD, level="target")["excess"]
+    assert good.min() > 0.01 > result.length["excess"].iloc[-1] and result.length["excess"].iloc[0] > 0.01
+    assert set(settings.index[settings["best_ratio_low"] > -2.5]) == {"batch norm"}  # nearer to a hundredth
+    assert settings.loc["deep", "best_ratio_low"] < -2.5 < settings.loc["deep", "best_ratio_high"]
+    assert (settings.loc[["one layer", "Adam"], "best_ratio_high"] < -2.5).all()
+    gain = settings["equal_gain_low"], settings["equal_gain_high"]
+    assert gain[0]["one layer"] > 0.01 > gain[0]["batch norm"] and gain[1]["batch norm"] > 0.01
+    assert (gain[1][["deep", "Adam"]] < 0).all()
     assert result.length_slope.low > -0.5  # the law of a random walk, let alone of a straight way, is refuted
     assert result.lr_slope.high < result.length_slope.low  # the best rate falls, and faster than the best ratio
     assert result.length["excess"].iloc[-1] < result.length["excess"].iloc[0]
     assert excess.loc[("Adam", 10 * GOOD), "ratio"] < -2.3 and excess.loc[("Adam", 10 * GOOD), "excess_low"] > 0.5
+    theory = result.decay["predicted"].between(result.decay["ratio_low"], result.decay["ratio_high"])
+    smallest = result.decay["predicted"] == min(Params().decayed)
+    assert theory.tolist() == (~smallest).tolist()  # only the smallest ratio misses the theory, and lies below it
+    assert (result.decay["ratio_high"] < result.decay["predicted"])[smallest].all()
+    for name in ("deep", "batch norm", "Adam"):  # above the best rate the ratio rises more slowly than the rate
+        rows = result.sweep[(result.sweep["network"] == name) & (result.sweep["diverged"] == 0)]
+        above = rows[rows["lr"] > 0.99 * settings.loc[name, "best_lr"]]
+        assert len(above) > 2 and (np.diff(above["ratio"]) < np.diff(np.log10(above["lr"]))).all()
     normed = result.sweep[result.sweep["network"] == "batch norm"]
     assert np.diff(normed["ratio"])[-3:].max() < 0.2 < np.diff(normed["ratio"])[:4].min()  # a third of a decade each

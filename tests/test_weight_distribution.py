@@ -238,6 +238,9 @@ def test_what_was_predicted_of_uniform_weights_is_measured(result: Result) -> No
     last = result.moments[(result.moments["init"] == "uniform") & (result.moments["step"] == result.params.steps)]
     rows = last[(last["recipe"] == SGD) & last["layer"].isin(LAYERS[:3])]
     assert (rows["kurtosis"] - rows["kurtosis_predicted"]).abs().max() < 0.15
+    moments = result.moments[(result.moments["init"] == "uniform") & (result.moments["layer"] == "first hidden")]
+    way = moments[(moments["recipe"] == SGD) & (moments["step"] > 0)]
+    assert (way["kurtosis_predicted"] > way["kurtosis"]).all()  # "always a little high"
 
 
 def test_units_of_different_size_are_all_of_the_second_hidden_layer_s_tails_after_sgd(result: Result) -> None:
@@ -248,6 +251,10 @@ def test_units_of_different_size_are_all_of_the_second_hidden_layer_s_tails_afte
     assert row["mixture_low"] > 0.5 and abs(row["within"]) < 0.05
     part = result.shapes.set_index(["init", "recipe", "layer"]).loc[("normal", SGD, "output")]
     assert part["mixture"] < 0.6 * moments["normal", SGD, "output", result.params.steps] and part["within_low"] > 0.5
+    both = part["mixture"] + part["within"] * (1 + part["mixture"] / 3)
+    last = result.moments[(result.moments["init"] == "normal") & (result.moments["step"] == result.params.steps)]
+    (output,) = last[(last["recipe"] == SGD) & (last["layer"] == "output")].to_dict("records")
+    assert output["kurtosis_low"] < both < output["kurtosis"]
 
 
 def test_adam_leaves_a_histogram_that_hides_what_the_singular_values_show(result: Result) -> None:
@@ -267,6 +274,7 @@ def test_weight_decay_forgets_less_than_it_would_by_itself(result: Result) -> No
 def test_only_the_output_layer_is_new_after_sgd(result: Result) -> None:
     kept = result.shapes[result.shapes["recipe"] == SGD].set_index("layer")
     assert (kept.loc[list(LAYERS[:3]), "kept_low"] > 0.5).all() and (kept.loc["output", "kept_high"] < 0.01).all()
+    assert (kept.loc["second hidden", "kept_high"] < 0.55).all()  # "nearly half of the variance is new"
 
 
 def test_no_learning_rate_or_decay_is_zero_and_every_row_is_there(small: Result) -> None:

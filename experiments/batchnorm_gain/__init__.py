@@ -28,7 +28,7 @@ from experiments.batchnorm_gain.sweep import Member, Size, Trained
 from lab.claims import Above, All, Below, Caveat, Claim, Equals, Interval, Lines, Within
 from lab.estimate import Estimate
 from lab.tasks import spread
-from nets import ghost_norm
+from nets import ghost_norm, unigram_baseline
 from nets.deep_tanh import Architecture
 
 Array = NDArray[np.float64]
@@ -310,7 +310,7 @@ def run(params: Params) -> Result:
     shape = len(gains), len(params.lrs)
     trained = _train_all(params, dict.fromkeys(_kinds(params), members))
     losses = {
-        kind: sweep.clipped(found.loss).reshape(-1, *shape) for kind, found in trained.items()
+        kind: unigram_baseline.clipped(found.loss).reshape(-1, *shape) for kind, found in trained.items()
     }  # [seed, gain, lr]
     base = gains.index(FIVE_THIRDS)
     best = {kind: found.mean(0).argmin(1) for kind, found in losses.items()}  # [gain], places of learning rates
@@ -324,7 +324,7 @@ def run(params: Params) -> Result:
         kind: {
             "cost": found[:, :, one[kind]] - found[:, base, one[kind], None],
             "own": own[kind] - found[:, base, one[kind], None],
-            "compensated": sweep.clipped(repeated[kind].loss) - found[:, base, one[kind], None],
+            "compensated": unigram_baseline.clipped(repeated[kind].loss) - found[:, base, one[kind], None],
         }
         for kind, found in losses.items()
     }  # [seed, gain] each

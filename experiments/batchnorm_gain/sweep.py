@@ -126,9 +126,3 @@ def losses(network: Network, architecture: Architecture, data: Data) -> Array:
         loss = deep_tanh.losses(alone, data.contexts[held], data.next_counts[held], architecture, data.share[held])
         found.append(float(loss))
     return np.array(found)
-
-
-def clipped(found: Array) -> Array:
-    """Return losses with everything above ln 27, NaN too, as ln 27: a uniform guess needs no training."""
-    most = float(np.log(len(names.VOCABULARY)))
-    return np.minimum(np.nan_to_num(found, nan=most, posinf=most), most)

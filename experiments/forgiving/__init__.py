@@ -26,6 +26,7 @@ from experiments.forgiving import at_initialisation, gain_sweep, tolerance_windo
 from experiments.forgiving.gain_sweep import Plan, Size
 from lab.claims import Above, All, Below, Caveat, Claim, Interval, Lines
 from lab.estimate import Estimate
+from nets import unigram_baseline
 
 Array = NDArray[np.float64]
 
@@ -210,7 +211,7 @@ def run(params: Params) -> Result:
     tuning, lrs = _tune(params, gains[1::2])
     swept = gain_sweep.sweeps(_plans(params, gains, lrs), params.data, params.sample)
     found = {name: swept[name] for name in recipes}  # [seed, gain] each
-    losses = {name: gain_sweep.clipped(each) for name, each in found.items()}
+    losses = {name: unigram_baseline.clipped(each) for name, each in found.items()}
     table, wider = tolerance_window.compare(np.log10(gains), losses, TOLERANCE)
     costs = _costs(params, gains, losses, lrs)
     batch = data.x[: 8 * params.batch], data.y[: 8 * params.batch]  # for signal and gradient before the first step
@@ -268,7 +269,7 @@ def _tune(params: Params, gains: list[float]) -> tuple[pd.DataFrame, dict[str, f
         [
             {"remedy": name, "lr": lr, "gain": gain, "loss": float(loss)}
             for (name, lr), found in gain_sweep.sweeps(plans, params.data, params.sample).items()
-            for gain, loss in zip(gains, gain_sweep.clipped(found).mean(0), strict=True)
+            for gain, loss in zip(gains, unigram_baseline.clipped(found).mean(0), strict=True)
         ]
     )
     best = table.loc[table.groupby("remedy")["loss"].idxmin()]
@@ -285,7 +286,8 @@ def _costs(params: Params, gains: list[float], losses: dict[str, Array], lrs: di
         name: Plan(recipe, _size(params), seeds, [1.0, others[name]], lrs[name]) for name, recipe in recipes.items()
     }
     found = {
-        name: gain_sweep.clipped(each) for name, each in gain_sweep.sweeps(plans, params.data, params.sample).items()
+        name: unigram_baseline.clipped(each)
+        for name, each in gain_sweep.sweeps(plans, params.data, params.sample).items()
     }
     return pd.DataFrame(
         [
@@ -310,7 +312,7 @@ def _depths(params: Params, gains: list[float], swept: dict[str, Array], entropy
     """Find the plain network's window at other depths too: where it begins and ends, and where learning begins."""
     places, rows = np.log10(gains), []
     for depth in sorted({params.depth, *params.depths}):
-        each = gain_sweep.clipped(swept["plain" if depth == params.depth else f"plain, {depth} layers"])
+        each = unigram_baseline.clipped(swept["plain" if depth == params.depth else f"plain, {depth} layers"])
         half = tolerance_window.around_best(
             places, each, np.maximum(0, (entropy - each[:, tolerance_window.best_place(each)]) / 2)
         )

@@ -126,12 +126,6 @@ def losses(network: Network, architecture: Architecture, data: Data) -> Array:
     return np.asarray(found.numpy())
 
 
-def clipped(found: Array) -> Array:
-    """Return losses with everything above ln 27, NaN too, as ln 27: a uniform guess needs no training."""
-    most = float(np.log(len(names.VOCABULARY)))
-    return np.minimum(np.nan_to_num(found, nan=most, posinf=most), most)
-
-
 def recipes(batch: int) -> dict[str, Recipe]:
     """Return the plain network and its four remedies, by name."""
     return {
@@ -147,7 +141,7 @@ def means(gains: Sequence[float], found: Mapping[str, Array]) -> pd.DataFrame:
     """Tabulate losses [seed, gain] by remedy, a row a gain: means of the clipped ones, and the share that were clipped."""
     rows: list[dict[str, object]] = []
     for name, each in found.items():
-        for gain, raw, loss in zip(gains, each.T, clipped(each).T, strict=True):
+        for gain, raw, loss in zip(gains, each.T, unigram_baseline.clipped(each).T, strict=True):
             rows.append(
                 {"remedy": name, "gain": gain, **Estimate.columns("loss", loss), "clipped": float((raw != loss).mean())}
             )

@@ -153,7 +153,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 reason="nothing joins the examples",
             ),
             Above(
-                "the smallest change with batch norm (over networks and seeds)",
+                "the smallest change with batch norm (over networks and seeds, RMS over the logits)",
                 lambda r: r.coupled,
                 ROUNDING,
                 reason="rounding cannot do it",
@@ -169,15 +169,15 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=Lines("N0", 66, 66),
         rule=Caveat(
             Below(
-                "what either ends with more test loss than batch norm in the convolution, at the largest batch size,",
+                "the test loss of either, minus that of batch norm, in the convolution at the largest batch size,",
                 lambda r: [r.conv_layer, r.conv_instance],
                 ONE_PERCENT,
                 "nats",
                 "1 % in perplexity",
             ),
             Any(
-                Below("what layer norm ends with", lambda r: r.conv_layer, ONE_PERCENT, "nats"),
-                Below("what instance norm ends with", lambda r: r.conv_instance, ONE_PERCENT, "nats"),
+                Below("the difference for layer norm", lambda r: r.conv_layer, ONE_PERCENT, "nats"),
+                Below("the difference for instance norm", lambda r: r.conv_instance, ONE_PERCENT, "nats"),
             ),
         ),
         number=lambda r: (
@@ -241,35 +241,37 @@ CLAIMS: tuple[Claim[Result], ...] = (
         rule=Caveat(
             All(
                 Above(
-                    "the rise of the test loss from the best batch size to the smallest, with batch norm, in both networks,",
+                    "the test loss at the smallest batch size, minus that at the best one, with batch norm in both networks,",
                     lambda r: _worsening(r, batch=True),
                     ONE_PERCENT,
                     "nats",
                     "1 % in perplexity",
                 ),
                 Below(
-                    "the same rise with every other norm and with none",
+                    "the same difference with every other norm and with none",
                     lambda r: _worsening(r, batch=False),
                     ONE_PERCENT,
                     "nats",
                 ),
             ),
             Above(
-                "the rise with batch norm in the names network",
+                "the difference with batch norm in the names network",
                 lambda r: r.worsening_batch,
                 ONE_PERCENT,
                 "nats",
             ),
         ),
-        number=lambda r: f"the loss rises by {r.worsening_batch} nats with batch norm",
+        number=lambda r: (
+            f"from the best batch size to pairs, batch norm’s loss in the names network rises by {r.worsening_batch} nats"
+        ),
     ),
     Claim(
         name="statistics",
         text="That is due to statistics over few examples, and not to a small batch.",
         source=None,
         rule=Above(
-            "what statistics over pairs cost in large batches, over what batches of two cost, each against layer norm at the "
-            "same batch size,",
+            "the loss that statistics over pairs cost in large batches, divided by the loss that batches of two cost (each "
+            "against layer norm at the same batch size),",
             lambda r: r.share_of_statistics,
             0.5,
             reason="they explain most of it",

@@ -143,14 +143,14 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=Lines("N0", 81, 81),
         rule=Caveat(
             Below(
-                "how far the loss at a ratio of 1e-3 lies above that at the best learning rate (in each network, and at each "
-                "length of run)",
+                "the loss at a ratio of 1e-3, minus the loss at the best learning rate (in each network, and at each length of "
+                "run)",
                 _at_good,
                 ONE_PERCENT,
                 "nats",
                 "1 % in perplexity",
             ),
-            Below("the same where it is least", lambda r: _least(_at_good(r)), ONE_PERCENT, "nats"),
+            Below("the same, in the setting where it is smallest,", lambda r: _least(_at_good(r)), ONE_PERCENT, "nats"),
         ),
         number=_good_number,
     ),
@@ -167,7 +167,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 reason="closer to 1e-3 than to 1e-4 or 1e-2",
             ),
             Below(
-                "the distance of that logarithm from −3, in the network where it is least",
+                "the distance of that logarithm from −3, in the network where it is smallest,",
                 lambda r: _least([_distance(low, high) for low, high in rows(r.settings, "best_ratio")]),
                 0.5,
             ),
@@ -179,7 +179,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text="The ratio tells whether one trains fast enough: well below [1e-3]{.given}, a larger learning rate does better.",
         source=Lines("N0", 81, 81),
         rule=Above(
-            "the fall of the loss from a ratio of 1e-4 to one of 1e-3 (in each network)",
+            "the loss at a ratio of 1e-4, minus the loss at a ratio of 1e-3 (in each network)",
             lambda r: rows(r.settings, "speeding"),
             ONE_PERCENT,
             "nats",
@@ -193,22 +193,23 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=Lines("N0", 81, 81),
         rule=Caveat(
             Above(
-                "what a larger learning rate in the layer of the smallest ratio lowers the loss by, less what it does in "
-                "whichever other layer it helps most (in each network)",
+                "the fall of the loss when the layer with the smallest ratio gets a larger learning rate, minus the largest "
+                "fall when another layer gets it (in each network),",
                 lambda r: rows(r.settings, "slowest_over_next"),
                 0,
                 "nats",
-                "the ratio is meant to find the layer that gains most",
+                "the ratio is meant to find the layer that a larger rate helps most",
             ),
             Above(
-                "the same less the mean of the other layers (in each network)",
+                "the same fall, minus the mean fall over the other layers (in each network),",
                 lambda r: rows(r.settings, "slowest_over_mean"),
                 0,
                 "nats",
             ),
         ),
         number=lambda r: (
-            f"the layer of the smallest ratio gains {_words(r, 'slowest_over_next', 4)} nats more than the next"
+            "a larger rate in the layer with the smallest ratio lowers the loss by "
+            f"{_words(r, 'slowest_over_next', 4)} nats more than in the next"
         ),
     ),
     Claim(
@@ -217,14 +218,18 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=Lines("N0", 81, 81),
         rule=Caveat(
             Above(
-                "what rates that make the ratio the same in every layer lower the loss by, each at its best (in each network)",
+                "the loss at the best single learning rate, minus the loss at the best rates that make the ratio the same in "
+                "every layer (in each network),",
                 lambda r: rows(r.settings, "equal_gain"),
                 ONE_PERCENT,
                 "nats",
                 "1 % in perplexity",
             ),
             Above(
-                "the same in one of the networks", lambda r: _most(rows(r.settings, "equal_gain")), ONE_PERCENT, "nats"
+                "the same difference, in the network where it is largest,",
+                lambda r: _most(rows(r.settings, "equal_gain")),
+                ONE_PERCENT,
+                "nats",
             ),
         ),
         number=lambda r: f"lower by {_words(r, 'equal_gain')} nats",
@@ -235,19 +240,22 @@ CLAIMS: tuple[Claim[Result], ...] = (
         source=Lines("N0", 79, 79),
         rule=Caveat(
             Above(
-                "the decades that the ratio moves for a decade of learning rate, up or down (in each network)",
+                "the change of the ratio’s logarithm for each decade of learning rate, up or down (in each network),",
                 _sizes,
                 0.5,
                 reason="the ratio of update to data moves by about one",
             ),
             Above(
-                "with Adam, the correlation over layers of the logarithms of both ratios",
+                "the correlation of the logarithms of both ratios over the layers, with Adam,",
                 lambda r: r.rank,
                 0.5,
                 reason="then it still tells the layers apart",
             ),
         ),
-        number=lambda r: f"a decade of learning rate moves it by {_words(r, 'gradient_slope', 2)} decades",
+        number=lambda r: (
+            f"a decade of learning rate moves it by {_words(r, 'gradient_slope', 2)} decades; with Adam it correlates with the "
+            f"other ratio over the layers, {r.rank}"
+        ),
     ),
     Claim(
         name="length",
@@ -259,7 +267,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             -0.1,
             reason="less than a fifth for ten times the steps is no rule to go by",
         ),
-        number=lambda r: f"{r.length_slope} decades for each decade of steps".replace("-", "−"),
+        number=lambda r: f"the best ratio moves by {r.length_slope} decades for each decade of steps".replace("-", "−"),
     ),
 )
 

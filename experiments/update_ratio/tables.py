@@ -11,6 +11,7 @@ import pandas as pd
 from experiments.update_ratio.training import Array, Runs
 from lab.estimate import Estimate
 from nets.names import VOCABULARY
+from nets.unigram_baseline import clipped
 
 UNIFORM = float(np.log(len(VOCABULARY)))  # nats; what a uniform guess costs, and a network that costs more has diverged
 
@@ -83,11 +84,6 @@ class Follow(NamedTuple):
 def late(logs: Array) -> Array:
     """Average logarithms [seed, watched step, ...] over the second half of the steps."""
     return np.asarray(logs[:, logs.shape[1] // 2 :].mean(1))
-
-
-def clipped(losses: Array) -> Array:
-    """Return losses with everything above a uniform guess's, NaN too, as that: it needs no training."""
-    return np.minimum(np.nan_to_num(losses, nan=UNIFORM, posinf=UNIFORM), UNIFORM)
 
 
 def log_ratios(runs: Sequence[Array]) -> Array:

@@ -7,16 +7,16 @@ everything of every experiment where it prints the ledger.
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError, NoResult, Refused
 from lab.keys import key as keys
 from lab.keys import key_parts, versions
-from lab.keys.call_graph import Reach, Reached
+from lab.keys.call_graph import WHOLE, Place, Reach, Reached
 from lab.keys.canonical_json import content, digest
 from lab.keys.experiments import names
-from lab.keys.resolve import WHOLE, Place
 from lab.keys.syntax import parse, short
 from lab.results import store
 from press import Book, Cell, Source, read_project, read_sources
@@ -41,8 +41,8 @@ class Chapters:
         self.root = root
         self.look = Reach(root, chapters=True)
         self.results = Reach(root, self.look.sources)  # here an experiment is code
-        self._states: dict[str, list[str]] = {}
-        self._followed: dict[str, tuple[Reached, str]] = {}
+        self._state = cache(self._state_of)
+        self._reached = cache(self._follow)  # by the chapter's file
         self._book: Book = read_project(root)
         self._sources = read_sources(self._book)
         self._code = {file: _code(source) for file, source in self._sources.items()}
@@ -52,7 +52,7 @@ class Chapters:
         source = self._sources[path.as_posix()]
         code = self._code[source.file]
         try:
-            reached, module = self._reached(source)
+            reached, module = self._reached(source.file)
         except Refused:  # a cell that is not Python, or code that nobody can follow: then on everything
             there = [self.root / folder for folder in FOLDERS]
             return digest([code, self._settings(source), [content(folder) for folder in there if folder.exists()]])
@@ -81,7 +81,7 @@ class Chapters:
         if source is None:
             return []
         try:
-            reached, _ = self._reached(source)
+            reached, _ = self._reached(source.file)
         except Refused:
             return names(self.root)
         return names(self.root) if self._lists(reached) else sorted(reached.experiments)
@@ -91,14 +91,9 @@ class Chapters:
         """The chapters, relative to the root."""
         return [chapter.path for chapter in self._book.chapters]
 
-    def _reached(self, source: Source) -> tuple[Reached, str]:
-        if source.file not in self._followed:
-            self._followed[source.file] = self._follow(source)
-        return self._followed[source.file]
-
-    def _follow(self, source: Source) -> tuple[Reached, str]:
-        module = f"qmd.{Path(source.file).with_suffix('').as_posix().replace('/', '+')}"
-        self.look.sources.add(module, "\n".join(self._code[source.file]), source.file)
+    def _follow(self, file: str) -> tuple[Reached, str]:
+        module = f"qmd.{Path(file).with_suffix('').as_posix().replace('/', '+')}"
+        self.look.sources.add(module, "\n".join(self._code[file]), file)
         return self.look.follow(self._start(module), module), module
 
     def _start(self, module: str) -> list[Place]:
@@ -127,19 +122,17 @@ class Chapters:
                     found[name] = short(" ".join(self.look.unit(place).verbatim for place in sorted(places)))
         return found
 
-    def _state(self, name: str) -> list[str]:
+    def _state_of(self, name: str) -> list[str]:
         """Return what a result should be and what it is."""
-        if name not in self._states:
-            try:
-                wanted = keys.compute(name, self.root, look=self.results).key
-            except LabError as error:
-                wanted = str(error)
-            try:
-                there = store.read_result(self.root / "results" / name, self.root)
-                self._states[name] = [wanted, there.key, there.checksum]
-            except NoResult as error:
-                self._states[name] = [wanted, str(error)]
-        return self._states[name]
+        try:
+            wanted = keys.compute(name, self.root, look=self.results).key
+        except LabError as error:
+            wanted = str(error)
+        try:
+            there = store.read_result(self.root / "results" / name, self.root)
+        except NoResult as error:
+            return [wanted, str(error)]
+        return [wanted, there.key, there.checksum]
 
     def _order(self) -> list[str]:
         there = names(self.root)

@@ -11,12 +11,16 @@ from lab.book import notebooks
 from lab.book.markdown_tables import as_text, markdown_table
 from lab.book.verdicts import in_book_order
 from lab.duration import duration
+from lab.errors import LabError
 from lab.keys import experiments
+from lab.keys.canonical_json import loads
 from lab.keys.experiments import find_root, home
 from lab.keys.params import as_options
 from lab.results.reading import book_result, own_changes, page_result
 from lab.results.store import Stored
 from press import read_project
+
+REPRODUCED = "reproduced"  # holds what `lab verify --json` printed on readers' machines, under any name, committed
 
 
 def colophon(experiment: Any) -> Markdown:
@@ -87,6 +91,17 @@ def total_cost() -> str:
     return duration(sum(stored.provenance["seconds"] for _, stored in _all()))
 
 
+def reproduced() -> Markdown:
+    """Return the table of machines: those that the book's results come from, and those that computed them again."""
+    made = [stored.provenance for _, stored in _all()]
+    rows = [
+        [as_text(machine), "", "computed the book's results"] for machine in dict.fromkeys(of["machine"] for of in made)
+    ]
+    rows += [_reproduced_row(path) for path in sorted((find_root() / REPRODUCED).glob("*.json"))]
+    so_far = "" if len(rows) > 1 else "One machine so far.\n\n"
+    return Markdown(so_far + markdown_table(["Machine", "With", "What came of it"], rows, widths=[40, 25, 35]))
+
+
 def _all() -> list[tuple[str, Stored]]:
     root = find_root()
     return [(name, book_result(name, root)) for name in in_book_order(root)]
@@ -102,3 +117,18 @@ def _example(params: dict[str, Any]) -> str:
 
 def _links(files: list[tuple[str, str]], root: Path) -> str:
     return ", ".join(f"[{text}](../{file})" for text, file in files if (root / file).is_file())
+
+
+def _reproduced_row(path: Path) -> list[str]:
+    try:
+        said: dict[str, Any] = loads(path.read_bytes())
+        of = said["experiments"]
+        agree = sum(bool(one["agrees"]) for one in of.values())
+        same = sum(bool(one["identical"]) for one in of.values())
+        verdicts = [sum(one["verdicts"][part] for one in of.values()) for part in ("same", "of")]
+        versions = [f"Python {said['python']}", *(f"{name} {version}" for name, version in said["versions"].items())]
+        when, where = as_text(said["date"][:10]), as_text(said["machine"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LabError(f"{path.name} in {REPRODUCED}/ is no summary of `lab verify --json` ({error!r})") from None
+    found = f"{when}: {agree} of {len(of)} experiments agree, {verdicts[0]} of {verdicts[1]} verdicts; the same bits in {same}"
+    return [where, as_text(", ".join(versions)), found]

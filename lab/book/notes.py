@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,35 +140,3 @@ def note_counts() -> NoteCounts:
         coming=sum(bool(statement.chapter) for statement in statements),
         unjudged=sum(bool(statement.why) for statement in statements),
     )
-
-
-def note_faults(read: Notes, claims: dict[str, Lines | None]) -> list[str]:
-    """Return what is wrong between the file and the claims, each with its source, by "experiment.claim"."""
-    found = []
-    for file, hashes in read.hashes.items():
-        covered = [(line, line) for line in read.blank[file]]
-        covered += [(group.first, group.last) for group in read.groups if group.file == file]
-        lines = Counter(line for first, last in covered for line in range(first, last + 1))
-        wanted = Counter(range(1, len(hashes) + 1))
-        if odd := sorted((lines - wanted) + (wanted - lines)):
-            found.append(f"{file}: lines {odd} are in no group, in two, or not in the notes")
-    for group in read.groups:
-        for statement in group.says:
-            place = f"{group.file}, line {group.lines}: {statement.text!r}"
-            if [bool(statement.claims), bool(statement.chapter), bool(statement.why)].count(True) != 1:
-                found.append(f"{place} has not exactly one of claims, chapter and why")
-            found += [f"{place}: there is no claim {claim}" for claim in statement.claims if claim not in claims]
-            if statement.chapter and statement.chapter not in read.coming:
-                found.append(f"{place}: {statement.chapter} is not among the chapters to come")
-        named = [claim for statement in group.says for claim in statement.claims]
-        found += [f"{group.file}, line {group.lines} names {claim} twice" for claim in named if named.count(claim) > 1]
-    for claim, source in claims.items():
-        if source is None:
-            continue
-        if not 1 <= source.first <= source.last <= len(read.hashes.get(source.file, [])):
-            found.append(f"{claim}: there are no {source}")
-        for group in read.groups:
-            overlaps = group.file == source.file and group.first <= source.last and source.first <= group.last
-            if overlaps and not any(claim in statement.claims for statement in group.says):
-                found.append(f"{claim} has {source}, but {NOTES_FILE} does not name it at line {group.lines}")
-    return found

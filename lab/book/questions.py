@@ -6,7 +6,6 @@ import ast
 import keyword
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any
 import yaml
 
 from lab.book.notebooks import write_notebooks
-from lab.errors import LabError, NoResult, unknown
+from lab.errors import LabError, NoResult, few, unknown
 from lab.keys.experiments import source
 from lab.results import store
+from lab.results.registration import git_says
 
 TEMPLATES = Path(__file__).with_name("templates")
 PLACES = {
@@ -271,15 +271,12 @@ def _check_committed(places: Sequence[str], root: Path, force: bool) -> None:
     if force:
         return
     hint = "commit it first, or add --force"
-    asked = ["git", "-C", str(root), "status", "--porcelain", "--untracked-files=all", "--ignored", "--", *places]
-    try:
-        said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        raise LabError(f"the project is not in git, which could bring back what this changes\n{hint}") from None
+    said = git_says(root, "status", "--porcelain", "--untracked-files=all", "--ignored", "--", *places)
+    if said is None:
+        raise LabError(f"the project is not in git, which could bring back what this changes\n{hint}")
     ours = [line[3:] for line in said.splitlines() if "__pycache__" not in line]
     if ours:
-        shown = ", ".join(ours[:5]) + (f" and {len(ours) - 5} more" if len(ours) > 5 else "")
-        raise LabError(f"git does not have {shown} as it is\n{hint}")
+        raise LabError(f"git does not have {few(ours, 5)} as it is\n{hint}")
 
 
 def _check_name(name: str, root: Path) -> None:

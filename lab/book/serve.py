@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 
 from lab.errors import LabError
 
+SCRIPT = Path(__file__).with_name("preview.js")
+
 
 class _Quiet(SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
@@ -75,7 +77,7 @@ class _Preview(_Quiet):
         if path == "/preview-state":
             return self._send(json.dumps(self._state.wait(int(known) if known.isdigit() else -1)), "application/json")
         if path == "/preview-script.js":
-            return self._send(_SCRIPT, "text/javascript")
+            return self._send(SCRIPT.read_text(encoding="utf-8"), "text/javascript")
         file = Path(self.translate_path(self.path))
         file = file / "index.html" if file.is_dir() else file
         if file.suffix != ".html" or not file.resolve().is_relative_to(self._state.site.resolve()):
@@ -94,29 +96,6 @@ class _Preview(_Quiet):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         return io.BytesIO(content)
-
-
-_SCRIPT = """
-const place = "preview " + location.pathname;
-const kept = sessionStorage.getItem(place);
-if (kept) { sessionStorage.removeItem(place); addEventListener("load", () => scrollTo(0, Number(kept))); }
-const box = document.createElement("pre");
-box.setAttribute("role", "alert");
-box.style.cssText = "position:fixed;inset:auto 1rem 1rem;z-index:99;max-height:60vh;overflow:auto;padding:1rem;" +
-  "background:#a33022;color:#fff;border-radius:8px;white-space:pre-wrap;font:14px/1.5 monospace";
-let known = "";
-async function follow() {
-  try {
-    const { version, error } = await (await fetch("/preview-state?" + known)).json();
-    const first = known === "";
-    if (error) { box.textContent = error; document.body.append(box); } else box.remove();
-    if (!first && version !== known && !error) { sessionStorage.setItem(place, scrollY); location.reload(); return; }
-    known = version;
-  } catch { await new Promise(done => setTimeout(done, 1000)); }
-  follow();
-}
-follow();
-"""
 
 
 def preview_server(state: Changing, port: int) -> ThreadingHTTPServer:

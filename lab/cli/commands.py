@@ -4,13 +4,37 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lab.cli.options import CORES, Address, Changes, Executor, Jobs, Names, checked, scheduler
-from lab.keys.experiments import find_root
+from lab.keys.experiments import find_root, source
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="experiments; all if none is named")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="another value for a parameter; repeat it for more"),
+]
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        max=16 * CORES,  # many more would only fill the memory
+        metavar="N",
+        help="processes that compute at a time; results do not depend on it",
+    ),
+]
+Executor = Annotated[str, typer.Option(metavar="local|dask", help="where tasks of experiments are computed")]
+Renderer = Annotated[
+    str | None, typer.Option("--with", metavar="RENDERER", help="quarto or press; quarto if 1.9 or newer is there")
+]
+Address = Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="of the Dask scheduler")]
 
 
 def status(names: Names = None) -> None:
@@ -20,13 +44,17 @@ def status(names: Names = None) -> None:
     Examples:  lab status
                lab status tanh_gain
     """
-    from lab.cli.show import first_reasons, print_table
+    from lab.cli.show import print_table
     from lab.duration import duration
+    from lab.errors import few
     from lab.run.status import every_status
 
     root = find_root()
     there = every_status(root, checked(names, root))
-    rows = [[s.experiment, s.state.value, duration(s.seconds), first_reasons(s.why)] for s in there]
+    rows = [
+        [s.experiment, s.state.value, duration(s.seconds), few([reason.splitlines()[0] for reason in s.why], 2, "; ")]
+        for s in there
+    ]
     print_table(rows, right=(2,), cut=True)
 
 
@@ -67,6 +95,7 @@ def run(
                lab run --executor dask --address tcp://10.0.0.5:8786
     """
     from lab.cli import run as running
+    from lab.keys.params import as_options
 
     root = find_root()
     at = scheduler(executor, address)
@@ -85,10 +114,13 @@ def run(
         from lab.device import choose
 
         choose(device)
-    if typed or smoke or device is not None:
-        running.another_setting(chosen, typed, root, jobs, force, at, smoke)
-    else:
+    if not (typed or smoke or device is not None):
         running.compute_book(chosen, root, jobs, force, at)
+        return
+    name, different, wanted = running.compute_setting(chosen, typed, root, jobs, force, at, smoke)
+    running.show_result(name, root, wanted)
+    options = "--smoke" if smoke and not typed else as_options(different)
+    print(f"to see the chapter with these numbers, type: lab render {name} {options}")
 
 
 def params(name: Annotated[str, typer.Argument(metavar="NAME", help="experiment")]) -> None:
@@ -209,7 +241,7 @@ def register(
     Examples:  lab register my_question
                lab register --check
     """
-    from lab.cli import register as registering
+    from lab.cli import claims as registering
     from lab.keys.experiments import names as every
 
     root = find_root()
@@ -286,9 +318,7 @@ def rename(
 def render(
     chapters: Annotated[list[str] | None, typer.Argument(metavar="CHAPTER", help="all if none is named")] = None,
     to: Annotated[str, typer.Option(metavar="FORMATS", help="html, pdf, or both")] = "html,pdf",
-    renderer: Annotated[
-        str | None, typer.Option("--with", metavar="RENDERER", help="quarto or press; quarto if 1.9 or newer is there")
-    ] = None,
+    renderer: Renderer = None,
     changes: Changes = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="the chapter with the tests' setting")] = False,
     jobs: Jobs = CORES,
@@ -306,13 +336,12 @@ def render(
                lab render tanh_gain --set depth=200
                lab render --with press
     """
-    from lab.cli.render import FORMATS, RENDERERS, render_book, render_own
+    from lab.cli.render import FORMATS, render_book, render_own
 
     formats = [word.strip() for word in to.split(",")]
     if not set(formats) <= set(FORMATS):
         raise typer.BadParameter(f"{to!r} is not html, pdf or html,pdf", param_hint="'--to'")
-    if renderer not in (None, *RENDERERS):
-        raise typer.BadParameter(f"{renderer!r} is not quarto or press", param_hint="'--with'")
+    check_renderer(renderer)
     if changes or smoke:
         if len(chapters or []) != 1:
             raise typer.BadParameter("name the one chapter that is to be made with it", param_hint="'--set'")
@@ -327,9 +356,7 @@ def preview(
     port: Annotated[
         int, typer.Option("--port", "-p", metavar="N", help="0 takes any that is free; Quarto takes one of its own")
     ] = 8000,
-    renderer: Annotated[
-        str | None, typer.Option("--with", metavar="RENDERER", help="quarto or press; quarto if 1.9 or newer is there")
-    ] = None,
+    renderer: Renderer = None,
     show: Annotated[bool, typer.Option("--browser/--no-browser", help="open the browser")] = True,
 ) -> None:
     """The site as you write: what you save is rendered again, and the browser shows it at the same place, until ctrl-C.
@@ -341,10 +368,9 @@ def preview(
     Examples:  lab preview
                lab preview --port 0 --no-browser
     """
-    from lab.cli.preview import RENDERERS, follow
+    from lab.cli.preview import follow
 
-    if renderer not in (None, *RENDERERS):
-        raise typer.BadParameter(f"{renderer!r} is not quarto or press", param_hint="'--with'")
+    check_renderer(renderer)
     follow(find_root(), port, renderer, show)
 
 
@@ -360,24 +386,37 @@ def serve(
     serve_site(find_root(), port)
 
 
-COMMANDS = (
-    status,
-    run,
-    params,
-    show,
-    clean,
-    why,
-    verify,
-    claims,
-    register,
-    init,
-    new,
-    rename,
-    remove,
-    render,
-    preview,
-    serve,
-)
+def check_renderer(name: str | None) -> None:
+    """Raise BadParameter for what is no renderer."""
+    if name not in (None, "quarto", "press"):
+        raise typer.BadParameter(f"{name!r} is not quarto or press", param_hint="'--with'")
+
+
+def scheduler(executor: str, address: str | None) -> str | None:
+    """Return the address of a Dask scheduler, or None for this machine."""
+    if executor not in ("local", "dask"):
+        raise typer.BadParameter(f"{executor!r} is not local or dask", param_hint="'--executor'")
+    if executor == "dask" and not address:
+        raise typer.BadParameter(
+            "--executor dask needs the scheduler's, as in --address tcp://127.0.0.1:8786", param_hint="'--address'"
+        )
+    if address and not re.fullmatch(r"(tcp|tls|wss?|ucx)://\S+:\d+", address):
+        raise typer.BadParameter(f"{address!r} is not tcp://HOST:PORT", param_hint="'--address'")
+    if executor == "local" and address:
+        raise typer.BadParameter("an address is for --executor dask", param_hint="'--address'")
+    return address
+
+
+def checked(names: list[str] | None, root: Path) -> list[str]:
+    """Return the names, each once.  An unknown one is an error that gives the nearest."""
+    chosen = list(dict.fromkeys(names or []))
+    for name in chosen:
+        source(name, root)
+    return chosen
+
+
+COMMANDS: list[Callable[..., None]] = [status, run, params, show, clean, why, verify, claims, register]  # of results
+COMMANDS += [init, new, rename, remove, render, preview, serve]  # of the book
 ALONE = {  # need no argument
     of.__name__: of for of in (status, run, show, why, verify, claims, register, render, preview, serve)
 }

@@ -17,27 +17,29 @@ from pathlib import Path
 import press
 from lab.book.chapter_keys import Chapters
 from lab.book.serve import Changing, preview_server
-from lab.cli.render import RENDERERS as RENDERERS
 from lab.cli.render import quarto_version
 from lab.errors import LabError
 
 # What chapters are made of; all that is made by tools, and all that begins with a dot or an underscore, is left out.
 WATCHED = {
-    ".py",
-    ".qmd",
-    ".yml",
-    ".css",
-    ".scss",
-    ".js",
-    ".lua",
-    ".json",
-    ".csv",
-    ".toml",
-    ".bib",
-    ".typ",
-    ".svg",
-    ".png",
-    ".txt",
+    f".{ending}"
+    for ending in [
+        "py",
+        "qmd",
+        "yml",
+        "css",
+        "scss",
+        "js",
+        "lua",
+        "json",
+        "csv",
+        "toml",
+        "bib",
+        "typ",
+        "svg",
+        "png",
+        "txt",
+    ]
 }
 
 

@@ -9,6 +9,7 @@ from lab.book import questions
 from lab.book.notebooks import write_notebooks
 from lab.book.own_book import EXAMPLE, create_book
 from lab.cli.run import finish, watched
+from lab.errors import few
 from lab.keys.experiments import files
 from lab.run.run_state import Job
 from lab.run.status import status_of
@@ -67,5 +68,4 @@ def rename_one(old: str, new: str, root: Path, force: bool) -> None:
 
 def _print_mentions(head: str, found: list[str]) -> None:
     if found:
-        more = f" and {len(found) - MOST} more" if len(found) > MOST else ""
-        print(f"{head}: {', '.join(found[:MOST])}{more}")
+        print(f"{head}: {few(found, MOST)}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +18,6 @@ import press
 from lab.book.chapter_keys import Chapters
 from lab.book.markdown_tables import as_text
 from lab.book.notebooks import write_notebooks
-from lab.cli.quarto import run_quarto
 from lab.cli.run import bring_up_to_date, compute_setting, finish
 from lab.errors import LabError, unknown
 from lab.keys import key
@@ -27,9 +27,9 @@ from lab.results import store
 from lab.results.reading import SETTING
 
 FORMATS = {"html": "html", "pdf": "typst"}  # ours, and what Quarto calls them
-RENDERERS = ("quarto", "press")
 QUARTO = (1, 9)  # the first version that makes books with Typst
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 OWN = Path("_own")  # pages with settings of one's own
 LONGEST = 80  # characters of a folder's name
 
@@ -141,6 +141,38 @@ def _with_quarto(root: Path, formats: Sequence[str], only: Sequence[Path]) -> di
         run_quarto(["quarto", "render", *target, *to], root)
     out, file = root / (found := press.read_project(root)).output_dir, f"{found.output_file}.pdf"
     return {name: out / ("index.html" if name == "html" else file) for name in formats}
+
+
+def run_quarto(command: Sequence[str], root: Path) -> None:
+    """Run a command of Quarto's in the book's root.  Raises LabError if it fails."""
+    environment = os.environ | {"QUARTO_PYTHON": sys.executable}
+    said = []
+    with subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        for line in running.stderr or ():
+            print(line, end="", file=sys.stderr, flush=True)
+            said.append(_COLOUR.sub("", line).rstrip())
+    if running.returncode:
+        words = f"{' '.join(command)} failed; its own words are above"
+        sources = press.read_sources(press.read_project(root))
+        raise LabError("\n".join(filter(None, [_failed_cell(said, sources), words])))
+
+
+def _failed_cell(said: Sequence[str], sources: Mapping[str, press.Source]) -> str:
+    """Return file, line and error of the cell that Quarto ran last, if an error is the last that was heard of it."""
+    text = "\n".join(said)
+    executing = list(re.finditer(r"^Executing '(.+)\.quarto_ipynb'$", text, re.M))
+    if not executing:
+        return ""
+    after = text[executing[-1].end() :]
+    number = re.findall(r"^  Cell (\d+)/\d+: '.*?'\.*$", after, re.M)
+    file = next((file for file in sources if Path(file).stem == executing[-1][1]), None)
+    error = re.findall(r"^(\w+(?:Error|Exception|Interrupt|Exit)\b.*)$", after.partition("Traceback")[2], re.M)
+    if not (number and file and error):
+        return ""
+    cell = [chunk for chunk in sources[file].chunks if isinstance(chunk, press.Cell)][int(number[-1]) - 1]
+    inside = re.findall(r"^Cell In\[\d+\], line (\d+)", after, re.M)
+    line = cell.code_line + int(inside[-1]) - 1 if inside else cell.line
+    return f"{file}:{line}: this cell fails: {error[-1]}"
 
 
 def quarto_version() -> str | None:

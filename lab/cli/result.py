@@ -15,7 +15,10 @@ from lab.cli.show import print_table
 from lab.duration import duration
 from lab.errors import LabError
 from lab.estimate import Estimate
+from lab.keys import key
+from lab.keys.canonical_json import pack, unpack
 from lab.keys.experiments import home
+from lab.keys.params import as_typed
 from lab.results.reading import as_result
 from lab.results.store import Stored
 from lab.run.verification import ClaimPair, claim_pairs, committed
@@ -26,9 +29,9 @@ LEAST = 6  # rows of a table that are printed however low the terminal is
 def describe(experiment: Any, stored: Stored, place: str, root: Path) -> None:
     """Print a result that lies in the store, in the folder `place`; another setting's beside the book's, if that is there."""
     found = as_result(experiment, stored)
-    changed = {name: value for name, value in stored.params.items() if value != _packed(experiment).get(name)}
+    changed = changed_params(stored, root)
     made = stored.provenance
-    print(f"{stored.experiment} with {_settings(changed)}, {duration(made['seconds'])} on {made['machine']}\n")
+    print(f"{stored.experiment} with {setting(changed)}, {duration(made['seconds'])} on {made['machine']}\n")
     tables = [[name, f"{name}.csv, {of.rows} rows: {', '.join(of.dtypes)}"] for name, of in stored.tables.items()]
     book = _book(experiment, root) if changed else None
     if book is None:
@@ -48,6 +51,21 @@ def describe(experiment: Any, stored: Stored, place: str, root: Path) -> None:
     else:
         rows, head = claim_cells(claim_pairs(experiment, book, found)), claim_head("book", "here")
     print_table([[*row, text] for row, text in zip(rows, texts, strict=True)], head=[*head, ""])
+
+
+def changed_params(stored: Stored, root: Path) -> dict[str, str]:
+    """Return the parameters in which a result differs from the book's setting, as they would be typed."""
+    known = key.fields(stored.experiment, root)
+    return {
+        name: as_typed(unpack(value))
+        for name, value in stored.params.items()
+        if name not in known or pack(known[name].default) != value
+    }
+
+
+def setting(changed: dict[str, str]) -> str:
+    """Return changed parameters in words."""
+    return ", ".join(f"{name}={value}" for name, value in changed.items()) or "the book's setting"
 
 
 def print_numbers(names: Iterable[str], results: dict[str, Any]) -> None:
@@ -115,13 +133,3 @@ def _columns(frame: pd.DataFrame) -> dict[str, list[str]]:
         else:
             found[name] = [f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in frame[name]]
     return found
-
-
-def _packed(experiment: Any) -> dict[str, Any]:
-    from lab.keys.canonical_json import pack
-
-    return {name: pack(value) for name, value in vars(experiment.Params()).items()}
-
-
-def _settings(changed: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in changed.items()) or "the book's setting"

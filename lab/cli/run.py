@@ -11,12 +11,10 @@ import typer
 
 from lab import device
 from lab.cli.params import smoke_setting
-from lab.cli.show import first_reasons
 from lab.cli.watch import Watch
 from lab.errors import LabError
 from lab.keys import key
 from lab.keys.experiments import load, names
-from lab.keys.params import as_options
 from lab.results import store
 from lab.results.reading import as_result
 from lab.results.shared_cache import VARIABLE, Shared
@@ -34,7 +32,7 @@ def compute_book(
         print("nothing to do: " + ("they are all fresh" if len(chosen) != 1 else f"{chosen[0]} is fresh"))
     finish(outcomes)
     for name in chosen:
-        _show(name, root, key.compute(name, root))
+        show_result(name, root, key.compute(name, root))
 
 
 def bring_up_to_date(
@@ -100,22 +98,6 @@ def finish(outcomes: list[Outcome]) -> None:
         raise typer.Exit(1)
 
 
-def another_setting(
-    chosen: Sequence[str],
-    typed: Sequence[str],
-    root: Path,
-    workers: int,
-    force: bool,
-    address: str | None = None,
-    smoke: bool = False,
-) -> None:
-    """Compute one experiment with other parameters, into the cache, and print what came out."""
-    name, changes, wanted = compute_setting(chosen, typed, root, workers, force, address, smoke)
-    _show(name, root, wanted)
-    options = "--smoke" if smoke and not typed else as_options(changes)
-    print(f"to see the chapter with these numbers, type: lab render {name} {options}")
-
-
 def compute_setting(
     chosen: Sequence[str],
     typed: Sequence[str],
@@ -155,7 +137,7 @@ def compute_setting(
     return name, changes, wanted
 
 
-def _show(name: str, root: Path, wanted: key.Key) -> None:
+def show_result(name: str, root: Path, wanted: key.Key) -> None:
     """Print the result with this key, which is there."""
     from lab.cli.result import describe
 
@@ -200,6 +182,6 @@ def _remember(outcome: Outcome, root: Path) -> None:
     if job.changes or job.verify or device.in_key():
         return
     if outcome.error:
-        status.note_failure(job.experiment, root, first_reasons([outcome.error]))
+        status.note_failure(job.experiment, root, outcome.error.splitlines()[0])
     else:
         status.forget_failure(job.experiment, root)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,68 @@ from lab.book.markdown_tables import plain
 from lab.book.verdicts import tally
 from lab.cli.params import smoke_setting
 from lab.cli.render import OWN
-from lab.cli.result import claim_cells, claim_head, describe, print_numbers
+from lab.cli.result import changed_params, claim_cells, claim_head, describe, print_numbers, setting
 from lab.cli.show import print_table
 from lab.duration import duration
-from lab.errors import LabError
+from lab.errors import LabError, NoResult
+from lab.keys import key
 from lab.keys.experiments import load, names
+from lab.results import store
 from lab.results.reading import as_result
-from lab.results.store import shown
-from lab.run.runs import Run, all_runs, find_run, remove_runs
 from lab.run.verification import claim_pairs
+
+SHORT = 8  # characters of a key by which a run is named
+
+
+@dataclass(frozen=True)
+class Run:
+    """One setting, computed once."""
+
+    stored: store.Stored
+    place: Path
+    changes: dict[str, str]  # what differs from the book's setting, as typed
+    current: bool  # computed by the code that is there now
+
+    @property
+    def ident(self) -> str:
+        """What it is called: the beginning of its key."""
+        return self.stored.key[:SHORT]
+
+    def __str__(self) -> str:
+        return setting(self.changes)
+
+
+def all_runs(root: Path, chosen: Sequence[str] = ()) -> list[Run]:
+    """Return the runs of all experiments, or of those chosen, the newest of each first."""
+    found = []
+    for name in chosen or names(root):
+        runs = []
+        for place in sorted((root / ".lab" / "cache" / name).glob("*")):
+            with suppress(NoResult):
+                runs.append(_run(store.read_result(place, root), place, root))
+        found += sorted(runs, key=lambda run: str(run.stored.provenance.get("date")), reverse=True)
+    return found
+
+
+def find_run(ident: str, root: Path) -> Run:
+    """Return the run that the beginning of a key names."""
+    there = all_runs(root)
+    found = [run for run in there if run.stored.key.startswith(ident)]
+    if not found:
+        known = ", ".join(run.ident for run in there)
+        raise LabError(f"no run or experiment is called {ident!r}; the runs are: {known or 'none'}\ntype: lab show")
+    if len({run.stored.key for run in found}) > 1:
+        raise LabError(f"{ident!r} begins {' and '.join(run.stored.key[:16] for run in found)}: type more of the one")
+    return found[0]
+
+
+def remove_runs(root: Path, chosen: Sequence[str] = ()) -> int:
+    """Remove what is kept of other settings, of all experiments or of those chosen; return how many runs there were."""
+    count = len(all_runs(root, chosen))
+    for name in chosen or names(root):
+        for kept in ("cache", "figures"):
+            shutil.rmtree(root / ".lab" / kept / name, ignore_errors=True)
+    return count
 
 
 def show_runs(which: Sequence[str], root: Path) -> None:
@@ -30,7 +85,7 @@ def show_runs(which: Sequence[str], root: Path) -> None:
     runs = [find_run(ident, root) for ident in which]
     if len(runs) == 1:
         (run,) = runs
-        place = shown(run.place, root)
+        place = store.shown(run.place, root)
         print(f"in {place}/, of {run.stored.provenance['date'][:10]}\n")
         describe(load(run.stored.experiment, root), run.stored, place, root)
     elif len(runs) == 2:
@@ -47,10 +102,10 @@ def _list(runs: Sequence[Run], root: Path) -> None:
     rows = []
     for run in runs:
         made, experiment = run.stored.provenance, load(run.stored.experiment, root)
-        setting = "--smoke" if run.changes == smoke_setting(experiment) else str(run)
+        called = "--smoke" if run.changes == smoke_setting(experiment) else str(run)
         age = "as now" if run.current else "another"
         cost, verdicts = duration(made["seconds"]), _verdicts(experiment, run)
-        rows.append([run.stored.experiment, run.ident, setting, made["date"][:10], cost, verdicts, age])
+        rows.append([run.stored.experiment, run.ident, called, made["date"][:10], cost, verdicts, age])
     print_table(rows, head=["experiment", "run", "setting", "date", "cost", "claims", "code"])
     print("\nlab show RUN shows one, lab show RUN RUN compares two, lab render NAME --set ... makes the chapter's page")
 
@@ -82,3 +137,12 @@ def clean_runs(chosen: Sequence[str], root: Path) -> None:
     for folder in [root / OWN / name for name in chosen] or [root / OWN]:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"removed {count} run{'s' * (count != 1)} and the pages made from such; the book's results are as they were")
+
+
+def _run(stored: store.Stored, place: Path, root: Path) -> Run:
+    changes = changed_params(stored, root)
+    try:
+        current = key.compute(stored.experiment, root, changes).key == stored.key
+    except LabError:
+        current = False
+    return Run(stored, place, changes, current)

@@ -106,9 +106,3 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("lab.plain", _plain)
-
-
-def first_reasons(reasons: Sequence[str], most: int = 2) -> str:
-    """Return the first lines of the first few reasons, and how many there are more."""
-    shown = "; ".join(reason.splitlines()[0] for reason in reasons[:most])
-    return shown + (f"; and {len(reasons) - most} more" if len(reasons) > most else "")

@@ -14,7 +14,7 @@ import typer
 from lab.cli.result import claim_cells, claim_head
 from lab.cli.run import Stopped, finish, watched
 from lab.cli.show import print_table
-from lab.errors import LabError
+from lab.errors import LabError, few
 from lab.keys.canonical_json import dumps
 from lab.keys.experiments import names
 from lab.run import verification
@@ -107,9 +107,8 @@ def _explained(of: Comparison) -> str:
 
 def _farthest(differences: dict[str, float]) -> str:
     """Name the numbers and columns that differ most, and how many more there are that do."""
-    most = sorted(differences.items(), key=lambda item: -item[1])
-    shown = ", ".join(f"{name} {'other values' if math.isinf(far) else f'{far:.1g}'}" for name, far in most[:MOST])
-    return shown + (f", and {len(most) - MOST} more" if len(most) > MOST else "")
+    ordered = sorted(differences.items(), key=lambda item: -item[1])
+    return few([f"{name} {'other values' if math.isinf(far) else f'{far:.1g}'}" for name, far in ordered], MOST)
 
 
 def _made(made: dict[str, Any]) -> str:

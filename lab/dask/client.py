@@ -1,4 +1,4 @@
-"""Tasks on other machines: a Dask cluster whose workers need the libraries, and get the sources from here.
+"""Tasks on other machines: a Dask cluster whose workers need the libraries, and get the project from here.
 
 Before anything runs, every worker makes the keys of the experiments from the sources it was sent, its own libraries and its own
 environment.  One that makes another key would compute another number: the run stops, and says which worker and what differs.
@@ -9,7 +9,6 @@ Where the last one dies, tasks wait for another to come, and whoever looks on is
 from __future__ import annotations
 
 import sys
-import threading
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,10 +19,9 @@ from typing import Any
 from lab.dask.source_archive import archive
 from lab.errors import LabError
 from lab.keys import key
-from lab.keys.key_diff import changes
+from lab.results.key_diff import changes
 from lab.results.store import Stored
-from lab.workers import far_files
-from lab.workers.messages import HelpOut, Keys, NeedFile, Said, TaskFailed, TaskOrder, Tell, from_line, to_line
+from lab.workers.messages import HelpOut, Keys, Said, TaskFailed, TaskOrder, Tell, from_line
 
 PATIENCE = 5  # seconds until a scheduler that does not answer counts as not there
 NEEDED = "pip install 'notes-measured[dask]'"
@@ -59,15 +57,15 @@ class Cluster:
             raise LabError(f"the scheduler at {address} has no workers\ntype on each machine: dask worker {address}")
 
     def prepare(self, jobs: Sequence[tuple[str, dict[str, str]]], root: Path) -> None:
-        """Send the sources of experiments, each with changes to its parameters, and compare keys.  Raises LabError."""
+        """Send the project of experiments, each with changes to its parameters, and compare keys.  Raises LabError."""
         from lab.dask.worker_plugin import ProjectWorkers, make_keys
 
-        self._root = root
         wanted = [key.compute(name, root, made) for name, made in jobs]
+        sources = archive(wanted, root)
         self._client.subscribe_topic(self._name, self._hear)
         self._client.subscribe_topic("all", self._hear_of_workers)
         try:
-            self._client.register_plugin(ProjectWorkers(self._name, archive(wanted, root)), name=self._name)
+            self._client.register_plugin(ProjectWorkers(self._name, sources), name=self._name)
             found = self._client.run(make_keys, self._name, list(jobs), on_error="return")
         except Exception as error:  # whatever a worker without our libraries makes of it
             raise self._refuse("a worker", error) from None
@@ -123,23 +121,11 @@ class Cluster:
             why = f"on the cluster: {type(error).__name__}: {error}"
         tell(TaskFailed(order.batch, why))
 
-    def _hear(self, event: tuple[float, tuple[str, str, str]]) -> None:
-        _, (name, line, worker) = event
-        if name not in self._orders:
-            return
-        message = from_line(line)
-        if isinstance(message, NeedFile):  # not here, where the client hears the answer to what it sends
-            threading.Thread(target=self._give, args=(name, message, worker), daemon=True).start()
-        else:
+    def _hear(self, event: tuple[float, tuple[str, str]]) -> None:
+        _, (name, line) = event
+        if name in self._orders:
             _, tell = self._orders[name]
-            tell(message)
-
-    def _give(self, name: str, asked: NeedFile, worker: str) -> None:
-        from lab.dask.worker_plugin import take_files
-
-        line = to_line(far_files.answer(asked, self._root))
-        with suppress(Exception):  # the worker has gone; its task is another's by now
-            self._client.run(take_files, self._name, name, line, workers=[worker])
+            tell(from_line(line))
 
     async def _hear_of_workers(self, event: tuple[float, dict[str, Any]]) -> None:
         if event[1].get("action") in ("add-worker", "remove-worker"):

@@ -12,7 +12,6 @@ import queue
 import threading
 import time
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,10 @@ from lab.workers.messages import (
     Keys,
     MakeKeys,
     Message,
-    NeedFile,
     Progress,
     TaskFailed,
     TaskOrder,
     TaskResult,
-    from_line,
     to_line,
 )
 from lab.workers.worker_process import WorkerProcess, ended
@@ -79,17 +76,10 @@ class ProjectWorkers(WorkerPlugin):  # type: ignore[misc]
                     return message, self._news(process)
                 if isinstance(message, Progress) and time.monotonic() - last > EVERY:
                     last = time.monotonic()
-                    worker.log_event(self.name, (name, to_line(message), worker.address))
-                if isinstance(message, NeedFile):  # the answer is taken in by `take_files`
-                    worker.log_event(self.name, (name, to_line(message), worker.address))
+                    worker.log_event(self.name, (name, to_line(message)))
         finally:
             del self._at_work[name]
         return TaskFailed(order.batch, ended(process.end())), self._news(process)
-
-    def take_files(self, name: str, line: str) -> None:
-        """Hand on files that the process at work on a task has asked for."""
-        if process := self._at_work.get(name):
-            process.send(from_line(line))
 
     def _helper(self, help_wanted: HelpOut) -> tuple[WorkerProcess, queue.Queue[Message | None]]:
         """Return this thread's process: the one it had, if that is alive and knows the experiment."""
@@ -98,7 +88,7 @@ class ProjectWorkers(WorkerPlugin):  # type: ignore[misc]
             if known == help_wanted and process.alive:
                 return process, heard
             process.terminate()
-        process, heard = _started(self.root, replace(help_wanted, far=True))
+        process, heard = _started(self.root, help_wanted)
         self._mine.has, self._mine.printed = (help_wanted, process, heard), 0
         self._all.append(process)
         return process, heard
@@ -113,11 +103,6 @@ def compute_task(name: str, help_wanted: HelpOut, order: TaskOrder) -> tuple[Mes
     """Compute a task on this worker."""
     answer: tuple[Message, str] = get_worker().plugins[name].compute(help_wanted, order)
     return answer
-
-
-async def take_files(name: str, task: str, line: str, dask_worker: Any = None) -> None:
-    """Hand on, on the worker that computes a task, files that it has asked for."""
-    dask_worker.plugins[name].take_files(task, line)
 
 
 async def make_keys(name: str, asked: list[tuple[str, dict[str, str]]], dask_worker: Any = None) -> Keys | str:

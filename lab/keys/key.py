@@ -13,9 +13,8 @@ from typing import Any
 from lab import device
 from lab.errors import LabError, Refused
 from lab.keys import experiments, key_parts, params, versions
-from lab.keys.call_graph import Reach, Reached
+from lab.keys.call_graph import Place, Reach, Reached
 from lab.keys.canonical_json import digest, pack
-from lab.keys.resolve import Place
 
 
 @dataclass(frozen=True)

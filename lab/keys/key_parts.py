@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lab.errors import Refused
-from lab.keys.call_graph import Reach, Reached
+from lab.keys.call_graph import WHOLE, Place, Reach, Reached, Target, carries
 from lab.keys.canonical_json import digest
-from lab.keys.resolve import WHOLE, Place, Target, carries
 from lab.keys.syntax import short
 
 # What may be used and changes no number.

@@ -12,10 +12,7 @@ from typing import Any
 
 from lab.errors import Refused
 from lab.keys import params, statement_kinds, syntax
-from lab.keys.scopes import imported, made, rebound
-from lab.keys.uses import Reader, called
-
-Chain = list[str]
+from lab.keys.uses import Chain, Reader, called, imported, made, rebound
 
 
 @dataclass

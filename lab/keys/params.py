@@ -9,6 +9,7 @@ import operator
 import re
 import shlex
 import tokenize
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,17 +43,22 @@ class Field:
     def unpacked(cls, name: str, kind: list[str], default: Any, line: int, limits: str) -> Field:
         """Make it again from what `packed` returned."""
         field = cls(name, tuple(kind), None, line, limits)
-        value = unpack(default)
-        if len(kind) == 1:
-            return replace(field, default=Path(value) if kind[0] == "Path" else value)
-        items = zip(value, field._kinds(len(value)), strict=True)
-        return replace(field, default=tuple(Path(item) if of == "Path" else item for item, of in items))
+        return replace(
+            field, default=field.each(unpack(default), lambda item, of: Path(item) if of == "Path" else item)
+        )
+
+    def each(self, given: Any, do: Callable[[Any, str], Any]) -> Any:
+        """Return a value after something is done with it and its kind; of a tuple with each item.  Raises ValueError."""
+        if len(self.kind) == 1:
+            return do(given, self.kind[0])
+        kinds = self.kind[1:2] * len(given) if self.kind[-1] == "..." else self.kind[1:]
+        return tuple(do(item, kind) for item, kind in zip(given, kinds, strict=True))
 
     def parse(self, text: str, root: Path) -> Any:
         """Read a value as typed on the command line.  Raises LabError for one of another type, or that is not allowed."""
         value = self._read(text, root)
         of = "" if len(self.kind) == 1 else " each"
-        given = value if isinstance(value, tuple) else (value,)
+        given = _items(value)
         wanted = ""
         if not given and self.default:
             wanted = "at least one value"
@@ -77,21 +83,17 @@ class Field:
     @property
     def least(self) -> int:
         """The lowest whole number allowed where Params states no limits: what is counted is 1 or more, unless the book has less."""
-        items = self.default if isinstance(self.default, tuple) else (self.default,)
-        return min([1, *(item for item in items if type(item) is int)])
+        return min([1, *(item for item in _items(self.default) if type(item) is int)])
 
     @property
     def has_infinite(self) -> bool:
         """Whether the book's own setting is infinite, so that others may be."""
-        items = self.default if isinstance(self.default, tuple) else (self.default,)
-        return any(isinstance(item, float) and not math.isfinite(item) for item in items)
+        return any(isinstance(item, float) and not math.isfinite(item) for item in _items(self.default))
 
     def _read(self, text: str, root: Path) -> Any:
+        items = [item.strip() for item in text.strip("()[] ").split(",") if item.strip()]
         try:
-            if len(self.kind) == 1:
-                return _parse(text, self.kind[0], root)
-            items = [item.strip() for item in text.strip("()[] ").split(",") if item.strip()]
-            return tuple(_parse(item, kind, root) for item, kind in zip(items, self._kinds(len(items)), strict=True))
+            return self.each(text if len(self.kind) == 1 else items, lambda item, kind: _parse(item, kind, root))
         except ValueError as error:
             wanted = KINDS[self.kind[0]] if len(self.kind) == 1 else f"{self}, written like 0.5,1,2"
             why = f" ({error})" if self.kind == ("Path",) else ""
@@ -101,17 +103,12 @@ class Field:
 
     def value(self, given: Any, where: str) -> Any:
         """Check a value's type; a whole number will do for a float."""
-        if len(self.kind) == 1:
-            return _value(given, self.kind[0], where)
-        if not isinstance(given, tuple):
-            raise Refused(f"{where}: {given!r} is not {self}")
         try:
-            return tuple(_value(v, kind, where) for v, kind in zip(given, self._kinds(len(given)), strict=True))
-        except ValueError:
+            if isinstance(given, tuple) == (len(self.kind) > 1):
+                return self.each(given, _value)
+            raise TypeError(given)
+        except (TypeError, ValueError):
             raise Refused(f"{where}: {given!r} is not {self}") from None
-
-    def _kinds(self, count: int) -> tuple[str, ...]:
-        return self.kind[1:2] * count if self.kind[-1] == "..." else self.kind[1:]
 
     @property
     def shown(self) -> str:
@@ -160,18 +157,21 @@ def override(known: dict[str, Field], changes: dict[str, str], root: Path) -> di
 
 def paths(values: dict[str, Any]) -> list[str]:
     """Return the data files that parameters name."""
-    flat = [item for value in values.values() for item in (value if isinstance(value, tuple) else (value,))]
-    return [item.as_posix() for item in flat if isinstance(item, Path)]
+    return [item.as_posix() for value in values.values() for item in _items(value) if isinstance(item, Path)]
 
 
 def check_paths(values: dict[str, Any], root: Path) -> None:
     """Raise LabError for a data file that is named and is not there."""
     for name, value in values.items():
-        for path in value if isinstance(value, tuple) else (value,):
+        for path in _items(value):
             if isinstance(path, Path) and not (root / path).exists():
                 raise LabError(f"parameter {name}: there is no data file {path} in {root}")
             if isinstance(path, Path) and not ((root / path).is_file() or (root / path).is_dir()):
                 raise LabError(f"parameter {name}: {path} is neither a file nor a folder")  # a pipe is read for ever
+
+
+def _items(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _field(node: ast.AnnAssign, file: str) -> Field:
@@ -182,7 +182,7 @@ def _field(node: ast.AnnAssign, file: str) -> Field:
     annotation, limits = _limits(node.annotation, f"{where}: parameter {name}")
     field = Field(name, _kind(annotation, f"{where}: parameter {name}"), None, node.lineno, limits)
     field = replace(field, default=field.value(_literal(node.value, where), where))
-    if not all(map(field.allows, field.default if isinstance(field.default, tuple) else [field.default])):
+    if not all(map(field.allows, _items(field.default))):
         raise Refused(
             f"{where}: {field.shown} is not {limits}\nthe default is the book's setting, and has to be allowed"
         )
@@ -212,15 +212,11 @@ def _kind(node: ast.expr, where: str) -> tuple[str, ...]:
 
 
 def _literal(node: ast.expr, where: str) -> Any:
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "Path"
-        and len(node.args) == 1
-    ):
-        return Path(str(_literal(node.args[0], where)))
-    if isinstance(node, ast.Tuple):
-        return tuple(_literal(item, where) for item in node.elts)
+    match node:
+        case ast.Call(ast.Name("Path"), [path]):
+            return Path(str(_literal(path, where)))
+        case ast.Tuple(items):
+            return tuple(_literal(item, where) for item in items)
     try:
         return ast.literal_eval(node)
     except ValueError:
@@ -242,9 +238,9 @@ def _parse(text: str, kind: str, root: Path) -> Any:
     return {"int": int, "float": float, "str": str}[kind](text)
 
 
-def _value(given: Any, kind: str, where: str) -> Any:
+def _value(given: Any, kind: str) -> Any:
     if kind == "float" and type(given) is int:
         return float(given)
     if type(given).__name__ != kind and not (kind == "Path" and isinstance(given, Path)):
-        raise Refused(f"{where}: {given!r} is not {kind}")
+        raise TypeError(kind)
     return given

@@ -14,55 +14,43 @@ _CHANCE = "no two runs get the same: make a seed a parameter"
 _MACHINE = "no two machines have the same: make it a parameter"
 _BY_NAME = "ask for one variable by its name"
 _STAMP = "no two clones have the same time stamps: go by the content"
-# By full name, or its beginning, and what to do instead.
-REFUSED = {
-    **dict.fromkeys(
-        ("importlib", "runpy", "pkgutil", "zipimport", "pydoc.locate", "sys.modules", "sys.meta_path"), _IMPORT
-    ),
-    **dict.fromkeys(("sys._getframe", "linecache", "inspect", "traceback", "dis", "symtable"), _WRITTEN),
-    **dict.fromkeys(("socket", "urllib", "http", "requests", "httpx", "aiohttp", "ftplib", "torch.hub"), _NETWORK),
-    **dict.fromkeys(("pickle", "marshal", "shelve", "dbm", "numpy.DataSource"), _PICKLE),
-    **dict.fromkeys(
-        ("subprocess", "os.system", "os.popen", "os.spawnv", "os.execv", "os.posix_spawn", "pty"), _PROGRAM
-    ),
-    **dict.fromkeys(("os.fork", "multiprocessing", "torch.multiprocessing", "joblib.Parallel"), _CHILD),
-    **dict.fromkeys(("concurrent.futures.ProcessPoolExecutor", "concurrent.futures.process"), _CHILD),
-    **dict.fromkeys(
-        ("torch.jit.load", "torch.from_file", "torch.UntypedStorage.from_file", "torch.ops.load_library"), _UNSEEN
-    ),
-    **dict.fromkeys(("pandas.read_parquet", "pandas.read_feather", "pandas.read_orc", "pandas.read_hdf"), _UNSEEN),
-    **dict.fromkeys(
-        ("pyarrow", "polars", "duckdb", "h5py", "netCDF4", "tables", "lmdb", "safetensors", "cv2.imread"), _UNSEEN
-    ),
-    **dict.fromkeys(("ctypes.CDLL", "ctypes.PyDLL", "ctypes.cdll", "ctypes.pydll", "ctypes.util", "cffi"), _UNSEEN),
-    **dict.fromkeys(
-        ("torchvision.io", "torchaudio", "soundfile", "lxml", "os.fwalk", "posix", "_io", "_posixsubprocess"), _UNSEEN
-    ),
-    **dict.fromkeys(
-        ("time", "timeit", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today"), _CLOCK
-    ),
-    **dict.fromkeys(
-        ("datetime.date.today", "pandas.Timestamp.now", "pandas.Timestamp.today", "torch.utils.benchmark"), _CLOCK
-    ),
-    **dict.fromkeys(
-        ("os.urandom", "os.getrandom", "secrets", "random.SystemRandom", "uuid.uuid1", "uuid.uuid4"), _CHANCE
-    ),
-    **dict.fromkeys(("torch.seed", "torch.random.seed"), _CHANCE),
-    **dict.fromkeys(
-        ("platform", "os.getpid", "os.getppid", "os.uname", "os.cpu_count", "os.getlogin", "getpass"), _MACHINE
-    ),
-    **dict.fromkeys(
-        ("os.getloadavg", "os.times", "os.sched_getaffinity", "psutil", "resource", "sys.platform"), _MACHINE
-    ),
-    **dict.fromkeys(
-        ("os.getcwd", "pathlib.Path.cwd", "pathlib.Path.home", "os.path.expanduser"), "make the file a Path parameter"
-    ),
-    **dict.fromkeys(("os.environb", "os.putenv"), _BY_NAME),
-    **dict.fromkeys(("os.path.getmtime", "os.path.getatime", "os.path.getctime"), _STAMP),
-    "sys.path": "keep the module in the project, or install it",
-    "sys.argv": "make it a parameter",
-    "typing.get_type_hints": "annotations are no part of a key: write what matters as a value",
+# What to do instead, and of what: full names, or their beginnings.
+_REASONS = {
+    _IMPORT: "importlib runpy pkgutil zipimport pydoc.locate sys.modules sys.meta_path",
+    _WRITTEN: "sys._getframe linecache inspect traceback dis symtable",
+    _NETWORK: "socket urllib http requests httpx aiohttp ftplib torch.hub",
+    _PICKLE: "pickle marshal shelve dbm numpy.DataSource",
+    _PROGRAM: "subprocess os.system os.popen os.spawnv os.execv os.posix_spawn pty",
+    _CHILD: """
+        os.fork multiprocessing torch.multiprocessing joblib.Parallel concurrent.futures.ProcessPoolExecutor
+        concurrent.futures.process
+    """,
+    _UNSEEN: """
+        torch.jit.load torch.from_file torch.UntypedStorage.from_file torch.ops.load_library
+        pandas.read_parquet pandas.read_feather pandas.read_orc pandas.read_hdf pyarrow polars duckdb h5py
+        netCDF4 tables lmdb safetensors cv2.imread ctypes.CDLL ctypes.PyDLL ctypes.cdll ctypes.pydll
+        ctypes.util cffi torchvision.io torchaudio soundfile lxml os.fwalk posix _io _posixsubprocess
+    """,
+    _CLOCK: """
+        time timeit datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today
+        datetime.date.today pandas.Timestamp.now pandas.Timestamp.today torch.utils.benchmark
+    """,
+    _CHANCE: """
+        os.urandom os.getrandom secrets random.SystemRandom uuid.uuid1 uuid.uuid4 torch.seed
+        torch.random.seed
+    """,
+    _MACHINE: """
+        platform os.getpid os.getppid os.uname os.cpu_count os.getlogin getpass os.getloadavg os.times
+        os.sched_getaffinity psutil resource sys.platform
+    """,
+    "make the file a Path parameter": "os.getcwd pathlib.Path.cwd pathlib.Path.home os.path.expanduser",
+    _BY_NAME: "os.environb os.putenv",
+    _STAMP: "os.path.getmtime os.path.getatime os.path.getctime",
+    "keep the module in the project, or install it": "sys.path",
+    "make it a parameter": "sys.argv",
+    "annotations are no part of a key: write what matters as a value": "typing.get_type_hints",
 }
+REFUSED = {name: why for why, names in _REASONS.items() for name in names.split()}
 ALLOWED = {"time.sleep"}
 UNSEEDED = {"numpy.random.default_rng", "numpy.random.SeedSequence", "numpy.random.RandomState", "random.Random"}
 BUILTINS = {

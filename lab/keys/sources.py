@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from lab.keys import outline, params, refusals, scopes, statement_kinds, syntax, uses
+from lab.keys import outline, params, refusals, statement_kinds, syntax, uses
 from lab.keys.canonical_json import dumps, loads
 from lab.keys.outline import Outline, Unit
 from press import cached
@@ -25,38 +25,30 @@ class Sources:
 
     def __init__(self, root: Path):
         self.root = root
-        self._outlines: dict[str, Outline | None] = {}
-        self._homes: dict[str, Path | None] = {}
-        self._places: dict[str, tuple[Path, str, bool] | None] = {}
-        self._labels: dict[str, str] = {}  # of modules in no file of their own
-        self._bound: dict[str, dict[str, list[int]]] = {}
-
-    def outline(self, module: str) -> Outline | None:
-        """Return a module's outline; None if it is not one of the project's."""
-        if module not in self._outlines:
-            self._outlines[module] = self._read(module)
-        return self._outlines[module]
+        self._added: dict[str, tuple[str, str]] = {}  # text and label of modules in no file of their own
+        self.outline = cache(self._outline)
+        self.bound = cache(self._bound)
+        self._find = cache(self._look_for)
+        self._home = cache(self._home_of)
 
     def label(self, module: str) -> str:
         """Return a module's file as people call it: nets/mlp.py."""
         found = self._find(module)
-        return self._labels.get(module, "") if found is None else found[1]
+        return self._added.get(module, ("", ""))[1] if found is None else found[1]
 
     def file(self, module: str) -> Path | None:
         """Return where a module's file lies; None if it has none of its own."""
         found = self._find(module)
         return None if found is None or found[0].is_dir() else found[0]
 
-    def bound(self, module: str) -> dict[str, list[int]]:
+    def _bound(self, module: str) -> dict[str, list[int]]:
         """Return the names that a module's statements bind, with the statements' numbers."""
-        if module not in self._bound:
-            found = self.outline(module)
-            bound: dict[str, list[int]] = {}
-            self._bound[module] = bound
-            for index, unit in enumerate(found.units if found else ()):
-                for name in [*unit.names, *unit.also]:
-                    bound.setdefault(name, []).append(index)
-        return self._bound[module]
+        found = self.outline(module)
+        bound: dict[str, list[int]] = {}
+        for index, unit in enumerate(found.units if found else ()):
+            for name in [*unit.names, *unit.also]:
+                bound.setdefault(name, []).append(index)
+        return bound
 
     def submodules(self, package: str) -> list[str]:
         """Return the modules in a package; none if it is a plain module."""
@@ -67,23 +59,14 @@ class Sources:
         stems = sorted(path.stem for path in folder.glob("*.py"))
         return [f"{package}.{stem}" for stem in stems if not stem.startswith("__") and stem.isidentifier()]
 
-    def add(self, module: str, text: str, file: str) -> Outline:
+    def add(self, module: str, text: str, file: str) -> None:
         """Take a module that lies in no file of its own: a chapter's code."""
-        self._labels[module] = file
-        found = self._outlines[module] = self._cached(module, text.encode(), file, package=False)
-        return found
-
-    def _find(self, module: str) -> tuple[Path, str, bool] | None:
-        """Return a module's file (or a package's folder, if it has no __init__.py), its label, and if it is a package."""
-        if module not in self._places:
-            self._places[module] = self._look_for(module)
-        return self._places[module]
+        self._added[module] = text, file
 
     def _look_for(self, module: str) -> tuple[Path, str, bool] | None:
+        """Return a module's file (or a package's folder, if it has no __init__.py), its label, and if it is a package."""
         top, *rest = module.split(".")
-        if top not in self._homes:
-            self._homes[top] = self._home(top)
-        home = self._homes[top]
+        home = self._home(top)
         if home is None:
             return None
         stem = home.joinpath(top, *rest)
@@ -92,7 +75,7 @@ class Sources:
                 return path, path.relative_to(home).as_posix(), package
         return None
 
-    def _home(self, top: str) -> Path | None:
+    def _home_of(self, top: str) -> Path | None:
         """Return the folder in which a package or module lies, by its first name; None if it is no code of the user's own."""
         if top == "lab":
             return _LAB.parent
@@ -105,7 +88,11 @@ class Sources:
             return None
         return self.root if (self.root / top).is_dir() else home  # a folder without __init__.py shadows no library
 
-    def _read(self, module: str) -> Outline | None:
+    def _outline(self, module: str) -> Outline | None:
+        """Return a module's outline; None if it is not one of the project's."""
+        if module in self._added:
+            text, file = self._added[module]
+            return self._cached(module, text.encode(), file, package=False)
         found = self._find(module)
         if found is None:
             return None
@@ -153,7 +140,5 @@ def _made(found: dict[str, object]) -> Outline:
 @cache
 def _rules() -> str:
     """Return the hash of the code that makes outlines: what older code kept is not used."""
-    files = [
-        Path(module.__file__ or "") for module in (statement_kinds, outline, refusals, params, scopes, syntax, uses)
-    ]
+    files = [Path(module.__file__ or "") for module in (statement_kinds, outline, refusals, params, syntax, uses)]
     return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

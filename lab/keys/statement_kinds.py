@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import ast
 
-from lab.keys.scopes import BUILTINS
+from lab.keys.uses import BUILTINS
 
 DEF, CLASS, CONSTANT, LOOSE = "def", "class", "constant", "loose"
 LONGEST = 60  # characters of a constant that `lab why` shows
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
 # Functions that make a value and change nothing, by full name; a dot at the end stands for all that a module has.
 _HARMLESS = {
-    *(
-        "math.",
-        "cmath.",
-        "operator.",
-        "typing.",
-        "fractions.",
-        "decimal.",
-        "dataclasses.",
-        "lab.claims.",
-        "lab.estimate.",
-    ),
+    *("math.", "cmath.", "operator.", "fractions.", "decimal.", "dataclasses.", "typing."),
+    *("lab.claims.", "lab.estimate."),
     *(f"functools.{name}" for name in ("cache", "lru_cache", "wraps", "partial", "cached_property", "total_ordering")),
     *("functools.singledispatch", "contextlib.contextmanager", "abc.abstractmethod", "enum.unique", "enum.auto"),
     *(f"collections.{name}" for name in ("namedtuple", "defaultdict", "OrderedDict", "Counter", "deque")),
@@ -30,20 +21,8 @@ _HARMLESS = {
     *(f"numpy.{name}" for name in ("sqrt", "exp", "log", "finfo", "iinfo", "float32", "float64", "int64", "dtype")),
     *(f"torch.{name}" for name in ("tensor", "arange", "linspace", "finfo", "device", "no_grad", "inference_mode")),
 }
-_TYPES = {
-    "NDArray",
-    "Annotated",
-    "Callable",
-    "Generic",
-    "Iterable",
-    "Iterator",
-    "Literal",
-    "Mapping",
-    "Optional",
-    "Sequence",
-    "Union",
-}
-_TYPES |= {"tuple", "list", "dict", "set", "frozenset", "type"}  # with what they are of, in brackets
+_TYPES = {"NDArray", "Annotated", "Callable", "Generic", "Iterable", "Iterator", "Literal", "Mapping", "Optional"}
+_TYPES |= {"Sequence", "Union", "tuple", "list", "dict", "set", "frozenset", "type"}
 _WITH_EFFECT = {"exec", "eval", "compile", "__import__", "open", "input", "print", "next", "setattr", "delattr", "vars"}
 _WITH_EFFECT |= {"globals", "locals", "map", "filter", "sorted", "min", "max", "sum", "breakpoint", "super", "iter"}
 

@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from lab.errors import LabError, NoResult
+from lab.errors import LabError, NoResult, few
 from lab.keys import key as keys
 from lab.keys.canonical_json import unpack
 from lab.keys.experiments import Experiment
-from lab.keys.key_diff import changes, is_fresh
 from lab.results import store
 from lab.results.codec import PARAMS, decode, field_values
+from lab.results.key_diff import changes
 from press import reads
 
 R = TypeVar("R")
@@ -27,9 +27,8 @@ def fresh(wanted: keys.Key, root: Path) -> store.Stored:
         place, there = store.find(root, wanted, present)
     except NoResult as error:
         raise NoResult(_message(wanted, str(error))) from None
-    if not is_fresh(there, wanted, present):
-        reasons = changes(there, wanted, present)
-        shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    if not store.is_fresh(there, wanted, present):
+        shown = few(changes(there, wanted, present), 3, "; ")
         has = f"{store.shown(place, root)} has key {there.key[:12]} of {there.provenance['date'][:10]}"
         raise NoResult(_message(wanted, f"{has}; since then: {shown}"))
     return there

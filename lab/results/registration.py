@@ -110,9 +110,9 @@ def for_result(name: str, root: Path) -> dict[str, Any] | None:
     """Return what a result that is computed now keeps: the registering commit, its date, and the digests; None without one."""
     place = file(name, root)
     path = place.relative_to(root).as_posix()
-    if not place.is_file() or _git(root, "status", "--porcelain", "--", path) != "":
+    if not place.is_file() or git_says(root, "status", "--porcelain", "--", path) != "":
         return None
-    commits = [line.split() for line in (_git(root, "log", "--format=%H %cI", "--", path) or "").splitlines()]
+    commits = [line.split() for line in (git_says(root, "log", "--format=%H %cI", "--", path) or "").splitlines()]
     if not commits:
         return None
     # Since when the rules are there as they are now: a later commit may have changed what is said of them.
@@ -165,7 +165,7 @@ def check(name: str, root: Path) -> tuple[bool | None, str]:
     path = file(name, root).relative_to(root).as_posix()
     wanted = {claim: digest for claim, (digest, _) in held["claims"].items()}
     searched = ["log", "--format=%H", "--diff-filter=AM", "-S", f'"key": "{stored.key}"', "--"]
-    first = _git(root, *searched, f"results/{name}/result.json")
+    first = git_says(root, *searched, f"results/{name}/result.json")
     result = first.split()[-1] if first else ""
     if not result or not _comes_before(held["commit"], "HEAD", root):
         # Squashed, rebased or cut off: the recorded commit is not in this history.  What can be told is if the rules came late.
@@ -182,12 +182,12 @@ def check(name: str, root: Path) -> tuple[bool | None, str]:
 
 def _comes_before(commit: str, other: str, root: Path) -> bool:
     """Whether a commit is there and another descends from it."""
-    return _git(root, "merge-base", "--is-ancestor", commit, other) is not None
+    return git_says(root, "merge-base", "--is-ancestor", commit, other) is not None
 
 
 def _digests_at(commit: str, path: str, root: Path) -> dict[str, str] | None:
     """Return the digests that were registered in a commit, None if none were."""
-    text = _git(root, "show", f"{commit}:{path}")
+    text = git_says(root, "show", f"{commit}:{path}")
     try:
         return {claim: entry["digest"] for claim, entry in json.loads(text or "")["claims"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -196,7 +196,7 @@ def _digests_at(commit: str, path: str, root: Path) -> dict[str, str] | None:
 
 def _first_with(wanted: dict[str, str], path: str, root: Path) -> str | None:
     """Return the first commit of this history that registers these digests."""
-    commits = (_git(root, "log", "--reverse", "--format=%H", "--", path) or "").split()
+    commits = (git_says(root, "log", "--reverse", "--format=%H", "--", path) or "").split()
     return next((commit for commit in commits if _digests_at(commit, path, root) == wanted), None)
 
 
@@ -276,10 +276,10 @@ class _Wordless(ast.NodeTransformer):
         return node
 
 
-def _git(root: Path, *words: str) -> str | None:
-    """Return what git says; None if it fails or is not there."""
+def git_says(root: Path, *words: str) -> str | None:
+    """Return what git says of a project; None if it fails or is not there."""
     try:
         done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return done.stdout.rstrip()

@@ -25,7 +25,6 @@ from typing import Any
 from lab.errors import Missing, NoResult, OtherFormat
 from lab.keys.canonical_json import digest, dumps, loads
 from lab.keys.key import Key
-from lab.keys.key_diff import is_fresh
 from lab.results.codec import Table
 from lab.results.shared_cache import Shared, shared
 from lab.results.write_errors import unwritten
@@ -49,6 +48,11 @@ class Stored:
     parts: dict[str, Any]  # what the key was made of, by name, and "reads": what the run read
     provenance: dict[str, Any]  # date, seconds, machine, versions, commit
     checksum: str = ""
+
+
+def is_fresh(there: Stored, wanted: Key, present: reads.Present) -> bool:
+    """Say whether a stored result is the wanted one, and everything that its run read is as it was."""
+    return there.key == wanted.key and "reads" in there.parts and present.holds(there.parts["reads"])
 
 
 def folder(root: Path, name: str, key: str, book: bool) -> Path | Shared:
@@ -93,7 +97,8 @@ def place_for(place: Path | Shared, root: Path, stored: Stored) -> Path | Shared
                 return inner
         except NoResult:
             return inner
-    return _sibling(place, f"+{digest(recorded)[:8]}")
+    ending = f"+{digest(recorded)[:8]}"
+    return Shared(place.url + ending) if isinstance(place, Shared) else place.with_name(place.name + ending)
 
 
 def _beside(place: Path | Shared) -> list[Path | Shared]:
@@ -102,46 +107,29 @@ def _beside(place: Path | Shared) -> list[Path | Shared]:
     return [place, *sorted(place.parent.glob(f"{place.name}+*"))]
 
 
-def _sibling(place: Path | Shared, ending: str) -> Path | Shared:
-    return Shared(place.url + ending) if isinstance(place, Shared) else place.with_name(place.name + ending)
-
-
 def read_result(place: Path | Shared, root: Path) -> Stored:
     """Read a result.  Raises Missing if there is none, NoResult if it is damaged; the reason is the message."""
-    if isinstance(place, Shared):
-        return _read_shared(place)
+    previous = None if isinstance(place, Shared) else _previous(place, root)
     reason = NoResult("")
     for attempt in range(5):  # a reader may meet a writer between two renames
-        if attempt:
-            time.sleep(0.02 * attempt)
+        time.sleep(0.02 * attempt)
         before = _mark(place)
         try:
-            return _check(_reader(place))
+            return _check(place.read if isinstance(place, Shared) else _reader(place))
         except FileNotFoundError:
             reason = Missing(f"{shown(place, root)} is missing")
-            previous = _previous(place, root)
             with suppress(FileNotFoundError, NoResult):
-                return _check(_reader(previous))
+                if previous:
+                    return _check(_reader(previous))
         except OtherFormat as error:
             reason = OtherFormat(f"{shown(place, root)} {error}")
         except NoResult as error:
             reason = NoResult(f"{shown(place, root)} is damaged: {error}")
         except OSError as error:
             reason = NoResult(f"{shown(place, root)} cannot be read: {error.strerror}")
-        if before == _mark(place) and not _previous(place, root).exists():
+        if before == _mark(place) and not (previous and previous.exists()):
             break
     raise reason
-
-
-def _read_shared(place: Shared) -> Stored:
-    try:
-        return _check(place.read)
-    except FileNotFoundError:
-        raise Missing(f"{place} is missing") from None
-    except OtherFormat as error:
-        raise OtherFormat(f"{place} {error}") from None
-    except NoResult as error:
-        raise NoResult(f"{place} is damaged: {error}") from None
 
 
 def write_result(place: Path | Shared, root: Path, stored: Stored, step: Callable[[str], None] = _nothing) -> None:
@@ -262,7 +250,10 @@ def _flat(place: Path, root: Path) -> str:
     return shown(place, root).replace("/", "+")
 
 
-def _mark(place: Path) -> tuple[int, ...] | None:
+def _mark(place: Path | Shared) -> tuple[int, ...] | None:
+    """Return what tells that a result has been replaced meanwhile; of a team's nothing does."""
+    if isinstance(place, Shared):
+        return None
     try:
         found = (place / FILE).stat()
     except OSError:

@@ -14,8 +14,8 @@ from lab.keys import key
 from lab.keys.call_graph import Reach
 from lab.keys.canonical_json import dumps, loads
 from lab.keys.experiments import names, source
-from lab.keys.key_diff import changes, is_fresh, moved
 from lab.results import store
+from lab.results.key_diff import changes, moved
 from lab.results.lock import is_held
 from lab.results.store import Stored
 from lab.workers.stages import Stage
@@ -66,7 +66,7 @@ def status_of(name: str, root: Path, look: Reach | None = None, present: reads.P
     state, why = State.FRESH, list[str]()
     try:
         there = store.read_result(place, root)
-        if is_fresh(there, wanted, present):
+        if store.is_fresh(there, wanted, present):
             why = moved(there.parts, wanted.parts)
         else:
             state, why = State.STALE, changes(there, wanted, present)

@@ -14,9 +14,9 @@ from lab.errors import LabError
 from lab.estimate import Estimate
 from lab.keys import experiments, key
 from lab.keys.canonical_json import dumps, pack, unpack
-from lab.keys.key_diff import changes
 from lab.results import codec, store
 from lab.results.codec import Table
+from lab.results.key_diff import changes
 from lab.results.reading import as_result
 from lab.workers import arithmetic, provenance
 from lab.workers.worker import verify_folder

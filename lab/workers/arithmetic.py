@@ -34,7 +34,7 @@ def differing(one: dict[str, Any], other: dict[str, Any], of: str) -> list[str]:
 
 
 def _deciding() -> Iterator[tuple[str, str]]:
-    info = _cpuinfo()
+    info = cpuinfo()
     numbers = [
         f"{name} {info[key]}"
         for name, key in (("family", "cpu family"), ("model", "model"), ("stepping", "stepping"))
@@ -124,8 +124,7 @@ def _torch(torch: Any, large: Any, kind: str) -> dict[str, Any]:
     return {f"torch.{name} {kind}": value.numpy() for name, value in made.items()}
 
 
-@cache
-def _cpuinfo() -> dict[str, str]:
+def cpuinfo() -> dict[str, str]:
     """Return what Linux says of the first processor; elsewhere nothing."""
     try:
         first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]

@@ -12,18 +12,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+
+class Message:
+    """What one says to the other: one of the classes below."""
+
+
 # -- to a worker, first
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Surroundings(Message):
     """The environment of whoever started it: a worker's own has little, and code that asks for more is told from here."""
 
     variables: dict[str, str]
 
 
 @dataclass(frozen=True)
-class ComputeResult:
+class ComputeResult(Message):
     """Compute a result and publish it, unless it is there."""
 
     experiment: str
@@ -34,17 +39,16 @@ class ComputeResult:
 
 
 @dataclass(frozen=True)
-class HelpOut:
+class HelpOut(Message):
     """Compute tasks of an experiment that another process runs, which has made this key."""
 
     experiment: str
     changes: dict[str, str]
     key: str
-    far: bool = False  # on a machine that has only what it was sent
 
 
 @dataclass(frozen=True)
-class MakeKeys:
+class MakeKeys(Message):
     """Say which keys experiments have where this worker runs."""
 
     asked: list[tuple[str, dict[str, str]]]  # experiments, each with changes to its parameters
@@ -54,7 +58,7 @@ class MakeKeys:
 
 
 @dataclass(frozen=True)
-class HandOut:
+class HandOut(Message):
     """From an experiment: its work is cut into tasks, and it waits for what to do about them."""
 
     batch: int  # how often it has handed out tasks; what is said of an earlier batch comes too late
@@ -63,7 +67,7 @@ class HandOut:
 
 
 @dataclass(frozen=True)
-class TaskOrder:
+class TaskOrder(Message):
     """To a helper or to the experiment's own process: compute a task."""
 
     batch: int
@@ -72,7 +76,7 @@ class TaskOrder:
 
 
 @dataclass(frozen=True)
-class TaskResult:
+class TaskResult(Message):
     """From a helper, and handed on to the experiment's own process."""
 
     batch: int
@@ -85,21 +89,21 @@ class TaskResult:
 
 
 @dataclass(frozen=True)
-class TaskDone:
+class TaskDone(Message):
     """From an experiment that has computed a task itself; and to whoever looks on, of every task."""
 
     number: int
 
 
 @dataclass(frozen=True)
-class Proceed:
+class Proceed(Message):
     """To an experiment: all tasks are done."""
 
     batch: int
 
 
 @dataclass(frozen=True)
-class TaskFailed:
+class TaskFailed(Message):
     """From a helper, and handed on to the experiment's own process, which raises it."""
 
     batch: int
@@ -113,40 +117,24 @@ class TaskFailed:
 
 
 @dataclass(frozen=True)
-class NeedFile:
-    """From a helper far away: the code is about to look at something in the project that it may not have."""
-
-    path: str
-    listed: bool  # for a folder: which files are in it
-
-
-@dataclass(frozen=True)
-class FilesThere:
-    """The answer to NeedFile: what there is where the run began; nothing at all if the path leads nowhere."""
-
-    files: dict[str, str]  # in base64, by path
-    folders: list[str]
-
-
-@dataclass(frozen=True)
-class Ready:
+class Ready(Message):
     """A helper has imported what it needs."""
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Waiting(Message):
     """Somebody else computes this result at the moment."""
 
 
 @dataclass(frozen=True)
-class Started:
+class Started(Message):
     """The computation begins."""
 
     key: str
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(Message):
     """How far a loop is."""
 
     what: str
@@ -157,7 +145,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Done:
+class Done(Message):
     """The result is there."""
 
     seconds: float
@@ -165,7 +153,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Keys:
+class Keys(Message):
     """The answer to MakeKeys."""
 
     python: str
@@ -173,14 +161,14 @@ class Keys:
 
 
 @dataclass(frozen=True)
-class Said:
+class Said(Message):
     """What a helper on a cluster has printed: warnings, for example."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Failed:
+class Failed(Message):
     """The worker gives up."""
 
     error: str
@@ -188,37 +176,14 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Ended:
+class Ended(Message):
     """From the scheduler to whoever looks on: the process of an experiment has ended."""
 
     error: str = ""
 
 
-Message = (
-    Surroundings
-    | ComputeResult
-    | HelpOut
-    | MakeKeys
-    | HandOut
-    | TaskOrder
-    | TaskResult
-    | TaskDone
-    | Proceed
-    | TaskFailed
-    | NeedFile
-    | FilesThere
-    | Ready
-    | Waiting
-    | Started
-    | Progress
-    | Done
-    | Keys
-    | Said
-    | Failed
-    | Ended
-)
 Tell = Callable[[Message], None]
-_KINDS: dict[str, Any] = {kind.__name__: kind for kind in Message.__args__}
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in Message.__subclasses__()}
 
 
 def to_line(message: Message) -> str:

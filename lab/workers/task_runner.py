@@ -19,7 +19,7 @@ from lab.errors import LabError, Refused
 from lab.keys import experiments, key
 from lab.pickling import pickled, unpickled
 from lab.results import codec
-from lab.workers import arithmetic, far_files, provenance
+from lab.workers import arithmetic, provenance
 from lab.workers.messages import (
     Failed,
     HandOut,
@@ -97,8 +97,6 @@ def help_out(job: HelpOut, root: Path, tell: Tell, inbox: queue.Queue[Message]) 
     prepare(wanted)
     here, recording = provenance.machine(), recorder.active()
     assert recording
-    if job.far:
-        recording.fetch = far_files.fetcher(root, tell, inbox)
     tell(Ready())
     while True:
         try:

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from press.book import Book, Node, Page, Progress
-from press.build import prerender
-from press.build.record import Record, digest, intact
-from press.code_hash import code_hash
+from press.build.write import write
 from press.errors import SourceError
-from press.files import restore, swap
+from press.files import code_hash, digest, renewed, restore, write_whole
 from press.read.project import FILE, read_project, site_files
 from press.read.qmd import Source, parse, read_text
 
@@ -30,6 +30,29 @@ if TYPE_CHECKING:
     from press.execute.chapters import Outputs
 
 FORMATS = ("html", "pdf")
+MADE = ".press/made.json"  # what was made from what, relative to the root
+
+
+@dataclass
+class Record:
+    """What the last render was made from, and what it made."""
+
+    inputs: str = ""  # hash of all sources, settings, keys and files
+    files: list[str] = field(default_factory=list)  # images and files that chapters link to
+    stamps: dict[str, str] = field(default_factory=dict)  # of each format: the hash of its pages
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)  # of each format: its files and their hashes
+
+    @classmethod
+    def load(cls, root: Path) -> Record:
+        """Return what is on record; nothing if the record is missing or damaged."""
+        try:
+            return cls(**json.loads((root / MADE).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return cls()
+
+    def save(self, root: Path) -> None:
+        """Put it on record."""
+        write_whole(root / MADE, json.dumps(asdict(self), indent=1))
 
 
 def render(
@@ -55,9 +78,9 @@ def render(
     out = book.root / book.output_dir
     (book.root / ".press").mkdir(exist_ok=True)
     with FileLock(book.root / ".press/lock"):
-        restore(out, _previous(out))
+        restore(out, out.with_name(f"{out.name}.old"))
         if keys is None:
-            prerender.run_scripts(book, only)
+            _run_scripts(book, only)
         from press.execute.chapters import are_kept
 
         sources = read_sources(book)
@@ -75,6 +98,21 @@ def render(
     return {name: out / (page.html if name == "html" else f"{book.output_file}.pdf") for name in formats}
 
 
+def _run_scripts(book: Book, only: Collection[Path | str] | None) -> None:
+    """Run the project's own scripts, those in Python with this one, told what is rendered in the variables Quarto sets."""
+    names = [str(name) for name in only] if only is not None else [chapter.source for chapter in book.chapters]
+    variables = {"QUARTO_PROJECT_INPUT_FILES": "\n".join(names)}
+    variables |= {} if only is not None else {"QUARTO_PROJECT_RENDER_ALL": "1"}
+    for script in book.pre_render:
+        command = [sys.executable, script] if script.endswith(".py") else script.split()
+        try:
+            failed = subprocess.run(command, cwd=book.root, env=os.environ | variables).returncode
+        except OSError as error:
+            raise SourceError(FILE, 0, f"the pre-render script {script} cannot be run", str(error)) from None
+        if failed:
+            raise SourceError(FILE, 0, f"the pre-render script {script} failed", "its own words are above")
+
+
 def read_sources(book: Book) -> dict[str, Source]:
     """Return the chapters as written, by their path."""
     defaults = {
@@ -82,11 +120,6 @@ def read_sources(book: Book) -> dict[str, Source]:
     }
     texts = {chapter.source: read_text(book.root, chapter.path) for chapter in book.chapters}
     return {file: parse(text, file, defaults) for file, text in texts.items()}
-
-
-def _previous(out: Path) -> Path:
-    """Return where the last site waits while a new one takes its place."""
-    return out.with_name(f"{out.name}.old")
 
 
 def _chosen(book: Book, only: Collection[Path | str] | None) -> set[str]:
@@ -132,6 +165,11 @@ def _digests(book: Book, files: Collection[str]) -> bytes:
     return "".join(f"{name}\0{digest(book.root / name)}\0" for name in sorted(named | set(files))).encode()
 
 
+def _intact(out: Path, outputs: Mapping[str, str]) -> bool:
+    """Say whether all these files are in `out`, unchanged."""
+    return bool(outputs) and all(digest(out / file) == known for file, known in outputs.items())
+
+
 def _stale(book: Book, record: Record, formats: Collection[str], stamps: Mapping[str, str]) -> list[str]:
     """Return the formats whose files are not there, or not as `stamps` would have them."""
     return [
@@ -139,7 +177,7 @@ def _stale(book: Book, record: Record, formats: Collection[str], stamps: Mapping
         for name in formats
         if not stamps.get(name)
         or record.stamps.get(name) != stamps[name]
-        or not intact(book.root / book.output_dir, record.outputs.get(name, {}))
+        or not _intact(book.root / book.output_dir, record.outputs.get(name, {}))
     ]
 
 
@@ -151,7 +189,6 @@ def _make(
     record: Record,
     tell: Progress,
 ) -> None:
-    from press.build.write import write
     from press.resolve import references
 
     pages = read_pages(book, sources, keys, tell)
@@ -161,17 +198,12 @@ def _make(
     keep = [name for name in FORMATS if name not in build and not _stale(book, record, [name], stamps)]
     if build:
         out = book.root / book.output_dir
-        aside = out.with_name(f"{out.name}.new")
-        shutil.rmtree(aside, ignore_errors=True)
-        try:
+        with renewed(out) as aside:
             written = write(book, pages, build, aside, tell)
             for name in keep:
                 for file in record.outputs[name]:
                     (aside / file).parent.mkdir(parents=True, exist_ok=True)
                     os.link(out / file, aside / file)
-            swap(aside, out, _previous(out))
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
         record.outputs = {name: record.outputs[name] for name in keep} | written
     record.stamps = {name: stamps[name] for name in [*build, *keep]}
     record.files, record.inputs = sorted(files), _inputs(book, sources, keys, files)
@@ -191,7 +223,7 @@ def read_pages(
     Chapters that `keys` does not name are left out.  `edit` may change what a chapter's cells have shown.
     """
     from press.execute import chapters
-    from press.resolve import citations, document, numbers
+    from press.resolve import document, numbers
 
     reading: dict[str, Future[list[Node]]] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # pandoc reads the first chapters while the last are executed
@@ -205,7 +237,7 @@ def read_pages(
             read(file, chapters.stand_in(sources[file]))
         chapters.run(book, {file: sources[file] for file in sources if file in keys}, keys, tell, read)
         documents = {file: reading[file].result() for file in sources}
-    citations.put_references(documents, book)
+    document.put_references(documents, book)
     return numbers.pages(book, documents, sources, left_out)
 
 

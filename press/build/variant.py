@@ -6,7 +6,6 @@ printed.  What cannot be computed there leaves a gap in the page.  The book's si
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from press.book import Book, Progress
 from press.build.render import FORMATS, chapter_keys, read_pages, read_sources
-from press.files import swap
+from press.build.write import write
+from press.files import renewed
 from press.read.project import read_project
 from press.read.qmd import Cell, Source
 
@@ -44,8 +44,6 @@ def render_variant(
     """Make the page, and return the file to open for each format; `keys` and `progress` as in `render`."""
     from filelock import FileLock
 
-    from press.build.write import write
-
     tell = (lambda event, what, detail: None) if progress is None else progress
     book = read_project(Path(root))
     file = variant.chapter.as_posix()
@@ -71,13 +69,8 @@ def render_variant(
 
         pages = read_pages(own, sources, wanted, tell, edit)
         out = book.root / variant.out
-        aside = out.with_name(f"{out.name}.new")
-        shutil.rmtree(aside, ignore_errors=True)
-        try:
+        with renewed(out) as aside:
             write(own, pages, [name for name in FORMATS if name in formats], aside, tell)
-            swap(aside, out, out.with_name(f"{out.name}.old"))
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
     page = variant.chapter.with_suffix(".html")
     return {name: out / (page if name == "html" else f"{own.output_file}.pdf") for name in formats}
 

@@ -8,9 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from press.book import Book, Page, Progress
-from press.build.record import digest
-from press.code_hash import code_hash
-from press.files import cached_json
+from press.files import cached_json, code_hash, digest
 
 
 def write(

@@ -25,7 +25,7 @@ from press.execute.kernel import DEFAULTS, FIGURES, Kernel
 from press.execute.messages import CellFailed, Output
 from press.files import unsealed, write_sealed, write_whole
 from press.kernel_folders import sweep
-from press.read.qmd import Cell, Inline, Source, Text
+from press.read.qmd import Cell, Inline, Source
 
 Outputs = dict[str, Any]  # {"key": ..., "cells": [[output, ...], ...], "inlines": [markdown, ...]}
 UNKEYED = "unkeyed"  # the key of what was run without one
@@ -71,19 +71,14 @@ def _load(file: Path, source: Source) -> Outputs | None:
     if content is None:
         return None
     found: Outputs = json.loads(content)
-    cells = sum(isinstance(chunk, Cell) for chunk in source.chunks)
-    inlines = sum(len(chunk.inlines()) for chunk in source.chunks if not isinstance(chunk, Cell))
-    return found if (len(found["cells"]), len(found["inlines"])) == (cells, inlines) else None
+    counts = len(source.cells), len(source.inlines)
+    return found if (len(found["cells"]), len(found["inlines"])) == counts else None
 
 
 def stand_in(source: Source) -> Outputs:
     """Return outputs for a chapter that is not run, of which only the labels are wanted: they are in its text."""
     nothing = {"stream": "display", "kind": "text/markdown", "text": "…"}
-    cells = [[nothing] for chunk in source.chunks if isinstance(chunk, Cell)]
-    return {
-        "cells": cells,
-        "inlines": ["…" for chunk in source.chunks if isinstance(chunk, Text) for _ in chunk.inlines()],
-    }
+    return {"cells": [[nothing] for _ in source.cells], "inlines": ["…" for _ in source.inlines]}
 
 
 def _keep(book: Book, source: Source, made: Outputs) -> None:
@@ -179,13 +174,10 @@ def _has_cache() -> bool:
 
 def _doubts(book: Book, source: Source, found: Outputs) -> Iterator[tuple[int, str]]:
     """Yield line and words of what the author should know of the outputs: cut short, or with a path of this machine."""
-    cells = [chunk.line for chunk in source.chunks if isinstance(chunk, Cell)]
-    inlines = [inline.line for chunk in source.chunks if not isinstance(chunk, Cell) for inline in chunk.inlines()]
-    texts = [(line, output) for line, cell in zip(cells, found["cells"], strict=True) for output in cell]
-    texts += [
-        (line, {"text": re.sub(r"\\([^A-Za-z0-9\s])", r"\1", text)})
-        for line, text in zip(inlines, found["inlines"], strict=True)
-    ]
+    pairs = zip(source.cells, found["cells"], strict=True)
+    texts = [(cell.line, output) for cell, shown in pairs for output in shown]
+    for inline, text in zip(source.inlines, found["inlines"], strict=True):
+        texts.append((inline.line, {"text": re.sub(r"\\([^A-Za-z0-9\s])", r"\1", text)}))
     for line, output in texts:
         if output.get("cut"):
             yield line, f"this cell shows more than a page can hold: {output['cut']}"
@@ -196,10 +188,9 @@ def _doubts(book: Book, source: Source, found: Outputs) -> Iterator[tuple[int, s
 async def _run_chapter(source: Source, kernel: Kernel, tell: Progress, lenient: bool) -> Outputs:
     cells: list[tuple[Cell, list[Output]]] = []
     inlines: list[str] = []
-    count = sum(isinstance(chunk, Cell) for chunk in source.chunks)
     for chunk in source.chunks:
         if isinstance(chunk, Cell):
-            tell("execute", source.file, f"cell {len(cells) + 1} of {count}")
+            tell("execute", source.file, f"cell {len(cells) + 1} of {len(source.cells)}")
             skipped = chunk.options.get("eval") is False
             run_cell = _run_what_can_be if lenient else _run_cell
             cells.append((chunk, [] if skipped else await run_cell(source, chunk, kernel)))

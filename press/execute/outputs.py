@@ -52,22 +52,21 @@ def best_form(output: Output, name: str, source: Source, cell: Cell) -> dict[str
         if (rows := len(re.findall(r"<tr\b", html, re.IGNORECASE))) > ROWS:
             what = f"this cell shows a table of {rows} rows; a page can hold {ROWS}"
             raise source.error(cell.line, what, "show its head, a summary or a figure, and link to the table's file")
-        return {"stream": "display", "kind": "text/html", "text": without_controls(html)}
+        return _display("text/html", html)
     if markdown := _markdown_form(data):
-        return {"stream": "display", "kind": "text/markdown", "text": without_controls(markdown)}
+        return _display("text/markdown", markdown)
     for kind, suffix in _IMAGES.items():
         if kind in data:
-            shown = {
-                "stream": "display",
-                "kind": kind,
-                "text": without_controls(data[kind]),
-                "file": f"{name}.{suffix}",
-            }
-            return shown | ({"inline": without_controls(html)} if "<svg" in html else {})
+            inline = {"inline": without_controls(html)} if "<svg" in html else {}
+            return _display(kind, data[kind]) | {"file": f"{name}.{suffix}"} | inline
     if html or "text/plain" not in data:
         what = f"this cell shows {'HTML' if html else ', '.join(data)}, which only one of the formats could print"
         raise source.error(cell.line, what, "return a Figure, a DataFrame, or IPython.display.Markdown")
     return {"stream": "display", "kind": "text/plain"} | _cut(as_shown(data["text/plain"]))
+
+
+def _display(kind: str, text: str) -> dict[str, str]:
+    return {"stream": "display", "kind": kind, "text": without_controls(text)}
 
 
 def _cut(text: str) -> dict[str, str]:

@@ -115,9 +115,6 @@ class Recorder:
         self.running = False  # whether the project's code is at work, perhaps in threads of libraries
         self.refused = ""  # the first thing; code may have caught the error
         self.record = reads.empty()
-        self.fetch: Callable[[str, bool], None] | None = (
-            None  # gets a path of the project here, where it may not be yet
-        )
         self._sink = sink
         self._own: set[str] = set()  # what the process itself wrote: files and folders, by full path
         self._set: set[str] = set()  # variables that it set
@@ -183,8 +180,6 @@ class Recorder:
             or (inside and (reads.is_ignored(inside) or self._is_environment(full)))
         ):
             return
-        if inside and self.fetch:
-            self.fetch("/".join(inside), kind == LISTED)
         if kind == READ and not reads.is_file(full):
             if os.path.exists(full):
                 return  # a folder, which raises, or a device

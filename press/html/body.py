@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from press import pandoc, pandoc_ast
 from press.book import Book, Heading, Node, Page
-from press.code_hash import code_hash
-from press.files import cached_json
+from press.files import cached_json, code_hash
 from press.html import boxes
-from press.html.markup import attributes, raw, raw_inline
+from press.html.boxes import raw
 from press.html.maths import spaced
 from press.html.paths import figure_path, href, relative
 from press.resolve.quarto_ast import FILE
@@ -159,18 +158,15 @@ class _Writer(pandoc_ast.Rewriter):
     def _image(self, node: Node) -> Node:
         (ident, classes, pairs), inlines, (source, title) = node["c"]
         options = dict(pairs)
-        pixels, style = {}, ""
-        for name in ("width", "height"):
-            if size := _SIZE.match(options.get(name, "")):
-                if size[2] == "%":
-                    style += f"{name}: {size[0]};"
-                else:
-                    pixels[name] = round(float(size[1]) * _PIXELS[size[2]])
-        source = relative(figure_path(source, self.chapter), self.chapter)
+        found = [(name, _SIZE.match(options.get(name, ""))) for name in ("width", "height")]
+        sizes = [
+            [name, size[0] if size[2] == "%" else f"{float(size[1]) * _PIXELS[size[2]]:.0f}"]
+            for name, size in found
+            if size
+        ]
         alt = options.get("alt") or self.alt or pandoc_ast.words(inlines)
-        names = " ".join([*classes, "img-fluid", "figure-img"])
-        own = {"src": source, "alt": alt, "id": ident or None, "class": names, "title": title or None}
-        return raw_inline(f"<img{attributes(own | pixels | {'style': style or None})}>")
+        own = [ident, [*classes, "img-fluid", "figure-img"], [*sizes, ["alt", alt]]]
+        return {"t": "Image", "c": [own, [], [relative(figure_path(source, self.chapter), self.chapter), title]]}
 
     def _div(self, node: Node) -> list[Node]:
         (ident, classes, pairs), content = node["c"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from press import pandoc_ast
 from press.book import Node
-from press.html.markup import attributes, raw, wrapped
 from press.pandoc_ast import space
 
 
@@ -54,10 +55,12 @@ def callout(node: Node, content: list[Node]) -> list[Node]:
     collapse = pandoc_ast.get(node, "collapse")
     outer, inner = ("details", "summary") if collapse else ("div", "div")
     names = " ".join([*classes, "callout-style-default", "callout-titled"])
-    opened = "" if collapse == "false" else None
+    place, opened = f' id="{escape(ident)}"' if ident else "", ' open=""' if collapse == "false" else ""
     return [
-        raw(f"<{outer}{attributes({'id': ident or None, 'class': names, 'open': opened})}>"),
-        wrapped(f'<{inner} class="callout-header"><span class="callout-title-container">', words, f"</span></{inner}>"),
+        raw(f'<{outer}{place} class="{escape(names)}"{opened}>'),
+        _wrapped(
+            f'<{inner} class="callout-header"><span class="callout-title-container">', words, f"</span></{inner}>"
+        ),
         pandoc_ast.div(content, classes=["callout-body-container", "callout-body"]),
         raw(f"</{outer}>"),
     ]
@@ -75,7 +78,7 @@ def cell(node: Node, content: list[Node]) -> list[Node]:
         (own, names, pairs), code = block["c"]
         source: Node = {"t": "CodeBlock", "c": [[own, [*names, "cell-code"], pairs], code]}
         if fold:
-            summary = wrapped("<summary>", [pandoc_ast.text(pandoc_ast.get(node, "summary", "Code"))], "</summary>")
+            summary = _wrapped("<summary>", [pandoc_ast.text(pandoc_ast.get(node, "summary", "Code"))], "</summary>")
             opened = " open" if fold == "show" else ""
             blocks += [raw(f'<details class="code-fold"{opened}>'), summary, source, raw("</details>")]
         else:
@@ -86,3 +89,13 @@ def cell(node: Node, content: list[Node]) -> list[Node]:
 def _line(blocks: list[Node]) -> list[Node]:
     """Return the inlines of a title."""
     return [inline for block in blocks for inline in (block["c"][2] if block["t"] == "Header" else block["c"])]
+
+
+def raw(text: str, kind: str = "RawBlock") -> Node:
+    """A block of HTML, or with "RawInline" some inside a line."""
+    return {"t": kind, "c": ["html", text]}
+
+
+def _wrapped(opening: str, inlines: list[Node], closing: str) -> Node:
+    """Inlines between two pieces of HTML."""
+    return pandoc_ast.plain([raw(opening, "RawInline"), *inlines, raw(closing, "RawInline")])

@@ -10,12 +10,10 @@ from functools import partial
 from hashlib import sha256
 from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from press.book import Book, Page
-from press.code_hash import code_hash
 from press.errors import SourceError
-from press.files import cached
+from press.files import cached, code_hash
 from press.html.paths import figure_path
 from press.resolve.references import images
 
@@ -24,60 +22,48 @@ WIDTH, HEIGHT = 1200, 630  # pixels, as the networks ask for
 _ACTIONS = {"edit": ("Edit this page", "edit"), "source": ("View source", "blob"), "issue": ("Report an issue", "")}
 
 
-class Action(NamedTuple):
-    """One link to where the book is made."""
-
-    words: str
-    address: str
-
-
 def site_address(book: Book) -> str:
     """Return the site's address with a slash at its end; "" as long as nobody has published it."""
     address = str(book.settings.get("site-url") or "")
     return address.rstrip("/") + "/" if address else ""
 
 
-def actions(page: Page, book: Book) -> list[Action]:
-    """Return the links that repo-actions asks for."""
+def description(page: Page, book: Book) -> str:
+    """Return what a page is about, in plain text: the home page has the book's own description."""
+    home = page.chapter == book.chapters[0]
+    return (home and " ".join(book.description.split())) or page.description or page.title_text
+
+
+def actions(page: Page, book: Book) -> dict[str, str]:
+    """Return the links that repo-actions asks for, by their words."""
     settings = book.settings
     wanted = settings.get("repo-actions") or []
     repo, branch = str(settings.get("repo-url") or "").rstrip("/"), settings.get("repo-branch", "main")
-    found = []
+    found = {}
     for name in [wanted] if isinstance(wanted, str) else wanted:
         if name not in _ACTIONS:
             hint = f"there are {', '.join(_ACTIONS)}"
             raise SourceError("_quarto.yml", 0, f"book.repo-actions: no action {name!r}", hint)
         words, folder = _ACTIONS[name]
         if name == "issue" and (settings.get("issue-url") or repo):
-            found.append(Action(words, settings.get("issue-url") or f"{repo}/issues/new"))
+            found[words] = settings.get("issue-url") or f"{repo}/issues/new"
         elif name != "issue" and repo:
-            found.append(Action(words, f"{repo}/{folder}/{branch}/{page.chapter.path.as_posix()}"))
+            found[words] = f"{repo}/{folder}/{branch}/{page.chapter.source}"
     return found
 
 
-def card(page: Page, book: Book, title: str, description: str) -> str:
-    """Return the elements of the head by which other sites show a link to the page: title, description and first figure."""
+def card_picture(page: Page, book: Book) -> str:
+    """Return the address of the picture by which other sites show a link to the page; "" where there is none."""
     site = site_address(book)
-    picture = f"{site}{_picture(page).as_posix()}" if site and _first(page) else ""
-    lines = []
-    if book.settings.get("open-graph"):
-        pairs: dict[str, Any] = {"type": "article", "title": title, "description": description, "site_name": book.title}
-        pairs |= {"url": f"{site}{page.chapter.html}"} if site else {}
-        pairs |= {"image": picture, "image:width": WIDTH, "image:height": HEIGHT} if picture else {}
-        lines += [f'<meta property="og:{name}" content="{escape(str(value))}">' for name, value in pairs.items()]
-    if book.settings.get("twitter-card"):
-        pairs = {"card": "summary_large_image" if picture else "summary", "title": title, "description": description}
-        pairs |= {"image": picture} if picture else {}
-        lines += [f'<meta name="twitter:{name}" content="{escape(str(value))}">' for name, value in pairs.items()]
-    return "\n".join(lines)
+    return f"{site}{_picture(page).as_posix()}" if site and _first(page) else ""
 
 
-def write_lists(book: Book, pages: tuple[Page, ...], described: dict[str, str], out: Path) -> None:
+def write_lists(book: Book, pages: tuple[Page, ...], out: Path) -> None:
     """Write llms.txt, and once the site has an address sitemap.xml and the pictures of the cards."""
     site = site_address(book)
     lines = [f"# {book.title}", "", f"> {' '.join(book.description.split())}", ""]
     lines += [
-        f"- [{page.title_text}]({site}{page.chapter.html}): {described[page.chapter.source]}".removesuffix(": ")
+        f"- [{page.title_text}]({site}{page.chapter.html}): {description(page, book)}".removesuffix(": ")
         for page in pages
     ]
     (out / "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

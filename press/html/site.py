@@ -1,21 +1,29 @@
-"""What the pages need around them: style sheets, scripts, figures, the book's own files and the search index."""
+"""The site: each chapter in its frame, and what the pages need around them: style sheets, scripts, figures, the search index."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
-from press.book import Book, Page, Progress
+from press.book import Book, Chapter, Page, Progress
 from press.errors import SourceError
-from press.html.body import chapter_text
-from press.html.outward import write_lists
-from press.html.page import HOME, description, whole_page
-from press.html.paths import figure_path
+from press.html import outward
+from press.html.body import ChapterText, chapter_text
+from press.html.paths import figure_path, relative
 from press.read.project import site_files
 from press.resolve.references import images, linked
 
+HOME = Path(__file__).parent
+_NARROW = """\
+if (matchMedia("(max-width: 79.99rem)").matches) document.getElementById("quarto-margin-sidebar").open = false"""
 ASSETS = ("site.css", "site.js", "preview.js", "search.js")
 NEEDED = ("pagefind-entry", "pagefind-worker")  # of the files that pagefind adds to its index
 _SECTION = re.compile(r'<section id="([^"]+)"([^>]*)>\s*<h(\d)')
@@ -30,20 +38,79 @@ def write_site(book: Book, pages: tuple[Page, ...], out: Path, tell: Progress) -
         tell("write", "html", page.chapter.source)
         file = out / page.chapter.html
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(whole_page(page, book, pages, texts), encoding="utf-8")
+        file.write_text(_whole_page(page, book, pages, texts), encoding="utf-8")
         for source in images([page]):
             _copy(book.root / source, out / figure_path(source, page.chapter))
     for name in ASSETS:
         _copy(HOME / "assets" / name, out / "site" / name)
     for path in site_files(book):
         _copy(book.root / path, out / path)
-    write_lists(book, pages, {page.chapter.source: description(page, book) for page in pages}, out)
+    outward.write_lists(book, pages, out)
     (out / ".nojekyll").touch()
     tell("write", "html", "search index")
     _index(book, pages, out)
     for name in linked(pages):  # a file that a page links to is part of the site, as in Quarto
         if (book.root / name).is_file() and not (out / name).exists():
             _copy(book.root / name, out / name)
+
+
+def _whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[str, ChapterText]) -> str:
+    """Return the page of one chapter as HTML; `texts` has all chapters, by their source."""
+    from markupsafe import Markup
+
+    chapter = page.chapter
+    index = next(place for place, other in enumerate(pages) if other.chapter == chapter)
+    home = chapter == book.chapters[0]
+    own = texts[chapter.source]
+    headings = iter(own.headings)
+    site = outward.site_address(book)
+    text: str = _template().render(
+        book=book,
+        page=page,
+        home=home,
+        root=relative(".", chapter) + "/",
+        up=lambda path: relative(path, chapter),
+        label=lambda other: _label(other.chapter, other.title_text),
+        name=lambda other: Markup(texts[other.chapter.source].title),
+        heading=lambda: Markup(next(headings)),  # they stand in the contents in the same order
+        groups=[(name, list(group)) for name, group in groupby(pages, lambda page: page.chapter.group)],
+        before=pages[index - 1] if index else None,
+        after=pages[index + 1] if index + 1 < len(pages) else None,
+        description=outward.description(page, book),
+        picture=outward.card_picture(page, book),
+        size=(outward.WIDTH, outward.HEIGHT),
+        actions=outward.actions(page, book),
+        css=book.css,
+        icon=book.favicon,
+        pdf=f"{book.output_file}.pdf" if "pdf" in book.downloads else "",
+        repo=book.settings.get("repo-url", ""),
+        footer=book.settings.get("page-footer", ""),
+        address=f"{site}{chapter.html}" if site else "",
+        theme=Markup((HOME / "assets/theme.js").read_text(encoding="utf-8").strip()),
+        narrow=Markup(_NARROW),
+        body=Markup(own.body),
+    )
+    return text
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(HOME)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["curly"] = lambda words: words.replace("'", "\u2019")  # as Quarto sets what _quarto.yml says
+    environment.filters["fingerprint"] = lambda script: b64encode(sha256(script.encode()).digest()).decode()
+    return environment.get_template("page.html.j2")
+
+
+def _label(chapter: Chapter, title: str) -> str:
+    """Return a chapter's name where there is only text: 1  Title; Appendix A — Title."""
+    if chapter.number is None:
+        return title
+    return f"Appendix {chapter.number} — {title}" if chapter.appendix else f"{chapter.number}\u00a0 {title}"
 
 
 def _copy(file: Path, place: Path) -> None:

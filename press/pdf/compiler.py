@@ -5,8 +5,11 @@ The sources are left in .press/pdf/, one file a chapter, so that an error of Typ
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +17,15 @@ import typst
 
 from press.book import Book, Chapter
 from press.errors import SourceError
-from press.files import write_whole
-from press.pdf import letters
+from press.files import cached_json, write_whole
 from press.pdf.markup import literal
 from press.read.project import FILE
 from press.read.qmd import read_text
 
 WORK = Path(".press/pdf")  # relative to the root
 TEMPLATE = Path(__file__).with_name("book.typ")
+_NOBODYS = "\U0010fffd"  # private use, in no font: what its box looks like, every other one does
+_PAGE = '#set page(width: 20pt, height: 20pt, margin: 2pt)\n#set text(font: "Libertinus Serif")\n'
 
 
 def typeset(book: Book, sources: Mapping[Path, str], out: Path) -> None:
@@ -46,10 +50,33 @@ def typeset(book: Book, sources: Mapping[Path, str], out: Path) -> None:
     write_whole(out, pdf)
 
 
+def missing_letters(texts: Iterable[str], fonts: Sequence[Path], root: Path) -> list[str]:
+    """Return the characters of these texts that Typst's own fonts and those in the folders `fonts` do not have.
+
+    Arabic counts as missing without a font of its own: Typst's has its letters, but unjoined.
+    """
+    signs = {sign for sign in set().union(*texts) if ord(sign) > 0x17F and unicodedata.category(sign)[0] in "LNSP"}
+    unjoined = {sign for sign in signs if unicodedata.bidirectional(sign) == "AL" and not fonts}
+    wanted = sorted(signs - unjoined)
+    files = [file for folder in fonts for file in sorted((root / folder).rglob("*")) if file.is_file()]
+    made_of = [version("typst"), "".join(wanted), json.dumps([[str(f), f.stat().st_mtime_ns] for f in files])]
+
+    def make() -> list[str]:
+        pages = [f"#{literal(sign)}" for sign in (_NOBODYS, *wanted)]
+        text = (_PAGE + "\n#pagebreak()\n".join(pages)).encode()
+        places: Any = [root / folder for folder in fonts]
+        svg: Any = typst.compile(text, format="svg", ignore_system_fonts=True, font_paths=places)
+        box, *shown = svg  # a list, one for each page
+        return [sign for sign, page in zip(wanted, shown, strict=True) if page == box]
+
+    found: list[str] = cached_json(root / ".press/letters", made_of, make) if wanted else []
+    return sorted({*found, *unjoined})
+
+
 def _check_letters(book: Book, sources: Mapping[Chapter, str]) -> None:
     """Refuse the first character that no font has, with its chapter and line."""
     shown = {chapter.source: text for chapter, text in sources.items()} | {FILE: _main(book, [])}
-    if not (lost := letters.missing(shown.values(), book.fonts, book.root)):
+    if not (lost := missing_letters(shown.values(), book.fonts, book.root)):
         return
     file = next(file for file, text in shown.items() if lost[0] in text)
     lines = enumerate(read_text(book.root, file).split("\n"), 1)
@@ -95,23 +122,12 @@ def _main(book: Book, chapters: list[Chapter]) -> str:
     part, parts = "", 0
     for chapter in chapters:
         if chapter.group != part and chapter.group:
-            number = None
-            if not chapter.appendix:
-                parts += 1
-                number = f"Part {_roman(parts)}"
-            lines.append(f"#book.part({literal(number)}, {literal(chapter.group)})")
+            parts += not chapter.appendix
+            number = "none" if chapter.appendix else f'"Part " + numbering("I", {parts})'
+            lines.append(f"#book.part({number}, {literal(chapter.group)})")
         part = chapter.group
         lines.append(f"#include {literal('/' + _file(chapter).as_posix())}")
     return "\n".join(lines) + "\n"
-
-
-def _roman(number: int) -> str:
-    """1 -> I, 4 -> IV; enough for the parts of a book."""
-    out = ""
-    for value, numeral in ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I")):
-        out += numeral * (number // value)
-        number %= value
-    return out
 
 
 def _error(error: typst.TypstError, chapters: list[Chapter]) -> SourceError:

@@ -39,21 +39,17 @@ def check_patterns(root: Path, patterns: Sequence[str], output_dir: Path, lines:
         if not found:
             hint = "correct it (it begins at the root with /), or delete it"
             raise SourceError(FILE, line, f"nothing matches {pattern}", hint)
-        if odd := next((name for name in map(os.fspath, found) if not _is_text(name)), None):
+        if odd := next((name for name in map(os.fspath, found) if re.search("[\ud800-\udfff]", name)), None):
             raise SourceError(FILE, line, f"a file's name is not UTF-8: {odd!a}", "rename the file")
 
 
 def matching(root: Path, patterns: Sequence[str], output_dir: Path) -> list[Path]:
     """Return the files that the patterns name, relative to the root, in order; none that a renderer made."""
-    taken: set[Path] = set()
-    for pattern in patterns:
-        if not pattern.startswith("!"):
-            taken |= set(_found(root, pattern.removeprefix("\\")))
-    for pattern in patterns:
-        if pattern.startswith("!"):
-            taken -= set(_found(root, pattern[1:]))
+    named = [pattern.removeprefix("\\") for pattern in patterns if not pattern.startswith("!")]
+    taken_out = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    brought, gone = ({path for pattern in some for path in _found(root, pattern)} for some in (named, taken_out))
     made = (*_ASIDE, *(output_dir.with_name(f"{output_dir.name}{end}").as_posix() for end in ("", ".new", ".old")))
-    return sorted(path for path in taken if not any(path.is_relative_to(folder) for folder in made))
+    return sorted(path for path in brought - gone if not any(path.is_relative_to(folder) for folder in made))
 
 
 def _found(root: Path, pattern: str) -> Iterator[Path]:
@@ -75,11 +71,3 @@ def _alternatives(pattern: str) -> Iterator[str]:
         return
     for choice in braces[1].split(","):
         yield from _alternatives(pattern[: braces.start()] + choice + pattern[braces.end() :])
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -40,7 +40,20 @@ def read_project(root: Path) -> Book:
     if not re.fullmatch(r"en(-[A-Z]{2})?", lang):
         hint = "the words that press adds (Figure, Chapter) are English: en, en-GB, en-US ...; for other languages render with Quarto"
         raise SourceError(FILE, lines[("lang",)], f"press cannot honour lang: {lang}", hint)
-    _check_theme(root, config, lines)
+    formats = config.get("format") or {}
+    html, typst = formats.get("html") or {}, formats.get("typst") or {}
+    _check_theme(root, html.get("theme"), lines)
+    for file in _paths(root, html.get("css"), ("format", "html", "css"), lines):
+        check_css(root, file.as_posix())
+    favicon = _paths(root, book.get("favicon"), ("book", "favicon"), lines)
+    bibliography = _paths(root, config.get("bibliography"), ("bibliography",), lines)
+    if len(bibliography) > 1:
+        raise SourceError(FILE, lines[("bibliography",)], "press reads one bibliography", "put all entries in one file")
+    filters = _paths(root, config.get("filters"), ("filters",), lines)
+    for file in filters:
+        if file.suffix != ".lua":
+            hint = "press runs filters in Lua, which pandoc runs itself"
+            raise SourceError(FILE, lines[("filters",)], f"not a filter that press can run: {file}", hint)
     output_file = _output_file(str(book.get("output-file", book["title"])), lines)
     output_dir = _output_dir(root, str(project.get("output-dir", "_book")), output_file, lines)
     resources = _texts(project.get("resources"))
@@ -57,12 +70,12 @@ def read_project(root: Path) -> Book:
         output_dir=output_dir,
         output_file=output_file,
         resources=resources,
-        bibliography=_bibliography(root, config, lines),
-        csl=_file(root, config.get("csl"), ("csl",), lines),
-        filters=tuple(_filters(root, config, lines)),
-        fonts=tuple(_fonts(root, config, lines)),
-        css=_texts(((config.get("format") or {}).get("html") or {}).get("css")),
-        favicon=book.get("favicon"),
+        bibliography=next(iter(bibliography), None),
+        csl=next(iter(_paths(root, config.get("csl"), ("csl",), lines)), None),
+        filters=filters,
+        fonts=_paths(root, typst.get("font-paths"), ("format", "typst", "font-paths"), lines, folders=True),
+        css=_texts(html.get("css")),
+        favicon=favicon[0].as_posix() if favicon else None,
         downloads=_texts(book.get("downloads")),
         pre_render=_texts(project.get("pre-render")),
         config=config,
@@ -115,61 +128,33 @@ def _inside(name: str) -> bool:
     return bool(name) and posixpath.normpath(name) == name and not name.startswith(("/", "..")) and "\0" not in name
 
 
-def _check_theme(root: Path, config: dict[str, Any], lines: yaml_lines.Lines) -> None:
-    """Refuse rules in files of a theme, which only Quarto compiles, and style sheets that are missing or broken."""
-    html = (config.get("format") or {}).get("html") or {}
-    theme = html.get("theme")
+def _check_theme(root: Path, theme: Any, lines: yaml_lines.Lines) -> None:
+    """Refuse rules in files of a theme, which only Quarto compiles."""
     for name in theme.values() if isinstance(theme, dict) else [theme]:
         for part in name if isinstance(name, list) else [name]:
             if isinstance(part, str) and part.endswith(".scss"):
-                _file(root, part, ("format", "html", "theme"), lines)
+                _paths(root, part, ("format", "html", "theme"), lines)
                 if not _VARIABLES.fullmatch(read_text(root, part)):
                     hint = "it may set Quarto's variables ($name: value;); the book's own rules go into a style sheet under css"
                     raise SourceError(FILE, lines[("format", "html", "theme")], f"press cannot follow {part}", hint)
             elif part is not None and not (isinstance(part, str) and part.isalpha()):
                 hint = "name a theme of Quarto's, such as cosmo; the book's own rules go into a style sheet under css"
                 raise SourceError(FILE, lines[("format", "html", "theme")], f"press has no theme {part!r}", hint)
-    _file(root, (config.get("book") or {}).get("favicon"), ("book", "favicon"), lines)
-    for name in _texts(html.get("css")):
-        _file(root, name, ("format", "html", "css"), lines)
-        check_css(root, name)
 
 
 def _texts(value: Any) -> tuple[str, ...]:
     return () if value is None else (value,) if isinstance(value, str) else tuple(str(item) for item in value)
 
 
-def _file(root: Path, name: str | None, setting: tuple[str, ...], lines: yaml_lines.Lines) -> Path | None:
-    if name is not None and not (_inside(name) and (root / name).is_file()):
-        what = f"{'.'.join(setting)}: there is no file {name}"
-        raise SourceError(FILE, lines[setting], what, "correct the path; it begins at the book's root")
-    return None if name is None else Path(name)
-
-
-def _bibliography(root: Path, config: dict[str, Any], lines: yaml_lines.Lines) -> Path | None:
-    names = _texts(config.get("bibliography"))
-    if len(names) > 1:
-        raise SourceError(FILE, lines[("bibliography",)], "press reads one bibliography", "put all entries in one file")
-    return _file(root, names[0] if names else None, ("bibliography",), lines)
-
-
-def _filters(root: Path, config: dict[str, Any], lines: yaml_lines.Lines) -> Iterator[Path]:
-    for name in _texts(config.get("filters")):
-        file = _file(root, name, ("filters",), lines)
-        if file is None or file.suffix != ".lua":
-            hint = "press runs filters in Lua, which pandoc runs itself"
-            raise SourceError(FILE, lines[("filters",)], f"not a filter that press can run: {name}", hint)
-        yield file
-
-
-def _fonts(root: Path, config: dict[str, Any], lines: yaml_lines.Lines) -> Iterator[Path]:
-    for name in _texts(((config.get("format") or {}).get("typst") or {}).get("font-paths")):
-        if not (_inside(name) and (root / name).is_dir()):
-            what = f"format.typst.font-paths: there is no folder {name}"
-            raise SourceError(
-                FILE, lines[("format", "typst", "font-paths")], what, "correct the path; it begins at the book's root"
-            )
-        yield Path(name)
+def _paths(
+    root: Path, names: Any, setting: tuple[str, ...], lines: yaml_lines.Lines, folders: bool = False
+) -> tuple[Path, ...]:
+    """Return the files, or folders, of the book that a setting names; refuse what is not there."""
+    for name in _texts(names):
+        if not (_inside(name) and ((root / name).is_dir() if folders else (root / name).is_file())):
+            what = f"{'.'.join(setting)}: there is no {'folder' if folders else 'file'} {name}"
+            raise SourceError(FILE, lines[setting], what, "correct the path; it begins at the book's root")
+    return tuple(map(Path, _texts(names)))
 
 
 def _chapters(root: Path, book: dict[str, Any], lines: yaml_lines.Lines) -> Iterator[Chapter]:

@@ -83,14 +83,23 @@ class Source:
     lines: list[str]
     front: dict[str, Any] = field(default_factory=dict)
     title_line: int = 0
-    titles: dict[int, str] = field(default_factory=dict)  # of callouts, by the line of their div
     chunks: list[Text | Cell] = field(default_factory=list)
     note: str = ""  # Markdown to stand below the heading: what a variant says of itself
 
     @property
+    def cells(self) -> list[Cell]:
+        """The cells, in order."""
+        return [chunk for chunk in self.chunks if isinstance(chunk, Cell)]
+
+    @property
+    def inlines(self) -> list[Inline]:
+        """The inline code, in order."""
+        return [inline for chunk in self.chunks if isinstance(chunk, Text) for inline in chunk.inlines()]
+
+    @property
     def runs(self) -> bool:
         """Whether reading it takes a kernel."""
-        return any(isinstance(chunk, Cell) or bool(chunk.inlines()) for chunk in self.chunks)
+        return bool(self.cells or self.inlines)
 
     def code_run(self) -> list[str]:
         """Return all that is run, in order."""
@@ -140,16 +149,14 @@ def parse(text: str, file: str, defaults: dict[str, Any] | None = None) -> Sourc
     own = (source.front.get("execute") or {}) if source.front else {}
     _scan(source, start, {"echo": True, "warning": True} | (defaults or {}) | own)
     source.title_line = title_line(text, file)[0]
-    inlines = [inline for chunk in source.chunks if isinstance(chunk, Text) for inline in chunk.inlines()]
-    cells = [chunk for chunk in source.chunks if isinstance(chunk, Cell)]
     labels: dict[str, int] = {}
-    for cell in cells:
+    for cell in source.cells:
         if (label := cell.options.get("label")) in labels:
             raise source.error(cell.line, f"two cells are labelled {label}", f"the other is on line {labels[label]}")
         labels |= {label: cell.line} if label else {}
-    if inlines and not cells and not {"engine", "jupyter"} & set(source.front):
+    if source.inlines and not source.cells and not {"engine", "jupyter"} & set(source.front):
         hint = "begin the file with:\n---\nengine: jupyter\n---"
-        raise SourceError(file, inlines[0].line, "inline code on a page without cells", hint)
+        raise SourceError(file, source.inlines[0].line, "inline code on a page without cells", hint)
     return source
 
 
@@ -208,8 +215,6 @@ def _scan(source: Source, start: int, defaults: dict[str, Any]) -> None:
                     raise SourceError(file, number, "a div right after a line of text", "put a blank line before it")
                 ident, classes, rest = _attributes(div["info"], file, number)
                 supported.check_div(ident, classes, rest, file, number)
-                if "title" in rest:
-                    source.titles[number] = rest["title"]
                 divs.append(number)
             elif divs:
                 divs.pop()

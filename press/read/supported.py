@@ -92,8 +92,8 @@ def check_div(ident: str, classes: list[str], attributes: dict[str, str], file: 
     if (rest and kind in _REFUSED_PREFIXES) or (ident and prefix(ident) in ("sec", "eq")):
         hint = f"divs may be labelled {', '.join(f'#{name}-' for name in KINDS if name not in ('sec', 'eq'))}"
         raise SourceError(file, line, f"a div cannot be labelled #{ident}", hint)
-    if prefix(ident):
-        _check_label(ident, file, line)
+    if prefix(ident) and "_" in ident:
+        raise SourceError(file, line, f"underscore in the label {ident}", "labels use hyphens")
     for name in classes:
         if name.startswith("callout-"):
             if name.removeprefix("callout-") not in CALLOUTS:
@@ -111,11 +111,6 @@ def check_div(ident: str, classes: list[str], attributes: dict[str, str], file: 
             if name == "fig-alt":  # in HTML, Quarto does not hand it on to the picture
                 hint = "write it into the cell as #| fig-alt: ..., or after the picture: ![](file){fig-alt=...}"
             raise SourceError(file, line, f"unknown attribute {name}", hint)
-
-
-def _check_label(label: str, file: str, line: int) -> None:
-    if "_" in label:
-        raise SourceError(file, line, f"underscore in the label {label}", "labels use hyphens")
 
 
 def check_cell(options: dict[str, Any], lines: Lines, file: str) -> None:

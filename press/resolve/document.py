@@ -6,21 +6,20 @@ The tree is kept in .press/documents/ under a hash of everything it was made of,
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from press import pandoc, pandoc_ast
 from press.book import Book, Node
-from press.code_hash import code_hash
 from press.execute.chapters import Outputs, figures
-from press.files import cached_json
+from press.files import cached_json, code_hash
 from press.read.qmd import Cell, Source, Text, read_text
 from press.resolve import quarto_ast
 
 NO_IDENT = "press-no-ident"  # id of a chapter heading that was written without one
 _ATTRIBUTES = re.compile(r"""\{((?:\s*(?:[#.][^\s}]+|-|[\w-]+=(?:"[^"]*"|'[^']*'|[^\s}]+)))+)\s*\}\s*$""")
-_TITLE = re.compile(r"""\s*\btitle=("[^"]*"|'[^']*'|\S+?)(?=[\s}])""")
 
 
 def read_blocks(book: Book, source: Source, outputs: Outputs) -> list[Node]:
@@ -61,26 +60,46 @@ def markdown(book: Book, source: Source, outputs: Outputs) -> str:
         if isinstance(chunk, Cell):
             parts.append(_cell_markdown(chunk, next(cells), source, figures(book, source.file)))
         else:
-            text = Text(chunk.line, _with_heading_and_titles(chunk, source))
+            text = Text(chunk.line, _with_heading(chunk, source))
             parts.append(text.filled([next(values) for _ in chunk.inlines()]))
     return "\n".join(parts)
 
 
-def _with_heading_and_titles(chunk: Text, source: Source) -> str:
-    """Give the chapter's heading an id, and turn `title=` of callouts into a div in it, so that pandoc reads it."""
+def _with_heading(chunk: Text, source: Source) -> str:
+    """Give the chapter's heading an id, and put a variant's note below it."""
     lines = chunk.text.split("\n")
-    for index, line in enumerate(lines):
-        number = chunk.line + index
-        if number == source.title_line:
-            attributes = _ATTRIBUTES.search(line)
-            bare, own = (line[: attributes.start()], attributes[1].strip()) if attributes else (line, "")
-            if not re.search(r"(^|\s)#", own):
-                own = f"#{NO_IDENT} {'.unnumbered' if own == '-' else own}"
-            lines[index] = f"{bare.rstrip()} {{{own.strip()}}}" + (f"\n\n{source.note}\n" if source.note else "")
-        elif number in source.titles:
-            opening = _TITLE.sub("", line)
-            lines[index] = f"{opening}\n\n::: {{.title}}\n{source.titles[number]}\n:::\n"
+    if 0 <= (index := source.title_line - chunk.line) < len(lines):
+        line = lines[index]
+        attributes = _ATTRIBUTES.search(line)
+        bare, own = (line[: attributes.start()], attributes[1].strip()) if attributes else (line, "")
+        if not re.search(r"(^|\s)#", own):
+            own = f"#{NO_IDENT} {'.unnumbered' if own == '-' else own}"
+        lines[index] = f"{bare.rstrip()} {{{own.strip()}}}" + (f"\n\n{source.note}\n" if source.note else "")
     return "\n".join(lines)
+
+
+def put_references(documents: Mapping[str, list[Node]], book: Book) -> None:
+    """Fill the refs div with the references that the documents cite."""
+    nodes = [node for blocks in documents.values() for node in pandoc_ast.every(blocks) if node["t"] in ("Div", "Cite")]
+    place = next((node for node in nodes if _is_place(node)), None)
+    cited = {cite["citationId"]: None for node in nodes if node["t"] == "Cite" for cite in node["c"][0]}
+    if place is not None:
+        entries = cited and book.bibliography is not None
+        place["c"] = _references(list(cited), book)["c"] if entries else [pandoc_ast.attr("refs"), []]
+
+
+def _is_place(node: Node) -> bool:
+    return node["t"] == "Div" and bool(pandoc_ast.triple(node)[0] == "refs")
+
+
+def _references(keys: list[str], book: Book) -> Node:
+    made_of = [*keys, code_hash(), *(read_text(book.root, file) for file in book.references_made_of)]
+
+    def make() -> Node:
+        return next(node for node in pandoc_ast.every(pandoc.references(keys, book)) if _is_place(node))
+
+    place: Node = cached_json(book.root / ".press/references", made_of, make)
+    return place
 
 
 def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], source: Source, home: Path) -> str:

@@ -9,7 +9,7 @@ from press.book import Book, Chapter, Heading, Node, Page
 from press.read.qmd import Source
 from press.read.supported import KINDS, prefix
 from press.resolve.document import NO_IDENT
-from press.resolve.references import Draft, Label, Resolver
+from press.resolve.references import Label, Resolver
 
 _NUMBERED = {"figure": "fig", "table": "tbl", "equation": "eq"}
 
@@ -25,32 +25,21 @@ def pages(
     Those left out, whose cells have not been run, give their labels to the others and say no more of themselves than that.
     """
     labels: dict[str, Label] = {}
-    drafts = {c.source: _number(c, documents[c.source], sources[c.source], labels) for c in book.chapters}
+    numbered = {c.source: _number(c, documents[c.source], sources[c.source], labels) for c in book.chapters}
     for file in left_out:
-        drafts[file].left_out = True
-    for file, draft in drafts.items():
-        if draft.left_out:
-            draft.blocks, draft.headings = [{"t": "Para", "c": [pandoc_ast.text(LEFT_OUT)]}], []
-            draft.description = ""
-        resolver = Resolver(book, drafts, labels, sources[file])
-        draft.title = pandoc_ast.change(draft.title, resolver.rule)
-        draft.blocks = pandoc_ast.change(draft.blocks, resolver.rule)
-    return tuple(
-        Page(
-            draft.chapter,
-            draft.title,
-            pandoc_ast.words(draft.title),
-            draft.ident,
-            draft.blocks,
-            draft.headings,
-            draft.description,
-            draft.left_out,
-        )
-        for draft in drafts.values()
-    )
+        numbered[file].left_out = True
+    for file, page in numbered.items():
+        if page.left_out:
+            page.blocks, page.headings = [{"t": "Para", "c": [pandoc_ast.text(LEFT_OUT)]}], []
+            page.description = ""
+        resolver = Resolver(book, numbered, labels, sources[file])
+        page.title = pandoc_ast.change(page.title, resolver.rule)
+        page.title_text = pandoc_ast.words(page.title)
+        page.blocks = pandoc_ast.change(page.blocks, resolver.rule)
+    return tuple(numbered.values())
 
 
-def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[str, Label]) -> Draft:
+def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[str, Label]) -> Page:
     """Number a chapter's sections, figures, tables, equations and theorems, each in the order of the text."""
     title = next((block for block in blocks if block["t"] == "Header" and block["c"][0] == 1), None)
     if title is None:
@@ -60,29 +49,28 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
         raise source.error(source.title_line, "a footnote in a chapter's heading", hint)
     ident = "" if pandoc_ast.triple(title)[0] == NO_IDENT else pandoc_ast.triple(title)[0]
     blocks = [block for block in blocks if block is not title]
-    draft = Draft(chapter, title["c"][2], ident, blocks, description=pandoc_ast.get(title, "description"))
+    page = Page(chapter, title["c"][2], ident, blocks, description=pandoc_ast.get(title, "description"))
     if ident:
-        draft.ids.add(ident)
+        page.ids.add(ident)
         if prefix(ident) == "sec" and chapter.number:
-            _add(
-                labels, ident, Label(source.file, "Appendix" if chapter.appendix else "Chapter", chapter.number), source
-            )
+            word = "Appendix" if chapter.appendix else "Chapter"
+            _add(labels, ident, Label(source.file, word, chapter.number), source)
     counts: dict[str, int] = {}
     sections = [0] * 7
     open_headings: list[Heading] = []
-    top = {id(block) for block in draft.blocks}
-    for node in pandoc_ast.every(draft.blocks):
+    top = {id(block) for block in page.blocks}
+    for node in pandoc_ast.every(page.blocks):
         name, classes, _ = pandoc_ast.triple(node)
-        if name and name in draft.ids:
+        if name and name in page.ids:
             hint = "every label and every id of a page is given once"
             raise source.error(source.line_of(f"#{name}", 2), f"duplicate label {name}", hint)
-        draft.ids |= {name} if name else set()
+        page.ids |= {name} if name else set()
         if node["t"] == "Header":
             number = _section(node, sections, chapter, source)
             if number and prefix(name) == "sec":
                 _add(labels, name, Label(source.file, "Section", number), source)
             if id(node) in top and "unlisted" not in classes:
-                _nest(Heading(node["c"][0], number, name, node["c"][2]), open_headings, draft.headings)
+                _nest(Heading(node["c"][0], number, name, node["c"][2]), open_headings, page.headings)
         kind = next(
             (_NUMBERED[name] for name in classes if name in _NUMBERED), prefix(name) if "theorem" in classes else ""
         )
@@ -91,7 +79,7 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
             number = f"{chapter.number}.{counts[kind]}" if chapter.number else str(counts[kind])
             pandoc_ast.put(node, "number", number)
             _add(labels, name, Label(source.file, KINDS[kind].word, number), source)
-    return draft
+    return page
 
 
 def _section(header: Node, sections: list[int], chapter: Chapter, source: Source) -> str:

@@ -80,7 +80,8 @@ def _shape(node: Node, source: Source, book: Book) -> Node | list[Node] | None:
     elif kind == "Table":
         return _captioned_table(node)
     elif kind == "Figure" and supported.prefix(pandoc_ast.triple(node)[0]) == "fig":
-        return _captioned_image(node)
+        (ident, _, _), caption, blocks = node["c"]
+        return _captioned(blocks, ident, caption[1])  # an image with a label, `![Caption](file){#fig-x}`
     elif kind == "RawBlock" and node["c"][1].lstrip().startswith("<!--"):
         return []
     elif kind == "Div":
@@ -125,15 +126,20 @@ def _title(blocks: list[Node]) -> tuple[list[Node], list[Node]]:
 def _float(node: Node, source: Source) -> Node:
     """Return a figure or table div: its last paragraph is the caption."""
     (ident, _, _), blocks = node["c"]
-    name = "figure" if ident.startswith("fig") else "table"
     if len(blocks) < 2 or blocks[-1]["t"] != "Para":
         hint = "end its div with a paragraph: the caption"
-        raise source.error(f"#{ident}", f"the {name} {ident} has no caption", hint)
+        raise source.error(f"#{ident}", f"the {supported.KINDS[ident[:3]].word.lower()} {ident} has no caption", hint)
     content = pandoc_ast.change(blocks[:-1], lambda block: block["c"][2] if block["t"] == "Figure" else None)
     if any(supported.prefix(pandoc_ast.triple(inner)[0]) in ("fig", "tbl") for inner in pandoc_ast.every(content)):
         raise source.error(f"#{ident}", f"a labelled figure or table inside {ident}", "press has no subfigures")
-    caption = div([plain(blocks[-1]["c"])], classes=["caption"])
-    return div([*content, caption], ident, [name], {"label": supported.KINDS[ident[:3]].word})
+    return _captioned(content, ident, blocks[-1:])
+
+
+def _captioned(content: list[Node], ident: str, caption: list[Node]) -> Node:
+    """Return a figure or table div: its content, and the lines of its caption."""
+    label = supported.KINDS[ident[:3]].word
+    words = div([plain([inline for block in caption for inline in block["c"]])], classes=["caption"])
+    return div([*content, words], ident, [label.lower()], {"label": label})
 
 
 def _captioned_table(table: Node) -> Node | None:
@@ -141,17 +147,10 @@ def _captioned_table(table: Node) -> Node | None:
     ident = pandoc_ast.triple(table)[0]
     if supported.prefix(ident) != "tbl":
         return None
-    caption = [inline for block in table["c"][1][1] for inline in block["c"]]
+    caption = table["c"][1][1]
     table["c"][0][0] = ""
     table["c"][1] = [None, []]
-    return div([table, div([plain(caption)], classes=["caption"])], ident, ["table"], {"label": "Table"})
-
-
-def _captioned_image(figure: Node) -> Node:
-    """Return an image with a label, `![Caption](file){#fig-x}`, as a figure div."""
-    (ident, _, _), caption, blocks = figure["c"]
-    inner = div([plain([inline for block in caption[1] for inline in block["c"]])], classes=["caption"])
-    return div([*blocks, inner], ident, ["figure"], {"label": "Figure"})
+    return _captioned([table], ident, caption)
 
 
 def _equations(inlines: list[Node], source: Source) -> list[Node]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 from press import pandoc_ast
 from press.addresses import elsewhere
-from press.book import Book, Chapter, Heading, Node, Page
-from press.read.pictures import unfit
+from press.book import Book, Node, Page
 from press.read.project import site_files
 from press.read.qmd import Source
 from press.read.supported import prefix
@@ -23,6 +22,9 @@ _IN_RAW = re.compile(
     r"""(?i)<(?:img|a|source|video|audio|object|iframe)\b[^>]*?\s(?:src|href|data)\s*=\s*["']([^"'#?]+)"""
 )
 
+_BEGINS = {"png": rb"\x89PNG\r\n", "jpg": rb"\xff\xd8\xff", "gif": rb"GIF8", "webp": rb"RIFF....WEBP"}
+_PICTURES = ("svg", *_BEGINS)
+
 
 class Label(NamedTuple):
     """Where a label is, and what a reference to it says."""
@@ -30,20 +32,6 @@ class Label(NamedTuple):
     page: str
     word: str  # "Figure", "Chapter"
     number: str
-
-
-@dataclass
-class Draft:
-    """A page on its way: numbered, its references still open."""
-
-    chapter: Chapter
-    title: list[Node]
-    ident: str
-    blocks: list[Node]
-    headings: list[Heading] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
-    description: str = ""
-    left_out: bool = False
 
 
 def page_files(pages: Iterable[Page]) -> set[str]:
@@ -70,8 +58,8 @@ def _nodes(pages: Iterable[Page]) -> Iterator[Node]:
 class Resolver:
     """The rule that resolves one page's references, links and images."""
 
-    def __init__(self, book: Book, drafts: Mapping[str, Draft], labels: Mapping[str, Label], source: Source) -> None:
-        self.book, self.drafts, self.labels, self.source = book, drafts, labels, source
+    def __init__(self, book: Book, pages: Mapping[str, Page], labels: Mapping[str, Label], source: Source) -> None:
+        self.book, self.pages, self.labels, self.source = book, pages, labels, source
         self.file = source.file
         self._published = set(site_files(book))
 
@@ -113,20 +101,21 @@ class Resolver:
         label, before = self.labels.get(name), part["c"][1]
         if label is None:
             raise self.source.error(f"@{written}", f"nothing is labelled {name}", self._near(name))
-        if prefix(name) == "sec" and not self.drafts[self.file].chapter.number:
+        if prefix(name) == "sec" and not self.pages[self.file].chapter.number:
             hint = "Quarto prints its title on the site and its number in the PDF; write a link: [words](file.qmd)"
             raise self.source.error(f"@{written}", f"a reference to {name} on an unnumbered page", hint)
         words = before or ([] if pandoc_ast.get(part, "mode") == "SuppressAuthor" else [pandoc_ast.text(label.word)])
         gap = pandoc_ast.space() if prefix(name) == "sec" and not before else pandoc_ast.text("\u00a0")
-        whole = prefix(name) == "sec" and self.drafts[label.page].ident == name and label.page != self.file
+        whole = prefix(name) == "sec" and self.pages[label.page].ident == name and label.page != self.file
         target = label.page if whole else f"{label.page}#{name}"
-        return pandoc_ast.link([*words, *([gap] if words else []), pandoc_ast.text(label.number)], target, ["xref"])
+        said = [*words, *([gap] if words else []), pandoc_ast.text(label.number)]
+        return {"t": "Link", "c": [pandoc_ast.attr("", ["xref"]), said, [target, ""]]}
 
     def _near(self, name: str) -> str:
-        nodes = (node for draft in self.drafts.values() for node in pandoc_ast.every(draft.blocks))
+        nodes = (node for page in self.pages.values() for node in pandoc_ast.every(page.blocks))
         if any(node["t"] == "Image" and pandoc_ast.triple(node)[0] == name for node in nodes):
             return "it is the label of a picture in a line of text, or without a caption: put it in a paragraph of its own, and a caption in its brackets"
-        if any(name in draft.ids for draft in self.drafts.values()):
+        if any(name in page.ids for page in self.pages.values()):
             return "it is the label of an unnumbered heading; link to it instead, or number it"
         near = get_close_matches(name, list(self.labels), 3)
         return f"did you mean {' or '.join(near)}?" if near else "label it, or correct the reference"
@@ -141,11 +130,11 @@ class Resolver:
             return
         path, _, fragment = target.partition("#")
         if not path:
-            owners = [self.file, *self.drafts]
-            path = next((file for file in owners if fragment in self.drafts[file].ids), self.file)
+            owners = [self.file, *self.pages]
+            path = next((file for file in owners if fragment in self.pages[file].ids), self.file)
             node["c"][2][0] = target if path == self.file else f"{path}#{fragment}"
-        if path in self.drafts:
-            if fragment and fragment not in self.drafts[path].ids and not self.drafts[path].left_out:
+        if path in self.pages:
+            if fragment and fragment not in self.pages[path].ids and not self.pages[path].left_out:
                 hint = "correct the link, or label the place"
                 raise self.source.error(f"#{fragment}", f"{path} has no #{fragment}", hint)
         elif (self.book.root / unquote(path)).is_file():
@@ -158,7 +147,7 @@ class Resolver:
             raise self.source.error(path.rpartition("/")[2], what, hint)
 
     def _references_page(self) -> str:
-        page = next((file for file, draft in self.drafts.items() if "refs" in draft.ids), None)
+        page = next((file for file, page in self.pages.items() if "refs" in page.ids), None)
         if page is None:
             hint = "list a references.qmd with a div ::: {#refs} among the chapters"
             raise self.source.error(0, "it cites, but no page of the book has the references", hint)
@@ -173,10 +162,37 @@ class Resolver:
         if not file.is_file():
             name, hint = source.rpartition("/")[2], "correct the path, or make the file"
             raise self.source.error(name, f"there is no image {source}", hint)
-        if not source.startswith(".press/") and (wrong := unfit(file)):
+        if not source.startswith(".press/") and (wrong := _unfit(file)):
             raise self.source.error(source.rpartition("/")[2], f"{source}: {wrong[0]}", wrong[1])
         if file.suffix == ".svg" and source.startswith(".press/"):
             head = file.read_text(encoding="utf-8")[:2000]
             for side in ("width", "height"):
                 if points := re.search(rf'<svg[^>]*\s{side}="([\d.]+)pt"', head):
                     pandoc_ast.put(node, side, f"{float(points[1]) / 72:.4g}in")
+
+
+def _unfit(file: Path) -> tuple[str, str] | None:
+    """Return what is wrong with a picture and what to do; None if nothing is."""
+    kind = file.suffix.lower().removeprefix(".").replace("jpeg", "jpg")
+    if kind not in _PICTURES:
+        return f"browsers or Typst show no {kind or 'such'} picture", f"save it as {', '.join(_PICTURES)}"
+    content = file.read_bytes()
+    found = next((name for name, begin in _BEGINS.items() if re.match(begin, content, re.DOTALL)), "")
+    if kind != "svg":
+        if found == kind:
+            return None
+        return (
+            f"it is {f'a {found}' if found else 'no picture'}, not the {kind} that its name says",
+            "rename it, or save it again",
+        )
+    try:
+        if not ElementTree.fromstring(content).tag.endswith("svg"):
+            raise ElementTree.ParseError("its first element is not svg")
+    except ElementTree.ParseError as error:
+        return f"it is no SVG ({error})", "save it again"
+    if re.search(rb"<(\w+:)?foreignObject\b", content):
+        return (
+            "it holds HTML (a foreignObject), which a PDF cannot show",
+            "save it with its text as paths or text elements",
+        )
+    return None

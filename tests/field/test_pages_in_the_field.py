@@ -13,7 +13,7 @@ import pytest
 
 import press
 from press import pandoc_ast
-from press.pdf import letters
+from press.pdf.compiler import missing_letters
 from press.read.project import read_project
 from tests.press.conftest import SETTINGS, MakeBook, found, pages_of
 
@@ -189,13 +189,13 @@ def test_letters_that_no_font_has_are_refused_with_their_line_and_fonts_can_be_g
     with pytest.raises(press.SourceError, match=r"one.qmd:5: the PDF has no letter for 中 \(U\+4E2D\), nor for 文 😀"):
         press.render(root, ("pdf",))
     assert "中文" in press.render(root, ("html",))["html"].with_name("one.html").read_text(encoding="utf-8")
-    assert letters.missing(["Жג∑ℝ→"], (), root) == [] and letters.missing(["عربي"], (), root) == sorted("عربي")
+    assert missing_letters(["Жג∑ℝ→"], (), root) == [] and missing_letters(["عربي"], (), root) == sorted("عربي")
     (root / "fonts").mkdir()
     family = Path(matplotlib.get_data_path()) / "fonts/ttf"
-    lost = letters.missing(map(chr, range(0x1D00, 0x2C00)), (), root)
+    lost = missing_letters(map(chr, range(0x1D00, 0x2C00)), (), root)
     for file in family.glob("*.ttf"):
         shutil.copy(file, root / "fonts")
-    less = letters.missing(map(chr, range(0x1D00, 0x2C00)), (Path("fonts"),), root)
+    less = missing_letters(map(chr, range(0x1D00, 0x2C00)), (Path("fonts"),), root)
     assert less != lost
     given = next(sign for sign in lost if sign not in less)
     settings = SETTINGS.replace("citeproc: true", "citeproc: true\n    font-paths: fonts")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +21,8 @@ import pytest
 from small_project import LIBRARY, ROOT, TABLES, Project
 from test_tasks import TASKS, _wait_for
 
+from lab.dask import source_archive
+from lab.errors import LabError
 from lab.keys.key import Key, compute
 from lab.results import store
 from lab.workers.messages import Failed, HelpOut, Message
@@ -86,6 +91,7 @@ def test_results_are_those_of_this_machine_to_the_last_bit(dask: Dask, walks: Pr
     walks.write("experiments/tables.py", TABLES.replace("    ends =", f"    {away}", 1))
     walks.shell("run")
     here = _results(walks)
+    shutil.rmtree(walks.root / "results")  # what is there would be sent with the project
     said = walks.shell("run", "--force", "--executor", "dask", "--address", dask.address)
     assert _results(walks) == here
     assert {"walks: done", "tables: done"} <= set(re.findall(r"\w+: done", said))
@@ -138,7 +144,7 @@ def run(params: Params) -> Result:
 """
 
 
-def test_a_worker_asks_for_whatever_else_the_code_looks_at(dask: Dask, project: Project) -> None:
+def test_a_worker_has_whatever_else_the_code_looks_at(dask: Dask, project: Project) -> None:
     (project.root / "experiments/quick.py").unlink()
     project.write("experiments/files.py", FILES)
     project.write("shelf/a.txt", "one")
@@ -151,6 +157,21 @@ def test_a_worker_asks_for_whatever_else_the_code_looks_at(dask: Dask, project: 
     project.shell("run", "--force", "--executor", "dask", "--address", dask.address)
     assert _results(project) == here
     assert store.read_result(project.result("files"), project.root).parts["reads"] == reads
+
+
+def test_what_tools_keep_stays_behind_and_a_project_too_large_to_be_sent_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (".git/x", ".lab/y", "env/pyvenv.cfg", "env/z", "data/deep/a.bin"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(bytes(1000))
+    os.mkfifo(tmp_path / "data/pipe")
+    with zipfile.ZipFile(io.BytesIO(source_archive.archive([], tmp_path))) as packed:
+        sent = {name for name in packed.namelist() if not name.startswith(("lab/", "press/"))}
+    assert sent == {"data/", "data/deep/", "data/deep/a.bin"}
+    monkeypatch.setattr(source_archive, "MOST", 999)
+    with pytest.raises(LabError, match="keep data outside it"):
+        source_archive.archive([], tmp_path)
 
 
 def test_a_worker_killed_in_the_middle_costs_only_its_task(dask: Dask, walks: Project) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError, Refused
-from lab.keys import key, key_diff, versions
+from lab.keys import key, versions
 from lab.keys.syntax import fingerprint, parse
-from lab.results import store
+from lab.results import key_diff, store
 
 FILES = {
     "experiments/__init__.py": "",

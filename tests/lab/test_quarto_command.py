@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.cli.quarto import run_quarto
+from lab.cli.render import run_quarto
 from lab.errors import LabError
 
 # As Quarto 1.10.18 says it, on stderr.

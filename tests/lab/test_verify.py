@@ -330,7 +330,7 @@ def test_the_summary_as_json_is_all_that_is_printed_and_makes_a_row_of_the_books
     of = found["experiments"]["tables"]
     assert of["agrees"] and of["identical"] and of["verdicts"] == {"same": 1, "of": 1} and not found["failed"]
     tables.write("reproduced/mine.json", said)
-    asked = "from lab.book.reproduced import reproduced; print(reproduced().data)"
+    asked = "from lab.book.colophon import reproduced; print(reproduced().data)"
     tables.write("asked.py", asked)
     rows, _ = tables.start(module="asked").communicate(timeout=60)
     assert "1 of 1 experiments agree, 1 of 1 verdicts; the same bits in 1" in rows and "One machine" not in rows

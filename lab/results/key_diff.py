@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from lab.keys.canonical_json import dumps
 from lab.keys.key import Key
+from lab.results.store import Stored
 from press import reads
 
 NOUNS = {"versions": "", "environment": "environment variable "}
 
 
-class Made(Protocol):
-    """What a stored result says of its making."""
-
-    @property
-    def key(self) -> str:
-        """Its key."""
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """Its parameters, packed."""
-
-    @property
-    def parts(self) -> dict[str, Any]:
-        """What the key was made of, and "reads", what the run read."""
-
-
-def is_fresh(there: Made, wanted: Key, present: reads.Present) -> bool:
-    """Say whether a stored result is the wanted one, and everything that its run read is as it was."""
-    return there.key == wanted.key and "reads" in there.parts and present.holds(there.parts["reads"])
-
-
-def changes(there: Made, wanted: Key, present: reads.Present | None = None) -> list[str]:
+def changes(there: Stored, wanted: Key, present: reads.Present | None = None) -> list[str]:
     """Return one line for each difference between a stored result and the wanted one; none if they agree.
 
     With `present`, also for what the run read and is another now.
