@@ -6,11 +6,21 @@ meanwhile slows a turn, not the comparison.  Three optimisers: SGD, SGD with mom
 - autograd and torch.optim, one seed at a time: `nets.plain`, what a reader would write
 - gradient written out, all seeds at once: `nets.mlp`; SGD only
 - any module, all seeds at once: `nets.ensemble`, as it is and compiled
-- C++: `nets.sgd`, each network's weights in the processor's cache; SGD only
+- C++: `nets.sgd` and `nets.momentum`, each network's weights in the processor's cache
 - JAX (the extra `jax`) at what it is best at: all seeds in one program, `vmap` of `grad`, the steps in a `scan`, compiled
 
 The floor is the multiplications and additions of a step's six matrix products, at the rate that this core reaches in the
 product of two large matrices, where it does nothing else.
+
+On a busy virtual machine with two cores, in one run, over JAX's time for the same optimiser (SGD, momentum, Adam):
+
+    autograd, one seed at a time              8.5   9.2  10.0
+    any module, all seeds at once             2.7   2.7   2.4
+    the same, compiled                        2.2   2.2   2.0
+    gradient written out, all seeds at once   1.6
+    C++                                       0.6   0.6   0.7
+    C++, with batch norm                      0.6
+    floor: its matrix products                0.4   0.4   0.3
 """
 
 from __future__ import annotations
@@ -29,7 +39,7 @@ from rich.table import Table
 from torch import nn
 
 from lab.compiled import COMPILERS
-from nets import ensemble, initialisation, mlp, names, normed_mlp, plain, sgd
+from nets import ensemble, initialisation, mlp, momentum, names, normed_mlp, plain, sgd
 
 SEEDS, STEPS, BATCH = 16, 1000, 32
 FEW = 100  # steps of the slow ways, whose time a step does not change
@@ -70,11 +80,13 @@ def _ways(x: torch.Tensor, y: torch.Tensor, order: torch.Tensor) -> Ways:
     for name, optimiser in OPTIMISERS.items():
         ways["autograd, one seed at a time", name] = (partial(_plain, optimiser, x, y, few[:, :2]), 2 * FEW)
         for how, compiled in (("any module, all seeds at once", False), ("the same, compiled", True)):
-            ways[how, name] = (partial(_any_module, optimiser, x, y, few, compiled), SEEDS * FEW)
+            ways[how, name] = (_any_module(optimiser, x, y, order, compiled), SEEDS * FEW)
         if importlib.util.find_spec("jax"):
             ways[JAX, name] = (_jax(name, init, x, y, order), SEEDS * STEPS)
     ways["gradient written out, all seeds at once", "SGD"] = (partial(_written_out, init, x, y, few), SEEDS * FEW)
     ways[C_PLUS_PLUS, "SGD"] = (lambda: sgd.train(init, x, y, order, [LR] * STEPS), SEEDS * STEPS)
+    for name in ("momentum", "Adam"):
+        ways[C_PLUS_PLUS, name] = (partial(momentum.train, init, x, y, order, OPTIMISERS[name]), SEEDS * STEPS)
     normed = normed_mlp.init(range(SEEDS), 200, 10)
     ways["C++, with batch norm", "SGD"] = (lambda: sgd.train(normed, x, y, order, [LR] * STEPS), SEEDS * STEPS)
     return ways
@@ -114,10 +126,12 @@ def _any_module(
     y: torch.Tensor,
     order: torch.Tensor,
     compiled: bool,
-) -> None:
+) -> Run:
+    """Return what takes the next `FEW` steps: a step's operations are found out, and compiled, in the first call."""
+    evaluations = range(FEW, len(order) + 1, FEW)
     models = _models(order.shape[1])
-    for _ in ensemble.checkpoints(models, x, y, order, lambda p: optimiser(p.values()), compiled=compiled):
-        pass
+    steps = ensemble.checkpoints(models, x, y, order, lambda p: optimiser(p.values()), None, evaluations, compiled)
+    return lambda: next(steps)
 
 
 def _written_out(init: mlp.Weights, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor) -> None:

@@ -6,9 +6,9 @@ beside it.  Dropout is refused, as its random numbers would depend on the others
 
 What a step computes is found out once, before the first: a list of batched operations for the gradient (`make_fx`), and
 one tensor that holds all that an optimiser trains, so that its step is one fused pass.  That takes about 0.2 seconds; then
-a step takes two thirds of the time that finding the operations anew at each step takes (with Adam, little more than half).
-`compiled` has `torch.compile` fuse the operations, which takes up to a minute, once for each network and number of members,
-and so pays from some ten thousand steps on.  `python -m benchmarks training` measures it beside plain training, the
+a step takes a third of the time of plain training, one seed at a time, with Adam a quarter.  `compiled` has `torch.compile`
+fuse the operations, for about a fifth less; that takes up to a minute, once for each network and number of members, and so
+pays from some ten thousand steps on.  `python -m benchmarks training` measures it beside plain training, the
 ensembles whose gradient is written out (`nets.mlp`, `nets.deep_tanh`, ...) and the C++ of `nets.sgd`.
 """
 

@@ -7,7 +7,7 @@ steps train all networks as one batch, as in `nets.mlp` and `nets.normed_mlp`, o
 bits of every sum.  A well-scaled initialisation keeps them small (1e-8 nats after 10,000 steps of the names network); a
 saturated one makes them grow, and after a thousand steps the same seed is another run of the same recipe.
 
-What the C++ saves: a step takes a third of the time of `nets.mlp` and half of JAX's (`python -m benchmarks training`).
+What the C++ saves: a step takes a third of the time of `nets.mlp` and three fifths of JAX's (`python -m benchmarks training`).
 """
 
 from __future__ import annotations

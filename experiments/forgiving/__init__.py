@@ -1,9 +1,9 @@
 """What lets us get away with an inexact initialisation?
 
-Method  A deep tanh network learns names from initial gains over three decades: plain, with batch norm, with layer norm,
+Method  A deep tanh network learns names from initial gains over two decades: plain, with batch norm, with layer norm,
         with residual connections, and with Adam instead of SGD; each at one learning rate, chosen on other seeds.  For
-        each seed all share their random numbers and batches.  The window of a remedy is the range of gains around its best one that ends
-                of it.  What gain 1 costs is measured on further seeds, against the best other gain, which the first seeds chose.
+        each seed all share their random numbers and batches.  The window of a remedy is the range of gains around its
+        best one that ends within a tolerance of it.  What gain 1 costs is measured on further seeds, against the best other gain, which the first seeds chose.
         Theory for infinite width says what the first step meets at every gain.
 Cost    About 7 minutes on one core.
 Notes   000_10f5d5d0f6910b7a.txt, "no need to be super exact", and code 3, "techniques that let us get away with not so
@@ -34,7 +34,7 @@ REMEDIES = ("residual", "batch norm", "layer norm", "Adam")
 NORMALISED = ("batch norm", "layer norm")
 TOLERANCE = 0.05  # nats; in perplexity, exp(loss), 5 %
 TWICE = float(np.log10(2))  # decades: a window twice as wide, as a factor
-TOLERANCES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4)  # nats; also tried
+TOLERANCES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.28)  # nats; also tried
 TUNING_SEED = 1000  # added to a seed for the choice of the learning rates, so that it is made on other networks
 
 
@@ -47,12 +47,12 @@ class Params:
     width: int = 64  # units in each
     batch: int = 32  # examples
     steps: int = 800  # of training
-    decades: Annotated[float, "> 0"] = 1.5  # the gains reach so far below and above 1
+    decades: Annotated[float, "> 0"] = 1.0  # the gains reach so far below and above 1
     per_decade: int = 6  # gains
-    seeds: int = 12  # independent networks
-    fresh_seeds: int = 24  # further ones, on which gain 1 is compared with the best other gain
+    seeds: int = 10  # independent networks
+    fresh_seeds: int = 16  # further ones, on which gain 1 is compared with the best other gain
     lrs: Annotated[tuple[float, ...], "> 0"] = (0.01, 0.03, 0.1, 0.3, 1.0)  # learning rates to choose from, for SGD
-    adam_lrs: Annotated[tuple[float, ...], "> 0"] = (0.0003, 0.001, 0.003, 0.01)  # and for Adam
+    adam_lrs: Annotated[tuple[float, ...], "> 0"] = (0.0003, 0.001, 0.003)  # and for Adam
     tuning_seeds: int = 2  # other networks, on which the learning rates are chosen, at every other gain
     depths: tuple[int, ...] = (5, 20)  # hidden layers; plain networks also tried
     few_seeds: int = 4  # for those, and for the normalised networks with compensated learning rates
@@ -60,10 +60,10 @@ class Params:
 
 
 SMOKE = Params(
-    depth=3, width=8, batch=8, steps=6, per_decade=2, seeds=2, lrs=(0.1,), adam_lrs=(0.01,), depths=(2,), few_seeds=2, fresh_seeds=2,
+    depth=3, width=8, batch=8, steps=6, decades=1.5, per_decade=2, seeds=2, lrs=(0.1,), adam_lrs=(0.01,), depths=(2,), few_seeds=2, fresh_seeds=2,
     sample=200,
 )  # fmt: skip
-MINUTE = Params(steps=200, seeds=3, fresh_seeds=4, few_seeds=2)  # about that long on one core: what the notebook runs
+MINUTE = Params(steps=200, seeds=4, fresh_seeds=6, few_seeds=2)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def run(params: Params) -> Result:
     """Choose the learning rates, train from every gain, find the windows, and compare with theory."""
     data = gain_sweep.load(params.data, params.sample)
     gains, recipes = gain_sweep.grid(params.decades, params.per_decade), gain_sweep.recipes(params.batch)
-    tuning, lrs = _tune(params, gains[1::2])
+    tuning, lrs = _tune(params, _every_other(gains))
     swept = gain_sweep.sweeps(_plans(params, gains, lrs), params.data, params.sample)
     found = {name: swept[name] for name in recipes}  # [seed, gain] each
     losses = {name: unigram_baseline.clipped(each) for name, each in found.items()}
@@ -230,7 +230,7 @@ def run(params: Params) -> Result:
         runs=gain_sweep.runs(gains, losses),
         tolerances=tolerance_window.tolerances(np.log10(gains), losses, TOLERANCES),
         tuning=tuning,
-        compensated=gain_sweep.means(gains[1::2], {name: swept[f"{name}, compensated"] for name in NORMALISED}),
+        compensated=gain_sweep.means(_every_other(gains), {name: swept[f"{name}, compensated"] for name in NORMALISED}),
         at_initialisation=pd.DataFrame(
             [
                 {"remedy": name} | row
@@ -252,6 +252,11 @@ def hidden_layer(
     pre_activations = linear(x) if norm is None else norm(linear(x))
     hidden = torch.tanh(pre_activations)
     return x + hidden if residual else hidden
+
+
+def _every_other(gains: list[float]) -> list[float]:
+    """Return every other gain; 1 is one of them."""
+    return gains[gains.index(1.0) % 2 :: 2]
 
 
 def _size(params: Params, depth: int | None = None) -> Size:
@@ -304,7 +309,9 @@ def _plans(params: Params, gains: list[float], lrs: dict[str, float]) -> dict[st
     few = {name: plan._replace(seeds=range(params.few_seeds)) for name, plan in plans.items()}
     others = sorted({*params.depths} - {params.depth}, reverse=True)
     deep = {f"plain, {depth} layers": few["plain"]._replace(size=_size(params, depth)) for depth in others}
-    again = {f"{name}, compensated": few[name]._replace(gains=gains[1::2], compensate=True) for name in NORMALISED}
+    again = {
+        f"{name}, compensated": few[name]._replace(gains=_every_other(gains), compensate=True) for name in NORMALISED
+    }
     return deep | plans | again
 
 

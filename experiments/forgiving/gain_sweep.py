@@ -122,8 +122,13 @@ def losses(network: Network, architecture: Architecture, data: Data) -> Array:
         held = torch.ones_like(
             held
         )  # statistics need the training sample's contexts too, which add nothing to the loss
-    found = deep_tanh.losses(network, data.contexts[held], data.next_counts[held], architecture, data.share[held])
-    return np.asarray(found.numpy())
+    x, counts, share = data.contexts[held], data.next_counts[held], data.share[held]
+    found = []
+    for member in range(len(network.embedding)):  # one by one: what a single network needs stays in the cache
+        one = slice(member, member + 1)
+        alone = Network(network.embedding[one], *([tensor[one] for tensor in kind] for kind in network[1:]))
+        found.append(float(deep_tanh.losses(alone, x, counts, architecture, share)))
+    return np.array(found)
 
 
 def recipes(batch: int) -> dict[str, Recipe]:

@@ -14,10 +14,11 @@ _CHANCE = "no two runs get the same: make a seed a parameter"
 _MACHINE = "no two machines have the same: make it a parameter"
 _BY_NAME = "ask for one variable by its name"
 _STAMP = "no two clones have the same time stamps: go by the content"
+_PYTHON = "a result must be the same on every Python"
 # What to do instead, and of what: full names, or their beginnings.
 _REASONS = {
     _IMPORT: "importlib runpy pkgutil zipimport pydoc.locate sys.modules sys.meta_path",
-    _WRITTEN: "sys._getframe linecache inspect traceback dis symtable",
+    _WRITTEN: "sys._getframe linecache tokenize inspect traceback dis symtable",
     _NETWORK: "socket urllib http requests httpx aiohttp ftplib torch.hub",
     _PICKLE: "pickle marshal shelve dbm numpy.DataSource",
     _PROGRAM: "subprocess os.system os.popen os.spawnv os.execv os.posix_spawn pty",
@@ -29,34 +30,45 @@ _REASONS = {
         torch.jit.load torch.from_file torch.UntypedStorage.from_file torch.ops.load_library
         pandas.read_parquet pandas.read_feather pandas.read_orc pandas.read_hdf pyarrow polars duckdb h5py
         netCDF4 tables lmdb safetensors cv2.imread ctypes.CDLL ctypes.PyDLL ctypes.cdll ctypes.pydll
-        ctypes.util cffi torchvision.io torchaudio soundfile lxml os.fwalk posix _io _posixsubprocess
+        ctypes.util ctypes.pythonapi cffi numpy.ctypeslib torchvision.io torchaudio soundfile lxml os.fwalk
+        posix _io _posixsubprocess
     """,
     _CLOCK: """
         time timeit datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today
         datetime.date.today pandas.Timestamp.now pandas.Timestamp.today torch.utils.benchmark
+        sched signal
     """,
     _CHANCE: """
         os.urandom os.getrandom secrets random.SystemRandom uuid.uuid1 uuid.uuid4 torch.seed
-        torch.random.seed
+        torch.random.seed threading.get_ident threading.get_native_id threading.active_count threading.enumerate
     """,
     _MACHINE: """
         platform os.getpid os.getppid os.uname os.cpu_count os.getlogin getpass os.getloadavg os.times
-        os.sched_getaffinity psutil resource sys.platform
+        os.sched_getaffinity psutil resource sys.platform os.getuid os.geteuid os.getgid os.getegid os.getgroups
+        pwd grp uuid.getnode os.statvfs os.fstatvfs os.getxattr os.listxattr shutil.disk_usage
+        sys.executable sys.prefix sys.base_prefix sys.exec_prefix sys.base_exec_prefix
+    """,
+    _PYTHON: """
+        sys.version sys.version_info sys.hexversion sys.implementation sys.getrefcount sys.getallocatedblocks
+        gc.get_objects gc.get_count
     """,
     "make the file a Path parameter": "os.getcwd pathlib.Path.cwd pathlib.Path.home os.path.expanduser",
     _BY_NAME: "os.environb os.putenv",
     _STAMP: "os.path.getmtime os.path.getatime os.path.getctime",
     "keep the module in the project, or install it": "sys.path",
-    "make it a parameter": "sys.argv",
+    "make it a parameter": "sys.argv sys.orig_argv sys.stdin",
     "annotations are no part of a key: write what matters as a value": "typing.get_type_hints",
 }
 REFUSED = {name: why for why, names in _REASONS.items() for name in names.split()}
 ALLOWED = {"time.sleep"}
+CLOCKS = {"now", "utcnow", "today"}  # whatever has a method of this name
+NOW = {"numpy.datetime64", "pandas.Timestamp", "pandas.to_datetime"}  # which take "now" for a time
 UNSEEDED = {"numpy.random.default_rng", "numpy.random.SeedSequence", "numpy.random.RandomState", "random.Random"}
 BUILTINS = {
     **dict.fromkeys(("exec", "eval", "compile"), "write the code out"),
     "__import__": _IMPORT,
     "input": "make it a parameter",
+    "id": "no two runs give a thing the same: number them",
 }
 NAMES = {
     "__file__": "make the file a Path parameter, or begin with Path(__file__)",
@@ -70,6 +82,7 @@ ATTRIBUTES = {
     "__annotations__": "annotations are no part of a key: write what matters as a value",
     "__globals__": "write the name out",
     "__code__": _WRITTEN,
+    "__self__": "write the module's or the object's name out",
     "__loader__": _IMPORT,
     "__spec__": _IMPORT,
     "__module__": "a module may be renamed: write what matters as a value",
@@ -77,6 +90,7 @@ ATTRIBUTES = {
     **dict.fromkeys(
         ("st_mtime", "st_mtime_ns", "st_atime", "st_atime_ns", "st_ctime", "st_ctime_ns", "st_ino"), _STAMP
     ),
+    **dict.fromkeys(("st_dev", "st_nlink", "st_uid", "st_gid", "st_blocks"), _MACHINE),
 }
 
 

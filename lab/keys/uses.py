@@ -96,10 +96,14 @@ class Reader(ast.NodeVisitor):
         while isinstance(root, ast.Attribute):
             self._attribute(root, root.attr)
             root = root.value
+        before = len(self.refused)
         if isinstance(root, ast.Name):
             self._use(node)
         else:
             self.visit(node.value)
+        known = self.full(node) or (isinstance(root, ast.Name) and root.id == "self")
+        if node.attr in refusals.CLOCKS and not known and len(self.refused) == before:
+            self._refuse(node, f"{ast.unparse(node)} cannot be followed\n{refusals.REFUSED['time']}")
         self._store(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:  # noqa: D102
@@ -112,7 +116,13 @@ class Reader(ast.NodeVisitor):
             self.uses.append([f"@{self.module}"])  # anything in the module
         if not self.later:
             self.calls.append(node.func)
-        if full in refusals.UNSEEDED and not node.args and not node.keywords:
+        if full in refusals.NOW and any(
+            isinstance(given, ast.Constant) and given.value in ("now", "today") for given in node.args
+        ):
+            self._refuse(node, f"{ast.unparse(node)} cannot be followed\n{refusals.REFUSED['time']}")
+        seeds = isinstance(node.func, ast.Attribute) and node.func.attr == "seed"
+        if (full in refusals.UNSEEDED or seeds) and not node.args and not node.keywords:
+            full = full or ast.unparse(node.func)
             self._refuse(node, f"{full}() cannot be followed\n{refusals.REFUSED['secrets']}")
         if full in ("getattr", "hasattr") and len(node.args) >= 2 and isinstance(node.args[1], ast.Constant):
             chains = [[*chain, str(node.args[1].value)] for chain in self.chains(node.args[0])]

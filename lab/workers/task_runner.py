@@ -19,7 +19,7 @@ from lab.errors import LabError, Refused
 from lab.keys import experiments, key
 from lab.pickling import pickled, unpickled
 from lab.results import codec
-from lab.workers import arithmetic, provenance
+from lab.workers import arithmetic, draws, provenance
 from lab.workers.messages import (
     Failed,
     HandOut,
@@ -87,16 +87,17 @@ class TaskRunner:
 
 def help_out(job: HelpOut, root: Path, tell: Tell, inbox: queue.Queue[Message]) -> None:
     """Compute tasks of somebody else's experiment, until nobody asks for more."""
-    experiments.load(job.experiment, root)
     wanted = key.compute(job.experiment, root, job.changes)
     if wanted.key != job.key:
         raise LabError(
             f"the code, data or versions of {job.experiment} are others here ({provenance.node()}) than where the run began\n"
             f"type again: lab run {job.experiment}"
         )
-    prepare(wanted)
     here, recording = provenance.machine(), recorder.active()
     assert recording
+    prepare(wanted)
+    experiments.load(job.experiment, root)
+    draws.remember()
     tell(Ready())
     while True:
         try:
@@ -140,6 +141,8 @@ def prepare(wanted: key.Key) -> None:
     recording = recorder.active()
     assert recording
     recording.strict, recording.running = wanted.book, True
+    recording.follows(wanted.files.values())
+    draws.seed(wanted.parts["versions"])
     if "torch" in wanted.parts["versions"]:
         import torch
 
@@ -153,6 +156,7 @@ def whole(setting: tuple[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str
     """Run an experiment (its name, its parameters) from first to last; return numbers and tables."""
     name, values = setting
     module = experiments.load(name, Path.cwd())  # a worker's working directory is the project, wherever that lies
+    draws.remember()
     found = module.run(module.Params(**values))
     if not isinstance(found, module.Result):
         raise LabError(f"run in experiments.{name} returned {type(found).__name__}, not its Result")
@@ -162,7 +166,7 @@ def whole(setting: tuple[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str
 def timed_task(order: TaskOrder, tell: Tell) -> tuple[str, float]:
     """Return the result of a task, and the CPU seconds it took."""
     begun = time.process_time()
-    with reports(tell, order.batch, order.number):
+    with reports(tell, order.batch, order.number), draws.of_task():
         result = tasks.run_task(order.call)
     return result, time.process_time() - begun
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +23,7 @@ from filelock import Timeout
 from lab import tasks
 from lab.errors import LabError, NoResult, Refused
 from lab.keys import key
-from lab.results import registration, store, write_errors
+from lab.results import codec, registration, store, write_errors
 from lab.results.lock import lock_of
 from lab.results.shared_cache import Shared
 from lab.workers import arithmetic, provenance, task_runner
@@ -186,6 +188,7 @@ def compute_result(
     finally:
         tasks.through(None)
     task_runner.check_reads()
+    _refuse_places(numbers, tables, root)
     recording = recorder.active()
     assert recording
     mine = [] if waited else [arithmetic.here()]
@@ -207,6 +210,19 @@ def compute_result(
             made["registered"] = registered
     parts = wanted.parts | {"reads": {kind: dict(sorted(found.items())) for kind, found in recording.record.items()}}
     return store.Stored(wanted.experiment, wanted.key, wanted.packed, numbers, tables, parts, made)
+
+
+def _refuse_places(numbers: dict[str, Any], tables: dict[str, codec.Table], root: Path) -> None:
+    """Raise Refused for a text in a result that says where the project lies, or where in memory something did."""
+    for name, found in [*numbers.items(), *((name, table.csv.decode()) for name, table in tables.items())]:
+        text = str(found)
+        for place in (str(root.resolve()), tempfile.gettempdir() + os.sep):
+            if place in text:
+                raise Refused(
+                    f"{name} in the result names a place on this machine: {place}\nname what lies there instead"
+                )
+        if met := re.search(r" at 0x[0-9a-f]{6,}>", text):
+            raise Refused(f"{name} in the result says{met[0][:-1]}\nno two runs have the same: write what it means")
 
 
 def verify_folder(root: Path, name: str) -> Path:

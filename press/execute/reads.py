@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from hashlib import file_digest, sha256
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISDIR, S_ISREG, S_IXUSR
 
 Record = dict[str, dict[str, str | None]]
 READ, LISTED, FOUND, VARIABLES = "read", "listed", "found", "variables"
@@ -86,22 +86,26 @@ def content(path: Path | str) -> str:
 
 
 def listing(path: Path | str) -> str:
-    """Return the hash of the names in a folder, with what each one is; of files the size as well."""
+    """Return the hash of the names in a folder, with what is found at each."""
     try:
         with os.scandir(path) as entries:
-            there = sorted((entry.name, _kind(entry)) for entry in entries if not is_ignored((entry.name,)))
+            there = sorted((entry.name, found(entry.path)) for entry in entries if not is_ignored((entry.name,)))
     except OSError:
         return found(path)
     return sha256(repr(there).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def found(path: Path | str) -> str:
-    """Return what there is at a path: nothing, a folder, or a file of so many bytes."""
+    """Return what there is at a path: nothing, a folder, or a file of so many bytes; of a link also where it leads."""
+    link = ""
     try:
+        if os.path.islink(path):
+            link = f"link to {os.readlink(path)}: "
         there = os.stat(path)
     except (OSError, ValueError):
-        return MISSING
-    return FOLDER if S_ISDIR(there.st_mode) else f"file of {there.st_size} bytes"
+        return link + MISSING
+    executable = ", executable" if there.st_mode & S_IXUSR else ""  # the one permission that git keeps
+    return link + (FOLDER if S_ISDIR(there.st_mode) else f"file of {there.st_size} bytes{executable}")
 
 
 def hash_of_value(value: str | None) -> str | None:
@@ -115,13 +119,6 @@ def is_file(path: str) -> bool:
         return S_ISREG(os.stat(path).st_mode)
     except (OSError, ValueError):
         return False
-
-
-def _kind(entry: os.DirEntry[str]) -> str:
-    try:
-        return FOLDER if entry.is_dir() else str(entry.stat().st_size)
-    except OSError:  # a link to nothing
-        return MISSING
 
 
 def _change(kind: str, then: str | None, now: str | None) -> str:

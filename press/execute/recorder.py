@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from stat import S_IFMT, S_IXUSR
 from types import FrameType
 from typing import Any
+from urllib.parse import unquote
 
 from press.execute import reads
 from press.execute.reads import FOUND, LISTED, READ, VARIABLES
@@ -90,12 +94,29 @@ _REFUSED = {
     "socket.connect": "what comes over the network is not seen: keep the data in a file of the project",
     "socket.getaddrinfo": "what comes over the network is not seen: keep the data in a file of the project",
     "os.urandom": "no two runs get the same: make a seed a parameter",
+    "socket.gethostname": "no two machines have the same: make it a parameter",
+    "sqlite3.load_extension": "what machine code reads is not seen",
 }
 # Readers in C++, of which Python does not tell.
 _UNSEEN = {
-    "torch": ("from_file", "jit.load", "UntypedStorage.from_file", "ops.load_library", "classes.load_library"),
+    "torch": (
+        *("from_file", "jit.load", "UntypedStorage.from_file", "ops.load_library", "classes.load_library"),
+        *("_C.PyTorchFileReader", "_C.import_ir_module", "ops.aten.from_file"),
+    ),
     "pandas": ("read_parquet", "read_feather", "read_orc", "read_hdf"),
+    "numpy": ("ctypeslib.load_library",),
 }
+# Of what os.stat tells: what git does not keep, and what no two machines or clones have the same.
+_STAMPS = ("st_atime", "st_mtime", "st_ctime", "st_birthtime", "st_uid", "st_gid", "st_nlink", "st_blocks", "st_flags")
+_ASKING = (
+    "getmtime",
+    "getatime",
+    "getctime",
+    "_sig",
+    "owner",
+    "group",
+)  # in Python's own library, for whoever calls them
+_SQLITE_ATTACH = 24
 
 
 class Unrecordable(Exception):
@@ -116,6 +137,8 @@ class Recorder:
         self.refused = ""  # the first thing; code may have caught the error
         self.record = reads.empty()
         self._sink = sink
+        self._followed: set[str] | None = None  # files of code that counts by what it says; None: all that is imported
+        self._loaded: set[str] = set()  # modules that were there before
         self._own: set[str] = set()  # what the process itself wrote: files and folders, by full path
         self._set: set[str] = set()  # variables that it set
 
@@ -123,9 +146,25 @@ class Recorder:
         """Return the variables as code sees them."""
         return os.environ if self.around is None else self.around
 
+    def follows(self, files: Iterable[Path]) -> None:
+        """Say which code of the project is followed; any other that is imported from now on counts by its bytes."""
+        self._followed, self._loaded = {os.path.realpath(file) for file in files}, set(sys.modules)
+
+    def _add_modules(self) -> None:
+        if self._followed is None:
+            return
+        for name in sys.modules.keys() - self._loaded:
+            file = os.path.realpath(getattr(sys.modules[name], "__file__", None) or os.devnull)
+            inside = (
+                self._inside(file) if os.path.isfile(file) else None
+            )  # some of PyTorch's only say that they have one
+            if inside and file not in self._followed and not reads.is_ignored(inside) and _kind(file) == PROJECT:
+                self.add(READ, "/".join(inside), reads.content(file))
+
     def settle(self) -> list[str]:
         """Return what is no longer as it was read; what the process itself has changed since then counts as it is now, too."""
         with _quietly():
+            self._add_modules()
             now = reads.Present(self.root, self.variables())
             changed = []
             for kind, entries in self.record.items():
@@ -160,18 +199,13 @@ class Recorder:
 
     def touch(self, kind: str, path: Any, frame: FrameType | None) -> None:
         """Take in that something at a path is read, listed or looked for."""
-        if path is None:
-            path = "."
-        if isinstance(path, int):
-            if kind != LISTED:
-                return  # a file that was opened by name before, or a pipe
-            try:
-                path = os.readlink(f"/proc/self/fd/{path}")
-            except OSError:
-                if _asker(frame, False) == PROJECT:
-                    self.refuse("a folder by its number", "list it by its name", frame)
-                return
-        full = os.path.abspath(os.fsdecode(path))
+        if isinstance(path, int) and kind != LISTED:
+            return  # a file that was opened by name before, or a pipe
+        if (named := self.named("." if path is None else path, frame)) is None:
+            return
+        full = os.path.abspath(named)
+        if self._is_own(full) and not self._is_own(os.path.realpath(full)):
+            full = os.path.realpath(full)  # what the process made is a link to something else
         inside = self._inside(full)
         who = _asker(frame, kind != READ or full.endswith(_CODE))
         if (
@@ -194,10 +228,31 @@ class Recorder:
                 )
             self.add(kind, full, state(full))
 
+    def named(self, path: Any, frame: FrameType | None, folder: int | None = None) -> str | None:
+        """Return a path by name: of something open, or what is meant relative to an open folder; None if that is not known."""
+        if isinstance(path, int):
+            path, folder = "", path
+        if folder is None or folder < 0:
+            return os.fsdecode(path)
+        try:
+            return os.path.join(os.readlink(f"/proc/self/fd/{folder}"), os.fsdecode(path))
+        except OSError:  # there is no /proc
+            if _asker(frame, False) == PROJECT:
+                self.refuse("something by its number", "ask for it by its name", frame)
+            return None
+
     def wrote(self, path: Any) -> None:
         """Take in that the process makes or changes a file or a folder."""
         if not isinstance(path, int):
             self._own.add(os.path.abspath(os.fsdecode(path)))
+
+    def moves(self, path: str, frame: FrameType) -> None:
+        """Take in that something gets another name, under which it is the process's own from then on."""
+        full = os.path.abspath(path)
+        if os.path.isdir(full) and self._inside(full) and not self._is_own(full) and _asker(frame, False) == PROJECT:
+            self.refuse("a folder that is moved", "leave it where it is", frame)
+        self.touch(READ, full, frame)
+        self.wrote(full)
 
     def variable(self, name: str, real: Callable[[], str], frame: FrameType | None) -> str:
         """Return a variable's value to whoever asks, KeyError where it is not set."""
@@ -243,6 +298,8 @@ class Recorder:
         if who == PROJECT:
             return False
         temporary = os.path.join(tempfile.gettempdir(), "")
+        if full == os.path.dirname(temporary):
+            return True  # on the way to what it keeps there
         return any(_within(full, place) for place in (*_SYSTEM, *map(os.path.expanduser, _CACHES))) or full.startswith(
             (f"{temporary}torchinductor", f"{temporary}matplotlib", f"{temporary}ipykernel")
         )
@@ -270,11 +327,20 @@ def start(root: Path | str, around: Mapping[str, str] | None = None, sink: Sink 
     if not _installed:
         _installed = True
         sys.addaudithook(_hear)
-        for name, kind in (("stat", FOUND), ("lstat", FOUND), ("access", FOUND)):
-            setattr(os, name, _watched(getattr(os, name), kind))
-        os.urandom = _random(os.urandom)
-        if "random" in sys.modules:
-            sys.modules["random"]._urandom = os.urandom  # type: ignore[attr-defined]
+        for name in ("stat", "lstat", "fstat", "access", "readlink", "open"):
+            _replace(os, name, _opening if name == "open" else _watched)
+        _replace(os, "listdir", lambda real: lambda path=None: sorted(real(path)))
+        _replace(os, "scandir", lambda real: lambda path=None: _Sorted(real(path)))
+        for name in ("urandom", "getrandom"):
+            if hasattr(os, name):
+                _replace(os, name, _random)
+        random._urandom = os.urandom  # type: ignore[attr-defined]
+        random.Random.seed = _seeded(random.Random.seed)  # type: ignore[method-assign]
+        random.seed = random._inst.seed
+        with suppress(ImportError):
+            import sqlite3
+
+            sqlite3.connect = sqlite3.dbapi2.connect = _attached(sqlite3.connect)
         os.environ.__class__ = _Variables
         if hasattr(os, "environb"):
             os.environb.__class__ = _Variables
@@ -326,6 +392,9 @@ def _unseen(name: str, real: Any) -> Any:
     def refusing(*given: Any, **named: Any) -> Any:
         if _recorder and _asker(sys._getframe(1), False) == PROJECT:
             _recorder.refuse(name, "what it reads is not seen: read the file in Python", sys._getframe(1))
+        elif _recorder and given and isinstance(given[0], str | os.PathLike):  # a library's, on somebody's behalf
+            with _quietly():
+                _recorder.touch(READ, given[0], sys._getframe(1))
         return real(*given, **named)
 
     refusing.unseen = real  # type: ignore[attr-defined]
@@ -345,8 +414,9 @@ def _opened(recorder: Recorder, event: str, given: tuple[Any, ...], frame: Frame
     if isinstance(path, int):
         return
     writing = flags & (os.O_WRONLY | os.O_RDWR) if isinstance(flags, int) else False
-    if not writing or (flags & os.O_RDWR and not flags & (os.O_TRUNC | os.O_EXCL)):
-        recorder.touch(READ, path, frame)
+    fresh = writing and flags & (os.O_TRUNC | os.O_EXCL)
+    if not fresh and (not flags & os.O_WRONLY or recorder._inside(os.path.abspath(os.fsdecode(path)))):
+        recorder.touch(READ, path, frame)  # also where something is appended to, which has a length
     if writing:
         recorder.wrote(path)
 
@@ -356,13 +426,44 @@ def _listed(recorder: Recorder, event: str, given: tuple[Any, ...], frame: Frame
 
 
 def _made(recorder: Recorder, event: str, given: tuple[Any, ...], frame: FrameType) -> None:
-    recorder.wrote(given[1 if event in ("os.rename", "os.link", "os.symlink") else 0])
+    """Take in what is made, moved, cut off or removed; that it works or fails says whether something was there."""
+    paths, folders = given[:1], given[-1:]
+    if event in ("os.rename", "os.link"):
+        paths, folders = given[:2], given[2:]
+    elif event == "os.symlink":
+        paths = given[1:2]
+    names = [recorder.named(path, frame, folder) for path, folder in zip(paths, folders, strict=True)]
+    if len(names) == 2 and (old := names.pop(0)) is not None:
+        recorder.moves(old, frame)
+    for name in filter(None, names):
+        if recorder._inside(os.path.abspath(name)) and event != "os.rename":
+            recorder.touch(READ if event == "os.truncate" else FOUND, name, frame)
+        recorder.wrote(name)
 
 
 def _connected(recorder: Recorder, event: str, given: tuple[Any, ...], frame: FrameType) -> None:
     path = os.fsdecode(given[0])
-    if not path.startswith((":memory:", "file:")) and path:
+    if path.startswith("file:"):
+        path = unquote(path.removeprefix("file:").partition("?")[0])
+    if path and not path.startswith(":memory:"):
         recorder.touch(READ, path, frame)
+
+
+def _attached(real: Any) -> Any:
+    """Take in databases that are attached to one, of which Python does not tell."""
+
+    def attaching(action: int, path: str | None, *_: Any) -> int:
+        if action == _SQLITE_ATTACH and path and _recorder is not None:
+            with _quietly():
+                _connected(_recorder, "sqlite3.connect", (path,), sys._getframe(1))
+        return 0
+
+    def connect(*given: Any, **named: Any) -> Any:
+        connection = real(*given, **named)
+        connection.set_authorizer(attaching)
+        return connection
+
+    return connect
 
 
 def _cannot(recorder: Recorder, event: str, given: tuple[Any, ...], frame: FrameType | None) -> None:
@@ -396,34 +497,140 @@ _HEEDED: dict[str, Callable[[Recorder, str, tuple[Any, ...], FrameType], None]] 
     "os.listdir": _listed,
     "os.scandir": _listed,
     "sqlite3.connect": _connected,
-    **dict.fromkeys(("os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate"), _made),
+    **dict.fromkeys(("os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate", "os.remove", "os.rmdir"), _made),
     **dict.fromkeys(_REFUSED, _cannot),
 }
 
 
-def _watched(real: Any, kind: str) -> Any:
-    def watched(path: Any, *given: Any, **named: Any) -> Any:
-        if _recorder is not None and not isinstance(path, int) and not getattr(_thread, "quiet", False):
-            with _quietly():
-                _recorder.touch(kind, path, sys._getframe(1))
-        return real(path, *given, **named)
+def _replace(owner: Any, name: str, with_ear: Callable[[Any], Any]) -> None:
+    """Put a function in the place of one of the os module, in what that says of its functions too."""
+    real = getattr(owner, name)
+    new = with_ear(real)
+    new.__name__, new.__doc__ = real.__name__, real.__doc__
+    setattr(owner, name, new)
+    for able in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks, os.supports_effective_ids):
+        if real in able:
+            able.add(new)
 
-    watched.__name__, watched.__doc__ = real.__name__, real.__doc__
+
+def _watched(real: Any) -> Any:
+    def watched(path: Any = None, *given: Any, dir_fd: int | None = None, **named: Any) -> Any:
+        path = named.pop("fd", path)
+        if dir_fd is not None:
+            named["dir_fd"] = dir_fd
+        if _recorder is None or getattr(_thread, "quiet", False):
+            return real(path, *given, **named)
+        frame = sys._getframe(1)
+        with _quietly():
+            if not isinstance(path, int) and (name := _recorder.named(path, frame, dir_fd)) is not None:
+                _recorder.touch(FOUND, name, frame)
+            of_project = _asker(frame, False) == PROJECT
+            if of_project and real.__name__ == "access" and (*given, named.get("mode"))[0] & os.W_OK:
+                _recorder.refuse("whether one may write", "write, and see", frame)
+        said = real(path, *given, **named)
+        return _Stat(said) if of_project and isinstance(said, os.stat_result) else said
+
     return watched
 
 
+class _Sorted:
+    """What os.scandir gives, by name: the order in a folder is the disk's, and no two machines have the same."""
+
+    def __init__(self, real: Any) -> None:
+        with real:
+            self._entries = iter(sorted(real, key=lambda entry: entry.name))
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._entries
+
+    def __next__(self) -> Any:
+        return next(self._entries)
+
+    def __enter__(self) -> _Sorted:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it."""
+        self._entries = iter(())
+
+
+def _opening(real: Any) -> Any:
+    """Open what is named relative to an open folder, of which Python tells half of the name."""
+
+    def opening(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> Any:
+        if _recorder is None or dir_fd is None or getattr(_thread, "quiet", False):
+            return real(path, flags, mode, dir_fd=dir_fd)
+        with _quietly():
+            if (name := _recorder.named(path, sys._getframe(1), dir_fd)) is not None:
+                _opened(_recorder, "open", (name, None, flags), sys._getframe(1))
+            return real(path, flags, mode, dir_fd=dir_fd)
+
+    return opening
+
+
+class _Stat:
+    """What os.stat tells the project's code, without what git does not keep."""
+
+    def __init__(self, real: os.stat_result) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        frame = sys._getframe(1)
+        with _quietly():
+            whose = _kind(frame.f_code.co_filename)
+            own = whose == PROJECT or (frame.f_code.co_name in _ASKING and _asker(frame, False) == PROJECT)
+        if own and _recorder and name.startswith(_STAMPS):
+            _recorder.refuse(name, "git does not keep it: go by the content", frame)
+        real = getattr(self._real, name)
+        if own and name == "st_mode":
+            return S_IFMT(real) | (0o755 if real & S_IXUSR else 0o644)  # as git has it
+        return real
+
+    def __getitem__(self, place: int) -> Any:
+        names = (
+            "st_mode",
+            "st_ino",
+            "st_dev",
+            "st_nlink",
+            "st_uid",
+            "st_gid",
+            "st_size",
+            "st_atime",
+            "st_mtime",
+            "st_ctime",
+        )
+        with _quietly():
+            own = _kind(sys._getframe(1).f_code.co_filename) == PROJECT
+        if own and names[place] != "st_size" and _recorder:
+            _recorder.refuse(names[place], "ask for what is needed by its name", sys._getframe(1))
+        return self._real[place]
+
+
 def _random(real: Any) -> Any:
-    def urandom(size: int, /) -> bytes:
-        if (
-            _recorder is not None
-            and not getattr(_thread, "quiet", False)
-            and _asker(sys._getframe(1), False, tempfile.__file__) == PROJECT
-        ):
-            _cannot(_recorder, "os.urandom", (size,), sys._getframe(1))
-        drawn: bytes = real(size)
+    def random_bytes(size: int, *given: Any) -> bytes:
+        if _recorder is not None and not getattr(_thread, "quiet", False):
+            frame = sys._getframe(1)
+            with _quietly():
+                if _asker(frame, False, tempfile.__file__) == PROJECT:
+                    _cannot(_recorder, "os.urandom", (size,), frame)
+        drawn: bytes = real(size, *given)
         return drawn
 
-    return urandom
+    return random_bytes
+
+
+def _seeded(real: Any) -> Any:
+    def seed(self: Any, a: Any = None, version: int = 2) -> None:
+        if a is None and _recorder is not None and not getattr(_thread, "quiet", False):
+            with _quietly():
+                if _asker(sys._getframe(1), False, tempfile.__file__) == PROJECT:
+                    _cannot(_recorder, "os.urandom", (), sys._getframe(1))
+        real(self, a, version)
+
+    return seed
 
 
 class _Variables(os._Environ):  # type: ignore[type-arg]
@@ -458,6 +665,16 @@ class _Variables(os._Environ):  # type: ignore[type-arg]
     def __repr__(self) -> str:
         self._whole()
         return super().__repr__()
+
+    @property
+    def _data(self) -> Any:
+        if _kind(sys._getframe(1).f_code.co_filename) == PROJECT:
+            self._whole()
+        return self.__dict__["_data"]
+
+    @_data.setter
+    def _data(self, value: Any) -> None:
+        self.__dict__["_data"] = value
 
     def _whole(self) -> None:
         frame = sys._getframe(2)

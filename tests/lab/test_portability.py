@@ -93,7 +93,7 @@ root = Path(sys.argv[3])
 found = status.status_of("travel", root)
 os.chdir(root)
 from experiments import travel
-print(json.dumps([found.state.value, list(found.why), vars(travel.run(travel.Params())), sys.version.split()[0]]))
+print(json.dumps([found.state.value, list(found.why), vars(travel.run(travel.Params())), sys.version.split()[0], os.geteuid()]))
 """
 
 
@@ -122,9 +122,13 @@ def test_a_result_made_here_is_fresh_and_the_same_for_a_stranger_on_another_pyth
 def _try_everywhere(project: Project, stored: store.Stored, elsewhere: Path) -> list[str]:
     elsewhere.chmod(0o755)
     tried = []
+    ours = elsewhere / "the lab"
+    for room in ("lab", "press"):
+        shutil.copytree(ROOT / room, ours / room, ignore=shutil.ignore_patterns("__pycache__"))
     for version, python in {"this": sys.executable, "the system's": "/usr/bin/python3", **_interpreters()}.items():
         if not Path(python).exists():
             continue
+        python = _for_everybody(python, elsewhere / f"python {version}")
         there = elsewhere / version
         shutil.copytree(project.root, there, ignore=shutil.ignore_patterns(".lab", "__pycache__"))
         there.chmod(0o755)  # the folder of a test is its own
@@ -133,13 +137,14 @@ def _try_everywhere(project: Project, stored: store.Stored, elsewhere: Path) -> 
         for package in ("filelock",):  # all that looking at a result needs, and it is Python alone
             shutil.copytree(Path(str(find_spec(package).origin)).parent, alone / package)  # type: ignore[union-attr]
         said = subprocess.run(
-            [python, "-E", "-s", "-c", THERE, str(ROOT), str(alone), str(there)],
-            env=_environment(elsewhere / "home"), capture_output=True, text=True, **_another_user(python),
+            [python, "-E", "-s", "-c", THERE, str(ours), str(alone), str(there)],
+            env=_environment(elsewhere / "home", python), capture_output=True, text=True, **_another_user(python, elsewhere),
         )  # fmt: skip
         if said.returncode and "not found" in said.stderr + said.stdout:  # a shim of pyenv's
             continue
         assert said.returncode == 0, said.stderr
-        state, why, numbers, found = json.loads(said.stdout)
+        state, why, numbers, found, user = json.loads(said.stdout)
+        assert user or os.geteuid() or not _all_may_read(elsewhere), f"Python {found} ran as root"
         assert (state, why) == ("fresh", []), f"Python {found}"
         same = {name: pack(tuple(value) if isinstance(value, list) else value) for name, value in numbers.items()}
         assert same == stored.numbers, f"Python {found}"
@@ -161,15 +166,43 @@ def _build(root: Path) -> None:
         os.utime(file, (0, 0))
 
 
-def _environment(home: Path) -> dict[str, str]:
+def _environment(home: Path, python: str) -> dict[str, str]:
     home.mkdir(exist_ok=True)
     odd = {"LC_ALL": "tr_TR.ISO-8859-9", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "3"}
-    return {"HOME": str(home), "USER": "stranger", "PATH": str(home), "PYTHONUTF8": "1", "LAB_DEVICE_NOTE": "x", **odd}
+    return {"HOME": str(home), "USER": "stranger", "PATH": str(home), "LAB_DEVICE_NOTE": "x", **odd} | {
+        "PYTHONUTF8": "1", "LD_LIBRARY_PATH": str(Path(python).parents[1] / "lib"),  # where a copy has its own library
+    }  # fmt: skip
 
 
-def _another_user(python: str) -> dict[str, int]:
-    """Be somebody else where that can be had: only root may, with a Python that all may read."""
-    folders = [*Path(python).resolve().parents, *ROOT.parents]
-    if os.geteuid() or not all(folder.stat().st_mode & 0o005 == 0o005 for folder in folders):
+def _for_everybody(python: str, copy: Path) -> str:
+    """Return a Python that every user can start: this one, or, where root has it for itself, a copy of its links."""
+    if os.geteuid() or _all_may_read(Path(python)):
+        return python
+    asked = subprocess.run([python, "-I", "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True)
+    if asked.returncode:  # a shim of pyenv's
+        return python
+    installed = Path(asked.stdout.strip())
+    if not _all_may_read(installed):
+        left_out = shutil.ignore_patterns("site-packages", "test", "__pycache__", "share", "include", "config-*")
+        shutil.copytree(installed, copy, symlinks=True, copy_function=_link, ignore=left_out)
+        installed = copy
+    return str(installed / "bin/python3")
+
+
+def _link(file: str, to: str) -> str:
+    try:
+        os.link(file, to)
+    except OSError:  # on another disk
+        shutil.copy2(file, to)
+    return to
+
+
+def _another_user(python: str, elsewhere: Path) -> dict[str, int]:
+    """Be somebody else where that can be had: only root may."""
+    if os.geteuid() or not (_all_may_read(Path(python)) and _all_may_read(elsewhere)):
         return {}
     return {"user": 65534, "group": 65534}
+
+
+def _all_may_read(path: Path) -> bool:
+    return all(folder.stat().st_mode & 0o005 == 0o005 for folder in path.resolve().parents)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
+from types import ModuleType
 
 import pytest
 
-from lab.errors import LabError
+from lab.errors import LabError, Refused
 from lab.keys import key, sources
 from lab.results import store
 from lab.run import status
@@ -53,6 +56,8 @@ FILES = {
     "data/base": "",
     "results/README.md": "",
     "settings.ini": "[a]\nb = 1\n",
+    "nets/deep/__init__.py": "",
+    "nets/deep/m.py": "V = 1\n",
 }
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # the code that is tried is as careless as code can be
@@ -132,6 +137,25 @@ STALE: dict[str, tuple[str, Act, str]] = {
     "in a decorator": ("def reading(g):\n    text = open('data/names').read()\n    return lambda p: text\n@reading\ndef f(p): return 1", OTHER, "file data/names"),
     "where an error is caught": ("def f(p):\n    try: return open('data/new').read()\n    except OSError: return ''", NEW, "file data/new"),
     # whether it is there
+    # beside an open folder, and through names that the run itself made
+    "in an open folder": ("import os\ndef f(p):\n    d = os.open('data', os.O_RDONLY)\n    return os.read(os.open('names', os.O_RDONLY, dir_fd=d), 99)", OTHER, "file data/names"),
+    "by an opener": ("import os\ndef f(p):\n    d = os.open('data', os.O_RDONLY)\n    return open('names', opener=lambda name, flags: os.open(name, flags, dir_fd=d)).read()", OTHER, "file data/names"),
+    "looked for in an open folder": ("import os\ndef f(p):\n    d = os.open('data', os.O_RDONLY)\n    try: return os.stat('new', dir_fd=d).st_size\n    except OSError: return 0", NEW, "file data/new"),
+    "a walk by numbers": ("import os\ndef f(p):\n    d = os.open('data', os.O_RDONLY)\n    return sorted(e.name for e in os.scandir(d))", write("data/newer", ""), "folder data"),
+    "under a second name": ("import os\ndef f(p):\n    if not os.path.lexists('cache'): os.link('data/names', 'cache')\n    return open('cache').read()", OTHER, "file data/names"),
+    "through a link that the run makes": ("import os\ndef f(p):\n    if not os.path.lexists('cache'): os.symlink('data/names', 'cache')\n    return open('cache').read()", OTHER, "file data/names"),
+    "moved away and back": ("import os\ndef f(p):\n    os.rename('data/names', 'data/away')\n    try: return open('data/away').read()\n    finally: os.rename('data/away', 'data/names')", OTHER, "file data/names"),
+    "where appending begins": ("def f(p):\n    with open('data/names', 'a') as file: return file.tell()", write("data/names", "longer\n"), "file data/names"),
+    "that removing fails": ("import os\ndef f(p):\n    try: os.remove('data/new')\n    except OSError: return 0", NEW, "file data/new"),
+    "that making fails": ("import os\ndef f(p):\n    try: os.mkdir('data/names')\n    except OSError: return 0", delete("data/names"), "file data/names"),
+    "where a link leads": ("import os\ndef f(p): return os.readlink('data/link')", link("data/link", "two words"), "file data/link"),
+    "a link, resolved": ("def f(p): return (p.data / 'link').resolve().name", link("data/link", "two words"), "file data/link"),
+    "a link among files": ("import os\ndef f(p): return [e.name for e in os.scandir('data') if e.is_symlink()]", link("data/two words", "names"), "folder data"),
+    "whether a file is a program": ("import os\ndef f(p): return os.access('data/names', os.X_OK)", lambda root: os.chmod(root / "data/names", 0o755), "file data/names"),
+    "a database by its address": ("import sqlite3\ndef f(p): return sqlite3.connect('file:data/base?mode=ro', uri=True).execute('select name from sqlite_master').fetchall()", fill, "file data/base"),
+    "a database that is attached": ("import sqlite3\ndef f(p):\n    base = sqlite3.connect(':memory:')\n    base.execute(\"attach 'data/base' as b\")\n    return base.execute('select name from b.sqlite_master').fetchall()", fill, "file data/base"),
+    "a storage of PyTorch's": ("import torch, warnings\nwarnings.simplefilter('ignore')\ndef f(p): return list(torch.ByteStorage.from_file('data/names', False, 3))", OTHER, "file data/names"),
+    "a module by a name put together": ("import builtins\ndef f(p): return getattr(builtins, '__imp' + 'ort__')('nets.deep.m').deep.m.V", write("nets/deep/m.py", "V = 2\n"), "file nets/deep/m.py"),
     "exists": ("def f(p): return (p.data / 'new').exists()", NEW, "file data/new"),
     "is gone": ("import os\ndef f(p): return os.path.exists('data/names')", delete("data/names"), "file data/names"),
     "isfile": ("import os\nthere = os.path.isfile\ndef f(p): return there('data/new')", NEW, "file data/new"),
@@ -147,12 +171,23 @@ FRESH: dict[str, tuple[str, Act]] = {
     "what the run itself wrote": ("from pathlib import Path\ndef f(p):\n    Path('out').write_text('x')\n    return Path('out').read_text()", write("out", "y")),
     "a temporary file": ("import tempfile\ndef f(p):\n    with tempfile.TemporaryFile() as t:\n        t.write(b'x')\n        return t.tell()", NEW),
     "a temporary folder": ("import tempfile\nfrom pathlib import Path\ndef f(p):\n    with tempfile.TemporaryDirectory() as t:\n        (Path(t) / 'x').write_text('a')\n        return (Path(t) / 'x').read_text()", NEW),
+    "a temporary file with a name": ("import os, tempfile\ndef f(p):\n    with tempfile.NamedTemporaryFile('w') as t:\n        t.write('x')\n        t.flush()\n        os.replace(t.name, t.name + '.new')\n        open(t.name, 'a').close()\n        return open(t.name + '.new').read()", NEW),
     "what tools keep": ("import os\ndef f(p): return sorted(os.listdir())", write(".git/index", "")),
     "an import's own listing": ("def f(p):\n    import json.tool\n    return 1", NEW),
     "a traceback": ("def f(p):\n    try: 1 / 0\n    except ZeroDivisionError: return 1", lambda root: None),
 }  # fmt: skip
 # What is refused while it runs, however the code came by it, and what the message says.
 REFUSED = {
+    "a folder that is moved": ("import os\ndef f(p): os.rename('data', 'other')", "a folder that is moved"),
+    "a time stamp by its place": ("import os\ndef f(p): return os.stat('data/names')[8]", "st_mtime"),
+    "a time stamp, under a name put together": ("def f(p): return getattr((p.data / 'names').stat(), 'st_' + 'mtime')", "st_mtime"),
+    "whose file it is": ("def f(p): return (p.data / 'names').owner()", "st_uid"),
+    "whether one may write": ("import os\ndef f(p): return os.access('data', os.W_OK)", "whether one may write"),
+    "this machine's name": ("import asyncio.events as e\ndef f(p): return e.socket.gethostname()", "socket.gethostname"),
+    "the variables behind": ("import os\ndef f(p): return os.environ._data.get(b'PROBE_SET')", "the whole environment"),
+    "chance from Python's generator": ("import random\nmake = random.Random\ndef f(p): return make().random()", "os.urandom"),
+    "chance from the system": ("import os\nget = getattr(os, 'getran' + 'dom')\ndef f(p): return get(4)", "os.urandom"),
+    "PyTorch's own reader": ("import torch\ndef f(p): return torch._C.PyTorchFileReader('data/names')", "torch._C.PyTorchFileReader"),
     "a program": ("import os\ngo = getattr(os, 'sys' + 'tem')\ndef f(p): return go('true')", "os.system"),
     "a program of a library's": ("import asyncio\ndef f(p): return asyncio.run(asyncio.create_subprocess_exec('true'))", "Popen"),
     "a child": ("import os\ndef f(p): return getattr(os, 'fo' + 'rk')()", "os.fork"),
@@ -234,6 +269,47 @@ def test_what_is_not_read_leaves_a_result_fresh(root: Path, far: str, act: Act) 
     compute(root, far)
     act(root)
     assert status.status_of("probe", root).state is State.FRESH, status.status_of("probe", root).why
+
+
+def test_a_module_that_only_says_that_it_has_a_file_is_not_recorded(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = recorder.start(root)
+    try:
+        recording.follows([])
+        for name, file in {"made": "made.py", "found": str(root / "nets/deep/m.py")}.items():
+            monkeypatch.setitem(sys.modules, name, ModuleType(name))
+            sys.modules[name].__file__ = file
+        assert not recording.settle()
+    finally:
+        recorder.stop()
+    assert list(recording.record[reads.READ]) == ["nets/deep/m.py"]
+
+
+NOWHERE = {
+    "a path in full": "import os\ndef f(p): return os.path.abspath('data')",
+    "a temporary folder's": "import tempfile\ndef f(p): return tempfile.mkdtemp()",
+    "a place in memory": "def f(p): return object()",
+}
+
+
+@pytest.mark.parametrize("far", NOWHERE.values(), ids=NOWHERE)
+def test_a_result_that_names_a_place_on_this_machine_is_refused(root: Path, far: str) -> None:
+    with pytest.raises(Refused, match=r"names a place on this machine|says at 0x"):
+        compute(root, far)
+
+
+def test_a_folder_is_listed_in_the_same_order_everywhere(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reads, "listing", lambda path: "the same")
+    said = "import glob, os\ndef f(p): return os.listdir('data'), [e.name for e in os.scandir('data')], glob.glob('data/*')"
+    listed, scanned, found = ast.literal_eval(compute(root, said).numbers["final"])
+    assert listed == scanned == [name.removeprefix("data/") for name in found] == sorted(listed)
+
+
+def test_times_may_be_copied_with_a_file(root: Path) -> None:
+    """What Python's own library does with them tells the code nothing."""
+    far = "import shutil, os\ndef f(p):\n    shutil.copy2('data/names', 'copy')\n    return os.path.samefile('copy', 'data/names')"
+    assert compute(root, far).numbers["final"] == "False"
 
 
 @pytest.mark.parametrize(("far", "said"), REFUSED.values(), ids=REFUSED)

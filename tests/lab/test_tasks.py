@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from small_project import Project
 
 from lab import tasks
@@ -24,6 +26,7 @@ from lab.results import codec, store
 from lab.run.run_state import Job
 from lab.run.scheduler import run_jobs
 from lab.tasks import spread
+from lab.workers import draws
 from lab.workers.messages import Message
 
 ROOT = find_root()
@@ -364,3 +367,32 @@ def _wait_for(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < end, "nothing happened for two minutes"
         time.sleep(0.01)
+
+
+DRAWS = """import random
+import numpy as np
+import torch
+FIRST = random.random(), np.random.random()
+def task(): return random.random(), np.random.random(), torch.rand(1).item()
+"""
+
+
+def test_a_task_draws_the_same_from_the_global_generators_wherever_and_whenever_it_is_computed() -> None:
+    def process(tasks: int) -> list[object]:
+        draws.seed(["numpy"])
+        there: dict[str, Any] = {}
+        exec(DRAWS, there)
+        torch.manual_seed(torch.initial_seed())
+        draws.remember()
+        found: list[object] = [there["FIRST"]]
+        for _ in range(tasks):
+            with draws.of_task():
+                found.append(there["task"]())
+        return [*found, random.random()]  # what the experiment itself draws does not hang on them either
+
+    before = draws._states()
+    try:
+        one, three = process(1), process(3)
+    finally:
+        draws._put_back(before)
+    assert three[1:4] == [one[1]] * 3 and (three[0], three[4]) == (one[0], one[2])

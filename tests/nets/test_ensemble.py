@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -149,3 +152,20 @@ def test_compiled_training_is_the_same_to_rounding() -> None:
         )
     for one, other in zip(eager, compiled, strict=True):
         _assert_equal(one, other, 1e-8)
+
+
+def test_finding_out_what_a_step_computes_does_not_count_the_folder_of_temporary_files_as_read() -> None:
+    """PyTorch makes a folder there to keep compiled code in."""
+    lines = [
+        "from press.execute import recorder",
+        f"found = recorder.start({str(names.ROOT)!r})",
+        "import torch",
+        "from nets import ensemble, plain",
+        "x, y, order = torch.zeros(4, 3).long(), torch.zeros(4).long(), torch.zeros(1, 2, 4).long()",
+        "models = [plain.NamesMLP(8), plain.NamesMLP(8)]",
+        "list(ensemble.checkpoints(models, x, y, order, lambda p: torch.optim.SGD(p.values(), lr=0.1)))",
+        "print([name for entries in found.record.values() for name in entries])",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=names.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert repr(tempfile.gettempdir()) not in done.stdout
