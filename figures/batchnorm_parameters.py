@@ -48,7 +48,8 @@ def excess(result: Result) -> Figure:
             label(axis, f"momentum {momentum:g}", top["step"], top["excess"], look.colour, ha="right", xytext=(-9, 3))
         else:
             last = rows.iloc[-1]
-            label(axis, f"momentum {momentum:g}", last["step"], last["excess"], look.colour, xytext=(8, 0))
+            above = 4 if momentum > PYTORCH else -4
+            label(axis, f"momentum {momentum:g}", last["step"], last["excess"], look.colour, xytext=(8, above))
     axis.set(xscale="log", xlabel="step", ylabel="added to the training loss (nats)")
     label(axis, "1 %", 1.0, ONE_PERCENT, CONTROL, va="bottom", xytext=(0, 2))
     log_ticks(axis.xaxis)

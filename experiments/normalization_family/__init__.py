@@ -137,7 +137,8 @@ def _refusals(share: float, cases: int) -> str:
 def _mode_gaps(r: Result) -> list[tuple[float, float]]:
     """Return by how much the loss in training mode is off that in evaluation mode, whichever is lower."""
     signs = np.sign(r.modes["gap"])
-    return [(sign * low, sign * high) for sign, (low, high) in zip(signs, rows(r.modes, "gap"), strict=True)]
+    found = zip(signs, rows(r.modes, "gap"), strict=True)
+    return [(low, high) if sign >= 0 else (-high, -low) for sign, (low, high) in found]
 
 
 CLAIMS: tuple[Claim[Result], ...] = (
