@@ -6,7 +6,7 @@ Method  The names network trains by SGD: with ReLU, with tanh, with dropout, wit
         fitted to each curve says how the loss is shaped there (curvature) and where its minimum lies.  Then one thing at a
         time is exchanged for that of the next iteration, all else held: weights, batch, dropout mask, scale and shift,
         running averages, which ReLU units are active.  The loss over all data is evaluated beside that of batches.
-Cost    About 4 minutes on one core.
+Cost    About 3 minutes on one core.
 Notes   003_0e3f15bdf12e2faf.txt, "Food for thoughts": "Loss funtion shape changes after every iteration".
 """
 
@@ -50,7 +50,8 @@ class Params:
     other_lrs: tuple[float, ...] = (0.03, 0.3)  # learning rates of further runs of the plain network
     dropout: Annotated[float, "> 0, < 1"] = 0.5  # share of hidden activations left out; PyTorch's default
     weight_decay: Annotated[float, ">= 0"] = 0.001  # λ of the penalty λ/2 ‖w‖²
-    seeds: int = 24  # independent runs
+    seeds: int = 24  # independent runs of the plain network
+    other_seeds: int = 12  # of the others, no more than these
     eval_steps: tuple[int, ...] = (10, 100, 1000, 2000)  # steps at which the loss is evaluated along lines
     lags: tuple[int, ...] = (1, 10, 100, 1000)  # steps after the middle one of these, at which it is evaluated again
     near: Annotated[float, "> 0"] = 1.0  # half the length of a line along the gradient, distance in weight space
@@ -61,9 +62,10 @@ class Params:
 
 
 SMOKE = Params(
-    width=8, batch=4, steps=24, other_lrs=(0.03,), seeds=2, eval_steps=(3, 6), lags=(1, 5), points=5, batches=4, sizes=(4, 8)
+    width=8, batch=4, steps=24, other_lrs=(0.03,), seeds=2, other_seeds=2, eval_steps=(3, 6), lags=(1, 5), points=5, batches=4,
+    sizes=(4, 8),
 )  # fmt: skip
-MINUTE = Params(seeds=3)  # about that long on one core: what the notebook runs
+MINUTE = Params(seeds=8, other_seeds=4)  # about that long on one core: what the notebook runs
 
 
 @dataclass(frozen=True)
@@ -249,7 +251,7 @@ def run(params: Params) -> Result:
     plain = found[PLAIN, params.lr]
     shapes = {(*run, *key): row for run, rows_ in found.items() for key, row in rows_["shapes"].items()}
     for (_, lr, *place), row in shapes.items():
-        row["more_than_plain"] = row["weights"] - shapes[PLAIN, lr, *place]["weights"]
+        row["more_than_plain"] = row["weights"] - shapes[PLAIN, lr, *place]["weights"][: len(row["weights"])]
     whole = plain["whole"][()]
     return Result(
         params=params,
@@ -293,11 +295,12 @@ def _one_run(params: Params, run: tuple[str, float]) -> dict[str, Measured]:
     steps, middle = _steps(params), _middle(params)
     lags = [lag for lag in params.lags if middle + lag <= params.steps]
     wanted = {0, params.steps, *steps, *(step + 1 for step in steps), *(middle + lag for lag in lags)}
-    snapshots = _trained(params, variant, lr, params.seeds, wanted)
+    seeds = params.seeds if main else min(params.seeds, params.other_seeds)
+    snapshots = _trained(params, variant, lr, seeds, wanted)
     data = Examples.all_of(names.training_set(params.data)[2])
     loss = Loss(variant, params.weight_decay if variant == DECAY else 0.0)
     notes = _Notes()
-    for seed in track(range(params.seeds), "seeds"):
+    for seed in track(range(seeds), "seeds"):
         at = {step: networks[seed] for step, networks in snapshots.items()}
         way = difference(at[params.steps].weights, at[0].weights)
         for step in steps:
@@ -361,7 +364,11 @@ def _exchanged(
     params: Params, loss: Loss, seed: int, line: Line, now: Snapshot, after: Snapshot, data: Examples
 ) -> dict[str, float]:
     """Measure the shape along a line, and what each thing by itself changes when it is exchanged for the next one."""
-    curve = line.curves(loss, now.weights, data)
+    if loss.variant == PLAIN:  # nothing is added to the examples' losses
+        each = line.each(loss, now.weights, data)
+        curve = (each * data.shares).sum((1, 2))[:, None]
+    else:
+        curve = line.curves(loss, now.weights, data)
     (curvature,), (place,) = line.parabolas(curve)
     (next_curvature,), (next_place,) = line.parabolas(line.curves(loss, after.weights, data))
     batches = _batches(params, seed, params.batch)
@@ -388,14 +395,16 @@ def _exchanged(
         "every": change(np.roll(stepped, -1), before.curvature),  # new weights, batch and mask
         "weights": change(stepped, before.curvature),
         "weights_all": float(abs(next_curvature / curvature - 1)),
-        "batch": change(shape(given, now, batches.next()), before.curvature),
+        "batch": change(np.roll(before.curvature, -1), before.curvature),
     }
+    if loss.variant == DROPOUT:  # the masks stay
+        found["batch"] = change(shape(given, now, batches.next()), before.curvature)
     found["log_ratio"] = float(np.log(found["batch"] / found["weights"]))
     if loss.variant == DROPOUT:
         found["dropout"] = change(shape(new_mask, now, batches), before.curvature)
     if loss.variant == PLAIN:
         found["switched"] = change(shape(loss, now, batches, switched=after.weights), before.curvature)
-        spread_curvature, spread_place = line.law(loss, now.weights, data)
+        spread_curvature, spread_place = line.law(each, data)
         found["batch_law"] = spread_curvature * (2 / params.batch) ** 0.5  # of a difference of two batches
         found["place_law"] = spread_place / params.batch**0.5
     if loss.variant == NORM:
@@ -410,8 +419,9 @@ def _by_size(
     params: Params, loss: Loss, seed: int, line: Line, now: Snapshot, data: Examples
 ) -> dict[int, dict[str, float]]:
     """Measure how the shape varies from batch to batch, and what the law of the batch says, per batch size."""
-    (curvature,), _ = line.parabolas(line.curves(loss, now.weights, data))
-    spread_curvature, spread_place = line.law(loss, now.weights, data)
+    each = line.each(loss, now.weights, data)
+    (curvature,), _ = line.parabolas((each * data.shares).sum((1, 2))[:, None])
+    spread_curvature, spread_place = line.law(each, data)
     found = {}
     for size in params.sizes:
         shapes = line.parabolas(line.curves(loss, now.weights, _batches(params, seed, size)))

@@ -44,13 +44,13 @@ class Loss:
 
     variant: str
     penalty: float = 0.0  # weight decay's λ
-    keep: torch.Tensor | float = 1.0  # dropout's masks, [batch, example, unit]
+    keep: torch.Tensor | None = None  # dropout's masks, [batch, example, unit]
     running: Running | None = None  # batch norm's running averages, in evaluation mode; None: the batch's own
 
     def pre_activations(self, weights: Weights, examples: Examples) -> torch.Tensor:
         """Return what goes into the activation function, [batch, context, unit]."""
         embedded = weights["embedding.weight"][examples.x].flatten(2)
-        values = embedded @ weights["hidden.weight"].T + weights["hidden.bias"]
+        values = F.linear(embedded, weights["hidden.weight"], weights["hidden.bias"])
         if self.variant != NORM:
             return values
         if self.running:
@@ -67,8 +67,10 @@ class Loss:
         `active` says which ReLU units are, in place of the signs of their pre-activations.
         """
         values = self.pre_activations(weights, examples)
-        hidden = (activation(self.variant)(values) if active is None else values * active) * self.keep
-        return -torch.log_softmax(hidden @ weights["output.weight"].T + weights["output.bias"], 2)
+        hidden = activation(self.variant)(values) if active is None else values * active
+        if self.keep is not None:
+            hidden = hidden * self.keep
+        return -torch.log_softmax(F.linear(hidden, weights["output.weight"], weights["output.bias"]), 2)
 
     def __call__(self, weights: Weights, examples: Examples, active: torch.Tensor | None = None) -> torch.Tensor:
         """Return each batch's loss, summed in float64."""
@@ -121,14 +123,17 @@ class Line:
         powers = torch.stack([self.distances**2, self.distances, self.distances**0], 1)
         return float((curve - powers @ (self.fit @ curve)).var() / curve.var())
 
-    def law(self, loss: Loss, weights: Weights, data: Examples) -> tuple[float, float]:
+    def each(self, loss: Loss, weights: Weights, data: Examples) -> torch.Tensor:
+        """Return every character's loss along the line through these weights, [point, context, character], float64."""
+        return torch.stack([loss.each(there, data)[0].double() for there in self.points(weights)])
+
+    def law(self, each: torch.Tensor, data: Examples) -> tuple[float, float]:
         """Return standard deviations over single examples: of the curvature over its mean, of the pull on the minimum.
 
         A batch's parabola is the mean of its examples' parabolas, so its numbers vary less by the root of its size: the
         curvature's exactly, the place's to first order.
         """
-        curves = torch.stack([loss.each(there, data)[0].double() for there in self.points(weights)])
-        square, slope, _ = torch.einsum("cp,pnk->cnk", self.fit, curves)  # of each context and character
+        square, slope, _ = torch.einsum("cp,pnk->cnk", self.fit, each)  # of each context and character
         share = data.shares[0]
         mean_square, mean_slope = (share * square).sum(), (share * slope).sum()
         place = -mean_slope / (2 * mean_square)

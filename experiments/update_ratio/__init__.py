@@ -61,7 +61,7 @@ class Params:
     doublings: int = 6  # of the run's length
     long_below: int = 2  # learning rates of the long runs below the lecture's
     long_above: int = 1  # and above it
-    long_seeds: int = 12  # independent runs
+    long_seeds: int = 8  # independent runs
     decayed: Annotated[tuple[float, ...], "> 0"] = (0.06, 0.08, 0.1)  # ratios that weight decay should settle at
     decay_lrs: Annotated[tuple[float, ...], "> 0"] = (0.1, 0.3)  # learning rates of these
     decay_steps: int = 3000  # of SGD with weight decay
