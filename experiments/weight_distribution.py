@@ -236,7 +236,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
         ),
         number=lambda r: (
-            f"changes {_extremes(_change(r, 'normal'))} from a normal, {_extremes(_change(r, 'uniform'))} from a uniform initialisation"
+            f"the size of the excess kurtosis changes {_extremes(_change(r, 'normal'))} from a normal, "
+            f"{_extremes(_change(r, 'uniform'))} from a uniform initialisation (negative: nearer to normal)"
         ),
     ),
     Claim(

@@ -249,7 +249,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 "nats",
             ),
         ),
-        number=lambda r: f"a tenth costs {r.tenth} nats, ten times costs {r.tenfold}",
+        number=lambda r: f"a tenth costs {r.tenth} nats, ten times at least {r.tenfold.mean:.2f}",
     ),
     Claim(
         name="ratio",

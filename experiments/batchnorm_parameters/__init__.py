@@ -148,7 +148,7 @@ def _dead_number(r: Result) -> str:
     worst = with_norm.sort_values("died").dropna().iloc[-1]
     return (
         f"dead at initialisation with batch norm: {100 * r.at_init['with'].max():g} %; died in training with it: up to "
-        f"{100 * worst['died']:.0f} % (lr {worst['lr']:g})"
+        f"{100 * worst['died']:.0f} % (learning rate {worst['lr']:g})"
     )
 
 
@@ -157,7 +157,9 @@ def _more_number(r: Result) -> str:
         f"{100 * with_norm:.0f} % with it and {100 * without:.0f} % without at learning rate {lr:g}"
         for lr, with_norm, without in _dying(r)[["lr", "with", "without"]].to_numpy()
     ]
-    return "units that died: " + ("; ".join(dict.fromkeys([*each[:1], *each[-1:]])) or "hardly any")
+    return "units that died, over the seeds that did not diverge: " + (
+        "; ".join(dict.fromkeys([*each[:1], *each[-1:]])) or "hardly any"
+    )
 
 
 CLAIMS: tuple[Claim[Result], ...] = (

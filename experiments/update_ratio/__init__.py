@@ -198,7 +198,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 lambda r: rows(r.settings, "slowest_over_next"),
                 0,
                 "nats",
-                "the ratio is meant to find the layer that a larger rate helps most",
+                "the ratio is meant to find the layer that gains most",
             ),
             Above(
                 "the same fall, minus the mean fall over the other layers (in each network),",
