@@ -14,7 +14,8 @@ from press import SourceError
 from tests.press.conftest import SETTINGS, MakeBook
 from tests.press.pdf.pdf_pages import text
 
-CELL = "# One {#sec-one}\n\n```{python}\nopen('runs', 'a').write('x')\nprint('a number:', 1 + 1)\n```\n\nText.\n"
+# It counts its runs where nothing is an input: what a cell appends to, it depends on.
+CELL = "# One {#sec-one}\n\n```{python}\nopen('.press/runs', 'a').write('x')\nprint('a number:', 1 + 1)\n```\n\nText.\n"
 
 
 class Events(list[tuple[str, str, str]]):
@@ -52,7 +53,7 @@ def test_nothing_changed_means_nothing_is_done(make_book: MakeBook) -> None:
     render(root, ("html", "pdf"))
     before = files(root)
     assert list(render(root, ("html", "pdf"))) == [("fresh", "", "")]
-    assert files(root) == before and (root / "runs").read_text() == "x"
+    assert files(root) == before and (root / ".press/runs").read_text() == "x"
 
 
 def test_changed_prose_runs_no_cell_and_reads_one_chapter(make_book: MakeBook, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +66,7 @@ def test_changed_prose_runs_no_cell_and_reads_one_chapter(make_book: MakeBook, m
     monkeypatch.setattr(pandoc, "from_markdown", lambda text, *more: read.append(text) or markdown(text, *more))
     make_book({"one.qmd": CELL.replace("Text.", "Other text.")})
     assert not render(root).of("execute")
-    assert len(read) == 1 and "Other text." in read[0] and (root / "runs").read_text() == "x"
+    assert len(read) == 1 and "Other text." in read[0] and (root / ".press/runs").read_text() == "x"
     assert b"Other text." in files(root)["_book/one.html"]
 
 
@@ -83,11 +84,11 @@ def test_without_keys_every_chapter_runs_after_the_pre_render_script(make_book: 
     settings = (
         (make_book({}) / "_quarto.yml").read_text().replace("type: book\n", "type: book\n  pre-render: before.py\n")
     )
-    script = "import os\nopen('runs', 'a').write('before ' + os.environ['QUARTO_PROJECT_RENDER_ALL'] + ' ')\n"
+    script = "import os\nopen('.press/runs', 'a').write('before ' + os.environ['QUARTO_PROJECT_RENDER_ALL'] + ' ')\n"
     root = make_book({"one.qmd": CELL, "_quarto.yml": settings, "before.py": script})
     for _ in range(2):
         press.render(root, ("html",))
-    assert (root / "runs").read_text() == "before 1 xbefore 1 x"
+    assert (root / ".press/runs").read_text() == "before 1 xbefore 1 x"
     (root / "before.py").write_text("raise SystemExit(1)\n")
     with pytest.raises(SourceError, match=r"the pre-render script before\.py failed"):
         press.render(root, ("html",))
@@ -172,7 +173,7 @@ def test_a_heading_stands_in_the_contents_without_its_links_and_notes(make_book:
 
 
 def test_a_chapter_that_is_left_alone_shows_its_newest_outputs(make_book: MakeBook) -> None:
-    root = make_book({"one.qmd": CELL.replace("1 + 1", "len(open('runs').read())")})
+    root = make_book({"one.qmd": CELL.replace("1 + 1", "len(open('.press/runs').read())")})
     for number, key in enumerate(("first", "second", "first", "third"), 1):
         render(root, key=key)
         outputs = sorted((root / ".press/cells/one").iterdir(), key=lambda file: file.stat().st_mtime_ns)
@@ -190,7 +191,7 @@ def test_a_chapter_with_another_name_keeps_its_outputs(make_book: MakeBook) -> N
     (root / "one.qmd").rename(root / "three.qmd")
     (root / "_quarto.yml").write_text(SETTINGS.replace("one.qmd", "three.qmd"))
     assert not render(root).of("execute")
-    assert (root / "runs").read_text() == "x" and b"a number: 2" in files(root)["_book/three.html"]
+    assert (root / ".press/runs").read_text() == "x" and b"a number: 2" in files(root)["_book/three.html"]
     assert "_book/three_files/cell-2-1.svg" in files(root)
 
 
