@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from experiments.tanh_gain import FIVE_THIRDS, Result
 from figures.style import ACCENT, CONTROL, INK, MEASURED, MUTED, PREDICTED, SERIES, band, canvas, label, log_ticks
-from lab.estimate import rough
 from lab.live import Axis, Curve, Frame, Live, Slider
 from nets.mean_field import gradient_factor, next_variance
 
@@ -52,7 +51,7 @@ def live(result: Result) -> Live:
             variances.append(next_variance(variances[-1], gain))
         growth = float(np.prod([gradient_factor(variance, gain) for variance in variances[1:-1]])) ** 0.5
         by = float(f"{max(growth, 1 / growth):.2g}")
-        times = rough(by) if by >= 1e9 else f"{by:,.0f}" if by >= 10 else f"{by:g}"
+        times = "more than a billion" if by >= 1e9 else f"{by:,.0f}" if by >= 10 else f"{by:g}"
         change = f"{'grown' if growth > 1 else 'shrunk'} {times}-fold"
         rms = [float(np.sqrt(variance)) / gain for variance in variances[1:]]
         sentence = f"Gain {_name(gain, result)}: after {{x}} layers the activations have an RMS of {{0}}."
