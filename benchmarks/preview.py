@@ -6,7 +6,6 @@ Each kind of file that one edits is changed once and saved; the aim is 3 seconds
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -17,7 +16,7 @@ from urllib.request import urlopen
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.project import fresh_copy
+from benchmarks.project import environment, fresh_copy
 from benchmarks.render import LAB
 
 WAYS = {  # what is saved: file, and what is replaced in it by what
@@ -32,9 +31,8 @@ def main() -> None:
     """Measure and print."""
     table = Table("what is saved", "until seen, s", title="lab preview")
     with fresh_copy() as book:
-        environment = os.environ | {"LAB_ROOT": str(book), "PYTHONPATH": str(book)}
         command = [*LAB, "preview", "--with", "press", "--no-browser", "--port", "0"]
-        running = subprocess.Popen(command, cwd=book, env=environment, stdout=subprocess.PIPE, text=True)
+        running = subprocess.Popen(command, cwd=book, env=environment(book), stdout=subprocess.PIPE, text=True)
         assert running.stdout
         address = next(found[0] for line in running.stdout if (found := re.search(r"http://\S+/", line)))
         try:

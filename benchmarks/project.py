@@ -28,11 +28,15 @@ def fresh_copy(root: Path = ROOT) -> Iterator[Path]:
         yield copy
 
 
+def environment(root: Path) -> dict[str, str]:
+    """Return the environment in which commands work on the copy in `root`."""
+    return os.environ | {"LAB_ROOT": str(root), "PYTHONPATH": str(root)}
+
+
 def seconds(command: list[str], cwd: Path) -> float:
     """Run a command to its end and return how long it took, in seconds."""
-    environment = os.environ | {"LAB_ROOT": str(cwd), "PYTHONPATH": str(cwd)}
     begin = time.perf_counter()
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=cwd, env=environment(cwd), capture_output=True, text=True)
     took = time.perf_counter() - begin
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")

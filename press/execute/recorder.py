@@ -108,14 +108,10 @@ _UNSEEN = {
 }
 # Of what os.stat tells: what git does not keep, and what no two machines or clones have the same.
 _STAMPS = ("st_atime", "st_mtime", "st_ctime", "st_birthtime", "st_uid", "st_gid", "st_nlink", "st_blocks", "st_flags")
-_ASKING = (
-    "getmtime",
-    "getatime",
-    "getctime",
-    "_sig",
-    "owner",
-    "group",
-)  # in Python's own library, for whoever calls them
+# What os.stat tells by number.
+_PLACES = ("st_mode", "st_ino", "st_dev", "st_nlink", "st_uid", "st_gid", "st_size", "st_atime", "st_mtime", "st_ctime")
+# In Python's own library, for whoever calls them.
+_ASKING = ("getmtime", "getatime", "getctime", "_sig", "owner", "group")
 _SQLITE_ATTACH = 24
 
 
@@ -590,32 +586,16 @@ class _Stat:
         return real
 
     def __getitem__(self, place: int) -> Any:
-        names = (
-            "st_mode",
-            "st_ino",
-            "st_dev",
-            "st_nlink",
-            "st_uid",
-            "st_gid",
-            "st_size",
-            "st_atime",
-            "st_mtime",
-            "st_ctime",
-        )
         with _quietly():
             own = _kind(sys._getframe(1).f_code.co_filename) == PROJECT
-        if own and names[place] != "st_size" and _recorder:
-            _recorder.refuse(names[place], "ask for what is needed by its name", sys._getframe(1))
+        if own and _PLACES[place] != "st_size" and _recorder:
+            _recorder.refuse(_PLACES[place], "ask for what is needed by its name", sys._getframe(1))
         return self._real[place]
 
 
 def _random(real: Any) -> Any:
     def random_bytes(size: int, *given: Any) -> bytes:
-        if _recorder is not None and not getattr(_thread, "quiet", False):
-            frame = sys._getframe(1)
-            with _quietly():
-                if _asker(frame, False, tempfile.__file__) == PROJECT:
-                    _cannot(_recorder, "os.urandom", (size,), frame)
+        _no_chance(sys._getframe(1))
         drawn: bytes = real(size, *given)
         return drawn
 
@@ -624,13 +604,19 @@ def _random(real: Any) -> Any:
 
 def _seeded(real: Any) -> Any:
     def seed(self: Any, a: Any = None, version: int = 2) -> None:
-        if a is None and _recorder is not None and not getattr(_thread, "quiet", False):
-            with _quietly():
-                if _asker(sys._getframe(1), False, tempfile.__file__) == PROJECT:
-                    _cannot(_recorder, "os.urandom", (), sys._getframe(1))
+        if a is None:
+            _no_chance(sys._getframe(1))
         real(self, a, version)
 
     return seed
+
+
+def _no_chance(frame: FrameType) -> None:
+    """Refuse that the project's code asks for random bytes of the machine's."""
+    if _recorder is not None and not getattr(_thread, "quiet", False):
+        with _quietly():
+            if _asker(frame, False, tempfile.__file__) == PROJECT:
+                _cannot(_recorder, "os.urandom", (), frame)
 
 
 class _Variables(os._Environ):  # type: ignore[type-arg]
