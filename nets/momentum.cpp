@@ -56,26 +56,17 @@ static void update(REAL *__restrict weight, const REAL *__restrict gradient, REA
     }
 }
 
-// Trains one network in place, as `train` in sgd.cpp does, from no memory of earlier gradients.
-extern "C" void train_by(REAL *embedding, REAL *hidden, REAL *shift, REAL *output, REAL *bias, const uint8_t *x,
-                         const uint8_t *y, const int64_t *order, int64_t stride, const Rule *rule, int64_t steps) {
+// Trains one network in place, as `train` in sgd.cpp does, from no memory of earlier gradients; there is no scale.
+extern "C" void train_by(REAL *embedding, REAL *hidden, REAL *scale, REAL *shift, REAL *output, REAL *bias,
+                         const uint8_t *x, const uint8_t *y, const int64_t *order, int64_t stride, const Rule *rule,
+                         int64_t steps) {
     auto net = std::make_unique<Network>(), found = std::make_unique<Network>(), mean = std::make_unique<Network>(),
          square = std::make_unique<Network>();
     auto now = std::make_unique<Batch>();
-    auto copy = [&](bool out) {
-        auto move = [&](REAL &ours, REAL &theirs) { out ? theirs = ours : ours = theirs; };
-        for (int k = 0; k < LETTERS * DIMENSION; k++) move(numbers(net->embedding)[k], embedding[k]);
-        for (int v = 0; v < LETTERS; v++) move(net->bias[v], bias[v]);
-        for (int h = 0; h < WIDTH; h++) {
-            for (int i = 0; i < FAN_IN; i++) move(numbers(net->input[h])[i], hidden[i * WIDTH + h]);
-            for (int v = 0; v < LETTERS; v++) move(numbers(net->output[h])[v], output[h * LETTERS + v]);
-            move(net->shift[h], shift[h]);
-        }
-    };
-    copy(false);
+    copy(*net, false, embedding, hidden, scale, shift, output, bias);
     for (int64_t s = 0; s < steps; s++) {
         gradient(*net, *found, *now, x, y, order + s * stride);
         update((REAL *)net.get(), (REAL *)found.get(), (REAL *)mean.get(), (REAL *)square.get(), *rule, s + 1);
     }
-    copy(true);
+    copy(*net, true, embedding, hidden, scale, shift, output, bias);
 }

@@ -185,6 +185,20 @@ static void step(Network &net, Batch &now, const uint8_t *x, const uint8_t *y, c
     for (int k = 0; k < LETTERS * DIMENSION; k++) numbers(net.embedding)[k] -= rate * numbers(slope)[k];
 }
 
+// Copies weights, laid out as `train` has them, into a network, or out of it.
+static void copy(Network &net, bool out, REAL *embedding, REAL *hidden, REAL *scale, REAL *shift, REAL *output,
+                 REAL *bias) {
+    auto move = [&](REAL &ours, REAL &theirs) { out ? theirs = ours : ours = theirs; };
+    for (int k = 0; k < LETTERS * DIMENSION; k++) move(numbers(net.embedding)[k], embedding[k]);
+    for (int v = 0; v < LETTERS; v++) move(net.bias[v], bias[v]);
+    for (int h = 0; h < WIDTH; h++) {
+        for (int i = 0; i < FAN_IN; i++) move(numbers(net.input[h])[i], hidden[i * WIDTH + h]);
+        for (int v = 0; v < LETTERS; v++) move(numbers(net.output[h])[v], output[h * LETTERS + v]);
+        move(net.shift[h], shift[h]);
+        if (NORMED) move(net.scale[h], scale[h]);
+    }
+}
+
 // Trains one network in place.  Weights as in nets/mlp.py: embedding [letter, dimension], hidden [input, unit],
 // scale and shift [unit] (the hidden bias is the shift of a network without scale), output [unit, letter],
 // bias [letter].  x [example, context], y [example]; the examples of step s begin at order[s * stride]; rates [step].
@@ -193,18 +207,7 @@ extern "C" void train(REAL *embedding, REAL *hidden, REAL *scale, REAL *shift, R
                       int64_t steps) {
     auto net = std::make_unique<Network>();
     auto now = std::make_unique<Batch>();
-    auto copy = [&](bool out) {
-        auto move = [&](REAL &ours, REAL &theirs) { out ? theirs = ours : ours = theirs; };
-        for (int k = 0; k < LETTERS * DIMENSION; k++) move(numbers(net->embedding)[k], embedding[k]);
-        for (int v = 0; v < LETTERS; v++) move(net->bias[v], bias[v]);
-        for (int h = 0; h < WIDTH; h++) {
-            for (int i = 0; i < FAN_IN; i++) move(numbers(net->input[h])[i], hidden[i * WIDTH + h]);
-            for (int v = 0; v < LETTERS; v++) move(numbers(net->output[h])[v], output[h * LETTERS + v]);
-            move(net->shift[h], shift[h]);
-            if (NORMED) move(net->scale[h], scale[h]);
-        }
-    };
-    copy(false);
+    copy(*net, false, embedding, hidden, scale, shift, output, bias);
     for (int64_t s = 0; s < steps; s++) step(*net, *now, x, y, order + s * stride, REAL(rates[s]));
-    copy(true);
+    copy(*net, true, embedding, hidden, scale, shift, output, bias);
 }

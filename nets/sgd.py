@@ -40,15 +40,20 @@ def train(weights: W, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, lr:
     """
     if len(lr) != len(order):
         raise ValueError(f"{len(order)} steps need as many learning rates, got {len(lr)}")
-    if order.numel() and not 0 <= int(order.min()) <= int(order.max()) < len(x):
-        raise IndexError(f"the order names examples {int(order.min())} to {int(order.max())}; there are {len(x)}")
+    check(order, x)
     trained = type(weights)(*(tensor.clone(memory_format=torch.contiguous_format) for tensor in weights))
-    steps = _compiled(trained, order) if training_device() == PROCESSOR else None
+    steps = compiled(SOURCE, "train", trained, order)
     if steps is None:
         _plainly(trained, x, y, order, lr)
     else:
-        _one_by_one(steps, trained, x, y, order, lr)
+        one_by_one(steps, trained, x, y, order, lr)
     return trained
+
+
+def check(order: torch.Tensor, x: torch.Tensor) -> None:
+    """Raise IndexError for an order that names examples which are not there."""
+    if order.numel() and not 0 <= int(order.min()) <= int(order.max()) < len(x):
+        raise IndexError(f"the order names examples {int(order.min())} to {int(order.max())}; there are {len(x)}")
 
 
 def checkpoints(
@@ -96,33 +101,38 @@ def _plainly(
         tensor.copy_(found)
 
 
-def _one_by_one(
+def one_by_one(
     steps: Any,
     trained: mlp.Weights | normed_mlp.Weights,
     x: torch.Tensor,
     y: torch.Tensor,
     order: torch.Tensor,
-    lr: Sequence[float],
+    settings: Sequence[float],
 ) -> None:
+    """Train by compiled steps, one network after the other; `settings` are what these read: here a rate for each step."""
     inputs, targets = x.to(torch.uint8).contiguous(), y.to(torch.uint8).contiguous()
-    order, rate = order.contiguous(), torch.tensor(lr, dtype=torch.float64)
+    order, read = order.contiguous(), torch.tensor(settings, dtype=torch.float64)
     scale, shift = (
         (trained.hidden_bias,) * 2 if isinstance(trained, mlp.Weights) else (trained.scale, trained.shift)
     )  # the plain network's hidden bias is a shift, and the steps compiled for it leave the scale alone
     kinds = (trained.embedding, trained.hidden, scale, shift, trained.output, trained.output_bias)
     for seed in range(order.shape[1]):
         shown = (*(kind[seed] for kind in kinds), inputs, targets, order[:, seed])
-        steps(*(tensor.data_ptr() for tensor in shown), order.stride(0), rate.data_ptr(), len(order))
+        steps(*(tensor.data_ptr() for tensor in shown), order.stride(0), read.data_ptr(), len(order))
 
 
-def _compiled(weights: mlp.Weights | normed_mlp.Weights, order: torch.Tensor) -> Any:
-    """Return the compiled steps for networks of this shape, or None."""
+def compiled(
+    source: Path, function: str, weights: mlp.Weights | normed_mlp.Weights, order: torch.Tensor, **constants: int
+) -> Any:
+    """Return compiled steps for networks of this shape, or None where there are none."""
     kind, batch = weights.hidden, order.shape[2]
     real = {"torch.float32": "float", "torch.float64": "double"}.get(str(kind.dtype))
-    if kind.device.type != "cpu" or real is None or batch == 0 or batch * kind.element_size() % VECTOR:
+    if training_device() != PROCESSOR or kind.device.type != "cpu" or real is None:
+        return None
+    if batch == 0 or batch * kind.element_size() % VECTOR:
         return None
     found = library(
-        SOURCE,
+        source,
         LETTERS=len(VOCABULARY),
         CONTEXT=CONTEXT,
         DIMENSION=weights.embedding.shape[2],
@@ -131,10 +141,12 @@ def _compiled(weights: mlp.Weights | normed_mlp.Weights, order: torch.Tensor) ->
         NORMED=int(isinstance(weights, normed_mlp.Weights)),
         EPSILON=ghost_norm.EPSILON,
         REAL=real,
+        **constants,
     )
     if found is None:
         return None
     whole, pointer = ctypes.c_int64, ctypes.c_void_p
-    found.train.argtypes = [pointer] * 9 + [whole, pointer, whole]
-    found.train.restype = None
-    return found.train
+    steps = getattr(found, function)
+    steps.argtypes = [pointer] * 9 + [whole, pointer, whole]
+    steps.restype = None
+    return steps

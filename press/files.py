@@ -21,15 +21,10 @@ _HOME = Path(__file__).parent
 _SEAL = 64  # characters at the end of a cached file: the hash of what stands before them
 
 
-def write_whole(path: Path, content: bytes | str, aside: Path | None = None) -> None:
-    """Write a file aside and rename it into place: a reader meets the old content or the new, never a part.
-
-    `aside` is another folder for the part, where somebody might list the file's own.
-    """
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file aside and rename it into place: a reader meets the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = aside or path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{path.name}.{os.getpid()}.{threading.get_ident()}.part"
+    part = path.parent / f"{path.name}.{os.getpid()}.{threading.get_ident()}.part"
     try:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
         part.replace(path)

@@ -21,26 +21,8 @@ from lab.cli.render import quarto_version
 from lab.errors import LabError
 
 # What chapters are made of; all that is made by tools, and all that begins with a dot or an underscore, is left out.
-WATCHED = {
-    f".{ending}"
-    for ending in [
-        "py",
-        "qmd",
-        "yml",
-        "css",
-        "scss",
-        "js",
-        "lua",
-        "json",
-        "csv",
-        "toml",
-        "bib",
-        "typ",
-        "svg",
-        "png",
-        "txt",
-    ]
-}
+_ENDINGS = "py qmd yml css scss js lua json csv toml bib typ svg png txt"
+WATCHED = {f".{ending}" for ending in _ENDINGS.split()}
 
 
 def follow(root: Path, port: int, renderer: str | None, show: bool) -> None:

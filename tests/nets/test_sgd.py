@@ -72,7 +72,7 @@ def test_training_is_what_autograd_and_torch_optim_do(
     if not with_compiler:
         _without_compiler(monkeypatch)
     start, order = _start(normed, torch.float64), _order(8)
-    assert (sgd._compiled(start, order) is not None) == with_compiler
+    assert (sgd.compiled(sgd.SOURCE, "train", start, order) is not None) == with_compiler
     found = sgd.train(start, X, Y, order, RATES)
     for ours, theirs, before in zip(found, _autograd(start, order), start, strict=True):
         assert (ours - theirs).abs().max() < 1e-12 < 1e-4 < (ours - before).abs().max()
@@ -158,7 +158,7 @@ def test_saturated_and_diverged_networks_behave_as_in_torch() -> None:
 
 def test_a_batch_that_fills_no_vector_trains_plainly() -> None:
     start, order = _start(False, torch.float64), _order(5)
-    assert sgd._compiled(start, order) is None
+    assert sgd.compiled(sgd.SOURCE, "train", start, order) is None
     assert sgd.train(start, X, Y, order, RATES).hidden.isfinite().all()
 
 
