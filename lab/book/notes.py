@@ -86,7 +86,7 @@ def notes(entries: Iterable[Entry], file: str, first: int, last: int) -> Markdow
         if group.file == file and first <= group.first and group.last <= last
         for row in _rows(group, named, read.coming)
     ]
-    return Markdown(markdown_table(["Line", "What the notes say", "Verdict", "What decided it"], rows, [9, 38, 15, 38]))
+    return Markdown(markdown_table(["Line", "What the notes say", "Verdict", "The claim, and what decided it"], rows, [9, 38, 15, 38]))
 
 
 def _rows(group: Group, entries: dict[str, Entry], coming: dict[str, str]) -> Iterator[list[str]]:
@@ -106,10 +106,9 @@ def _judged(
     for claim in statement.claims:
         entry = entries[claim]
         anchor = f"[]{{#note-{entry.anchor}}}" if group.begins(entry.claim.source) else ""
-        which = f"{entry.text.removesuffix('.')}: " if len(statement.claims) > 1 else ""
         page = f"{entry.experiment}.qmd#{entry.anchor}"
         verdict = f"[{entry.word}]({page}){anchor}"
-        yield verdict, f"{which}{entry.number} ({entry.chapter})"
+        yield verdict, f"{entry.text.removesuffix('.')}: {entry.number} ({entry.chapter})"
     if statement.chapter:
         yield "[to come]{.standing}", f"*{coming[statement.chapter]}*"
     if statement.why:
