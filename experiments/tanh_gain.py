@@ -42,7 +42,13 @@ class Params:
     width: int = 256  # units per layer
     batch: int = 64  # inputs per network
     seeds: int = 16  # independent networks
-    gains: Annotated[tuple[float, ...], "> 0"] = (1.0, 1.1, 1.15, 1.25, 2.0)  # beside 5/3 and half, one, two ideal gains
+    gains: Annotated[tuple[float, ...], "> 0"] = (
+        1.0,
+        1.1,
+        1.15,
+        1.25,
+        2.0,
+    )  # beside 5/3, the ideal, its half and double
     data: Path = Path("data/names.txt")  # one name a line
     trained_depth: int = 10  # hidden layers of the deep networks that are trained
     trained_width: int = 64  # units per layer of the trained networks
@@ -201,11 +207,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
             Above("that of the kind that comes off worst", _worst_excess, -0.1, "nats"),
         ),
-        number=lambda r: "loss against ignoring the input, in nats: "
-        + ", ".join(
-            f"{excess:+.2f} ({where})".replace("-", "−")
-            for where, pushes, excess in zip(r.pushed["where"], r.pushed["pushes"], r.pushed["excess"], strict=True)
-            if pushes != "none"
+        number=lambda r: (
+            "loss against ignoring the input, in nats: "
+            + ", ".join(
+                f"{excess:+.2f} ({where})".replace("-", "−")
+                for where, pushes, excess in zip(r.pushed["where"], r.pushed["pushes"], r.pushed["excess"], strict=True)
+                if pushes != "none"
+            )
         ),
     ),
 )
