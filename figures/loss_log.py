@@ -25,9 +25,9 @@ NAMES = {
 }
 CHANGES = {
     "logits": "fixing the logits",
-    "tanh": "fixing tanh, besides",
-    "gain": "gain 5/3 instead",
-    "batch norm": "batch norm, besides",
+    "tanh": "and fixing tanh",
+    "gain": "gain 5/3 in its place",
+    "batch norm": "and batch norm",
     AGAIN: "other batches: chance",
 }
 KINDS = {"train": (MEASURED, "o", -0.16), "validation": (PREDICTED, "s", 0.16)}  # colour, marker, place within a row
@@ -146,7 +146,7 @@ def fading(result: Result) -> Figure:
     figure, axis = canvas(height=3.6)
     axis.axhline(0, color=INK, linewidth=0.8)
     first = result.reductions["step"].drop_duplicates().iloc[1]
-    places = {"logits": (3, 8), "tanh": (10, 0.005), "gain": (3, 0.03), "batch norm": (3, -0.25)}  # of first, and nats
+    places = {"logits": (50, 6), "tanh": (25, 0.13), "gain": (3, 0.03), "batch norm": (3, -0.25)}  # of first, and nats
     for name, (start, height) in places.items():
         rows = result.reductions[(result.reductions["fix"] == name) & (result.reductions["step"] > 0)]
         _curve(axis, rows, STYLES[name], CHANGES[name])
