@@ -141,6 +141,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="regularises",
         text="The jitter regularises.",
         source=Lines("N0", 64, 64),
+        line=(
+            f"Holds if the gap between validation and training loss falls by more than [{ONE_PERCENT}]{{.given}} nats (1 % in "
+            "perplexity) from the whole batch to the smallest groups, and nowhere rises by as much when the jitter does, from "
+            "none to the whole batch’s and on from size to size, to the end of each interval; with a caveat if only the first "
+            "is so."
+        ),
         rule=Caveat(
             All(
                 Above(
@@ -184,6 +190,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         name="better",
         text="The result is better for it.",
         source=Lines("N0", 64, 64),
+        line=(
+            f"Holds if jitter lowers the test loss by more than [{ONE_PERCENT}]{{.given}} nats (1 % in perplexity): ordinary "
+            "batch norm’s, over the whole batch, against none; and that of the group size which is best by validation loss, "
+            "against none, the whole batch, no normalisation, layer norm, and the whole batch when both stop at their best "
+            "step.  With a caveat if the best group size does so against none."
+        ),
         rule=Caveat(
             All(
                 Above(

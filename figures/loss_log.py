@@ -150,7 +150,8 @@ def fading(result: Result) -> Figure:
     for name, (start, height) in places.items():
         rows = result.reductions[(result.reductions["fix"] == name) & (result.reductions["step"] > 0)]
         _curve(axis, rows, STYLES[name], CHANGES[name])
-        label(axis, CHANGES[name], start * first, height, STYLES[name].colour, xytext=(0, 0))
+        shift = {"xytext": (-20, 7)} if name == "gain" else {}
+        label(axis, CHANGES[name], start * first, height, STYLES[name].colour, xytext=(0, 0), phone=shift)
     half = float(result.reductions["step"].max()) / 2
     axis.axvline(half, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
     axis.set(xlabel="step", ylabel="lowers the validation loss by (nats)", xscale="log")
@@ -158,7 +159,7 @@ def fading(result: Result) -> Figure:
     ticks = [-0.1, -0.01, 0, 0.01, 0.1, 1, 10]
     axis.set_yticks(ticks, labels=[f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
     axis.minorticks_off()
-    label(axis, _lowered(result), half, 8, INK, xytext=(-4, 0), ha="right", phone={"xytext": (-4, -18)})
+    label(axis, _lowered(result), half, -0.25, INK, xytext=(-4, 0), ha="right", phone={"xytext": (-4, 13)})
     return figure
 
 
