@@ -110,7 +110,7 @@ class Result:
 
 def _ordinary_gain(r: Result) -> Estimate:
     """Return the test loss without jitter less that of the whole batch."""
-    row = r.variants.set_index("variant").loc[STILL]
+    row = r.variants.set_index("variant").loc[STILL].to_dict()
     return Estimate(row["over_batch_norm"], row["over_batch_norm_high"] - row["over_batch_norm"], r.params.seeds)
 
 
