@@ -75,7 +75,8 @@ BY_CHANCE = {
     ("update_ratio", 0.001, ""): "the ratio that the notes call good, by chance Adam's learning rate",
     ("update_ratio", 5.0, "GOOD**2"): "millionths, a weight decay that an exercise computes",
     ("weight_distribution", 100.0, "'kept'"): "per cent of the variance: a network that hardly trained keeps all",
-    ("weight_distribution", 0.3, "table("): "half of an interval, to one digit",
+    ("weight_distribution", 0.003, "table("): "half of an interval, to one digit",
+    ("weight_distribution", 0.3, "table("): "the same",
     ("zero_init", 10.0, ""): "a factor of ten, and powers of ten",
     ("zero_init", 100.0, "verdicts"): "per cent: all units are distinct",
 }
