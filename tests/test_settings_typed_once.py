@@ -52,8 +52,7 @@ BOUND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 BY_CHANCE = {
     ("batch_average", 16.0, ""): "the notes' own number, in the question",
     ("batch_average", 10.0, ""): "the base of a power",
-    ("batchnorm_gain", 8.0, "strip("): "how many claims there are",
-    ("batchnorm_gain", 8.0, "len("): "how many learning rates there are",
+    ("batchnorm_parameters", 12.0, "len("): "at how many steps averages are looked at in so short a training",
     ("cross_entropy", 5.0, ""): "tensors that a formula keeps",
     ("dead_neurons", 8.0, "strip("): "how many claims there are",
     ("dead_neurons", 6.0, "died_by_lr"): "per cent of units",
