@@ -33,7 +33,8 @@ def mistakes(result: Result) -> Figure:
         if finite.index[-1] < limit:
             axis.plot(finite.index[-1], finite.iloc[-1], "X", color=look.colour, markersize=8, zorder=5)
     axis.set(
-        xlabel="logit of a wrong class, with 0 for the right one", ylabel="gradient of the loss\nwith respect to it"
+        xlabel="logit of a wrong class, with 0 for the right one",
+        ylabel="gradient of the loss with\nrespect to that logit",
     )
     axis.set(xlim=(0, 1.02 * limit), ylim=(-0.1, 1.22), yticks=[0, 0.5, 1])
     end = result.overflow
