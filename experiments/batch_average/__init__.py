@@ -93,7 +93,7 @@ def _at_middle_lr(r: Result) -> str:
     """Say how far the average of independent replicas ends at the middle learning rate, in the same measure."""
     lr = sorted(r.params.lrs)[len(r.params.lrs) // 2]
     end = r.distances[r.distances["lr"] == lr].iloc[-1]
-    return f"at {lr:g} {end['distance']:.2g} times"
+    return f"but {end['distance']:.1g} times at {lr:g}"
 
 
 def batch_norm_distance(r: Result) -> float:
