@@ -148,7 +148,9 @@ def test_an_unnumbered_chapter_is_listed_under_no_part() -> None:
 
 def test_each_chapter_says_where_the_one_before_ends_and_so_does_a_part() -> None:
     mark = "#metadata(none) <chapter-end>"
-    text = filtered("# One\n\nText.\n\n```{=typst}\n#part[Second]\n```\n\n# Two\n\n## Within\n", "typst")
+    text = filtered(
+        "# One\n\nText.\n\n```{=typst}\n#part[Second]\n```\n\n<!-- two.qmd -->\n\n# Two\n\n## Within\n", "typst"
+    )
     assert text.count(mark) == 2 and re.search(rf"Text\.\s+{re.escape(mark)}\s+#part\[Second\]\s+= Two", text)
 
 
@@ -156,6 +158,8 @@ def test_a_listing_is_one_of_typsts_and_keeps_every_sign() -> None:
     code = 'def f() -> int:\n    """Return `1`, and ``` too."""\n\n\n    return 1'
     text = filtered(f"````python\n{code}\n````\n\n    plain\n", "typst")
     assert f"````python\n{code}\n````" in text and "```\nplain\n```" in text and "Skylighting" not in text
+    settings = filtered("```{.quarto-title-block template=a}\n---\nengine: b\n---\n```\n", "typst")
+    assert settings.startswith("```quarto-title-block\n")  # left to Quarto, which takes them out
 
 
 def test_a_box_stands_apart_from_the_text(tmp_path: Path) -> None:

@@ -21,12 +21,13 @@ local function is_box(block)
 end
 
 local function kept_together(blocks)
-  local made = pandoc.Blocks({})
+  local made, within = pandoc.Blocks({}), true -- whether a chapter can have ended here
   for index, block in ipairs(blocks) do
-    local part = writes(block, "part%[") or writes(block, "show: appendices")
-    if part or is_chapter(block) and not writes(blocks[index - 1], "part%[") then
+    local part = writes(block, "part%[")
+    if part or writes(block, "show: appendices") or is_chapter(block) and within then
       made:insert(raw("#metadata(none) <chapter-end>"))
     end
+    within = not part and (within or block.t ~= "RawBlock")
     if is_chapter(block) and block.classes:includes("unnumbered") then
       -- The template lists a chapter under the part before it, and gives it the number of the section before it.
       made:insert(raw('#state("part-state", none).update(none)'))
@@ -46,6 +47,7 @@ end
 
 -- Typst's own listing, which quarto.typ can set line by line; Quarto's is one paragraph, and justified.
 local function listing(code)
+  if code.classes:includes("quarto-title-block") then return nil end -- a chapter's settings, on their way
   local longest = 2
   for ticks in code.text:gmatch("`+") do longest = math.max(longest, #ticks) end
   local fence = ("`"):rep(longest + 1)
