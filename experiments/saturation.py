@@ -157,13 +157,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
         ),
         number=lambda r: (
-            f"nats that the layer's own learning lowers the loss by: {r.wide_layer_benefit} (embeddings frozen: "
-            f"{r.wide_layer_benefit_alone}); at scale 5/3 {r.good_layer_benefit} ({r.good_layer_benefit_alone})"
+            f"the hidden layer's own learning lowers the loss by {r.wide_layer_benefit} nats at the largest scale, by "
+            f"{r.good_layer_benefit} at 5/3; with frozen embeddings by {r.wide_layer_benefit_alone} and {r.good_layer_benefit_alone}"
         ),
     ),
     Claim(
         name="starved",
-        text="When units saturate, no gradient gets through to what lies below, and it stops learning.",
+        text="When units saturate, the gradient vanishes, so that what lies below stops learning.",
         source=Lines("N0", 35, 35),
         rule=All(
             Below(

@@ -52,8 +52,7 @@ def live(result: Result) -> Live:
     fixed = []
     for activation, meaning in (("tanh", "measured"), ("sigmoid", "accent")):
         dots = result.bits[result.bits["activation"] == activation]
-        line = "predicted" if activation == "tanh" else "accent"
-        fixed.append(Curve.of("", rows, "std", activation, interval=False, meaning=line))
+        fixed.append(Curve.of("", rows, "std", activation, interval=False, meaning=meaning))
         fixed.append(Curve.of(activation, dots, "std", "bits", meaning=meaning, line=False))
     return along(
         "Move the size of the signal",

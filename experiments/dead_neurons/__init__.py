@@ -123,12 +123,13 @@ def _benefit(r: Result, *settings: str) -> list[Interval]:
 
 
 def _benefits_number(r: Result) -> str:
-    found = r.benefits.query("arm == 'dead units revived'")
-    each = (
-        f"{Estimate(float(benefit), float(high - benefit), int(compared))} ({setting})"
-        for setting, benefit, high, compared in found[["setting", "benefit", "benefit_high", "compared"]].to_numpy()
+    found = r.benefits[r.benefits["arm"] == "dead units revived"]
+    clear = found[found["benefit_low"] > ONE_PERCENT]
+    lowers = [f"{gain:.2f} ({setting})" for setting, gain in clear[["setting", "benefit"]].to_numpy()]
+    return (
+        f"reviving lowers the loss by {' and '.join(lowers) or 'nothing'}; in {len(found) - len(clear)} other settings not "
+        f"clearly by {ONE_PERCENT:g} nats"
     )
-    return "nats that reviving every dead unit lowers the loss by: " + "; ".join(each)
 
 
 def _died(r: Result) -> pd.DataFrame:
@@ -138,8 +139,8 @@ def _died(r: Result) -> pd.DataFrame:
 
 def _others_number(r: Result) -> str:
     return "largest share of units that die in training: " + ", ".join(
-        f"{activation} {100 * died:.0f} % (lr {lr:g})"
-        for activation, died, lr in _died(r)[["activation", "died", "lr"]].to_numpy()
+        f"{activation} {100 * died:.0f} % (lr {lr:g}, {r.params.high_seeds - diverged:g} networks)"
+        for activation, died, lr, diverged in _died(r)[["activation", "died", "lr", "diverged"]].to_numpy()
     )
 
 

@@ -170,7 +170,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
     ),
     Claim(
         name="apart",
-        text="Tanh pushes values far apart.",
+        text="Tanh itself pushes values far apart.",
         source=Lines("N3", 4, 4),
         rule=Above(
             "the largest distance of two neighbours on the grid after tanh, over that before,",
@@ -192,8 +192,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         ),
         rule=Caveat(All(LOST_USUAL, LOST_WIDE), Any(LOST_USUAL, LOST_WIDE)),
         number=lambda r: (
-            f"keeps {r.bits_gained_usual.mean:+.2f} bits at a standard deviation of {r.params.usual_std:g}, "
-            f"{r.bits_gained_wide.mean:+.2f} at {r.params.wide_std:g}, against no squashing".replace("-", "−")
+            f"against levels fitted to the signal, tanh keeps {_more(r.bits_gained_usual.mean)} at a standard deviation of "
+            f"{r.params.usual_std:g}, and {_more(r.bits_gained_wide.mean)} at {r.params.wide_std:g}"
         ),
     ),
     Claim(
@@ -242,6 +242,10 @@ CLAIMS: tuple[Claim[Result], ...] = (
         ),
     ),
 )
+
+
+def _more(bits: float) -> str:
+    return f"{abs(bits):.2f} bits {'more' if bits > 0 else 'less'}"
 
 
 def run(params: Params) -> Result:

@@ -147,7 +147,11 @@ CLAIMS: tuple[Claim[Result], ...] = (
             0,
             reason="a product with 0 is 0 in floating point too, so there is no tolerance to grant",
         ),
-        number=lambda r: f"no other weight changes by more than {r.largest_change:g}",
+        number=lambda r: (
+            f"no other weight changes by more than {r.largest_change:g}"
+            if r.largest_change
+            else "no other weight changes at all"
+        ),
     ),
     Claim(
         name="entropy",
@@ -199,9 +203,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
             EARLY_EQUAL,
         ),
-        number=lambda r: (
-            f"{r.constant_layers_units.mean:.1f} distinct units after {r.params.steps:,} steps, on average"
-        ),
+        number=lambda r: f"{r.constant_layers_units.mean:g} distinct units after {r.params.steps:,} steps, on average",
     ),
     Claim(
         name="width",
