@@ -65,6 +65,12 @@ BY_CHANCE = {
     ("kaiming", 8.0, "len("): "how many learning rates there are",
     ("loss_log", 0.1, "strip("): "what a run costs that takes no time",
     ("momentum_ema", 100.0, ""): "1 / (1 - 0.99), the window of one of the betas",
+    ("momentum_ema", 1000.0, "table(counted"): "1 / (1 - 0.999), the same",
+    (
+        "momentum_ema",
+        32.0,
+        "table(counted",
+    ): "1 / (1 - 0.969) and (1 + 0.939) / (1 - 0.939), for the betas that this test adds",
     ("moving_landscape", 0.1, "strip("): "what a run costs that takes no time",
     ("moving_landscape", 8.0, "at(PLAIN"): "half of an interval, in per cent",
     ("normalization_family", 8.0, "verdicts"): "cases: four norms in two networks",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import time
+
 _IMPORT = "import the module by name, so that the lab can see which"
 _WRITTEN = "what code does may not depend on how it is written"
 _NETWORK = "a key cannot see what comes over the network: keep the data in a file of the project"
@@ -28,6 +31,8 @@ _REASONS = {
     """,
     _UNSEEN: """
         torch.jit.load torch.from_file torch.UntypedStorage.from_file torch.ops.load_library
+        torch.classes.load_library torch.ops.aten.from_file torch._C.PyTorchFileReader torch._C.import_ir_module
+        torch._C._VariableFunctions.from_file
         pandas.read_parquet pandas.read_feather pandas.read_orc pandas.read_hdf pyarrow polars duckdb h5py
         netCDF4 tables lmdb safetensors cv2.imread ctypes.CDLL ctypes.PyDLL ctypes.cdll ctypes.pydll
         ctypes.util ctypes.pythonapi cffi numpy.ctypeslib torchvision.io torchaudio soundfile lxml os.fwalk
@@ -60,7 +65,14 @@ _REASONS = {
     "annotations are no part of a key: write what matters as a value": "typing.get_type_hints",
 }
 REFUSED = {name: why for why, names in _REASONS.items() for name in names.split()}
+# Refused while they run as well, however code came by them: readers that nobody hears, and what is another each time.
+_HEARD = ("ctypes", "posix", "_")  # Python tells of these
+READERS = {name: why for name, why in REFUSED.items() if why == _UNSEEN and not name.startswith(_HEARD)}
 ALLOWED = {"time.sleep"}
+CHANGING = {name: why for name, why in REFUSED.items() if why in (_CLOCK, _CHANCE, _MACHINE)}
+CHANGING |= {f"{of.__name__}.{name}": REFUSED[of.__name__] for of in (time, platform) for name in dir(of)}
+CHANGING = {name: why for name, why in CHANGING.items() if name not in ALLOWED}
+CLOCK_TYPES = {name.rpartition(".")[0] for name, why in REFUSED.items() if why == _CLOCK and "." in name}
 CLOCKS = {"now", "utcnow", "today"}  # whatever has a method of this name
 NOW = {"numpy.datetime64", "pandas.Timestamp", "pandas.to_datetime"}  # which take "now" for a time
 UNSEEDED = {"numpy.random.default_rng", "numpy.random.SeedSequence", "numpy.random.RandomState", "random.Random"}

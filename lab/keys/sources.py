@@ -68,6 +68,9 @@ class Sources:
     def _look_for(self, module: str) -> tuple[Path, str, bool] | None:
         """Return a module's file (or a package's folder, if it has no __init__.py), its label, and if it is a package."""
         top, *rest = module.split(".")
+        parent = self._find(module.rpartition(".")[0]) if rest else None
+        if rest and not (parent and parent[2]):
+            return None  # most names after a module's are no modules
         home = self._home(top)
         if home is None:
             return None

@@ -8,7 +8,20 @@ from lab.keys.uses import BUILTINS
 
 DEF, CLASS, CONSTANT, LOOSE = "def", "class", "constant", "loose"
 LONGEST = 60  # characters of a constant that `lab why` shows
-_ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
+# What an expression may consist of that does nothing but make a value, but for what it calls.
+_PLAIN: tuple[type[ast.AST], ...] = (
+    ast.Constant,
+    ast.Name,
+    ast.Attribute,
+    ast.Tuple,
+    ast.List,
+    ast.Set,
+    ast.Dict,
+    ast.Starred,
+    ast.expr_context,
+)
+_PLAIN += (ast.JoinedStr, ast.FormattedValue, ast.Call, ast.keyword, ast.UnaryOp, ast.unaryop)
+_PLAIN += (ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
 # Functions that make a value and change nothing, by full name; a dot at the end stands for all that a module has.
 _HARMLESS = {
     *("math.", "cmath.", "operator.", "fractions.", "decimal.", "dataclasses.", "typing."),
@@ -63,30 +76,14 @@ def harmless(name: str) -> bool:
     return name in BUILTINS and name not in _WITH_EFFECT
 
 
-def _plain(node: ast.expr | None) -> bool:
-    """Say whether an expression does nothing but make a value, but for what it calls."""
-    if isinstance(node, ast.BinOp):
-        return isinstance(node.op, _ARITHMETIC) and _plain(node.left) and _plain(node.right)
-    if isinstance(node, ast.Tuple | ast.List | ast.Set):
-        return all(map(_plain, node.elts))
-    if isinstance(node, ast.Dict):
-        return all(key is None or _plain(key) for key in node.keys) and all(map(_plain, node.values))
-    if isinstance(node, ast.Subscript):
-        return _is_type(node.value)
+def _plain(node: ast.AST) -> bool:
+    if isinstance(node, ast.Subscript):  # of a type: NDArray[np.float64], tuple[int, ...]
+        return ast.unparse(node.value).rpartition(".")[2] in _TYPES
     if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("TypeVar", "NewType", "ParamSpec"):
         return True
-    if isinstance(node, ast.Call):
-        return _plain(node.func) and all(map(_plain, [*node.args, *(keyword.value for keyword in node.keywords)]))
-    if isinstance(node, ast.UnaryOp | ast.Attribute | ast.Starred | ast.FormattedValue):
-        return _plain(node.operand if isinstance(node, ast.UnaryOp) else node.value)
-    if isinstance(node, ast.JoinedStr):
-        return all(map(_plain, node.values))
-    return isinstance(node, ast.Constant | ast.Lambda | ast.Name)
-
-
-def _is_type(node: ast.expr) -> bool:
-    """Say whether `node[...]` is a type: NDArray[np.float64], tuple[int, ...]."""
-    return ast.unparse(node).rpartition(".")[2] in _TYPES
+    if isinstance(node, ast.Lambda):
+        return True
+    return isinstance(node, _PLAIN) and all(map(_plain, ast.iter_child_nodes(node)))
 
 
 def _shown(node: ast.expr) -> str:

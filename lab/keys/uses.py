@@ -116,9 +116,10 @@ class Reader(ast.NodeVisitor):
             self.uses.append([f"@{self.module}"])  # anything in the module
         if not self.later:
             self.calls.append(node.func)
-        if full in refusals.NOW and any(
-            isinstance(given, ast.Constant) and given.value in ("now", "today") for given in node.args
-        ):
+        texts = [given.value for given in node.args if isinstance(given, ast.Constant)]
+        put_together = full == "getattr" and any(not isinstance(given, ast.Constant) for given in node.args[1:2])
+        by_name = put_together and self.full(node.args[0]) in refusals.CLOCK_TYPES
+        if by_name or (full in refusals.NOW and {"now", "today"} & set(texts)):
             self._refuse(node, f"{ast.unparse(node)} cannot be followed\n{refusals.REFUSED['time']}")
         seeds = isinstance(node.func, ast.Attribute) and node.func.attr == "seed"
         if (full in refusals.UNSEEDED or seeds) and not node.args and not node.keywords:

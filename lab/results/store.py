@@ -112,7 +112,8 @@ def read_result(place: Path | Shared, root: Path) -> Stored:
     previous = None if isinstance(place, Shared) else _previous(place, root)
     reason = NoResult("")
     for attempt in range(5):  # a reader may meet a writer between two renames
-        time.sleep(0.02 * attempt)
+        if attempt:
+            time.sleep(0.02 * attempt)
         before = _mark(place)
         try:
             return _check(place.read if isinstance(place, Shared) else _reader(place))

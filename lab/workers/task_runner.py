@@ -7,16 +7,19 @@ started them to say (lab.run.scheduler).
 from __future__ import annotations
 
 import queue
+import sys
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lab import device, progress, tasks
 from lab.errors import LabError, Refused
-from lab.keys import experiments, key
+from lab.keys import experiments, key, refusals
 from lab.pickling import pickled, unpickled
 from lab.results import codec
 from lab.workers import arithmetic, draws, provenance
@@ -149,7 +152,26 @@ def prepare(wanted: key.Key) -> None:
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
         device.check_device()
-    recorder.refuse_unseen()
+        _refuse_operator()
+    recorder.refuse_by_name(refusals.READERS, reads_files=True)
+    recorder.refuse_by_name(refusals.CHANGING)
+
+
+@cache
+def _refuse_operator() -> Any:
+    """Let PyTorch's operator that reads a file raise, by whatever name it is called; it does while what is returned lasts."""
+    import torch
+
+    def refused(*_: object, **__: object) -> None:
+        recording = recorder.active()
+        assert recording
+        recording.refuse("torch.from_file", refusals.READERS["torch.from_file"], sys._getframe(1))
+
+    operators: Any = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is overridden on purpose
+        operators.impl("from_file", refused, "CPU")
+    return operators
 
 
 def whole(setting: tuple[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, codec.Table]]:

@@ -71,9 +71,15 @@ class Present:
     def state(self, kind: str, name: str) -> str | None:
         """Return what a file, folder or variable is now."""
         if (kind, name) not in self._seen:
-            look = {READ: content, LISTED: listing, FOUND: found}.get(kind)
-            self._seen[kind, name] = look(self._root / name) if look else hash_of_value(self._variables.get(name))
+            variable = kind == VARIABLES
+            state = hash_of_value(self._variables.get(name)) if variable else look(kind, self._root / name)
+            self._seen[kind, name] = state
         return self._seen[kind, name]
+
+
+def look(kind: str, path: Path | str) -> str:
+    """Return what a file or folder is now."""
+    return {READ: content, LISTED: listing, FOUND: found}[kind](path)
 
 
 def content(path: Path | str) -> str:

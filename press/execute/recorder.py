@@ -18,8 +18,8 @@ import sysconfig
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from functools import cache
+from contextlib import ExitStack, suppress
+from functools import cache, wraps
 from pathlib import Path
 from stat import S_IFMT, S_IXUSR
 from types import FrameType
@@ -30,16 +30,15 @@ from press.execute import reads
 from press.execute.reads import FOUND, LISTED, READ, VARIABLES
 
 Sink = Callable[[str, str, "str | None"], None]
-PROJECT, LIBRARY, MACHINERY, PASS = (
-    "project",
-    "library",
-    "machinery",
-    "",
-)  # whose code it is; the last: whoever called it
+Ear = Callable[..., Any]
+# Whose code it is; the last: that of whoever called it.
+PROJECT, LIBRARY, MACHINERY, IMPORTER, PASS = "project", "library", "machinery", "importer", ""
 _HERE = Path(__file__).resolve().parents[2]  # where lab and press are
+_OURS = [str(_HERE / "lab"), str(_HERE / "press")]
 _STDLIB = [os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
 _LIBRARIES = [*{os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix)}, "/usr"]
 _SYSTEM = ["/etc", "/proc", "/sys", "/dev", "/lib", "/lib64", "/run", "/var/lib", "/opt/cuda"]  # what libraries look at
+_MADE = ("torchinductor", "matplotlib", "ipykernel")  # that libraries keep among temporary files
 _CACHES = ("~/.cache", "~/.config", "~/.local", "~/.triton", "~/.matplotlib", "~/.ipython", "~/.jupyter", "~/Library")
 # Parts of Python that read code and what is installed on their own account; of other files they read for whoever called them.
 _IMPORTERS = (
@@ -51,8 +50,6 @@ _IMPORTERS = (
     "linecache",
     "tokenize",
     "inspect",
-    "<frozen importlib",
-    "<frozen zipimport",
 )
 _CODE = (
     ".py",
@@ -83,28 +80,17 @@ _MAKERS = (
     "lab.",
     "press.",
 )
+_PROGRAM = "what another program reads is not seen"
+_CHILD = "what a child of its own reads is not seen: cut the work up with lab.tasks instead"
+_NETWORK = "what comes over the network is not seen: keep the data in a file of the project"
 _REFUSED = {
-    "subprocess.Popen": "what another program reads is not seen",
-    "os.system": "what another program reads is not seen",
-    "os.posix_spawn": "what another program reads is not seen",
-    "os.exec": "what another program reads is not seen",
-    "os.fork": "what a child of its own reads is not seen: cut the work up with lab.tasks instead",
-    "os.forkpty": "what a child of its own reads is not seen: cut the work up with lab.tasks instead",
+    **dict.fromkeys(("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec"), _PROGRAM),
+    **dict.fromkeys(("os.fork", "os.forkpty"), _CHILD),
+    **dict.fromkeys(("socket.connect", "socket.getaddrinfo"), _NETWORK),
     "ctypes.dlopen": "what machine code reads is not seen: lab.compiled makes it from a source that counts",
-    "socket.connect": "what comes over the network is not seen: keep the data in a file of the project",
-    "socket.getaddrinfo": "what comes over the network is not seen: keep the data in a file of the project",
     "os.urandom": "no two runs get the same: make a seed a parameter",
     "socket.gethostname": "no two machines have the same: make it a parameter",
     "sqlite3.load_extension": "what machine code reads is not seen",
-}
-# Readers in C++, of which Python does not tell.
-_UNSEEN = {
-    "torch": (
-        *("from_file", "jit.load", "UntypedStorage.from_file", "ops.load_library", "classes.load_library"),
-        *("_C.PyTorchFileReader", "_C.import_ir_module", "ops.aten.from_file"),
-    ),
-    "pandas": ("read_parquet", "read_feather", "read_orc", "read_hdf"),
-    "numpy": ("ctypeslib.load_library",),
 }
 # Of what os.stat tells: what git does not keep, and what no two machines or clones have the same.
 _STAMPS = ("st_atime", "st_mtime", "st_ctime", "st_birthtime", "st_uid", "st_gid", "st_nlink", "st_blocks", "st_flags")
@@ -136,7 +122,7 @@ class Recorder:
         self._followed: set[str] | None = None  # files of code that counts by what it says; None: all that is imported
         self._loaded: set[str] = set()  # modules that were there before
         self._own: set[str] = set()  # what the process itself wrote: files and folders, by full path
-        self._set: set[str] = set()  # variables that it set
+        self.own_variables: set[str] = set()  # that it set
 
     def variables(self) -> Mapping[str, str]:
         """Return the variables as code sees them."""
@@ -214,15 +200,13 @@ class Recorder:
             if os.path.exists(full):
                 return  # a folder, which raises, or a device
             kind = FOUND
-        state = {READ: reads.content, LISTED: reads.listing, FOUND: reads.found}[kind]
-        if inside is not None:
-            self.add(kind, "/".join(inside) or ".", state(full))
-        elif not self._is_outside_matter(full, who):
-            if self.strict:
-                self.refuse(
-                    f"{full}, outside the project,", "keep the data in the project, or make it a parameter", frame
-                )
-            self.add(kind, full, state(full))
+        if inside is None and self._is_outside_matter(full, who):
+            return
+        if inside is None and self.strict:
+            self.refuse(f"{full}, outside the project,", "keep the data in the project, or make it a parameter", frame)
+        name = full if inside is None else "/".join(inside) or "."
+        if name not in self.record[kind]:  # which takes a file's content
+            self.add(kind, name, reads.look(kind, full))
 
     def named(self, path: Any, frame: FrameType | None, folder: int | None = None) -> str | None:
         """Return a path by name: of something open, or what is meant relative to an open folder; None if that is not known."""
@@ -252,7 +236,7 @@ class Recorder:
 
     def variable(self, name: str, real: Callable[[], str], frame: FrameType | None) -> str:
         """Return a variable's value to whoever asks, KeyError where it is not set."""
-        if name in self._set or _asker(frame, False, tempfile.__file__) != PROJECT:
+        if name in self.own_variables or _asker(frame, False, tempfile.__file__) != PROJECT:
             return real()
         value = self.variables().get(name)
         if self.around is not None and name in os.environ and name not in self.around:
@@ -274,31 +258,23 @@ class Recorder:
 
     def _is_environment(self, full: str) -> bool:
         """Say whether a path in the project is in a virtual environment that lies there, whatever that is called."""
-        return any(_within(full, place) and not _within(str(self.root), place) for place in _LIBRARIES)
+        return _is_in(full, [place for place in _LIBRARIES if not _within(str(self.root), place)])
 
     def _is_own(self, full: str) -> bool:
         return bool(self._own) and (full in self._own or any(full.startswith(own + os.sep) for own in self._own))
 
     def _is_outside_matter(self, full: str, who: str) -> bool:
         """Say whether a path outside the project is a library's or the system's."""
-        if any(root.startswith(full.rstrip(os.sep) + os.sep) for root in (*self._roots, *_LIBRARIES, str(_HERE))):
-            return True  # on the way to one of them
-        if (
-            full == os.devnull
-            or "site-packages" in full
-            or any(_within(full, place) for place in (*_LIBRARIES, *_STDLIB))
-        ):
-            return True
-        if _within(full, str(_HERE / "lab")) or _within(full, str(_HERE / "press")):
+        roots = (*self._roots, *_LIBRARIES, str(_HERE))
+        if full == os.devnull or "site-packages" in full or any(_within(root, full) for root in roots):
+            return True  # the last: on the way to one of them
+        if _is_in(full, (*_LIBRARIES, *_STDLIB, *_OURS)):
             return True
         if who == PROJECT:
             return False
-        temporary = os.path.join(tempfile.gettempdir(), "")
-        if full == os.path.dirname(temporary):
-            return True  # on the way to what it keeps there
-        return any(_within(full, place) for place in (*_SYSTEM, *map(os.path.expanduser, _CACHES))) or full.startswith(
-            (f"{temporary}torchinductor", f"{temporary}matplotlib", f"{temporary}ipykernel")
-        )
+        temporary = tempfile.gettempdir()
+        made = tuple(os.path.join(temporary, name) for name in _MADE)
+        return full == temporary or full.startswith(made) or _is_in(full, (*_SYSTEM, *map(os.path.expanduser, _CACHES)))
 
 
 _recorder: Recorder | None = None
@@ -307,14 +283,22 @@ _installed = False
 
 
 class _quietly:
-    """What happens inside is the recorder's own."""
+    """What happens inside is the recorder's own, or not."""
+
+    def __init__(self, quiet: bool = True) -> None:
+        self.quiet = quiet
 
     def __enter__(self) -> None:
         self.before = getattr(_thread, "quiet", False)
-        _thread.quiet = True
+        _thread.quiet = self.quiet
 
     def __exit__(self, *_: object) -> None:
         _thread.quiet = self.before
+
+
+def _listening() -> Recorder | None:
+    """Return the record in the making, unless what happens is the recorder's own."""
+    return None if getattr(_thread, "quiet", False) else _recorder
 
 
 def start(root: Path | str, around: Mapping[str, str] | None = None, sink: Sink | None = None) -> Recorder:
@@ -323,23 +307,18 @@ def start(root: Path | str, around: Mapping[str, str] | None = None, sink: Sink 
     if not _installed:
         _installed = True
         sys.addaudithook(_hear)
-        for name in ("stat", "lstat", "fstat", "access", "readlink", "open"):
-            _replace(os, name, _opening if name == "open" else _watched)
-        _replace(os, "listdir", lambda real: lambda path=None: sorted(real(path)))
-        _replace(os, "scandir", lambda real: lambda path=None: _Sorted(real(path)))
-        for name in ("urandom", "getrandom"):
-            if hasattr(os, name):
-                _replace(os, name, _random)
+        for (owner, names), ear in _EARS.items():
+            for name in names:
+                if hasattr(owner, name):
+                    _replace(owner, name, ear)
+        os._Environ._data = property(_variables)  # type: ignore[attr-defined]
         random._urandom = os.urandom  # type: ignore[attr-defined]
-        random.Random.seed = _seeded(random.Random.seed)  # type: ignore[method-assign]
         random.seed = random._inst.seed
         with suppress(ImportError):
             import sqlite3
 
-            sqlite3.connect = sqlite3.dbapi2.connect = _attached(sqlite3.connect)
-        os.environ.__class__ = _Variables
-        if hasattr(os, "environb"):
-            os.environb.__class__ = _Variables
+            _replace(sqlite3.dbapi2, "connect", _attached)
+            sqlite3.connect = sqlite3.dbapi2.connect
     _recorder = Recorder(root, around, sink)
     return _recorder
 
@@ -372,37 +351,41 @@ def active() -> Recorder | None:
     return _recorder
 
 
-def refuse_unseen() -> None:
-    """Let readers of which Python does not tell raise, in the libraries that are loaded."""
-    for library, names in _UNSEEN.items():
-        for name in names if library in sys.modules else ():
-            *path, last = name.split(".")
-            owner: Any = sys.modules[library]
-            for part in path:
-                owner = getattr(owner, part, None)
-            if owner is not None and hasattr(owner, last) and not hasattr(getattr(owner, last), "unseen"):
-                setattr(owner, last, _unseen(f"{library}.{name}", getattr(owner, last)))
+def refuse_by_name(reasons: Mapping[str, str], *, reads_files: bool = False) -> None:
+    """Let functions raise that the project's code calls, in the libraries that are loaded; a reason for each, by its full name.
+
+    `reads_files`: readers of which Python does not tell; what a library lets them read, by name, is recorded.
+    """
+    for full, why in reasons.items():
+        library, _, path = full.partition(".")
+        *inner, last = path.split(".")
+        owner: Any = sys.modules.get(library)
+        for part in inner:
+            owner = getattr(owner, part, None)
+        real = getattr(owner, last, None)
+        if callable(real) and (reads_files or not isinstance(real, type)) and not hasattr(real, "ear"):
+            with suppress(TypeError, AttributeError):  # a type of C's keeps what it has
+                _replace(owner, last, _refusing(full, why, reads_files))
 
 
-def _unseen(name: str, real: Any) -> Any:
-    def refusing(*given: Any, **named: Any) -> Any:
-        if _recorder and _asker(sys._getframe(1), False) == PROJECT:
-            _recorder.refuse(name, "what it reads is not seen: read the file in Python", sys._getframe(1))
-        elif _recorder and given and isinstance(given[0], str | os.PathLike):  # a library's, on somebody's behalf
-            with _quietly():
-                _recorder.touch(READ, given[0], sys._getframe(1))
-        return real(*given, **named)
+def _refusing(name: str, why: str, reads_files: bool) -> Ear:
+    def ear(recorder: Recorder, frame: FrameType, real: Any, *given: Any, **named: Any) -> Any:
+        asker = _asker(frame, False) if reads_files else _kind(frame.f_code.co_filename)
+        if asker == PROJECT:
+            recorder.refuse(name, why, frame)
+        elif reads_files and given and isinstance(given[0], str | os.PathLike):  # a library's, on somebody's behalf
+            recorder.touch(READ, given[0], frame)
+        with _quietly(False):
+            return real(*given, **named)
 
-    refusing.unseen = real  # type: ignore[attr-defined]
-    return refusing
+    return ear
 
 
 def _hear(event: str, given: tuple[Any, ...]) -> None:
     """Take in what Python tells of."""
-    if event not in _HEEDED or _recorder is None or getattr(_thread, "quiet", False):
-        return
-    with _quietly():
-        _HEEDED[event](_recorder, event, given, sys._getframe(1))
+    if event in _HEEDED and (recorder := _listening()):
+        with _quietly():
+            _HEEDED[event](recorder, event, given, sys._getframe(1))
 
 
 def _opened(recorder: Recorder, event: str, given: tuple[Any, ...], frame: FrameType) -> None:
@@ -445,21 +428,23 @@ def _connected(recorder: Recorder, event: str, given: tuple[Any, ...], frame: Fr
         recorder.touch(READ, path, frame)
 
 
-def _attached(real: Any) -> Any:
+def _attached(recorder: Recorder, frame: FrameType, real: Any, *given: Any, **named: Any) -> Any:
     """Take in databases that are attached to one, of which Python does not tell."""
 
     def attaching(action: int, path: str | None, *_: Any) -> int:
-        if action == _SQLITE_ATTACH and path and _recorder is not None:
+        if action == _SQLITE_ATTACH and path and (recorder := _listening()):
             with _quietly():
-                _connected(_recorder, "sqlite3.connect", (path,), sys._getframe(1))
+                _connected(recorder, "sqlite3.connect", (path,), sys._getframe(1))
         return 0
 
-    def connect(*given: Any, **named: Any) -> Any:
+    with _quietly(False):
         connection = real(*given, **named)
-        connection.set_authorizer(attaching)
-        return connection
+    connection.set_authorizer(attaching)
+    return connection
 
-    return connect
+
+def _set(recorder: Recorder, event: str, given: tuple[Any, ...], frame: FrameType) -> None:
+    recorder.own_variables.add(os.fsdecode(given[0]))
 
 
 def _cannot(recorder: Recorder, event: str, given: tuple[Any, ...], frame: FrameType | None) -> None:
@@ -469,22 +454,18 @@ def _cannot(recorder: Recorder, event: str, given: tuple[Any, ...], frame: Frame
         recorder.touch(READ, given[0], frame)  # machine code in the project, by its content
         return
     library = False
-    asker: FrameType | None = frame
-    while asker is not None:
+    for asker, kind in _callers(frame):
         name = asker.f_globals.get("__name__") or ""
-        kind = _kind(asker.f_code.co_filename)
         if kind == MACHINERY or name.startswith((*_MAKERS, "importlib._bootstrap")):
             return
         if kind == PROJECT:
+            if library and event in ("ctypes.dlopen", "os.urandom"):
+                return
             break
         library = library or kind == LIBRARY
-        asker = asker.f_back
-    if (
-        library
-        and (asker is None or event in ("ctypes.dlopen", "os.urandom"))
-        and not (recorder.running and asker is None)
-    ):
-        return
+    else:
+        if library and not recorder.running:
+            return
     recorder.refuse(event, _REFUSED[event], frame)
 
 
@@ -494,45 +475,60 @@ _HEEDED: dict[str, Callable[[Recorder, str, tuple[Any, ...], FrameType], None]] 
     "os.scandir": _listed,
     "sqlite3.connect": _connected,
     **dict.fromkeys(("os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate", "os.remove", "os.rmdir"), _made),
+    **dict.fromkeys(("os.putenv", "os.unsetenv"), _set),
     **dict.fromkeys(_REFUSED, _cannot),
 }
 
 
-def _replace(owner: Any, name: str, with_ear: Callable[[Any], Any]) -> None:
-    """Put a function in the place of one of the os module, in what that says of its functions too."""
+def _replace(owner: Any, name: str, ear: Ear) -> None:
+    """While something is recorded, let an ear take a call of a function: it gets the record, who calls, and the function itself."""
     real = getattr(owner, name)
-    new = with_ear(real)
-    new.__name__, new.__doc__ = real.__name__, real.__doc__
-    setattr(owner, name, new)
+
+    @wraps(real)
+    def heard(*given: Any, **named: Any) -> Any:
+        if (recorder := _listening()) is None:
+            return real(*given, **named)
+        with _quietly():
+            return ear(recorder, sys._getframe(1), real, *given, **named)
+
+    heard.ear = ear  # type: ignore[attr-defined]
+    setattr(owner, name, heard)
     for able in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks, os.supports_effective_ids):
         if real in able:
-            able.add(new)
+            able.add(heard)
 
 
-def _watched(real: Any) -> Any:
-    def watched(path: Any = None, *given: Any, dir_fd: int | None = None, **named: Any) -> Any:
-        path = named.pop("fd", path)
-        if dir_fd is not None:
-            named["dir_fd"] = dir_fd
-        if _recorder is None or getattr(_thread, "quiet", False):
-            return real(path, *given, **named)
-        frame = sys._getframe(1)
-        with _quietly():
-            if not isinstance(path, int) and (name := _recorder.named(path, frame, dir_fd)) is not None:
-                _recorder.touch(FOUND, name, frame)
-            of_project = _asker(frame, False) == PROJECT
-            if of_project and real.__name__ == "access" and (*given, named.get("mode"))[0] & os.W_OK:
-                _recorder.refuse("whether one may write", "write, and see", frame)
-        said = real(path, *given, **named)
-        return _Stat(said) if of_project and isinstance(said, os.stat_result) else said
+def _watched(
+    recorder: Recorder,
+    frame: FrameType,
+    real: Any,
+    path: Any = None,
+    *given: Any,
+    dir_fd: int | None = None,
+    **named: Any,
+) -> Any:
+    path = named.pop("fd", path)
+    if not isinstance(path, int) and (name := recorder.named(path, frame, dir_fd)) is not None:
+        recorder.touch(FOUND, name, frame)
+    of_project = _asker(frame, False) == PROJECT
+    if of_project and real.__name__ == "access" and (*given, named.get("mode"))[0] & os.W_OK:
+        recorder.refuse("whether one may write", "write, and see", frame)
+    said = real(path, *given, **named) if dir_fd is None else real(path, *given, dir_fd=dir_fd, **named)
+    return _Stat(said) if of_project and isinstance(said, os.stat_result) else said
 
-    return watched
+
+def _ordered(recorder: Recorder, frame: FrameType, real: Any, path: Any = None) -> Any:
+    """List a folder by name: the order in one is the disk's, and no two machines have the same."""
+    recorder.touch(LISTED, path, frame)
+    found = real(path)
+    return sorted(found) if isinstance(found, list) else _Sorted(found)
 
 
-class _Sorted:
-    """What os.scandir gives, by name: the order in a folder is the disk's, and no two machines have the same."""
+class _Sorted(ExitStack):
+    """What os.scandir gives, by name."""
 
     def __init__(self, real: Any) -> None:
+        super().__init__()
         with real:
             self._entries = iter(sorted(real, key=lambda entry: entry.name))
 
@@ -542,29 +538,21 @@ class _Sorted:
     def __next__(self) -> Any:
         return next(self._entries)
 
-    def __enter__(self) -> _Sorted:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End it."""
-        self._entries = iter(())
-
-
-def _opening(real: Any) -> Any:
-    """Open what is named relative to an open folder, of which Python tells half of the name."""
-
-    def opening(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> Any:
-        if _recorder is None or dir_fd is None or getattr(_thread, "quiet", False):
-            return real(path, flags, mode, dir_fd=dir_fd)
-        with _quietly():
-            if (name := _recorder.named(path, sys._getframe(1), dir_fd)) is not None:
-                _opened(_recorder, "open", (name, None, flags), sys._getframe(1))
-            return real(path, flags, mode, dir_fd=dir_fd)
-
-    return opening
+def _opening(
+    recorder: Recorder,
+    frame: FrameType,
+    real: Any,
+    path: Any,
+    flags: int,
+    mode: int = 0o777,
+    *,
+    dir_fd: int | None = None,
+) -> Any:
+    """Open a file; Python tells half of the name of one that is named relative to an open folder."""
+    if (name := recorder.named(path, frame, dir_fd)) is not None:
+        _opened(recorder, "open", (name, None, flags), frame)
+    return real(path, flags, mode, dir_fd=dir_fd)
 
 
 class _Stat:
@@ -574,98 +562,61 @@ class _Stat:
         self._real = real
 
     def __getattr__(self, name: str) -> Any:
-        frame = sys._getframe(1)
-        with _quietly():
-            whose = _kind(frame.f_code.co_filename)
-            own = whose == PROJECT or (frame.f_code.co_name in _ASKING and _asker(frame, False) == PROJECT)
-        if own and _recorder and name.startswith(_STAMPS):
-            _recorder.refuse(name, "git does not keep it: go by the content", frame)
-        real = getattr(self._real, name)
-        if own and name == "st_mode":
-            return S_IFMT(real) | (0o755 if real & S_IXUSR else 0o644)  # as git has it
-        return real
+        return self._told(name, getattr(self._real, name), name.startswith(_STAMPS), sys._getframe(1))
 
     def __getitem__(self, place: int) -> Any:
+        name = _PLACES[place]
+        return self._told(name, self._real[place], name != "st_size", sys._getframe(1))
+
+    def _told(self, name: str, value: Any, hidden: bool, frame: FrameType) -> Any:
         with _quietly():
-            own = _kind(sys._getframe(1).f_code.co_filename) == PROJECT
-        if own and _PLACES[place] != "st_size" and _recorder:
-            _recorder.refuse(_PLACES[place], "ask for what is needed by its name", sys._getframe(1))
-        return self._real[place]
+            asks = frame.f_code.co_name in _ASKING and _asker(frame, False) == PROJECT
+            if not asks and _kind(frame.f_code.co_filename) != PROJECT:
+                return value
+        if hidden and _recorder:
+            _recorder.refuse(name, "git does not keep it: go by the content", frame)
+        if name == "st_mode":
+            return S_IFMT(value) | (0o755 if value & S_IXUSR else 0o644)  # as git has it
+        return value
 
 
-def _random(real: Any) -> Any:
-    def random_bytes(size: int, *given: Any) -> bytes:
-        _no_chance(sys._getframe(1))
-        drawn: bytes = real(size, *given)
-        return drawn
-
-    return random_bytes
-
-
-def _seeded(real: Any) -> Any:
-    def seed(self: Any, a: Any = None, version: int = 2) -> None:
-        if a is None:
-            _no_chance(sys._getframe(1))
-        real(self, a, version)
-
-    return seed
-
-
-def _no_chance(frame: FrameType) -> None:
+def _chance(recorder: Recorder, frame: FrameType, real: Any, *given: Any, **named: Any) -> Any:
     """Refuse that the project's code asks for random bytes of the machine's."""
-    if _recorder is not None and not getattr(_thread, "quiet", False):
+    if _asker(frame, False, tempfile.__file__) == PROJECT:
+        _cannot(recorder, "os.urandom", (), frame)
+    return real(*given, **named)
+
+
+def _seeded(recorder: Recorder, frame: FrameType, real: Any, generator: Any, a: Any = None, version: int = 2) -> Any:
+    return _chance(recorder, frame, real, generator) if a is None else real(generator, a, version)
+
+
+def _asked(recorder: Recorder, frame: FrameType, real: Any, variables: Any, name: Any) -> Any:
+    """Return an environment variable."""
+    found = recorder.variable(os.fsdecode(name), lambda: os.fsdecode(real(variables, name)), frame)
+    return found if isinstance(name, str) else os.fsencode(found)
+
+
+def _variables(variables: Any) -> Any:
+    """Return what is behind os.environ; whoever does not ask for a single variable asks for all of them."""
+    frame = sys._getframe(1)
+    if frame.f_code.co_name not in ("__getitem__", "__setitem__", "__delitem__") and (recorder := _listening()):
         with _quietly():
-            if _asker(frame, False, tempfile.__file__) == PROJECT:
-                _cannot(_recorder, "os.urandom", (), frame)
+            if _asker(frame, False) == PROJECT:
+                recorder.refuse(
+                    "the whole environment", "ask for the variables by name, or make them parameters", frame
+                )
+    return vars(variables)["_data"]
 
 
-class _Variables(os._Environ):  # type: ignore[type-arg]
-    """os.environ, with an ear at the door."""
-
-    def __getitem__(self, name: Any) -> Any:
-        real = super().__getitem__
-        if _recorder is None or getattr(_thread, "quiet", False) or not isinstance(name, str | bytes):
-            return real(name)
-        with _quietly():
-            found = _recorder.variable(os.fsdecode(name), lambda: os.fsdecode(real(name)), sys._getframe(1))
-        return found if isinstance(name, str) else os.fsencode(found)
-
-    def __setitem__(self, name: Any, value: Any) -> None:
-        if _recorder is not None and isinstance(name, str | bytes):
-            _recorder._set.add(os.fsdecode(name))
-        super().__setitem__(name, value)
-
-    def __delitem__(self, name: Any) -> None:
-        if _recorder is not None and isinstance(name, str | bytes):
-            _recorder._set.add(os.fsdecode(name))
-        super().__delitem__(name)
-
-    def __iter__(self) -> Any:
-        self._whole()
-        return super().__iter__()
-
-    def __len__(self) -> int:
-        self._whole()
-        return super().__len__()
-
-    def __repr__(self) -> str:
-        self._whole()
-        return super().__repr__()
-
-    @property
-    def _data(self) -> Any:
-        if _kind(sys._getframe(1).f_code.co_filename) == PROJECT:
-            self._whole()
-        return self.__dict__["_data"]
-
-    @_data.setter
-    def _data(self, value: Any) -> None:
-        self.__dict__["_data"] = value
-
-    def _whole(self) -> None:
-        frame = sys._getframe(2)
-        if _recorder is not None and not getattr(_thread, "quiet", False) and _asker(frame, False) == PROJECT:
-            _recorder.refuse("the whole environment", "ask for the variables by name, or make them parameters", frame)
+_EARS: dict[tuple[Any, tuple[str, ...]], Ear] = {
+    (os, ("stat", "lstat", "fstat", "access", "readlink")): _watched,
+    (os, ("listdir", "scandir")): _ordered,
+    (os, ("open",)): _opening,
+    (os, ("urandom", "getrandom")): _chance,
+    (random.Random, ("seed",)): _seeded,
+    (os._Environ, ("__getitem__",)): _asked,
+}
 
 
 def _asker(frame: FrameType | None, code: bool, *exempt: str | None) -> str:
@@ -674,38 +625,43 @@ def _asker(frame: FrameType | None, code: bool, *exempt: str | None) -> str:
     `code`: what Python's own importers ask for, which they do on their own account.
     """
     library = ""
-    while frame is not None:
-        file = frame.f_code.co_filename
-        kind = _kind(file)
-        if kind == "importer":
+    for caller, kind in _callers(frame):
+        if kind == IMPORTER:
             if code and not library:
                 return MACHINERY
         elif kind == LIBRARY:
             library = LIBRARY
         elif kind:
             return library or PROJECT if kind == PROJECT else kind
-        elif file in exempt and not library:
+        elif caller.f_code.co_filename in exempt and not library:
             return MACHINERY
-        frame = frame.f_back
     return library or PROJECT
+
+
+def _callers(frame: FrameType | None) -> Iterator[tuple[FrameType, str]]:
+    """Yield who is at work, from the innermost out, and whose code each is."""
+    while frame is not None:
+        yield frame, _kind(frame.f_code.co_filename)
+        frame = frame.f_back
 
 
 @cache
 def _kind(file: str) -> str:
     """Return whose code a file is."""
     if file.startswith("<"):
-        return "importer" if file.startswith(_IMPORTERS) else PASS
+        return IMPORTER if file.startswith(("<frozen importlib", "<frozen zipimport")) else PASS
     full = os.path.realpath(file)
-    for folder in ("lab", "press"):
-        if _within(full, str(_HERE / folder)):
-            return PASS if full == os.path.realpath(__file__) else MACHINERY
+    if full == os.path.realpath(__file__):
+        return PASS
+    if _is_in(full, _OURS):
+        return MACHINERY
     if os.path.basename(full).startswith("__editable__"):
-        return "importer"
+        return IMPORTER
     if "site-packages" in full or "dist-packages" in full:
         return LIBRARY
     for folder in _STDLIB:
         if _within(full, folder):
-            return "importer" if full[len(folder) + 1 :].startswith(_IMPORTERS) else PASS
+            return IMPORTER if full[len(folder) + 1 :].startswith(_IMPORTERS) else PASS
     return PROJECT
 
 
@@ -713,11 +669,14 @@ def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
+def _is_in(path: str, folders: Iterable[str]) -> bool:
+    return any(_within(path, folder) for folder in folders)
+
+
 def _place(frame: FrameType | None, root: Path) -> str:
     """Return "file:line: " of the project's code that asks."""
-    while frame is not None:
-        if _kind(frame.f_code.co_filename) == PROJECT:
-            file = os.path.relpath(frame.f_code.co_filename, root)
-            return f"{file if not file.startswith('..') else frame.f_code.co_filename}:{frame.f_lineno}: "
-        frame = frame.f_back
+    for caller, kind in _callers(frame):
+        if kind == PROJECT:
+            file = os.path.relpath(caller.f_code.co_filename, root)
+            return f"{file if not file.startswith('..') else caller.f_code.co_filename}:{caller.f_lineno}: "
     return ""
