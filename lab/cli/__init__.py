@@ -1,7 +1,7 @@
 """The command line: "lab", or `python -m lab`.
 
-Start with `commands`, which has every command with its help and its options; each hands over to a module of its own: `status`, `run`, `why`,
-`runs`, `verify`, `claims`, `render`, `questions`.  `watch` shows runs as they go, `show` prints tables, `result` one result.
+Start with `commands`, which has every command with its help and its options; each hands over to a module of its own: `status`, `run`,
+`why`, `runs`, `verify`, `claims`, `render`, `questions`.  `watch` shows runs as they go, `show` prints tables, `result` one result.
 
 It imports nothing that `lab status` does not need until a command needs it: that answers in a tenth of a second.  Nothing else
 imports the command line.
