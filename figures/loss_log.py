@@ -25,9 +25,9 @@ NAMES = {
 }
 CHANGES = {
     "logits": "fixing the logits",
-    "tanh": "fixing tanh, besides",
-    "gain": "gain 5/3 instead",
-    "batch norm": "batch norm, besides",
+    "tanh": "and fixing tanh",
+    "gain": "gain 5/3 in its place",
+    "batch norm": "and batch norm",
     AGAIN: "other batches: chance",
 }
 KINDS = {"train": (MEASURED, "o", -0.16), "validation": (PREDICTED, "s", 0.16)}  # colour, marker, place within a row
@@ -146,11 +146,12 @@ def fading(result: Result) -> Figure:
     figure, axis = canvas(height=3.6)
     axis.axhline(0, color=INK, linewidth=0.8)
     first = result.reductions["step"].drop_duplicates().iloc[1]
-    places = {"logits": (3, 8), "tanh": (10, 0.005), "gain": (3, 0.03), "batch norm": (3, -0.25)}  # of first, and nats
+    places = {"logits": (50, 6), "tanh": (25, 0.13), "gain": (3, 0.03), "batch norm": (3, -0.25)}  # of first, and nats
     for name, (start, height) in places.items():
         rows = result.reductions[(result.reductions["fix"] == name) & (result.reductions["step"] > 0)]
         _curve(axis, rows, STYLES[name], CHANGES[name])
-        label(axis, CHANGES[name], start * first, height, STYLES[name].colour, xytext=(0, 0))
+        shift = {"xytext": (-20, 7)} if name == "gain" else {}
+        label(axis, CHANGES[name], start * first, height, STYLES[name].colour, xytext=(0, 0), phone=shift)
     half = float(result.reductions["step"].max()) / 2
     axis.axvline(half, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
     axis.set(xlabel="step", ylabel="lowers the validation loss by (nats)", xscale="log")
@@ -158,7 +159,7 @@ def fading(result: Result) -> Figure:
     ticks = [-0.1, -0.01, 0, 0.01, 0.1, 1, 10]
     axis.set_yticks(ticks, labels=[f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
     axis.minorticks_off()
-    label(axis, _lowered(result), half, 8, INK, xytext=(-4, 0), ha="right", phone={"xytext": (-4, -18)})
+    label(axis, _lowered(result), half, -0.25, INK, xytext=(-4, 0), ha="right", phone={"xytext": (-4, 13)})
     return figure
 
 

@@ -90,9 +90,10 @@ def distances(result: Result) -> Figure:
         window = 1 / (1 - rows["beta"])
         if lr == 0:
             axis.plot(window, rows["predicted"], color=PREDICTED, linestyle=SERIES[1].dash, linewidth=1.1, zorder=4)
-            middle = len(rows) // 2
-            theory = 0.75 * window.iloc[middle], 0.75 * rows["predicted"].iloc[middle]
-            label(axis, "theory", *theory, PREDICTED, ha="right", xytext=(0, 0))
+            label(
+                axis, "dashed: theory", longest, 0.75 * rows["predicted"].iloc[-1], PREDICTED, ha="right", xytext=(0, 0)
+            )
+            axis.set_ylim(bottom=0.6 * rows["predicted"].iloc[-1])
         axis.plot(window, rows["distance"], look.marker + "-", color=colour, linewidth=0.9)
         band(axis, window, rows["distance_low"], rows["distance_high"], colour)
         name = "standing still" if lr == 0 else f"learning rate {lr:g}"
@@ -118,10 +119,12 @@ def paths(result: Result) -> Figure:
         axis.plot(rows["step"], rows["distance"], color=colour, linestyle=dash)
         if name in (SAME_LR, DAMPENED):  # the others differ by rounding alone, which is no matter of chance
             band(axis, rows["step"], rows["distance_low"], rows["distance_high"], colour)
-            label(axis, words, last, rows["distance"].iloc[-1], colour, xytext=(6, 5))
+            lifted = {"xytext": (5, 18)} if name == DAMPENED else {}
+            label(axis, words, last, rows["distance"].iloc[-1], colour, xytext=(6, 5), phone=lifted)
     both = " and ".join(words.replace("\n", " ") for name, _, _, words in drawn if name in (SCALED_LR, ZERO_BUFFER))
     top = axis.get_ylim()[1]
-    label(axis, f"on the notes’ path: {both}", 0.02 * last, -0.07 * top, ACCENT, xytext=(0, 0))
+    short = {"text": "on the notes’ path: the other two"}
+    label(axis, f"on the notes’ path: {both}", 0.02 * last, -0.07 * top, ACCENT, xytext=(0, 0), phone=short)
     axis.set(xlabel="step", xlim=(0, 1.25 * last), ylim=(-0.14 * top, top))
     axis.set_xticks([tick for tick in axis.get_xticks() if 0 <= tick <= last])
     axis.set_yticks([tick for tick in axis.get_yticks() if 0 <= tick <= top])

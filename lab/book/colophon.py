@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from lab.keys.experiments import find_root, home
 from lab.keys.params import as_options
 from lab.results.reading import book_result, own_changes, page_result
 from lab.results.store import Stored
-from press import read_project
+from press import SourceError, read_project
 
 REPRODUCED = "reproduced"  # holds what `lab verify --json` printed on readers' machines, under any name, committed
 
@@ -50,9 +51,13 @@ def colophon(experiment: Any) -> Markdown:
         ["Code", _links(files, root)],
     ]
     if notebook := _links([(f"{name}.ipynb", f"{notebooks.FOLDER}/{name}.ipynb")], root):
-        address = notebooks.colab(name, read_project(root))
+        address = ""
+        with suppress(SourceError):  # Quarto's settings are more than press can honour
+            address = notebooks.colab(name, read_project(root))
         online = f", [in Colab]({address})" if address else ""
-        rows.append(["Notebook", f"{notebook}, which runs the experiment in about a minute{online}"])
+        smaller = getattr(experiment, "MINUTE", experiment.Params()) != experiment.Params()
+        runs = "a smaller setting, whose verdicts may differ," if smaller else "the experiment"
+        rows.append(["Notebook", f"{notebook}, which runs {runs} in about a minute{online}"])
     command = f"# compute it again beside the book's result, and compare\nlab verify {name}\n"
     if own:
         command = f"# compute this page's numbers again\nlab run {name} {as_options(own)} --force\n"
@@ -81,7 +86,10 @@ def costs() -> Markdown:
         )
     return Markdown(
         markdown_table(
-            ["Chapter", "Cost", "Computed", "With", "On"], rows, right=[False, True], widths=[12, 16, 14, 25, 33]
+            ["Chapter", "Cost", "Computed", "Versions", "Machine"],
+            rows,
+            right=[False, True],
+            widths=[12, 16, 14, 25, 33],
         )
     )
 
@@ -99,7 +107,7 @@ def reproduced() -> Markdown:
     ]
     rows += [_reproduced_row(path) for path in sorted((find_root() / REPRODUCED).glob("*.json"))]
     so_far = "" if len(rows) > 1 else "One machine so far.\n\n"
-    return Markdown(so_far + markdown_table(["Machine", "With", "What came of it"], rows, widths=[40, 25, 35]))
+    return Markdown(so_far + markdown_table(["Machine", "Versions", "Result"], rows, widths=[40, 25, 35]))
 
 
 def _all() -> list[tuple[str, Stored]]:

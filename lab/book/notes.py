@@ -106,10 +106,9 @@ def _judged(
     for claim in statement.claims:
         entry = entries[claim]
         anchor = f"[]{{#note-{entry.anchor}}}" if group.begins(entry.claim.source) else ""
-        which = f"{entry.text.removesuffix('.')}: " if len(statement.claims) > 1 else ""
         page = f"{entry.experiment}.qmd#{entry.anchor}"
         verdict = f"[{entry.word}]({page}){anchor}"
-        yield verdict, f"{which}{entry.number} ({entry.chapter})"
+        yield verdict, f"{entry.text.removesuffix('.')}: {entry.number} ({entry.chapter})"
     if statement.chapter:
         yield "[to come]{.standing}", f"*{coming[statement.chapter]}*"
     if statement.why:
