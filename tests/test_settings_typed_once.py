@@ -63,6 +63,7 @@ BY_CHANCE = {
     ("initial_loss", 100.0, "shrink"): "the lecture's factor on the last layer, 1/100",
     ("initial_loss", 0.01, "figures.loss"): "the same",
     ("kaiming", 8.0, "len("): "how many learning rates there are",
+    ("identity_depth", 8.0, "strip("): "how many claims there are",
     ("loss_log", 0.1, "strip("): "what a run costs that takes no time",
     ("momentum_ema", 100.0, ""): "1 / (1 - 0.99), the window of one of the betas",
     ("momentum_ema", 1000.0, "table(counted"): "1 / (1 - 0.999), the same",
