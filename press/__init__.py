@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from press.files import swap as swap
     from press.files import sync_folder as sync_folder
     from press.files import write_whole as write_whole
-    from press.quarto_kernels import wake_kernels as wake_kernels
+    from press.fork_server import wake_kernels as wake_kernels
     from press.read.project import read_project as read_project
     from press.read.qmd import Cell as Cell
     from press.read.qmd import Source as Source
@@ -46,7 +46,7 @@ _HOMES = {
     "press.execute.source_imports": ["forget", "from_source"],
     "press.execute": ["reads", "recorder"],
     "press.files": ["cached", "cached_file", "keep", "swap", "sync_folder", "write_whole"],
-    "press.quarto_kernels": ["wake_kernels"],
+    "press.fork_server": ["wake_kernels"],
     "press.read.project": ["read_project"],
     "press.read.qmd": ["Cell", "Source"],
 }

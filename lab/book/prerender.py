@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lab.keys.call_graph import Reach
 
 RECORD = ".lab/frozen.json"
-# What nearly every chapter's kernel imports.
+# What nearly every chapter's kernel imports, and PyTorch, which takes longer than all else and which some need.
 LIBRARIES = (
     "ipykernel.kernelapp",
     "IPython.display",
@@ -39,8 +39,9 @@ LIBRARIES = (
     "scipy.special",
     "matplotlib.pyplot",
     "matplotlib.backends.backend_svg",
+    "torch",
 )
-FEW = 2  # chapters: more of them share PyTorch, which takes longer than all of the above and which some need
+FEW = 2  # chapters: they do without PyTorch, unless they need it
 
 
 def main() -> int:
@@ -66,7 +67,7 @@ def main() -> int:
             write_notebooks(root, sorted({name for path in chosen for name in book.experiments(path)}))
             drop_stale(Chapters(root) if old else book, chosen, root)  # another look where results are new
             if count := sum(runs(path, root) for path in chosen):
-                wake_kernels([*LIBRARIES, *(["torch"] if count > FEW else [])])
+                wake_kernels(LIBRARIES if count > FEW else LIBRARIES[:-1])
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import press
 from lab.book.chapter_keys import Chapters
+from lab.book.prerender import LIBRARIES
 from lab.book.serve import Changing, preview_server
 from lab.cli.render import quarto_version
 from lab.errors import LabError
@@ -57,7 +58,7 @@ def _render(root: Path, state: Changing) -> None:
     """Render the site with the results that are there; what fails is told on the page and here."""
     begun = time.monotonic()
     try:
-        press.render(root, ["html"], keys=Chapters(root).key)
+        press.render(root, ["html"], keys=Chapters(root).key, libraries=LIBRARIES)
     except (LabError, press.SourceError) as error:
         state.tell(str(error))
         print(f"error: {error}", file=sys.stderr, flush=True)

@@ -18,6 +18,7 @@ import press
 from lab.book.chapter_keys import Chapters
 from lab.book.markdown_tables import as_text
 from lab.book.notebooks import write_notebooks
+from lab.book.prerender import LIBRARIES
 from lab.cli.run import bring_up_to_date, compute_setting, finish
 from lab.errors import LabError, unknown
 from lab.keys import key
@@ -114,7 +115,7 @@ def _with_press(
     root: Path, formats: Sequence[str], only: Sequence[Path], keys: Callable[[Path], str]
 ) -> dict[str, Path]:
     with _telling() as tell:
-        return press.render(root, formats, only=only or None, keys=keys, progress=tell)
+        return press.render(root, formats, only or None, keys, tell, libraries=LIBRARIES)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,12 +61,14 @@ def render(
     only: Collection[Path | str] | None = None,
     keys: Callable[[Path], str] | None = None,
     progress: Progress | None = None,
+    libraries: Collection[str] = (),
 ) -> dict[str, Path]:
     """Render the book in `root` and return the file to open for each format; raise SourceError and change nothing.
 
     `keys` gives the key of a chapter's path: what its cells depend on. A chapter is executed when its key or its code is
     new; without `keys` every chapter is, after the project's pre-render script. With `only`, chapters other than those
-    named keep the outputs they have, however old; those that have none are left out, and their pages say so.
+    named keep the outputs they have, however old; those that have none are left out, and their pages say so.  `libraries` are
+    what most chapters import: installed modules, imported once for all kernels.
     """
     from filelock import FileLock
 
@@ -74,7 +76,7 @@ def render(
     if unknown or not formats:
         raise ValueError(f"formats are {' and '.join(FORMATS)}, not {', '.join(sorted(unknown)) or 'none'}")
     tell = (lambda event, what, detail: None) if progress is None else progress
-    book = read_project(Path(root))
+    book = replace(read_project(Path(root)), libraries=tuple(libraries))
     out = book.root / book.output_dir
     (book.root / ".press").mkdir(exist_ok=True)
     with FileLock(book.root / ".press/lock"):

@@ -15,19 +15,22 @@ import string
 from ast import literal_eval
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from press.book import Book, Progress
 from press.errors import SourceError
 from press.execute import outputs, reads
-from press.execute.kernel import DEFAULTS, FIGURES, Kernel
+from press.execute.kernel import FIGURES, Kernel
 from press.execute.messages import CellFailed, Output
 from press.files import unsealed, write_sealed, write_whole
+from press.fork_server import DEFAULTS, awake
 from press.kernel_folders import sweep
 from press.read.qmd import Cell, Inline, Source
 
 Outputs = dict[str, Any]  # {"key": ..., "cells": [[output, ...], ...], "inlines": [markdown, ...]}
+FEW = 2  # kernels: more of them share what takes long to import
 UNKEYED = "unkeyed"  # the key of what was run without one
 
 
@@ -141,11 +144,11 @@ async def _run_side_by_side(
         environment = {"MPLCONFIGDIR": str(book.root / ".press/matplotlib")} | environment
     places = asyncio.Semaphore(os.cpu_count() or 1)
 
-    async def one(source: Source) -> None:
+    async def one(source: Source, asks: str) -> None:
         async with places:
             tell("execute", source.file, "starting")
             try:
-                async with Kernel(book.root, environment) as kernel:
+                async with Kernel(book.root, environment, asks) as kernel:
                     made = {"key": keys[source.file] or UNKEYED} | await _run_chapter(
                         source, kernel, tell, book.lenient
                     )
@@ -155,14 +158,15 @@ async def _run_side_by_side(
             tell("executed", source.file, "")
             ready(source.file, made)
 
-    tasks = [asyncio.create_task(one(source)) for source in waiting]
-    try:
-        await asyncio.gather(*tasks)
-    except BaseException:  # also ctrl-C: no kernel goes on running
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
+    with awake(book.libraries, environment) if len(waiting) > FEW else nullcontext("") as asks:
+        tasks = [asyncio.create_task(one(source, asks)) for source in waiting]
+        try:
+            await asyncio.gather(*tasks)
+        except BaseException:  # also ctrl-C: no kernel goes on running
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
 
 
 def _has_cache() -> bool:

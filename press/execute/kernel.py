@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,7 +13,6 @@ from typing import Any
 
 from press.execute.messages import CellFailed, Displays, Output, Shown
 from press.execute.terminal import as_shown
-from press.kernel_folders import KernelFolder
 
 # Figures as Quarto sets them up for fig-format: svg; sizes are in matplotlibrc. Without dates and random ids, the same
 # figure is the same file. Nothing here imports matplotlib: pages without figures start twice as fast.
@@ -27,7 +24,10 @@ from_source(".")
 del from_source, recorder
 
 def _press():
+    import sys
     from IPython import get_ipython
+    if matplotlib := sys.modules.get("matplotlib"):  # imported before this kernel began; a project may have its own settings
+        matplotlib.rc_file(matplotlib.matplotlib_fname())
     shell = get_ipython()
     options = {"bbox_inches": "tight", "metadata": {"Date": None}}
     shell.config.InlineBackend.figure_formats = {"svg"}
@@ -41,27 +41,26 @@ def _press():
 _press()
 del _press
 """
-_LONGEST_SOCKET = 96  # bytes of a socket's path, less its ending: systems take 104 or 108
-# In the environment: figures are for the page, as ipykernel has it by default, and look as follows.
-DEFAULTS = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+# In the environment: how figures look.
 FIGURES = {"MATPLOTLIBRC": str(Path(__file__).with_name("matplotlibrc"))}
 
 
 class Kernel:
     """A kernel of this Python, with the project's root as its working directory; use it with `async with`."""
 
-    def __init__(self, root: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, root: Path, environment: Mapping[str, str], asks: str = "") -> None:
+        """`asks`: where a process listens that the kernel is to be a copy of, if there is one (press.fork_server)."""
         from jupyter_client.kernelspec import KernelSpec
         from jupyter_client.manager import AsyncKernelManager
 
+        from press.quarto_kernels import Provisioner
+
         # Without a history: its thread warns, into the page, where the machine is so busy that it does not end in time.
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--HistoryManager.enabled=False"]
-        # Through files, not ports: a port found free may be taken before the kernel binds it, and any user may connect.
-        self._files = KernelFolder()
-        connection = self._files.path / "kernel.json"
-        files = os.name == "posix" and len(os.fsencode(connection)) < _LONGEST_SOCKET
-        self._manager = AsyncKernelManager(transport="ipc" if files else "tcp", connection_file=str(connection))
+        self._manager = AsyncKernelManager()
         self._manager._kernel_spec = KernelSpec(argv=argv, display_name="press", language="python")
+        self._manager.provisioner = Provisioner(parent=self._manager, kernel_spec=self._manager._kernel_spec)
+        self._manager.provisioner.asks = asks
         self._root, self._environment = root, dict(environment)
         self._client: Any = None
         self._displays: Displays = {}
@@ -70,9 +69,8 @@ class Kernel:
     async def __aenter__(self) -> Kernel:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the kernel)
         try:
-            await self._manager.start_kernel(
-                cwd=str(self._root), env=self._environment, stdout=subprocess.DEVNULL, stderr=self._log
-            )
+            log = self._log.fileno()
+            await self._manager.start_kernel(cwd=str(self._root), env=self._environment, stdout=log, stderr=log)
             self._client = self._manager.client()
             self._client.start_channels()
             await self._client.wait_for_ready(timeout=120)
@@ -96,8 +94,8 @@ class Kernel:
                 await asyncio.sleep(0.005)
             await self._manager.shutdown_kernel(now=True)
         self._manager.context.term()
+        await self._manager.provisioner.cleanup()  # also where none was started
         self._log.close()
-        self._files.remove()
 
     async def execute(self, code: str, may_fail: bool = False) -> list[Output]:
         """Run a cell and return its outputs, which may change until the last cell has run; raise CellFailed if it raises.

@@ -21,6 +21,7 @@ from tests.press.conftest import MakeBook
 
 CELL = "```{python}\nimport os\nopen('kernel', 'w').write(str(os.getpid()))\nprint('one')\n```\n"
 SLOW = CELL.replace("print('one')", "import time\ntime.sleep(600)")
+PARENT = CELL.replace("kernel'", "parent'").replace("pid()", "ppid()")
 RENDER = """\
 import press, sys
 def tell(*event):  # in one piece: the formats are written side by side
@@ -90,14 +91,19 @@ def test_a_render_killed_anywhere_leaves_the_old_site_or_the_new_one(make_book: 
     assert [path.name for path in root.iterdir() if path.name.startswith("_book")] == ["_book"]
 
 
+@pytest.mark.parametrize("copied", [False, True])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_render_stopped_in_a_cell_takes_its_kernel_with_it(make_book: MakeBook, how: signal.Signals) -> None:
+def test_a_render_stopped_in_a_cell_takes_its_kernel_with_it(
+    make_book: MakeBook, how: signal.Signals, copied: bool
+) -> None:
     root = make_book({})
     press.render(root, ("html",), keys=lambda path: "key")
     old = site(root)
-    make_book({"one.qmd": f"# One\n\n{SLOW}"})
+    others = ("two.qmd", "extra.qmd") if copied else ()  # with others, kernels are copies of one process
+    make_book({"one.qmd": f"# One\n\n{SLOW}"} | dict.fromkeys(others, f"# Other\n\n{PARENT}"))
     with running(RENDER, root) as process:
-        while not ((root / "kernel").exists() and (root / "kernel").read_text()):
+        files = [root / "kernel", *([root / "parent"] if copied else [])]
+        while not all(file.exists() and file.read_text() for file in files):
             assert process.poll() is None, process.communicate()
             time.sleep(0.05)
         process.send_signal(how)
@@ -105,6 +111,7 @@ def test_a_render_stopped_in_a_cell_takes_its_kernel_with_it(make_book: MakeBook
         process.communicate()
     assert time.monotonic() - began < 300 and process.returncode != 0
     assert gone(int((root / "kernel").read_text()))
+    assert not copied or gone(int((root / "parent").read_text()))
     assert site(root) == old
     assert not [path for path in (root / ".press/cells/one").rglob("*") if path.is_file()]
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from press import forget
-from press.quarto_kernels import _address
+from press.fork_server import address
 
 ROOT = Path(__file__).resolve().parents[3]
 # What stands for Quarto is a shell: it runs a pre-render script, then what Quarto has Jupyter do for each chapter.
@@ -70,7 +70,7 @@ def test_kernels_are_copies_of_a_process_that_has_the_libraries_and_ends_with_qu
     assert one["has"] and one["own"] == [] and one["draw"] != other["draw"]
     assert (one["here"], one["is"]) == (str(tmp_path), "the chapter's")
     assert not re.search("WARNING|Traceback", words), words
-    socket = Path(_address(one["quarto"]))
+    socket = Path(address(one["quarto"]))
     for _look in range(100):
         if not socket.exists():
             break
