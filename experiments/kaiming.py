@@ -92,9 +92,9 @@ GRADIENT_KEPT: Within[Result] = Within(
     "a layer's factor on the gradient's mean square", lambda r: r.gradient_factor, 0.95, 1.05
 )
 KEPT_LINE = (
-    "Holds if a layer's factor on the mean square lies within 5 % of 1, the line of @sec-tanh-gain; with a caveat if, "
-    "besides, more than 5 % end further than a factor of 2 from where they began, "
-    "which is what one layer of variance $1/n$ does."
+    "Holds if a layer's factor on the mean square lies within 5 % of 1, the line of @sec-tanh-gain; with a caveat if it "
+    "does but more than 5 % end more than a factor of 2 from where they began (that is what one layer of variance $1/n$ "
+    "takes away)."
 )
 
 CLAIMS: tuple[Claim[Result], ...] = (
@@ -114,7 +114,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
             SIGNAL_KEPT,
         ),
-        number=lambda r: f"factor {r.signal_factor} a layer; {100 * r.beyond_two.mean:.0f} % beyond a factor of 2",
+        number=lambda r: f"factor {r.signal_factor} a layer; {100 * r.beyond_two.mean:.0f} % end beyond a factor of 2",
     ),
     Claim(
         name="gradient",
@@ -133,13 +133,13 @@ CLAIMS: tuple[Claim[Result], ...] = (
             GRADIENT_KEPT,
         ),
         number=lambda r: (
-            f"factor {r.gradient_factor} a layer; {100 * r.beyond_two_gradient.mean:.0f} % beyond a factor of 2"
+            f"factor {r.gradient_factor} a layer; {100 * r.beyond_two_gradient.mean:.0f} % end beyond a factor of 2"
         ),
     ),
     Claim(
         name="half",
-        text="Variance $1/n$ does not: it halves the mean square in every layer.",
-        source=Lines("N0", 10, 10),
+        text="Variance $1/n$ halves the signal's mean square in every layer.",
+        source=None,
         rule=Within(
             "a layer's factor on the mean square at variance $1/n$",
             lambda r: r.signal_factor_1_over_n,
@@ -151,15 +151,15 @@ CLAIMS: tuple[Claim[Result], ...] = (
     ),
     Claim(
         name="unit",
-        text="Unit variance explodes.",
-        source=Lines("N3", 34, 35),
+        text="With weights of standard deviation 1 the signal explodes.",
+        source=None,
         rule=Above(
             "the growth of the signal's RMS through the network, as a power of ten,",
             lambda r: r.log_signal_unit_variance,
             2,
             reason="a factor of 100, the line of @sec-tanh-gain",
         ),
-        number=lambda r: f"grows by 10^{r.log_signal_unit_variance.mean:.0f}^",
+        number=lambda r: f"its RMS grows by 10^{r.log_signal_unit_variance.mean:.1f}^",
     ),
     Claim(
         name="training",

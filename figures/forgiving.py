@@ -8,7 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.forgiving import REMEDIES, TOLERANCE, TOLERANCES, Result
-from figures.style import CONTROL, INK, MEASURED, MUTED, PREDICTED, SERIES, Look, band, canvas, label, readable
+from figures.style import (
+    CONTROL,
+    INK,
+    MEASURED,
+    MUTED,
+    PREDICTED,
+    SERIES,
+    Look,
+    band,
+    canvas,
+    label,
+    log_ticks,
+    readable,
+)
 
 ORDER = ("plain", *REMEDIES)
 LOOKS = {
@@ -68,8 +81,11 @@ def losses(result: Result) -> Figure:
         last = rows.iloc[-1]
         above = {"residual": 6, "Adam": 7, "layer norm": -5, "batch norm": 4, "plain": -4}[name]
         label(axis, NAMES[name], float(last["gain"]), float(last["loss"]), look.colour, xytext=(7, above))
-    axis.axhline(result.entropy, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-    label(axis, "the input is ignored", result.losses["gain"].min(), result.entropy, INK, xytext=(0, 7))
+    near = float(result.windows["loss"].min()) + TOLERANCE
+    for level in (result.entropy, near):
+        axis.axhline(level, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
+    label(axis, "within the tolerance", result.losses["gain"].min(), near, INK, xytext=(0, -8))
+    label(axis, "the input is ignored", 1.0, result.entropy, INK, xytext=(0, 7))
     axis.set(ylabel="loss after the last step (nats)", ylim=(result.windows["loss"].min() - 0.03, top))
     _gains(axis, result)
     axis.set_xlim(right=3.4 * result.losses["gain"].max())
@@ -168,9 +184,9 @@ def compensated(result: Result) -> Figure:
         float(flat["gain"].iloc[0]),
         float(flat["loss"].iloc[0]),
         PREDICTED,
-        xytext=(-6, -11),
+        xytext=(0, -13),
     )
-    axes[0].set_ylim(bottom=float(flat["loss"].min()) - 0.04)  # room for these words
+    axes[0].set_ylim(bottom=float(flat["loss"].min()) - 0.07)  # room for these words
     axes[0].set(ylabel="loss after the last step (nats)")
     return figure
 
@@ -180,22 +196,24 @@ def tolerances(result: Result) -> Figure:
     figure, axis = canvas(height=3.6)
     for name in ORDER:
         rows, look = result.tolerances[result.tolerances["remedy"] == name], LOOKS[name]
-        axis.plot(rows["tolerance"], rows["decades"], color=look.colour, linestyle=look.dash)
-        band(axis, rows["tolerance"], rows["decades_low"], rows["decades_high"], look.colour)
+        axis.plot(rows["tolerance"], 10 ** rows["decades"], color=look.colour, linestyle=look.dash)
+        band(axis, rows["tolerance"], 10 ** rows["decades_low"], 10 ** rows["decades_high"], look.colour)
         for _, row in rows.iterrows():
             fill = "none" if row["open"] > 0 else "full"
-            axis.plot(row["tolerance"], row["decades"], look.marker, color=look.colour, fillstyle=fill)
+            axis.plot(row["tolerance"], 10 ** row["decades"], look.marker, color=look.colour, fillstyle=fill)
         last = rows.iloc[-1]
         label(
             axis,
             NAMES[name],
             float(last["tolerance"]),
-            float(last["decades"]),
+            10 ** float(last["decades"]),
             look.colour,
             xytext=(6, {"residual": -11, "Adam": -1, "layer norm": 4}.get(name, 0)),
         )
     axis.axvline(TOLERANCE, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
-    axis.set(xscale="log", xlabel="tolerance: loss above the best (nats)", ylabel="width of the window (decades)")
+    axis.set(xscale="log", xlabel="tolerance: loss above the best (nats)", ylabel="window: largest over smallest gain")
+    axis.set(yscale="log")
+    log_ticks(axis.yaxis, (1, 2, 5))
     ticks = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.4) if tick in TOLERANCES]
     axis.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     axis.minorticks_off()

@@ -7,11 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.kaiming import INITS, Result
-from figures.style import ACCENT, CONTROL, INK, MEASURED, PREDICTED, SERIES, band, canvas, label
+from figures.style import ACCENT, CONTROL, INK, MEASURED, MUTED, PREDICTED, SERIES, band, canvas, label
 from lab.live import Axis, Curve, Frame, Live, Slider
 
 LOOKS = dict(zip(INITS, (SERIES[0], SERIES[1], SERIES[2]), strict=True))
 NAMES = {"2/n": "2/n", "1/n": "1/n", "1": "variance 1"}
+TOP = 1e17  # of the mean square, as drawn: what 1/n loses is seen, and variance 1 leaves the frame
 
 
 def signal_propagation(result: Result) -> Figure:
@@ -30,15 +31,19 @@ def signal_propagation(result: Result) -> Figure:
                 markevery=max(1, result.params.depth // 16),
             )
             band(axis, rows["layer"], rows[f"{name}_low"], rows[f"{name}_high"], look.colour)
-            place = rows.iloc[len(rows) // 2]
-            side = -11 if init == "1/n" else 9
-            outwards = (name == "signal") == (init == "1")
+            seen = rows[rows[name] < TOP]
+            place = seen.iloc[-1 if name == "signal" else 0] if init == "1" else rows.iloc[len(rows) // 2]
+            height = min(float(place[name]), TOP / 1e3)  # variance 1 leaves the frame: its name stands where
+            aside = 9 if init == "1" else 0
+            outwards = (name == "signal") == (init == "1/n")
             label(
-                axis, NAMES[str(init)], place["layer"], place[name], look.colour,
-                xytext=(0, side), ha="right" if outwards else "left",
+                axis, NAMES[str(init)], place["layer"], height, look.colour,
+                xytext=(aside if name == "signal" else -aside, -11 if init == "1/n" else 9 if init == "2/n" else 0),
+                ha="right" if (init == "1") != (name == "signal") or outwards else "left",
             )  # fmt: skip
-        axis.set(yscale="log", title=name)
-        axis.margins(y=0.12)  # room for the lowest name
+        axis.set(yscale="log", title=name, ylim=(1 / TOP, TOP), yticks=[10.0**power for power in range(-15, 16, 5)])
+        axis.minorticks_off()
+        axis.axhline(1, color=MUTED, linewidth=0.8, zorder=1)
     left.set(xlabel="layer", ylabel="mean square, as a\nmultiple of the first")
     right.set(xlabel="layer (passes from right to left)")
     return figure
@@ -139,8 +144,8 @@ def _name(axis: Axes, init: str, depth: float, loss: float, lost: float | None, 
     if lost is None:
         label(axis, NAMES[init], depth, loss, LOOKS[init].colour, xytext=(8, 0))
     else:
-        inside = {"text": f"{NAMES[init]}: lost", "ha": "right", "xytext": (-14, -12)}
-        label(axis, f"{NAMES[init]}:\nlost", lost, top, LOOKS[init].colour, xytext=(8, -4), phone=inside)
+        inside = {"text": f"{NAMES[init]}: diverged", "ha": "right", "xytext": (-6, 13)}
+        label(axis, f"{NAMES[init]}: diverged", lost, top, LOOKS[init].colour, xytext=(8, 13), ha="right", phone=inside)
 
 
 def cosines(result: Result) -> Figure:

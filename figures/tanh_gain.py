@@ -87,8 +87,8 @@ def gradient(result: Result) -> Figure:
     figure, axis = canvas(height=3.9)
     depth, layers = result.params.depth, result.layers
     axis.set(
-        xlabel="layer (the gradient passes from right to left)",
-        ylabel="gradient (RMS) over that at the last layer",
+        xlabel="layer (the gradient passes ←)",
+        ylabel="gradient (RMS), last layer = 1",
     )
     axis.set(yscale="log", xlim=(0, 1.02 * depth))
     axis.set_xticks([tick for tick in axis.get_xticks() if tick <= depth])
@@ -102,7 +102,7 @@ def pushed(result: Result) -> Figure:
     """Training loss of each kind of network at its best learning rate, and the loss that needs no input."""
     figure, axis = canvas(height=2.5)
     rows = result.pushed.iloc[::-1].reset_index(drop=True)  # first kind on top
-    words = {"none": "ordinary gain", "last": "last layer pushes", "every": "every layer pushes"}
+    words = {"none": "ideal gain", "last": "last layer pushes", "every": "every layer pushes"}
     axis.axvline(result.entropy, color=CONTROL, linewidth=1.0, linestyle=SERIES[2].dash, zorder=1)
     for place, row in rows.iterrows():
         look = SERIES[0] if row["pushes"] == "none" else SERIES[1]
@@ -125,6 +125,7 @@ def pushed(result: Result) -> Figure:
     return figure
 
 
+NOT_DRAWN = (1.1, 2.0)  # against layer: as many gains as there are looks, and those that say most
 README = fixed_points  # shown there, by `python -m figures`
 
 
@@ -132,7 +133,8 @@ def _curves(axis: Axes, result: Result, quantity: str, *, at: str) -> None:
     """Draw one quantity against layer for every gain, and its name where the curve leaves the frame or ends."""
     low, high = axis.get_ylim()
     names: list[tuple[float, float, str, str]] = []  # layer, height in decades, name, colour
-    for (gain, rows), look in zip(result.layers.groupby("gain"), SERIES, strict=False):
+    drawn = result.layers[~result.layers["gain"].isin(NOT_DRAWN)]
+    for (gain, rows), look in zip(drawn.groupby("gain"), SERIES, strict=False):
         axis.plot(rows["layer"], rows[f"{quantity}_predicted"], color=look.colour, linestyle=look.dash, linewidth=1.1)
         axis.plot(
             rows["layer"], rows[quantity], look.marker, color=look.colour, markersize=3.2, markevery=3, linestyle=""

@@ -181,9 +181,10 @@ def test_every_verdict_is_what_the_chapter_on_depth_says(result: Result) -> None
     assert {claim.name: claim.verdict(result) for claim in CLAIMS} == {
         "grow": Verdict.HOLDS,
         "halve": Verdict.HOLDS,
-        "random": Verdict.CAVEAT,
-        "slightly": Verdict.HOLDS,
-        "slightly-less": Verdict.HOLDS,
+        "close": Verdict.HOLDS,
+        "random": Verdict.FAILS,
+        "slightly": Verdict.CAVEAT,
+        "slightly-less": Verdict.CAVEAT,
         "slightly-random": Verdict.CAVEAT,
         "limits": Verdict.HOLDS,
     }
@@ -197,6 +198,9 @@ def test_a_factor_that_never_overflows_would_fail_the_claim_about_slightly(resul
     limits.loc[slightly, ["overflow", "subnormal"]] = math.nan
     found = dataclasses.replace(result, float_limits=limits)
     assert claims["slightly"].verdict(found) is claims["slightly-less"].verdict(found) is Verdict.FAILS
+    limits.loc[slightly, ["overflow", "subnormal"]] = 900.0
+    soon = dataclasses.replace(result, float_limits=limits)
+    assert claims["slightly"].verdict(soon) is claims["slightly-less"].verdict(soon) is Verdict.HOLDS
     untried = dataclasses.replace(result, float_limits=limits[~slightly])
     assert claims["slightly"].verdict(untried) is Verdict.UNDECIDED
 
@@ -222,11 +226,17 @@ def test_directions_of_the_tiniest_signals_still_count() -> None:
 
 def test_claim_about_random_matrices_can_hold_and_fail(result: Result) -> None:
     claim = next(claim for claim in CLAIMS if claim.name == "random")
-    for offset, verdict in ((0.0, Verdict.HOLDS), (0.05, Verdict.FAILS)):
+    for offset, verdict in ((0.0, Verdict.HOLDS), (0.05, Verdict.FAILS), (-0.011, Verdict.FAILS)):
         found = Estimate(offset, 0.01, 64)
         assert (
             claim.verdict(dataclasses.replace(result, exponent_offset=found, exponent_offset_gradient=found)) is verdict
         )
+
+
+def test_claim_about_matrices_close_to_the_identity_fails_where_they_shrink(result: Result) -> None:
+    claim = next(claim for claim in CLAIMS if claim.name == "close")
+    shrinking = result.noisy_identity.assign(exponent_low=-0.02, exponent_high=-0.01)
+    assert claim.verdict(dataclasses.replace(result, noisy_identity=shrinking)) is Verdict.FAILS
 
 
 def test_some_deep_linear_networks_come_out_the_same_again(result: Result) -> None:

@@ -86,7 +86,11 @@ def notes(entries: Iterable[Entry], file: str, first: int, last: int) -> Markdow
         if group.file == file and first <= group.first and group.last <= last
         for row in _rows(group, named, read.coming)
     ]
-    return Markdown(markdown_table(["Line", "What the notes say", "Verdict", "What decided it"], rows, [9, 38, 15, 38]))
+    return Markdown(
+        markdown_table(
+            ["Line", "What the notes say", "Verdict", "The claim, and what decided it"], rows, [9, 38, 15, 38]
+        )
+    )
 
 
 def _rows(group: Group, entries: dict[str, Entry], coming: dict[str, str]) -> Iterator[list[str]]:
