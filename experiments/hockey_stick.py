@@ -102,6 +102,11 @@ def _shares_at_ends(r: Result) -> list[Estimate]:
     return [r.shrinking_half, r.shrinking_corner, r.shrinking_share]
 
 
+def _two_digits(step: Estimate) -> str:
+    """Print a step with the two digits that its interval bears."""
+    return f"{float(f'{step.mean:.2g}'):,.0f}"
+
+
 CLAIMS: tuple[Claim[Result], ...] = (
     Claim(
         name="shrinks",
@@ -112,8 +117,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         "what “only” may overlook.",
         rule=Above("the share of the fall that shrinking gives, at each of the three ends,", _shares_at_ends, ONLY),
         number=lambda r: (
-            f"shrinking gives {100 * r.shrinking_half.mean:.0f} % of the fall by its half, "
-            f"{100 * r.shrinking_share.mean:.0f} % by $\\ln {VOCABULARY}$"
+            f"shrinking gives {100 * r.shrinking_half.mean:.0f} % of the first half of the fall, "
+            f"{100 * r.shrinking_share.mean:.0f} % of the fall to $\\ln {VOCABULARY}$"
         ),
     ),
     Claim(
@@ -130,9 +135,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
             ),
         ),
         number=lambda r: (
-            f"{100 * r.shrinking_half.mean:.0f} % until step {r.half_step.mean:.0f}, "
-            f"{100 * r.shrinking_corner.mean:.0f} % until step {r.corner_step.mean:.0f}, "
-            f"{100 * r.shrinking_share.mean:.0f} % until step {r.crossing_step.mean:,.0f}"
+            f"{100 * r.shrinking_half.mean:.0f} % of the fall until step {_two_digits(r.half_step)}, "
+            f"{100 * r.shrinking_corner.mean:.0f} % until step {_two_digits(r.corner_step)}, "
+            f"{100 * r.shrinking_share.mean:.0f} % until step {_two_digits(r.crossing_step)}"
         ),
     ),
     Claim(

@@ -28,7 +28,7 @@ def distances(result: Result) -> Figure:
     axis.set(xscale="log", yscale="log", xlabel="step", xlim=(0.9, steps**1.4), ylim=(1e-16, 10))
     ticks = [tick for tick in (1, 10, 100, 1000) if tick <= steps]
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
-    axis.set_ylabel("distance from the batch's\nnetwork, over its way")
+    axis.set_ylabel("distance from the\nbatch's network, relative\nto how far that has moved")
     return figure
 
 

@@ -33,7 +33,8 @@ def mistakes(result: Result) -> Figure:
         if finite.index[-1] < limit:
             axis.plot(finite.index[-1], finite.iloc[-1], "X", color=look.colour, markersize=8, zorder=5)
     axis.set(
-        xlabel="logit of a wrong class, with 0 for the right one", ylabel="gradient of the loss\nwith respect to it"
+        xlabel="logit of a wrong class, with 0 for the right one",
+        ylabel="gradient of the loss with\nrespect to that logit",
     )
     axis.set(xlim=(0, 1.02 * limit), ylim=(-0.1, 1.22), yticks=[0, 0.5, 1])
     end = result.overflow
@@ -65,17 +66,13 @@ def failures(result: Result) -> Figure:
     for axis in axes.flat:
         label(axis, "right" if axis is not library else "right everywhere", 30, 0, INK, ha="center", xytext=(0, 0))
     _on_white(by_hand, "value wrong", 0, 120, MEASURED)
-    _on_white(by_hand, "gradient wrong", 8, 68, PREDICTED)
+    pointed = [(by_hand, "wedge:\ngradient wrong", (-20, 60), (-62, -85))]
     for axis in (subtracted, softmax):
         _on_white(axis, "value wrong", -90, 105, MEASURED)
-        axis.annotate(
-            "gradient wrong",
-            (-20, 76),
-            (25, 50),
-            color=PREDICTED,
-            fontsize=SMALL,
-            arrowprops={"arrowstyle": "-"} | _THIN,
-        )
+        pointed.append((axis, "gradient wrong", (-20, 76), (25, 50)))
+    for axis, text, edge, place in pointed:
+        arrow = {"arrowstyle": "-"} | _THIN
+        axis.annotate(text, edge, place, color=PREDICTED, fontsize=SMALL, arrowprops=arrow)
     for axis in axes[-1]:
         axis.set_xlabel("logit of the target class")
     for axis in axes[:, 0]:

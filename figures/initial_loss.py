@@ -11,11 +11,11 @@ from lab.live import Axis, Curve, Live, along
 
 DOTTED = (0, (1, 2))
 SHOWN = 0.05  # standard deviation of the logits from which on the first figure shows them: the curve is flat below
-HEIGHTS = (1.04, 0.08, 0.35, 0.5)  # where the names of the distributions stand
+HEIGHTS = (1.04, 0.08, 0.35, 0.36)  # where the names of the distributions stand
 # Two of the initialisations as marks on the sweep: their names in the result, in the figure, and where the name stands.
 MARKS = {
     "standard normal": ("standard normal weights", {"ha": "right", "xytext": (-9, 5)}),
-    "small, no bias": (f"last layer × {SMALL:g}, no bias", {"ha": "left", "xytext": (-6, 14)}),
+    "small, no bias": (f"last layer × {SMALL:g},\nno bias", {"ha": "left", "va": "bottom", "xytext": (-12, 8)}),
 }
 
 
@@ -29,8 +29,11 @@ def loss(result: Result) -> Figure:
     axis.axhline(UNIFORM, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
     for init, (name, placement) in MARKS.items():
         found = result.inits[result.inits["init"] == init].iloc[0]
-        axis.plot(found["std"], found["loss"], "D", color=ACCENT, markersize=8, fillstyle="none", zorder=4)
-        label(axis, name, found["std"], found["loss"], ACCENT, **placement)
+        std = found["std"] / np.sqrt(
+            1 - 1 / CHARACTERS
+        )  # over networks, as on the axis; the table's is over characters
+        axis.plot(std, found["loss"], "D", color=ACCENT, markersize=8, fillstyle="none", zorder=4)
+        label(axis, name, std, found["loss"], ACCENT, **placement)
     label(
         axis,
         f"ln {CHARACTERS}: a uniform guess",
@@ -93,6 +96,7 @@ def probability(result: Result) -> Figure:
             name, beside = f"{name}, all near 1/{CHARACTERS}", {"ha": "right", "xytext": (14, 0)}
         label(axis, name, np.interp(min(height, 0.5), rows["level"], x), height, look.colour, **beside)
     axis.axvline(-np.log10(CHARACTERS), color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
+    axis.axhline(0.5, color=INK, linewidth=0.6, zorder=1)  # half of the examples
     ticks = [-15, -10, -5, 0]
     axis.set(xlabel="probability of the correct character", ylabel="share of examples that get less", xlim=(-16, 0.4))
     axis.set(xticks=ticks, xticklabels=[f"$10^{{{tick}}}$" if tick else "1" for tick in ticks], ylim=(0, 1))

@@ -128,6 +128,21 @@ def test_networks_learn_as_plain_pytorch_has_them_learn(arm: Arm, few: Data) -> 
     }  # a bias before batch norm may have rounded
 
 
+@pytest.mark.parametrize("arm", [Arm("tanh"), Arm("relu", norm=False, bias=True), Arm("tanh", frozen=("weight",))])
+def test_networks_learn_side_by_side_at_rates_of_their_own_as_they_do_alone(arm: Arm, few: Data) -> None:
+    """The same network twice; float32 roundings pass, the other's rate does not."""
+    lrs = [0.1, 0.3]
+    models = networks.initialised(arm, 6, [1, 1])
+    for _ in networks.train(models, [1, 1], few, 8, 10, lrs):
+        pass
+    for model, lr in zip(models, lrs, strict=True):
+        (alone,) = networks.initialised(arm, 6, [1])
+        for _ in networks.train([alone], [1], few, 8, 10, lr):
+            pass
+        for tensor, expected in zip(model.parameters(), alone.parameters(), strict=True):
+            torch.testing.assert_close(tensor, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_adding_a_seed_leaves_the_earlier_alone(few: Data) -> None:
     """To the last bit, weights and averages."""
     states = []

@@ -10,9 +10,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from lab.book.colophon import colophon
 from lab.book.notebooks import colab, notebook, write_notebooks
 from lab.keys.experiments import load, names
-from press import read_project
+from press import SourceError, read_project
 
 ROOT = Path(__file__).resolve().parents[1]
 QUARTO = "project:\n  type: book\nbook:\n  title: A book\n  author: Nobody\n  chapters: [index.qmd]\n"
@@ -125,3 +126,12 @@ def test_a_notebook_far_from_the_project_says_what_it_needs(tmp_path: Path) -> N
     folder = {"metadata": {"path": str(tmp_path)}}
     with pytest.raises(CellExecutionError, match="keep this notebook in the folder of the project, or set REPOSITORY"):
         NotebookClient(made, kernel_name="python3", resources=folder).execute()
+
+
+def test_a_chapter_ends_as_ever_where_quarto_is_told_what_press_cannot_honour(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> Any:
+        raise SourceError("_quarto.yml", 1, "press cannot honour format.typst.keep-typ: True")
+
+    usual = colophon(load(QUICKEST, ROOT)).data
+    monkeypatch.setattr("lab.book.colophon.read_project", refuse)
+    assert colophon(load(QUICKEST, ROOT)).data == usual

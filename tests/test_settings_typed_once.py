@@ -52,8 +52,7 @@ BOUND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 BY_CHANCE = {
     ("batch_average", 16.0, ""): "the notes' own number, in the question",
     ("batch_average", 10.0, ""): "the base of a power",
-    ("batchnorm_gain", 8.0, "strip("): "how many claims there are",
-    ("batchnorm_gain", 8.0, "len("): "how many learning rates there are",
+    ("batchnorm_parameters", 12.0, "len("): "at how many steps averages are looked at in so short a training",
     ("cross_entropy", 5.0, ""): "tensors that a formula keeps",
     ("dead_neurons", 8.0, "strip("): "how many claims there are",
     ("dead_neurons", 6.0, "died_by_lr"): "per cent of units",
@@ -81,7 +80,8 @@ BY_CHANCE = {
     ("update_ratio", 0.001, ""): "the ratio that the notes call good, by chance Adam's learning rate",
     ("update_ratio", 5.0, "GOOD**2"): "millionths, a weight decay that an exercise computes",
     ("weight_distribution", 100.0, "'kept'"): "per cent of the variance: a network that hardly trained keeps all",
-    ("weight_distribution", 0.3, "table("): "half of an interval, to one digit",
+    ("weight_distribution", 0.003, "table("): "half of an interval, to one digit",
+    ("weight_distribution", 0.3, "table("): "the same",
     ("zero_init", 10.0, ""): "a factor of ten, and powers of ten",
     ("zero_init", 100.0, "verdicts"): "per cent: all units are distinct",
 }

@@ -149,6 +149,12 @@ def test_a_table_of_prose_is_stacked_on_a_phone_also_where_quarto_drops_its_widt
         assert page(window, tmp_path, body, css).evaluate(display) == wanted
 
 
+def test_only_the_tally_of_the_whole_book_stands_between_rules(window: Page, tmp_path: Path, css: str) -> None:
+    body = "<div class=tally><p>66 hold</p></div><div class=chapter><p><a href='#'>One</a> <span class=tally>5 hold</span></p></div>"
+    rules = """[...document.querySelectorAll(".tally")].map((tally) => getComputedStyle(tally).borderTopWidth)"""
+    assert page(window, tmp_path, body, css).evaluate(rules) == ["1px", "0px"]
+
+
 def test_what_is_wide_scrolls_by_itself_on_a_phone(window: Page, tmp_path: Path, css: str) -> None:
     wide = TABLE.replace("Claim", "x" * 90)
     for body in (mathml(LONG), f"<p>So <span id=eq-a>{mathml(LONG)[3:-5]}</span> ends.</p>", wide):
@@ -174,6 +180,12 @@ def test_the_themes_fetch_no_fonts() -> None:
 def test_no_bracket_has_a_size_by_name(source: Path) -> None:
     r"""pandoc turns \Bigl\lceil into #scale(...)[ceil.l], and the PDF says "ceil.l"."""
     assert not re.search(r"\\[bB]igg?[lmr]?\b", source.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_no_norm_is_written_with_signs_that_have_no_sides(source: Path) -> None:
+    r"""pandoc turns \| into a relation for Typst: apart from what it holds, with its exponent on top.  \lVert and \rVert have sides."""
+    assert r"\|" not in re.sub(r"(?m)^\|.*", "", source.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)

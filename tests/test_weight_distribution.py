@@ -258,7 +258,7 @@ def test_units_of_different_size_are_all_of_the_second_hidden_layer_s_tails_afte
 
 
 def test_adam_leaves_a_histogram_that_hides_what_the_singular_values_show(result: Result) -> None:
-    """The test rejects about as often as for normal numbers: more than three of 12 at 5 % have a chance of 0.2 %."""
+    """The test rejects about as often as for normal numbers: more than three of 8 at 5 % have a chance of 0.04 %."""
     shapes = result.shapes.set_index(["init", "recipe", "layer"])
     assert shapes.loc[("normal", ADAM, "second hidden"), "rejected"] * result.params.adam_seeds <= 3
     spectra = result.spectra.set_index(["init", "recipe", "layer"]).loc[("normal", ADAM, "second hidden")]

@@ -426,7 +426,10 @@ window.notesMeasured ??= (() => {
       const by = order.select.value === "book" ? (a, b) => claims[a].place - claims[b].place : (a, b) => a - b;
       claims.map((_, k) => k).sort(by).forEach((k) => body.append(rows[k]));
     };
-    rows.forEach((row, k) => row.cells[1].append(" ", element("a", { class: "ledger-link", href: `#ledger-${claims[k].anchor}`, "aria-label": "Link to this claim" }, "#")));
+    rows.forEach((row, k) => {
+      const beside = [...row.cells[1].querySelectorAll(".standing")].pop() || row.cells[1]; // lines of their own on a phone
+      beside.append(" ", element("a", { class: "ledger-link", href: `#ledger-${claims[k].anchor}`, "aria-label": "Link to this claim" }, "#"));
+    });
     const verdicts = element("fieldset", {}, element("legend", {}, "Verdict"), ...found.map((verdict, k) => element("label", {}, ticks[k], coloured(verdict, WORDS[verdict][0]))));
     const controls = element("div", { class: "ledger-controls", role: "search", "aria-label": "Filter the claims" }, verdicts, part.label, order.label, element("label", {}, "Words", words), said);
     controls.addEventListener("input", update);

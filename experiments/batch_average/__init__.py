@@ -89,6 +89,13 @@ def synchronised(r: Result) -> float:
     return r.synchronised / (r.params.batch * r.params.steps)
 
 
+def _at_middle_lr(r: Result) -> str:
+    """Say how far the average of independent replicas ends at the middle learning rate, in the same measure."""
+    lr = sorted(r.params.lrs)[len(r.params.lrs) // 2]
+    end = r.distances[r.distances["lr"] == lr].iloc[-1]
+    return f"but {end['distance']:.1g} times at {lr:g}"
+
+
 def batch_norm_distance(r: Result) -> float:
     """Return how far replicas with batch norm, an example on each, are from the batch: a share of the gradient's length."""
     found = r.norms.set_index(["norm", "replicas"])["distance"]
@@ -135,8 +142,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
         text=lambda p: f"So a batch of {p.batch} trains one model as {p.batch} models would train.",
         source=Lines("N3", 8, 9),
         line=lambda p: (
-            f"Holds if the average of {p.batch} copies that take their own steps ends where the batch's network does, within "
-            "a millionth of the way. With a caveat if only copies that average their gradients at every step do, within a "
+            f"Holds if the average of {p.batch} copies that take their own steps, at the highest learning rate, ends where the "
+            "batch's network does, within a millionth of how far that has moved. With a caveat if only copies that average their gradients at every step do, within a "
             "rounding unit for each step and copy."
         ),
         rule=Caveat(
@@ -157,8 +164,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
             Below("the distance of replicas that average their gradients", synchronised, 1, "rounding unit"),
         ),
         number=lambda r: (
-            f"the average of copies on their own ends {r.independent.mean:.1f} times as far from the batch's network as that "
-            f"is from its initialisation; {r.synchronised:.0f} rounding units if they average gradients"
+            f"at a learning rate of {max(r.params.lrs):g}, the average of copies on their own ends {r.independent.mean:.1f} "
+            f"times as far from the batch's network as that has moved, {_at_middle_lr(r)}; copies that average gradients, "
+            f"{r.synchronised:.0f} rounding units"
         ),
     ),
     Claim(
@@ -173,14 +181,14 @@ CLAIMS: tuple[Claim[Result], ...] = (
             reason="theory promises about $10^{-10}$, and a term left out of a derivative would show long before",
         ),
         number=lambda r: (
-            f"the two differ by {r.best_error64} of the gradient at a change of 10^{np.log10(r.best_h64):.1f}^"
+            f"the two differ by {r.best_error64} of the gradient at a perturbation of 10^{np.log10(r.best_h64):.1f}^"
         ),
     ),
     Claim(
         name="direction",
         text="Changing a weight slightly upwards raises the loss exactly when its derivative is positive, and downwards lowers it.",
         source=Lines("N3", 22, 23),
-        line="Holds if at the best size of change all changes move the loss as the derivative says, in float64 and in float32; "
+        line="Holds if at the best size all perturbations move the loss as the derivative says, in float64 and in float32; "
         "with a caveat if only in float64. How slightly is not said, so the best size counts.",
         rule=Caveat(
             Equals(
@@ -193,7 +201,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
             Equals("that share in float64", lambda r: r.right64, 1),
         ),
         number=lambda r: (
-            f"true of {100 * r.right64:.4g} % of the changes in float64, and of {100 * r.right32:.3g} % in float32"
+            f"true of {100 * r.right64:.4g} % of the perturbations in float64, and of {100 * r.right32:.3g} % in float32"
         ),
     ),
 )

@@ -89,14 +89,15 @@ def train(architecture: Architecture, size: Size, members: Sequence[Member], see
     step = optimisers.sgd([hidden_lr if place in hidden else lr for place in range(len(weights))])
     began = squares(network)
     moved, logs = torch.zeros_like(began), []
-    for batch in mlp.batches([seed], len(data.x), size.batch, size.steps)[:, 0]:
+    last = max(1, round(LAST * size.steps))
+    for place, batch in enumerate(mlp.batches([seed], len(data.x), size.batch, size.steps)[:, 0]):
         gradient = deep_tanh.gradient(network, data.x[batch], data.y[batch], architecture)
         update = squares(gradient) * hidden_lr[:, 0].double().square()  # [member, layer]
         moved += update
-        logs.append((update / squares(network)).log().mean(1) / 2)  # of the ratio, mean over layers
+        if place == 0 or place >= size.steps - last:
+            logs.append((update / squares(network)).log().mean(1) / 2)  # of the ratio, mean over layers
         step(weights, gradient.tensors())
-    ratios = torch.stack(logs)  # [step, member]
-    last = max(1, round(LAST * size.steps))
+    ratios = torch.stack(logs)  # [the first step and the last ones, member]
     return Trained(
         losses(network, architecture, data),
         ratios[0].exp().numpy(),
@@ -107,7 +108,9 @@ def train(architecture: Architecture, size: Size, members: Sequence[Member], see
 
 def squares(network: Network) -> torch.Tensor:
     """Return the sum of squares of each hidden layer's weights, or of their gradient: [member, layer], float64."""
-    return torch.stack([layer.square().sum((1, 2)).double() for layer in network.layers[:-1]], 1)
+    return (
+        torch.stack([torch.linalg.vector_norm(layer, dim=(1, 2)) for layer in network.layers[:-1]], 1).double().square()
+    )
 
 
 def losses(network: Network, architecture: Architecture, data: Data) -> Array:

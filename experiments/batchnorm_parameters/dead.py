@@ -37,16 +37,35 @@ class Found(NamedTuple):
 
 
 def train(
-    arm: Arm, lr: float, seeds: Sequence[int], data: Data, *, width: int, batch: int, steps: int, eval_every: int
-) -> Found:
-    """Train networks, and look at every unit every so many steps, on the whole training set with its own statistics."""
-    models = networks.initialised(arm, width, seeds)
+    arm: Arm,
+    lrs: Sequence[float],
+    seeds: Sequence[int],
+    data: Data,
+    *,
+    width: int,
+    batch: int,
+    steps: int,
+    eval_every: int,
+) -> list[Found]:
+    """Train networks, and look at every unit every so many steps, on the whole training set with its own statistics.
+
+    Returns what was found at each learning rate; all train side by side.
+    """
+    models = networks.initialised(arm, width, [*seeds] * len(lrs))
     eval_steps = sorted({*range(0, steps, eval_every), steps})
     history = [
         np.stack([networks.dead(model, data) for model in trained])
-        for _, trained in networks.train(models, seeds, data, batch, steps, lr, eval_steps)
+        for _, trained in networks.train(
+            models, [*seeds] * len(lrs), data, batch, steps, np.repeat(lrs, len(seeds)).tolist(), eval_steps
+        )
     ]
-    dead: NDArray[np.bool_] = np.stack(history)  # [evaluation, seed, unit]
+    dead: NDArray[np.bool_] = np.stack(history)  # [evaluation, network, unit]
+    places = [slice(place * len(seeds), (place + 1) * len(seeds)) for place in range(len(lrs))]
+    return [_found(models[place], dead[:, place], data) for place in places]
+
+
+def _found(models: Sequence[Model], dead: NDArray[np.bool_], data: Data) -> Found:
+    """Return what became of the units of trained networks, from which were dead: [evaluation, seed, unit]."""
     loss = networks.losses(models, data)[networks.TRAIN]
     diverged = ~np.isfinite(loss)
     ever: NDArray[np.bool_] = np.any(dead, 0)  # [seed, unit]

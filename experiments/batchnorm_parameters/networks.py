@@ -81,16 +81,18 @@ def train(
     data: Data,
     batch: int,
     steps: int,
-    lr: float,
+    lr: float | Sequence[float],
     eval_steps: Iterable[int] | None = None,
     optimiser: Callable[..., torch.optim.Optimizer] | None = None,
 ) -> Iterator[tuple[int, Sequence[Model]]]:
     """Train the networks in place, by plain SGD unless told otherwise; each seed has its own batches.
 
-    Yields step and networks at each of `eval_steps`, or after the last step.
+    `lr` is one learning rate, or one for each network: then by plain SGD.  Yields step and networks at each of `eval_steps`, or after the last step.
     """
     order = mlp.batches(seeds, len(data.x), batch, steps)
-    make = optimiser or torch.optim.SGD
+    make: Callable[..., torch.optim.Optimizer] = optimiser or (
+        torch.optim.SGD if isinstance(lr, float) else _sgd_each()
+    )
     return ensemble.checkpoints(
         models,
         data.x,
@@ -100,6 +102,23 @@ def train(
         None,
         eval_steps,
     )
+
+
+def _sgd_each() -> Callable[..., torch.optim.Optimizer]:
+    """Return plain SGD for stacked networks, one learning rate for each."""
+
+    class SGDEach(torch.optim.Optimizer):
+        def __init__(self, parameters: Any, lr: Sequence[float] = ()) -> None:
+            super().__init__(parameters, {"lr": lr})
+
+        @torch.no_grad()
+        def step(self, closure: Any = None) -> Any:
+            for group in self.param_groups:
+                rates = torch.tensor(group["lr"])[:, None]  # [network, 1]
+                for weights in group["params"]:  # [network, number]
+                    weights.addcmul_(weights.grad, rates, value=-1)
+
+    return SGDEach
 
 
 class Data(NamedTuple):
@@ -153,8 +172,13 @@ def calibrate(model: Model, data: Data) -> None:
 
 def loss(model: Model, counts: Counts) -> float:
     """Return the mean cross-entropy in evaluation mode, nats."""
+    return loss_from(model, pre_activations(model, counts.contexts), counts)
+
+
+def loss_from(model: Model, pre: torch.Tensor, counts: Counts) -> float:
+    """Return the same from what batch norm normalises, [context, unit]."""
     with torch.no_grad():
-        logarithms = torch.log_softmax(model.eval()(counts.contexts), 1)
+        logarithms = torch.log_softmax(model.eval()[3:](pre), 1)
         return float(-(logarithms * counts.next_counts).sum() / counts.next_counts.sum())
 
 

@@ -93,16 +93,15 @@ def watch(
 def _compare(model: Model, data: Data, part: int = networks.TRAIN) -> tuple[Array, Array]:
     """Return excess loss and error of the mean at each momentum: [momentum], [momentum]."""
     with torch.no_grad():
-        norm = model.norm
+        norm, counts = model.norm, data.parts[part]
         mean, variance = networks.moments(networks.pre_activations(model, data.contexts), data.shares)
         error = ((norm.means - mean).square() / variance).mean(1).sqrt().double().numpy()
-        networks.calibrate(model, data)
-        exact, found = networks.loss(model, data.parts[part]), []
-        for running_mean, running_var in zip(norm.means, norm.variances, strict=True):
-            norm.running_mean.copy_(running_mean)
-            norm.running_var.copy_(running_var)
-            found.append(networks.loss(model, data.parts[part]) - exact)
-        return np.array(found), error
+        pre, losses = networks.pre_activations(model, counts.contexts), []
+        for statistics in ((mean, variance), *zip(norm.means, norm.variances, strict=True)):
+            for kept, value in zip((norm.running_mean, norm.running_var), statistics, strict=True):
+                kept.copy_(value)
+            losses.append(networks.loss_from(model, pre, counts))
+        return np.array(losses[1:]) - losses[0], error
 
 
 def _still(model: Model, seed: int, data: Data, batch: int, momenta: Sequence[float], steps: int) -> Array:

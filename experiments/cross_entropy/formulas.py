@@ -33,7 +33,7 @@ def softmax_then_log(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = 
 
 
 def log_softmax_by_hand(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = "mean") -> torch.Tensor:
-    """Do what the library does, an operation at a time: it never forms a probability, and nothing is fused."""
+    """Do what the library does, an operation at a time: it takes no logarithm of a probability, and nothing is fused."""
     shifted = logits - logits.max(1, keepdim=True).values
     log_probabilities = shifted - shifted.exp().sum(1, keepdim=True).log()
     losses = -log_probabilities[torch.arange(len(y)), y]
@@ -47,7 +47,7 @@ def log_softmax_then_nll(logits: torch.Tensor, y: torch.Tensor, *, reduction: st
 
 
 def library(logits: torch.Tensor, y: torch.Tensor, *, reduction: str = "mean") -> torch.Tensor:
-    """Leave it to PyTorch, which never forms a probability: it takes largest and log of the sum off the logits."""
+    """Leave it to PyTorch, which takes no probability's logarithm: it takes largest and log of the sum off the logits."""
     return torch.nn.functional.cross_entropy(logits, y, reduction=reduction)
 
 

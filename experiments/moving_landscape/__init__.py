@@ -6,7 +6,7 @@ Method  The names network trains by SGD: with ReLU, with tanh, with dropout, wit
         fitted to each curve says how the loss is shaped there (curvature) and where its minimum lies.  Then one thing at a
         time is exchanged for that of the next iteration, all else held: weights, batch, dropout mask, scale and shift,
         running averages, which ReLU units are active.  The loss over all data is evaluated beside that of batches.
-Cost    About 3 minutes on one core.
+Cost    About 2 minutes on one core.
 Notes   003_0e3f15bdf12e2faf.txt, "Food for thoughts": "Loss funtion shape changes after every iteration".
 """
 

@@ -10,11 +10,13 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from experiments.moving_landscape.networks import NORM, Running, Weights, activation
+from experiments.moving_landscape.networks import NORM, TANH, Running, Weights
 from nets.ghost_norm import EPSILON
 from nets.names import VOCABULARY, Counts
 
 Array = NDArray[np.float64]
+
+LANES = 32  # a matrix product with so many columns takes three fifths of the time of one with 27
 
 
 class Examples(NamedTuple):
@@ -49,8 +51,12 @@ class Loss:
 
     def pre_activations(self, weights: Weights, examples: Examples) -> torch.Tensor:
         """Return what goes into the activation function, [batch, context, unit]."""
-        embedded = weights["embedding.weight"][examples.x].flatten(2)
-        values = F.linear(embedded, weights["hidden.weight"], weights["hidden.bias"])
+        # What each character adds at each position, looked up: a quarter of the time of a product for each context.
+        embedding, (*batch, positions) = weights["embedding.weight"], examples.x.shape
+        hidden = weights["hidden.weight"].view(-1, positions, embedding.shape[1])
+        parts = torch.einsum("cd,upd->pcu", embedding, hidden) + weights["hidden.bias"] / positions
+        rows = examples.x + len(embedding) * torch.arange(positions)
+        values = F.embedding_bag(rows.flatten(0, 1), parts.flatten(0, 1), mode="sum").view(*batch, -1)
         if self.variant != NORM:
             return values
         if self.running:
@@ -67,10 +73,13 @@ class Loss:
         `active` says which ReLU units are, in place of the signs of their pre-activations.
         """
         values = self.pre_activations(weights, examples)
-        hidden = activation(self.variant)(values) if active is None else values * active
+        activation = torch.tanh_ if self.variant == TANH else torch.relu_
+        hidden = activation(values) if active is None else values * active
         if self.keep is not None:
             hidden = hidden * self.keep
-        return -torch.log_softmax(F.linear(hidden, weights["output.weight"], weights["output.bias"]), 2)
+        more = LANES - len(VOCABULARY)
+        output, bias = F.pad(weights["output.weight"], (0, 0, 0, more)), F.pad(weights["output.bias"], (0, more))
+        return -torch.log_softmax(F.linear(hidden, output, bias)[..., : len(VOCABULARY)], 2)
 
     def __call__(self, weights: Weights, examples: Examples, active: torch.Tensor | None = None) -> torch.Tensor:
         """Return each batch's loss, summed in float64."""

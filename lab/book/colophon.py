@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from lab.keys.experiments import find_root, home
 from lab.keys.params import as_options
 from lab.results.reading import book_result, own_changes, page_result
 from lab.results.store import Stored
-from press import read_project
+from press import SourceError, read_project
 
 REPRODUCED = "reproduced"  # holds what `lab verify --json` printed on readers' machines, under any name, committed
 
@@ -50,7 +51,9 @@ def colophon(experiment: Any) -> Markdown:
         ["Code", _links(files, root)],
     ]
     if notebook := _links([(f"{name}.ipynb", f"{notebooks.FOLDER}/{name}.ipynb")], root):
-        address = notebooks.colab(name, read_project(root))
+        address = ""
+        with suppress(SourceError):  # Quarto's settings are more than press can honour
+            address = notebooks.colab(name, read_project(root))
         online = f", [in Colab]({address})" if address else ""
         smaller = getattr(experiment, "MINUTE", experiment.Params()) != experiment.Params()
         runs = "a smaller setting, whose verdicts may differ," if smaller else "the experiment"
