@@ -77,7 +77,7 @@ def main() -> None:
     rows.append(_row(f"{SMALL_FILES:,} small files, each {ROUNDS} times, and nothing else", plain, recorded, count))
     more = 100 * (sums[1] / sums[0] - 1)
     said = (
-        f"{more:+.1f} % of the book's, {'within' if more < TARGET else 'OVER'} the {TARGET:g} % aimed at; "
+        f"{more:+.1f} % of these runs of the book's, {'within' if more < TARGET else 'OVER'} the {TARGET:g} % aimed at; "
         f"{1000 * (recorded - plain) / SMALL_FILES:.2f} ms for a file"
     )
     table = Table(*HEAD, title="What recording costs")

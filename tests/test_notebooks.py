@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from nbclient import NotebookClient
 
 from lab.book.colophon import colophon
-from lab.book.notebooks import colab, notebook
+from lab.book.notebooks import colab, notebook, write_notebooks
 from lab.keys.experiments import load, names
 from press import SourceError, read_project
 
 ROOT = Path(__file__).resolve().parents[1]
+QUARTO = "project:\n  type: book\nbook:\n  title: A book\n  author: Nobody\n  chapters: [index.qmd]\n"
 QUICKEST = "initial_loss"  # whose whole setting takes a few seconds
 
 
@@ -39,6 +41,28 @@ def test_a_notebook_is_what_its_experiment_and_figures_make_now(question: str) -
     made = notebook(question, ROOT, read_project(ROOT))
     assert path.read_text(encoding="utf-8") == made, f"lab render {question} writes it again"
     nbformat.validate(nbformat.reads(made, as_version=4))
+
+
+def test_a_notebook_is_written_again_when_what_it_is_made_of_is_another_or_it_is(tmp_path: Path) -> None:
+    for file in (f"experiments/{QUICKEST}.py", f"figures/{QUICKEST}.py"):
+        (tmp_path / file).parent.mkdir()
+        shutil.copy(ROOT / file, tmp_path / file)
+    (tmp_path / "index.qmd").write_text("# Preface\n")
+    (tmp_path / "_quarto.yml").write_text(QUARTO)
+    made = tmp_path / f"notebooks/{QUICKEST}.ipynb"
+
+    def write() -> str:
+        return made.read_text() if write_notebooks(tmp_path, [QUICKEST]) else "as it was"
+
+    first = write()
+    assert first == notebook(QUICKEST, tmp_path, read_project(tmp_path)) and write() == "as it was"
+    made.write_text("by hand")
+    assert write() == first
+    figures, experiment = tmp_path / f"figures/{QUICKEST}.py", tmp_path / f"experiments/{QUICKEST}.py"
+    figures.write_text(figures.read_text() + "\n\ndef another(result: object) -> Figure:\n    ...\n")
+    assert "figures.another(result)" in write()
+    experiment.write_text(experiment.read_text().replace('"""', '"""Why? ', 1))
+    assert "# Why? " in write()
 
 
 @pytest.mark.parametrize("question", names(ROOT))

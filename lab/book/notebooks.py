@@ -7,16 +7,18 @@ sources is read and nothing is imported: writing them costs next to nothing, and
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.book.figures import figure_functions
+from lab.book import figures
 from lab.keys import key
 from lab.keys.experiments import source
 from lab.keys.params import comments
-from press import Book, read_project, write_whole
+from lab.keys.sources import rules
+from press import Book, cached, read_project, write_whole
 
 FOLDER = "notebooks"
 SET_UP = """\
@@ -38,6 +40,7 @@ if any(importlib.util.find_spec(name) is None for name in {packages!r}):
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--editable", str(root)], check=True)
 os.chdir(root)
 sys.path.insert(0, str(root))"""
+_CODE = [Path(__file__), Path(figures.__file__)]  # what makes notebooks, beside the rules by which sources are read
 PACKAGES = ("torch", "typer", "pypandoc", "filelock")  # what is there where the project is installed, and seldom else
 
 
@@ -45,29 +48,36 @@ def write_notebooks(root: Path, names: Sequence[str]) -> list[Path]:
     """Write the notebooks of these questions where they are not as they should be; return those written."""
     written, book = [], read_project(root)
     for name in names:
-        path, text = root / FOLDER / f"{name}.ipynb", notebook(name, root, book)
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            write_whole(path, text)
+        path, made = root / FOLDER / f"{name}.ipynb", _made(name, root, book)
+        if not path.is_file() or path.read_bytes() != made:
+            write_whole(path, made)
             written.append(path)
     return written
 
 
+def _made(name: str, root: Path, book: Book) -> bytes:
+    """Return the bytes of a question's notebook: those of the last time where it is made of the same."""
+    files = [source(name, root), root / "figures" / f"{name}.py", *_CODE]
+    texts = [file.read_text(encoding="utf-8") if file.is_file() else "" for file in files]
+    made_of = [rules(), str(book.settings), *texts]
+    return cached(root / ".lab" / FOLDER / name, made_of, lambda: notebook(name, root, book).encode())
+
+
 def notebook(name: str, root: Path, book: Book) -> str:
-    """Return a question's notebook as its file holds it."""
-    import nbformat
-    from nbformat import v4
+    """Return a question's notebook as its file holds it: as nbformat writes it, which takes a second to import and check them."""
 
-    def code(ident: str, text: str, **metadata: Any) -> Any:
-        return v4.new_code_cell(text, id=ident, metadata=metadata)
+    def words(ident: str, text: str, kind: str = "markdown", **more: Any) -> dict[str, Any]:
+        lines = text.splitlines(keepends=True)
+        return {"cell_type": kind, "id": ident, "metadata": {}, "source": lines} | more
 
-    def words(ident: str, text: str) -> Any:
-        return v4.new_markdown_cell(text, id=ident)
+    def code(ident: str, text: str, **metadata: Any) -> dict[str, Any]:
+        return words(ident, text, "code", metadata=metadata, execution_count=None, outputs=[])
 
     text = source(name, root).read_text(encoding="utf-8")
     question = (ast.get_docstring(ast.parse(text)) or name).splitlines()[0]
     site, repository = str(book.settings.get("site-url") or ""), str(book.settings.get("repo-url") or "")
     chapter = f"[book/{name}.html]({site.rstrip('/')}/book/{name}.html)" if site else f"`book/{name}.qmd`"
-    figures = figure_functions(name, root)
+    drawn = figures.figure_functions(name, root)
     cells = [
         words(
             "question",
@@ -82,10 +92,10 @@ def notebook(name: str, root: Path, book: Book) -> str:
         words("running", "The run. With the parameters as they were it takes about a minute on one core."),
         code("run", f"from experiments import {name}\n\nresult = {name}.run({name}.Params(**settings))"),
     ]
-    if figures:
-        drawn = f"%matplotlib inline\nfrom figures import {name} as figures"
-        cells += [words("drawing", "The chapter's figures, of your result."), code("figures", drawn)]
-        cells += [code(f"figure-{figure.replace('_', '-')}", f"figures.{figure}(result)") for figure in figures]
+    if drawn:
+        shown = f"%matplotlib inline\nfrom figures import {name} as figures"
+        cells += [words("drawing", "The chapter's figures, of your result."), code("figures", shown)]
+        cells += [code(f"figure-{figure.replace('_', '-')}", f"figures.{figure}(result)") for figure in drawn]
     cells += [
         words("judging", "The claims, as your result decides them, beside what became of them in the book."),
         code("claims", f"from lab.chapter import judged\n\njudged({name}, result)"),
@@ -94,14 +104,16 @@ def notebook(name: str, root: Path, book: Book) -> str:
             f"To keep a result, and to see the whole chapter with its numbers: `lab render {name} --set PARAMETER=VALUE`.",
         ),
     ]
-    made = v4.new_notebook(
-        cells=cells,
-        metadata={
+    made = {
+        "cells": cells,
+        "metadata": {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
         },
-    )
-    return str(nbformat.writes(made)) + "\n"
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(made, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def colab(name: str, book: Book) -> str:

@@ -7,10 +7,14 @@ script keeps frozen outputs only where the record holds (lab.book.prerender).
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 from lab.keys.canonical_json import dumps, loads
 from press import reads, recorder
+
+CLEANUP = "kernel_deps"  # what Quarto keeps in the cell that it runs last: when each module was saved
 
 
 def begin() -> None:
@@ -29,6 +33,14 @@ def begin() -> None:
             lines.write(dumps([kind, name, state]) + "\n")
 
     recorder.start(root, sink=write).lenient = True
+    if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
+        shell.events.register("pre_run_cell", _end)
+
+
+def _end(cell: Any) -> None:
+    """Record no more when the chapter's own cells are done: what Quarto asks for then is not the chapter's."""
+    if CLEANUP in cell.raw_cell:
+        recorder.stop()
 
 
 def holds(path: Path, root: Path) -> bool:

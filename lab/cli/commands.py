@@ -44,18 +44,9 @@ def status(names: Names = None) -> None:
     Examples:  lab status
                lab status tanh_gain
     """
-    from lab.cli.show import print_table
-    from lab.duration import duration
-    from lab.errors import few
-    from lab.run.status import every_status
+    from lab.cli.status import print_status
 
-    root = find_root()
-    there = every_status(root, checked(names, root))
-    rows = [
-        [s.experiment, s.state.value, duration(s.seconds), few([reason.splitlines()[0] for reason in s.why], 2, "; ")]
-        for s in there
-    ]
-    print_table(rows, right=(2,), cut=True)
+    print_status(checked(names, find_root()))
 
 
 def run(

@@ -112,7 +112,7 @@ class Sources:
             found = outline.read_outline(text.replace("\r\n", "\n"), file, module, package)
             return dumps(vars(found) | {"units": [unit.packed() for unit in found.units]}).encode()
 
-        made_of = [_rules(), file, sha256(content).hexdigest()]
+        made_of = [rules(), file, sha256(content).hexdigest()]
         return _made(loads(cached(self.root / ".lab" / "analysis" / module, made_of, make)))
 
 
@@ -143,7 +143,7 @@ def _made(found: dict[str, object]) -> Outline:
 
 
 @cache
-def _rules() -> str:
-    """Return the hash of the code that makes outlines: what older code kept is not used."""
+def rules() -> str:
+    """Return the hash of the code that makes outlines and reads parameters: what older code kept is not used."""
     files = [Path(module.__file__ or "") for module in (statement_kinds, outline, refusals, params, syntax, uses)]
     return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

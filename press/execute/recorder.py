@@ -265,10 +265,9 @@ class Recorder:
 
     def _is_outside_matter(self, full: str, who: str) -> bool:
         """Say whether a path outside the project is a library's or the system's."""
-        roots = (*self._roots, *_LIBRARIES, str(_HERE))
-        if full == os.devnull or "site-packages" in full or any(_within(root, full) for root in roots):
-            return True  # the last: on the way to one of them
-        if _is_in(full, (*_LIBRARIES, *_STDLIB, *_OURS)):
+        if any(_within(os.path.dirname(root), full) for root in (*self._roots, *_LIBRARIES, str(_HERE))):
+            return True  # on the way to one of them
+        if "site-packages" in full or _is_in(full, (os.devnull, *_LIBRARIES, *_STDLIB, *_OURS)):
             return True
         if who == PROJECT:
             return False

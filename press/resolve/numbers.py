@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from press import pandoc_ast
 from press.book import Book, Chapter, Heading, Node, Page
+from press.read.project import site_files
 from press.read.qmd import Source
 from press.read.supported import KINDS, prefix
 from press.resolve.document import NO_IDENT
@@ -24,6 +25,7 @@ def pages(
 
     Those left out, whose cells have not been run, give their labels to the others and say no more of themselves than that.
     """
+    published = set(site_files(book))
     labels: dict[str, Label] = {}
     numbered = {c.source: _number(c, documents[c.source], sources[c.source], labels) for c in book.chapters}
     for file in left_out:
@@ -32,7 +34,7 @@ def pages(
         if page.left_out:
             page.blocks, page.headings = [{"t": "Para", "c": [pandoc_ast.text(LEFT_OUT)]}], []
             page.description = ""
-        resolver = Resolver(book, numbered, labels, sources[file])
+        resolver = Resolver(book, numbered, labels, published, sources[file])
         page.title = pandoc_ast.change(page.title, resolver.rule)
         page.title_text = pandoc_ast.words(page.title)
         page.blocks = pandoc_ast.change(page.blocks, resolver.rule)

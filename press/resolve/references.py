@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,6 @@ from xml.etree import ElementTree
 from press import pandoc_ast
 from press.addresses import elsewhere
 from press.book import Book, Node, Page
-from press.read.project import site_files
 from press.read.qmd import Source
 from press.read.supported import prefix
 
@@ -58,10 +57,17 @@ def _nodes(pages: Iterable[Page]) -> Iterator[Node]:
 class Resolver:
     """The rule that resolves one page's references, links and images."""
 
-    def __init__(self, book: Book, pages: Mapping[str, Page], labels: Mapping[str, Label], source: Source) -> None:
+    def __init__(
+        self,
+        book: Book,
+        pages: Mapping[str, Page],
+        labels: Mapping[str, Label],
+        published: Collection[Path],
+        source: Source,
+    ) -> None:
         self.book, self.pages, self.labels, self.source = book, pages, labels, source
         self.file = source.file
-        self._published = set(site_files(book))
+        self._published = published
 
     def rule(self, node: Node) -> Node | list[Node] | None:
         """Resolve one node, as `pandoc_ast.change` wants it."""

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from lab.book import prerender, quarto_reads
 from lab.book.chapter_keys import Chapters
@@ -339,3 +341,45 @@ def test_a_chapter_that_reads_a_folder_under_quarto_is_thawed_when_that_changes(
     (root / "data/new").write_text("")
     assert run(root).returncode == 0
     assert frozen(root) == ALL - {ONE}
+
+
+# In Quarto 1.10.18, jupyter/lang/python/cleanup.py: run in each chapter's kernel when its cells are done.
+CLEANUP = """
+# reset state
+%reset -f
+
+import sys
+import os
+import json
+
+kernel_deps = dict()
+for module in list(sys.modules.values()):
+  path = getattr(module, "__file__", None)
+  if not path or not os.path.exists(path):
+    continue
+  kernel_deps[path] = os.stat(path).st_mtime
+print(json.dumps(kernel_deps))
+"""
+
+
+def test_what_quarto_itself_asks_of_a_kernel_thaws_nothing(root: Path) -> None:
+    assert run(root).returncode == 0
+    freeze(root)
+    cells = [
+        nbformat.v4.new_code_cell(code) for code in ("import lab.chapter\nopen('figures/style.py').read()", CLEANUP)
+    ]
+    client = NotebookClient(nbformat.v4.new_notebook(cells=cells), resources={"metadata": {"path": str(root)}})
+    told = {
+        "QUARTO_PROJECT_ROOT": str(root),
+        "QUARTO_DOCUMENT_PATH": str(root / "book"),
+        "QUARTO_DOCUMENT_FILE": "one.qmd",
+        "PYTHONPATH": os.pathsep.join([str(root), str(Path(prerender.__file__).parents[2])]),
+    }
+    client.execute(env=os.environ | told)
+    record = quarto_reads.record_of(Path("book/one.qmd"), root).read_text()
+    assert "figures/style.py" in record and "st_mtime" not in record
+    assert run(root).returncode == 0
+    assert frozen(root) == ALL
+    (root / "figures/style.py").write_text("# another\n")
+    assert run(root).returncode == 0
+    assert ONE not in frozen(root)
