@@ -22,13 +22,14 @@ def distances(result: Result) -> Figure:
         colour = CONTROL if synchronised else look.colour
         axis.plot(rows["step"], rows["distance"], look.marker, linestyle=look.dash, color=colour, linewidth=1.1)
         band(axis, rows["step"], rows["distance_low"], rows["distance_high"], colour)
-        name = "copies that average\ntheir gradients" if synchronised else f"on their own, lr {lr:g}"
+        alone = "on their own, " if lr == max(result.params.lrs) else ""
+        name = "copies that average\ntheir gradients" if synchronised else f"{alone}lr {lr:g}"
         end = rows.iloc[-1]
         label(axis, name, end["step"], end["distance"], colour)
     axis.set(xscale="log", yscale="log", xlabel="step", xlim=(0.9, steps**1.4), ylim=(1e-16, 10))
     ticks = [tick for tick in (1, 10, 100, 1000) if tick <= steps]
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
-    axis.set_ylabel("distance from the\nbatch's network, relative\nto how far that has moved")
+    axis.set_ylabel("distance, over how far the\nbatch's network has moved")
     return figure
 
 

@@ -66,7 +66,7 @@ def failures(result: Result) -> Figure:
     for axis in axes.flat:
         label(axis, "right" if axis is not library else "right everywhere", 30, 0, INK, ha="center", xytext=(0, 0))
     _on_white(by_hand, "value wrong", 0, 120, MEASURED)
-    pointed = [(by_hand, "wedge:\ngradient wrong", (-20, 60), (-62, -85))]
+    pointed = [(by_hand, "wedge:\ngradient wrong", (-20, 60), (-74, -85))]
     for axis in (subtracted, softmax):
         _on_white(axis, "value wrong", -90, 105, MEASURED)
         pointed.append((axis, "gradient wrong", (-20, 76), (25, 50)))
