@@ -84,8 +84,16 @@ def losses(result: Result) -> Figure:
     near = float(result.windows["loss"].min()) + TOLERANCE
     for level in (result.entropy, near):
         axis.axhline(level, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-    label(axis, "within the tolerance", result.losses["gain"].min(), near, INK, xytext=(0, -8))
-    label(axis, "the input is ignored", 1.0, result.entropy, INK, xytext=(0, 7))
+    label(
+        axis,
+        "within the tolerance",
+        result.losses["gain"].min(),
+        near,
+        INK,
+        xytext=(0, -8),
+        phone={"text": "tolerance"},
+    )
+    label(axis, "the input is ignored", 0.7, result.entropy, INK, xytext=(0, 7), phone={"text": "input ignored"})
     axis.set(ylabel="loss after the last step (nats)", ylim=(result.windows["loss"].min() - 0.03, top))
     _gains(axis, result)
     axis.set_xlim(right=3.4 * result.losses["gain"].max())

@@ -130,7 +130,7 @@ def training(result: Result) -> Figure:
         )
         lost = sorted(set(depths) - set(rows["depth"]))
         axis.plot(lost, [top] * len(lost), "x", color=look.colour, markersize=7, clip_on=False)
-        _name(axis, str(init), rows["depth"].iloc[-1], rows["loss"].iloc[-1], lost[-1] if lost else None, top)
+        _name(axis, str(init), rows["depth"].iloc[-1], rows["loss"].iloc[-1], lost[0] if lost else None, top)
     axis.axhline(result.entropy, color=CONTROL, linewidth=1.0, linestyle=SERIES[2].dash, zorder=1)
     label(axis, "input ignored", depths[0], result.entropy, CONTROL, xytext=(0, 7), ha="left")
     axis.set(xlabel="hidden layers", ylabel="training loss after\nthe same steps (nats)", xscale="log")
@@ -144,8 +144,10 @@ def _name(axis: Axes, init: str, depth: float, loss: float, lost: float | None, 
     if lost is None:
         label(axis, NAMES[init], depth, loss, LOOKS[init].colour, xytext=(8, 0))
     else:
-        inside = {"text": f"{NAMES[init]}: diverged", "ha": "right", "xytext": (-6, 13)}
-        label(axis, f"{NAMES[init]}: diverged", lost, top, LOOKS[init].colour, xytext=(8, 13), ha="right", phone=inside)
+        label(
+            axis, f"{NAMES[init]}: diverged", lost, top, LOOKS[init].colour,
+            ha="right", xytext=(-8, 0), phone={"text": "diverged"},
+        )  # fmt: skip
 
 
 def cosines(result: Result) -> Figure:
