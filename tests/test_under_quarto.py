@@ -188,6 +188,11 @@ def test_no_norm_is_written_with_signs_that_have_no_sides(source: Path) -> None:
     assert r"\|" not in re.sub(r"(?m)^\|.*", "", source.read_text(encoding="utf-8"))
 
 
+def test_the_home_pages_heading_has_an_address_of_its_own() -> None:
+    """Where it has none, Quarto makes one of its words, and press calls it the preface."""
+    assert re.search(r"^# .+ \{#sec-[a-z]+ \.unnumbered\}$", SOURCES[0].read_text(encoding="utf-8"), re.M)
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_every_displayed_formula_has_a_label(source: Path) -> None:
     """Quarto's PDF counts those without one as well, and all numbers after them differ from the site's."""

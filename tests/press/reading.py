@@ -82,8 +82,9 @@ class _Reader(HTMLParser):
                 target, start = self.link
                 self.page.links.append(f"{' '.join(self.text[start:].split())} -> {target}")
                 self.link = None
-            self.page.words = re.findall(r"\w+|[^\w\s]", self.text)
         if len(self.open) == self.depth:
+            if self.where == "main":
+                self.page.words = re.findall(r"\w+|[^\w\s]", self.text)
             self.where = ""
 
     def handle_data(self, data: str) -> None:
