@@ -10,6 +10,7 @@ graph would take most of the time.  tests/test_normalization_family.py holds it 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -91,9 +92,10 @@ def standardise(values: torch.Tensor, norm: Norm, positions: int) -> tuple[torch
     if not norm.axes:
         return values, values.new_ones(())
     seen = view(values, norm, positions)
+    share = _share(seen, norm)
     if norm.centred:
-        seen.sub_(seen.mean(norm.axes, keepdim=True))
-    inverse = seen.square().mean(norm.axes, keepdim=True).add_(EPSILON).rsqrt_()
+        seen.sub_(_total(seen, norm), alpha=share)
+    inverse = _total(seen.square(), norm).mul_(share).add_(EPSILON).rsqrt_()
     seen.mul_(inverse)
     return values, inverse
 
@@ -109,11 +111,28 @@ def backward(
     if not norm.axes:
         return gradient
     seen, values = view(gradient, norm, positions), view(standard, norm, positions)
-    along = (seen * values).mean(norm.axes, keepdim=True)
+    share, along = _share(seen, norm), _total(seen * values, norm)
     if norm.centred:
-        seen.sub_(seen.mean(norm.axes, keepdim=True))
-    seen.addcmul_(values, along, value=-1).mul_(inverse)
+        seen.sub_(_total(seen, norm), alpha=share)
+    seen.addcmul_(values, along, value=-share).mul_(inverse)
     return gradient
+
+
+def tanh(values: torch.Tensor) -> torch.Tensor:
+    """Turn values into their tanh, in place: PyTorch's sigmoid takes a fifth of the time of its tanh."""
+    return values.mul_(2).sigmoid_().mul_(2).sub_(1)
+
+
+def _total(seen: torch.Tensor, norm: Norm) -> torch.Tensor:
+    """Sum values, by the axes above, over those that share statistics."""
+    if norm.axes == (POSITION, CHANNEL):  # apart: PyTorch is slow on axes that do not lie side by side
+        return seen.sum(POSITION, keepdim=True).sum(CHANNEL, keepdim=True)
+    return seen.sum(norm.axes, keepdim=True)
+
+
+def _share(seen: torch.Tensor, norm: Norm) -> float:
+    """Return one over the number of values that share statistics."""
+    return 1 / prod(seen.shape[axis] for axis in norm.axes)
 
 
 def train(
@@ -168,7 +187,7 @@ def add_gradient(
         inverses.append(standardise(standard[part], norm, positions)[1])  # in place
         if running and mean is not None:
             _move(running, part, mean, inverses[-1].view_as(mean), standard.shape[1])
-    hidden = torch.addcmul(weights.shift, standard, weights.scale).tanh_()
+    hidden = tanh(torch.addcmul(weights.shift, standard, weights.scale))
     flat = hidden.view(members, examples, -1)
     logits_grad = mlp.logits_gradient(torch.baddbmm(weights.output_bias, flat, weights.output), y)
     logits_grad.mul_(factors[:, None, None])
@@ -225,7 +244,7 @@ def losses(
 
 def _logits(alone: Weights, standard: torch.Tensor, positions: int) -> torch.Tensor:
     """Return a single network's logits [example, character] from standardised values [1, example * position, channel]."""
-    hidden = torch.addcmul(alone.shift, standard, alone.scale).tanh_().view(1, len(standard[0]) // positions, -1)
+    hidden = tanh(torch.addcmul(alone.shift, standard, alone.scale)).view(1, len(standard[0]) // positions, -1)
     return torch.baddbmm(alone.output_bias, hidden, alone.output)[0]
 
 
@@ -240,7 +259,7 @@ def gradient_share(weights: Weights, x: torch.Tensor, y: torch.Tensor, norm: Nor
     positions = weights.output.shape[1] // channels
     embedded = mlp.embed(weights.embedding, mlp.embedding_rows(weights.embedding, windows(x)))
     standard, inverse = standardise(torch.bmm(embedded, weights.hidden), norm, positions)
-    hidden = torch.addcmul(weights.shift, standard, weights.scale).tanh()
+    hidden = tanh(torch.addcmul(weights.shift, standard, weights.scale))
     logits_grad = mlp.logits_gradient(
         torch.baddbmm(weights.output_bias, hidden.view(members, examples, -1), weights.output), y
     )
