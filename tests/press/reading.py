@@ -123,7 +123,7 @@ def pdf(file: Path, titles: list[str]) -> dict[str, set[str]]:
     document = pypdfium2.PdfDocument(file)
     starts: dict[str, int] = {}
     for mark in document.get_toc():
-        name = re.sub(r"^(\d+|[A-Z])\.? ", "", mark.get_title())
+        name = re.sub(r"^(\d+|[A-Z])\.? ", "", mark.get_title()).replace("’", "'")
         if name in titles or name.startswith("Part ") or name == "Appendices":
             starts.setdefault(name, mark.get_dest().get_index())
     later = dict(pairwise([*sorted(set(starts.values())), len(document)]))
