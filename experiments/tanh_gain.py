@@ -42,13 +42,7 @@ class Params:
     width: int = 256  # units per layer
     batch: int = 64  # inputs per network
     seeds: int = 16  # independent networks
-    gains: Annotated[tuple[float, ...], "> 0"] = (
-        1.0,
-        1.1,
-        1.15,
-        1.25,
-        2.0,
-    )  # beside 5/3, the ideal, its half and double
+    gains: Annotated[tuple[float, ...], "> 0"] = (1.0, 1.1, 1.15, 1.25, 2.0)  # beside 5/3, ideal, its half and double
     data: Path = Path("data/names.txt")  # one name a line
     trained_depth: int = 10  # hidden layers of the deep networks that are trained
     trained_width: int = 64  # units per layer of the trained networks

@@ -177,7 +177,9 @@ def test_a_box_stands_apart_from_the_text(tmp_path: Path) -> None:
 def test_the_ways_into_the_book_stand_apart_and_so_do_its_chapters() -> None:
     text = filtered("[Start](a.qmd){.button} [See](b.qmd){.button}\n\n::: {.chapter}\nOne.\n\nTwo.\n:::\n", "typst")
     assert len(re.findall(r"#box\([^)]*\)[^\[]*\[#link", text)) == 2
-    assert re.search(r"#block\(above: 1em[^\[]*\[.*One\.\s+Two\.\s+\]", text, re.DOTALL)
+    assert re.search(
+        r"#v\(1em, weak: true\)\s+#block\[\s+#set par[^\n]*\s+One\.\s+Two\.\s+\]\s+#v\(1em, weak: true\)", text
+    )
 
 
 def test_quarto_is_told_of_both() -> None:

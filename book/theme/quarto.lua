@@ -65,9 +65,8 @@ end
 
 local function entry(div)
   if div.classes:includes("chapter") then
-    div.content:insert(1, raw("#block(above: 1em, below: 1em, breakable: false)[#set par(first-line-indent: 0pt)"))
-    div.content:insert(raw("]"))
-    return div
+    div.content:insert(1, raw("#set par(first-line-indent: 0pt)"))
+    return {raw("#v(1em, weak: true)"), div, raw("#v(1em, weak: true)")}
   end
 end
 

@@ -123,7 +123,7 @@ def pdf(file: Path, titles: list[str]) -> dict[str, set[str]]:
     document = pypdfium2.PdfDocument(file)
     starts: dict[str, int] = {}
     for mark in document.get_toc():
-        name = re.sub(r"^(\d+|[A-Z])\.? ", "", mark.get_title())
+        name = re.sub(r"^(\d+|[A-Z])\.? ", "", mark.get_title()).replace("’", "'")
         if name in titles or name.startswith("Part ") or name == "Appendices":
             starts.setdefault(name, mark.get_dest().get_index())
     later = dict(pairwise([*sorted(set(starts.values())), len(document)]))
@@ -150,7 +150,7 @@ def _words(document: pypdfium2.PdfDocument, first: int, last: int, title: str) -
         sheet = document[number]
         content = sheet.get_textpage().get_text_bounded(bottom=margin, top=sheet.get_height() - margin)
         text += "" if ". . . ." in content else content + "\n"
-    text = re.sub("[\ufffe\x02\u00ad]\r?\n?", "", text)  # joins hyphenated words
+    text = re.sub("[\ufffe\x02\u00ad]\r?\n?", "", text.replace("\u200b", ""))  # joins hyphenated words, long paths
     text = re.sub("[\U0001d400-\U0001d7ff]", " ", text)  # letters of formulas, which are spaced in other ways
     text = unicodedata.normalize("NFKC", text)
     text = WARNED.sub("", " ".join(text.split()))
