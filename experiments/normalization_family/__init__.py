@@ -66,7 +66,7 @@ class Params:
     parts: tuple[int, ...] = (2, 4, 8, 16)  # examples that share statistics in batches of the largest size
     lrs: Annotated[tuple[float, ...], "> 0"] = (0.003125, 0.00625, 0.0125, 0.025)  # learning rates for each example
     wide_lrs: Annotated[tuple[float, ...], "> 0"] = (0.0015625, 0.05)  # the same, for norms that few values may share
-    seeds: int = 5  # independent runs of the names network
+    seeds: int = 6  # independent runs of the names network
     conv_seeds: int = 5  # of the convolution
     compared_seeds: int = 9  # of the convolution at its largest batch size, where the norms are compared
     tuned_on: int = 4000  # validation examples by which a learning rate is chosen
