@@ -79,6 +79,8 @@ BY_CHANCE = {
     ("squashing", 8.0, "strip("): "how many claims there are",
     ("tanh_gain", 10.0, ""): "the base of a power, and factors of ten",
     ("update_ratio", 0.001, ""): "the ratio that the notes call good, by chance Adam's learning rate",
+    ("update_ratio", 7.0, "strip("): "how many claims there are",
+    ("update_ratio", 6.0, "table("): "the best ratio at one setting, in thousandths",
     ("update_ratio", 5.0, "GOOD**2"): "millionths, a weight decay that an exercise computes",
     ("weight_distribution", 100.0, "'kept'"): "per cent of the variance: a network that hardly trained keeps all",
     ("weight_distribution", 0.003, "table("): "half of an interval, to one digit",

@@ -211,6 +211,38 @@ def test_followed_up_members_are_taken_apart_in_the_order_of_the_plan() -> None:
     assert plan[-1] == pytest.approx(sweep.lrs[1] * np.array([1, 1, SMOKE.faster]))
 
 
+def test_standard_deviations_are_pytorchs_and_leave_the_tensors_alone() -> None:
+    tensors = [3 + torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(place)) for place in range(2)]
+    before = [tensor.clone() for tensor in tensors]
+    expected = torch.stack([tensor.double().flatten(1).std(1) for tensor in tensors], 1).numpy()
+    assert training.stds(tensors) == pytest.approx(expected, rel=1e-12)
+    assert training.stds([tensor.double() for tensor in tensors]) == pytest.approx(expected, rel=1e-12)
+    doubled = tensors[0].double()
+    training.stds([doubled])
+    assert torch.equal(doubled, before[0].double()) and all(map(torch.equal, tensors, before))
+
+
+def test_a_learning_rate_that_stops_early_leaves_the_others_and_what_came_before_alone() -> None:
+    whole, stopped = (training.train_long(12, {0.1: 8, 0.2: until}, 0, DATA, 8, [4, 8]) for until in (8, 4))
+    for all_of_it, part in zip(whole, stopped, strict=True):
+        assert np.array_equal(all_of_it[0], part[0]) and np.array_equal(all_of_it[:, 0], part[:, 0])
+        assert np.isnan(part[1, 1]).all() and not np.isnan(all_of_it).any()
+
+
+def test_the_best_of_a_length_is_read_from_the_rates_that_trained_so_long() -> None:
+    """Made up.  The rate that stopped would be the best by far, if it were read."""
+    lrs, steps = 10.0 ** (np.arange(4) / 3), [10, 20, 40]
+    losses = np.array([2 + (np.arange(4) - best) ** 2 / 10 for best in (1.6, 1.5, 1.4, 1.3)])  # [evaluation, lr]
+    ratios = np.tile(1e-3 * lrs[:, None], (4, 1, 1))
+    runs = [(ratios, losses), (ratios, losses + 0.1)]
+    whole, *slopes = tables.length(dict.fromkeys(steps, lrs), runs, 2e-3)
+    losses = losses.copy()
+    losses[-1, -1] = 0.5
+    part, *more = tables.length({10: lrs, 20: lrs, 40: lrs[:3]}, [(ratios, losses), (ratios, losses + 0.1)], 2e-3)
+    pd.testing.assert_frame_equal(whole, part)
+    assert slopes == more and whole["best_log_lr"].tolist() == pytest.approx([1.5 / 3, 1.4 / 3, 1.3 / 3])
+
+
 def test_a_diverged_run_costs_a_uniform_guess() -> None:
     assert unigram_baseline.clipped(np.array([2.0, 50.0, np.nan, np.inf])).tolist() == [2.0, UNIFORM, UNIFORM, UNIFORM]
     assert pytest.approx(np.log(27)) == UNIFORM
@@ -266,8 +298,10 @@ def test_the_best_learning_rate_lies_inside_every_grid(result: Result) -> None:
         assert grid[0] < 0.9 * best["best_lr"] and best["best_lr"] < 0.9 * grid[-1]
         assert 0 < best["equal_factor"] < params.own_below + params.own_above
         assert grid[-1] / grid[0] == pytest.approx(1000)  # three decades
-    grid = update_ratio.long_lrs(params)
-    assert (result.length["best_lr"] > 1.1 * grid[0]).all() and (result.length["best_lr"] < 0.9 * grid[-1]).all()
+    grids = [update_ratio.long_lrs(params, steps) for steps in result.length["steps"]]
+    assert len(grids[0]) == len(grids[-1]) + 1  # the largest rate is not trained for longest
+    for best_lr, grid in zip(result.length["best_lr"], grids, strict=True):
+        assert 1.1 * grid[0] < best_lr < 0.9 * grid[-1]
 
 
 def test_a_target_ratio_was_hit(result: Result) -> None:

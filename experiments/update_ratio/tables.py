@@ -64,7 +64,7 @@ class Follow(NamedTuple):
     def of(cls, count: int, rates: Array, runs: Sequence[Runs]) -> Follow:
         """Put the seeds together and take the members apart: `count` target ratios, own rates, each layer faster."""
         factors = len(rates) - rates.shape[1] - count
-        update = late(log_ratios([run.update for run in runs]))  # [seed, member, layer]
+        update = log_ratios([run.update for run in runs]).mean(1)  # [seed, member, layer]
         losses = clipped(np.stack([run.losses[-1] for run in runs]))
         return cls(
             rates,
@@ -255,19 +255,20 @@ def equal(follow: Mapping[str, Follow], factors: Array) -> pd.DataFrame:
 
 
 def length(
-    steps: Sequence[int], lrs: Array, runs: Sequence[tuple[Array, Array]], good: float
+    grids: Mapping[int, Array], runs: Sequence[tuple[Array, Array]], good: float
 ) -> tuple[pd.DataFrame, Estimate, Estimate]:
     """Tabulate the long runs by number of steps, and estimate how the best ratio moves with it, and the best rate.
 
+    `grids` has the learning rates for each number of steps; the shorter ones may have more of them, at the end.
     A ratio is the mean, in logarithms, of those half way and at the end.  The loss at a ratio of `good` is read between
     the learning rates of the grid, by a parabola through the nearest three.
     """
     logs = log_ratios([ratios for ratios, _ in runs])  # [seed, evaluation, lr, layer]
     losses = clipped(np.stack([found for _, found in runs]))  # [seed, evaluation, lr]
     found, best = [], []
-    for place, number in enumerate(steps, 1):
-        ratio = np.median(logs[:, place - 1 : place + 1].mean(1), 2)  # [seed, lr]
-        loss = losses[:, place]
+    for place, (number, lrs) in enumerate(grids.items(), 1):
+        ratio = np.median(logs[:, place - 1 : place + 1, : len(lrs)].mean(1), 2)  # [seed, lr]
+        loss = losses[:, place, : len(lrs)]
         place_of_best = int(loss.mean(0).argmin())
         best.append(vertex(lrs, loss, ratio))
         at_good = np.array([_between(np.log10(good), row, values) for row, values in zip(ratio, loss, strict=True)])
@@ -282,7 +283,9 @@ def length(
                 **Estimate.columns("excess", at_good - lowest),
             }
         )
-    of_ratio, of_lr = (np.polyfit(np.log10(steps), np.stack(each), 1)[0] for each in zip(*best, strict=True))  # [seed]
+    of_ratio, of_lr = (
+        np.polyfit(np.log10(list(grids)), np.stack(each), 1)[0] for each in zip(*best, strict=True)
+    )  # [seed]
     return pd.DataFrame(found), Estimate.of(of_ratio), Estimate.of(of_lr)
 
 

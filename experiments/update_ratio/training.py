@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,30 +76,45 @@ def train(
         if number in watched:
             update.append(ratios([new - old for new, old in zip(matrices, before, strict=True)], before))
         if number in evaluations:
-            found = deep_tanh.losses(network, counted.contexts, counted.next_counts, architecture, share)
-            losses.append(found.numpy())
+            found = [
+                deep_tanh.losses(alone, counted.contexts, counted.next_counts, architecture, share)
+                for alone in _one_by_one(network)
+            ]
+            losses.append(torch.cat(found).numpy())
     return Runs(np.stack(update), np.stack(gradients), np.stack(losses))
 
 
 def ratios(changes: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]) -> Array:
     """Return the standard deviation of each change over that of the weights, [member, layer]; both [member, ...] each."""
-    stds = [torch.stack([each.flatten(1).double().std(1) for each in tensors], 1) for tensors in (changes, weights)]
-    return np.asarray((stds[0] / stds[1]).numpy())
+    return np.asarray(stds(changes) / stds(weights))
+
+
+def stds(tensors: Sequence[torch.Tensor]) -> Array:
+    """Return the standard deviation of each tensor [member, ...]: [member, layer]."""
+    found = []
+    for each in tensors:
+        values = each.flatten(1).to(torch.float64, copy=True)
+        values.sub_(values.mean(1, keepdim=True))
+        found.append((values.square_().sum(1) / (values.shape[1] - 1)).sqrt_())  # torch.std takes nearly twice as long
+    return np.asarray(torch.stack(found, 1).numpy())
 
 
 def train_long(
-    width: int, lrs: Sequence[float], seed: int, data: Path, batch: int, evaluations: Sequence[int]
+    width: int, until: Mapping[float, int], seed: int, data: Path, batch: int, evaluations: Sequence[int]
 ) -> tuple[Array, Array]:
     """Train networks of one hidden layer by SGD for many steps: ratios [evaluation, lr, layer] and losses [evaluation, lr].
 
+    Each learning rate trains `until` a step, and what would come later is NaN.
     A ratio is the mean over several batches, in logarithms, at the weights of that step.
     """
     x, y, counted = names.training_set(data)
     initial = initialisation.well_scaled(mlp.init([seed], width))
     some = mlp.batches([seed + OTHER], len(x), batch, BATCHES)  # [batch, 1, example]
-    found, losses = np.empty((len(evaluations), len(lrs), 3)), np.empty((len(evaluations), len(lrs)))
-    for member, lr in enumerate(lrs):
-        trained = sgd.checkpoints(initial, x, y, [seed], batch, [lr] * max(evaluations), evaluations)
+    losses = np.full((len(evaluations), len(until)), np.nan)
+    found = np.full((*losses.shape, 3), np.nan)
+    for member, (lr, last) in enumerate(until.items()):
+        wanted = [step for step in evaluations if step <= last]
+        trained = sgd.checkpoints(initial, x, y, [seed], batch, [lr] * last, wanted)
         for place, (_, weights) in enumerate(trained):
             of_batches = []
             for chosen in some:
@@ -109,6 +124,12 @@ def train_long(
             found[place, member] = np.exp(np.log(of_batches).mean(0))
             losses[place, member] = mlp.losses(weights, counted.contexts, counted.next_counts)[0]
     return found, losses
+
+
+def _one_by_one(network: Network) -> Iterator[Network]:
+    """Yield each member as an ensemble of its own: what one needs stays in the cache, and what all need does not."""
+    for at in range(len(network.embedding)):
+        yield Network(network.embedding[at : at + 1], *([each[at : at + 1] for each in kind] for kind in network[1:]))
 
 
 def _rates(network: Network, lrs: torch.Tensor) -> list[torch.Tensor]:
