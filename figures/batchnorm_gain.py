@@ -142,11 +142,11 @@ def _gain_axis(axis: Axes, result: Result) -> None:
     log_ticks(axis.xaxis, (1, 3))
     gains = result.params.gains
     axis.set_xlim(min(gains) / 1.15, max(gains) * 1.15)
-    for gain, name in ((DEFAULT, "PyTorch's default"), (FIVE_THIRDS, "5/3")):
+    for gain, name, side in ((DEFAULT, "PyTorch's default", "right"), (FIVE_THIRDS, "5/3", "left")):
         axis.axvline(gain, color=MUTED, linewidth=0.9, zorder=0)
         axis.annotate(
             name, (gain, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
-            ha="center", va="bottom", fontsize=SMALL, color=INK,
+            ha=side, va="bottom", fontsize=SMALL, color=INK,
         )  # fmt: skip
 
 

@@ -31,7 +31,16 @@ def jitter(result: Result) -> Figure:
     axis.set_yticklabels(["0.05", "0.1", "0.2", "0.5"])
     axis.minorticks_off()
     before, middle = ((float(row["size"]), float(row["jitter_law"])) for _, row in rows.iloc[1:3].iterrows())
-    label(axis, "law for normal values", *before, PREDICTED, ha="right", va="bottom", xytext=(-6, 8))
+    label(
+        axis,
+        "law for normal values",
+        *before,
+        PREDICTED,
+        ha="right",
+        va="bottom",
+        xytext=(-6, 8),
+        phone={"text": "law"},
+    )
     label(axis, "dots: before training", *middle, SERIES[0].colour, xytext=(12, -16))
     label(axis, "diamonds: after training", *middle, FINAL.colour, xytext=(12, -30))
     return figure

@@ -114,9 +114,10 @@ def costs(result: Result) -> Figure:
         label(
             axis, name.replace(", then ", ",\nthen "), last["vocabulary"], last["time"], look.colour, xytext=(8, apart)
         )
-    axis.axhline(1, color=INK, linewidth=0.9)
+    axis.plot([0.75 * smallest, 1.5 * largest], [1, 1], color=INK, linewidth=0.9)
     axis.set(xscale="log", xlabel="vocabulary (classes)", xlim=(0.75 * smallest, 30 * largest), ylim=(0, top))
     axis.set_xticks([10**power for power in range(2, int(np.log10(largest)) + 1)])
+    axis.minorticks_off()  # they would go on below the labels
     axis.spines["bottom"].set_bounds(0.75 * smallest, 1.5 * largest)
     label(axis, "library", smallest, 1, INK, xytext=(0, -8))
     axis.set_ylabel("time, over the library's")

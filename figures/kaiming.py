@@ -129,7 +129,8 @@ def training(result: Result) -> Figure:
             rows["depth"], rows["loss"], yerr=errors, color=look.colour, marker=look.marker, linestyle=look.dash
         )
         lost = sorted(set(depths) - set(rows["depth"]))
-        axis.plot(lost, [top] * len(lost), "x", color=look.colour, markersize=7, clip_on=False)
+        if lost:  # an empty line would take room at the corner of the figure
+            axis.plot(lost, [top] * len(lost), "x", color=look.colour, markersize=7, clip_on=False)
         _name(axis, str(init), rows["depth"].iloc[-1], rows["loss"].iloc[-1], lost[0] if lost else None, top)
     axis.axhline(result.entropy, color=CONTROL, linewidth=1.0, linestyle=SERIES[2].dash, zorder=1)
     label(axis, "input ignored", depths[0], result.entropy, CONTROL, xytext=(0, 7), ha="left")
@@ -146,7 +147,7 @@ def _name(axis: Axes, init: str, depth: float, loss: float, lost: float | None, 
     else:
         label(
             axis, f"{NAMES[init]}: diverged", lost, top, LOOKS[init].colour,
-            ha="right", xytext=(-8, 0), phone={"text": "diverged"},
+            ha="right", xytext=(-8, 0), phone={"text": f"{NAMES[init].removeprefix('variance ')}: diverged", "xytext": (-6, 0)},
         )  # fmt: skip
 
 

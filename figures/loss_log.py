@@ -67,8 +67,8 @@ def reductions(result: Result) -> Figure:
     _rows(axis, list(CHANGES.values()))
     right = last["validation_high"].max()
     words = "grey: chance in single runs\nhollow: the lecture’s runs"
-    stacked = {"text": words.replace(" in", "\nin").replace(" lec", "\nlec"), "xytext": (0, 18)}
-    label(axis, words, right, len(CHANGES) - 1.5, INK, xytext=(0, 0), ha="right", phone=stacked)
+    short = {"text": "grey: chance\nhollow:\nlecture"}
+    label(axis, words, right, len(CHANGES) - 1.5, INK, xytext=(0, 0), ha="right", phone=short)
     axis.set(xlabel="the change lowers the validation loss by (nats)")
     return figure
 
@@ -134,7 +134,18 @@ def curves(result: Result) -> Figure:
         ceiling = min(height, ceiling - 0.065 * np.ptp(axis.get_ylim()))  # names at least a line apart
         label(axis, words, last, ceiling, colour, xytext=(9, 0))
     axis.axvline(last / 2, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
-    label(axis, _lowered(result), last / 2, axis.get_ylim()[0], INK, xytext=(-4, 8), ha="right")
+    axis.set_ylim(bottom=min(axis.get_ylim()[0], ceiling - 0.03 * np.ptp(axis.get_ylim())))  # room for the lowest name
+    words = _lowered(result).replace(" ", "\n", 1)
+    label(
+        axis,
+        words,
+        last / 2,
+        axis.get_ylim()[0],
+        INK,
+        xytext=(-4, 14),
+        ha="right",
+        phone={"text": words.replace("learning\nrate", "lr"), "xytext": (-3, 8)},
+    )
     ticks = [last * share for share in (0.5, 0.75, 1)]
     axis.set_xticks(ticks, labels=[f"{tick:,.0f}" for tick in ticks])
     axis.set(xlabel="step", ylabel="validation loss (nats)", xlim=(0.3 * last, 1.3 * last))

@@ -115,6 +115,7 @@ def _thin(axis: Axis) -> None:
     """Where labels of ticks touch, break them, or leave every second one out."""
     for _ in range(2):
         labels = [label for label in axis.get_ticklabels() if label.get_text() and label.get_visible()]
+        labels.sort(key=lambda label: label.get_window_extent().x0)
         boxes = [label.get_window_extent() for label in labels]
         if all(left.x1 + GAP <= right.x0 for left, right in pairwise(boxes)):
             return

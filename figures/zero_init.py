@@ -25,7 +25,10 @@ def loss(result: Result) -> Figure:
     axis.set_xticks([tick for tick in axis.get_xticks() if 0.9 * first <= tick <= last])
     axis.spines["bottom"].set_bounds(0.9 * first, last)
     axis.axhline(result.entropy, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-    label(axis, "knowing frequencies only", right, result.entropy, INK, ha="right", va="bottom", xytext=(0, 2))
+    label(
+        axis, "knowing frequencies only", right, result.entropy, INK,
+        ha="right", va="bottom", xytext=(0, 2), phone={"text": "frequencies only"},
+    )  # fmt: skip
     named = []
     for init, rows in shown.items():
         name, look = _looks(result)[init]

@@ -9,7 +9,7 @@ the claim's side.  `Rule.verdict` evaluates it here, the page's script evaluates
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any as Anything
@@ -71,14 +71,13 @@ class Rule(Generic[R_contra]):
         """Return the rule as JSON holds it; with a result, the intervals that it is evaluated on as well."""
         raise NotImplementedError
 
-    def leaves(self) -> list[Leaf[R_contra]]:
-        """Return the comparisons that the rule is made of."""
-        raise NotImplementedError
-
 
 @dataclass(frozen=True)
 class Leaf(Rule[R_contra]):
-    """One quantity against one or two thresholds."""
+    """One quantity against one or two thresholds.
+
+    Each kind adds its thresholds, their `unit` (nats, layers, %), and the `reason` why they are there.
+    """
 
     label: str  # the quantity in words, as in "the ratio of the two losses"
     quantity: Callable[[R_contra], Anything]  # what `intervals` takes
@@ -88,97 +87,71 @@ class Leaf(Rule[R_contra]):
         raise NotImplementedError
 
     def side(self, low: float, high: float) -> Verdict:
-        """Return the verdict on one interval; never a caveat."""
-        raise NotImplementedError
+        """Return the verdict on one interval, never a caveat: holds from threshold to threshold, fails outside of both."""
+        lower, upper = self.thresholds()
+        if lower <= low and high <= upper:
+            return Verdict.HOLDS
+        return Verdict.FAILS if high < lower or low > upper else Verdict.UNDECIDED
 
     def verdict(self, result: R_contra) -> Verdict:
         """Holds if every interval is on the claim's side, fails if one is wholly on the other."""
         found = intervals(self.quantity(result))
-        sides = [
-            Verdict.UNDECIDED if math.isnan(low) or math.isnan(high) else self.side(low, high) for low, high in found
-        ]
+        sides = [self.side(*ends) if not any(map(math.isnan, ends)) else Verdict.UNDECIDED for ends in found]
         return _all(sides or [Verdict.UNDECIDED])
 
     def packed(self, result: R_contra | None = None) -> dict[str, Anything]:
         """Return kind, label, thresholds and unit, and with a result the intervals."""
-        there: dict[str, Anything] = {
-            "kind": self.kind,
-            "label": self.label,
-            "thresholds": [_json(t) for t in self.thresholds()],
-        }
+        thresholds = [_json(threshold) for threshold in self.thresholds()]
+        there: dict[str, Anything] = {"kind": self.kind, "label": self.label, "thresholds": thresholds}
         if unit := getattr(self, "unit", ""):
             there["unit"] = unit
         if result is not None:
             there["intervals"] = [[_json(end) for end in ends] for ends in intervals(self.quantity(result))]
         return there
 
-    def leaves(self) -> list[Leaf[R_contra]]:
-        """Return this comparison alone."""
-        return [self]
+    def words(self) -> str:
+        """Say where the quantity is, and why the line is there."""
+        unit, reason = getattr(self, "unit", ""), getattr(self, "reason", "")
+        where = self._where(lambda threshold: f"[{number(threshold)}]{{.given}}", f" {unit}" if unit else "")
+        return f"{self.label} is {where}" + (f" ({reason})" if reason else "")
 
-    def _reason(self, sentence: str) -> str:
-        reason = getattr(self, "reason", "")
-        return f"{sentence} ({reason})" if reason else sentence
-
-    def _number(self, threshold: float) -> str:
-        unit = getattr(self, "unit", "")
-        return f"[{number(threshold)}]{{.given}}" + (f" {unit}" if unit else "")
+    def _where(self, given: Callable[[float], str], unit: str) -> str:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Above(Leaf[R_contra]):
+class _Beyond(Leaf[R_contra]):
+    threshold: float
+    unit: str = ""
+    reason: str = ""
+    sign: ClassVar[int]
+
+    def thresholds(self) -> tuple[float, ...]:
+        """Return the threshold."""
+        return (self.threshold,)
+
+    def side(self, low: float, high: float) -> Verdict:
+        """Holds strictly beyond the threshold, fails strictly before it; so does a number that lies on it."""
+        near, far = sorted((self.sign * low, self.sign * high))
+        line = self.sign * self.threshold
+        if near > line:
+            return Verdict.HOLDS
+        return Verdict.FAILS if far < line or near == far else Verdict.UNDECIDED
+
+    def _where(self, given: Callable[[float], str], unit: str) -> str:
+        return f"{self.kind} {given(self.threshold)}{unit}"
+
+
+class Above(_Beyond[R_contra]):
     """The quantity lies above the threshold."""
 
-    threshold: float
-    unit: str = ""  # of the threshold: nats, layers, %
-    reason: str = ""  # why the line is there
-    kind: ClassVar[str] = "above"
-
-    def thresholds(self) -> tuple[float, ...]:
-        """Return the threshold."""
-        return (self.threshold,)
-
-    def side(self, low: float, high: float) -> Verdict:
-        """Holds strictly above, fails strictly below."""
-        return (
-            Verdict.HOLDS
-            if low > self.threshold
-            else Verdict.FAILS
-            if high < self.threshold or low == high
-            else Verdict.UNDECIDED
-        )
-
-    def words(self) -> str:
-        """Say: the quantity is above the threshold."""
-        return self._reason(f"{self.label} is above {self._number(self.threshold)}")
+    kind, sign = "above", 1
 
 
-@dataclass(frozen=True)
-class Below(Leaf[R_contra]):
+class Below(_Beyond[R_contra]):
     """The quantity lies below the threshold."""
 
-    threshold: float
-    unit: str = ""  # of the threshold
-    reason: str = ""  # why the line is there
-    kind: ClassVar[str] = "below"
-
-    def thresholds(self) -> tuple[float, ...]:
-        """Return the threshold."""
-        return (self.threshold,)
-
-    def side(self, low: float, high: float) -> Verdict:
-        """Holds strictly below, fails strictly above."""
-        return (
-            Verdict.HOLDS
-            if high < self.threshold
-            else Verdict.FAILS
-            if low > self.threshold or low == high
-            else Verdict.UNDECIDED
-        )
-
-    def words(self) -> str:
-        """Say: the quantity is below the threshold."""
-        return self._reason(f"{self.label} is below {self._number(self.threshold)}")
+    kind, sign = "below", -1
 
 
 @dataclass(frozen=True)
@@ -187,23 +160,16 @@ class Within(Leaf[R_contra]):
 
     lower: float
     upper: float
-    unit: str = ""  # of the thresholds
-    reason: str = ""  # why the lines are there
+    unit: str = ""
+    reason: str = ""
     kind: ClassVar[str] = "within"
 
     def thresholds(self) -> tuple[float, ...]:
         """Return both thresholds."""
         return (self.lower, self.upper)
 
-    def side(self, low: float, high: float) -> Verdict:
-        """Holds from line to line, fails outside of both."""
-        if self.lower <= low and high <= self.upper:
-            return Verdict.HOLDS
-        return Verdict.FAILS if high < self.lower or low > self.upper else Verdict.UNDECIDED
-
-    def words(self) -> str:
-        """Say: the quantity is from one threshold to the other."""
-        return self._reason(f"{self.label} is from [{number(self.lower)}]{{.given}} to {self._number(self.upper)}")
+    def _where(self, given: Callable[[float], str], unit: str) -> str:
+        return f"from {given(self.lower)} to {given(self.upper)}{unit}"
 
 
 @dataclass(frozen=True)
@@ -212,66 +178,51 @@ class Equals(Leaf[R_contra]):
 
     value: float
     tolerance: float = 0.0
-    unit: str = ""  # of both
-    reason: str = ""  # why the tolerance is what it is
+    unit: str = ""
+    reason: str = ""
     kind: ClassVar[str] = "equals"
 
     def thresholds(self) -> tuple[float, ...]:
         """Return both ends of what still counts as equal."""
         return (self.value - self.tolerance, self.value + self.tolerance)
 
-    def side(self, low: float, high: float) -> Verdict:
-        """Holds within the tolerance, fails outside."""
-        lower, upper = self.thresholds()
-        return Within("", self.quantity, lower, upper).side(low, high)
-
-    def words(self) -> str:
-        """Say: the quantity is a number, to within a tolerance."""
+    def _where(self, given: Callable[[float], str], unit: str) -> str:
         if not self.tolerance:
-            return self._reason(f"{self.label} is exactly {self._number(self.value)}")
-        return self._reason(
-            f"{self.label} is [{number(self.value)}]{{.given}} to within {self._number(self.tolerance)}"
-        )
+            return f"exactly {given(self.value)}{unit}"
+        return f"{given(self.value)} to within {given(self.tolerance)}{unit}"
 
 
 class _Joined(Rule[R_contra]):
     """Rules joined to one."""
 
-    rules: Sequence[Rule[R_contra]]
+    between: ClassVar[str]  # what stands between them in words
+
+    def __init__(self, *rules: Rule[R_contra]) -> None:
+        self.rules = rules
+
+    def words(self) -> str:
+        """Say them one after the other."""
+        return self.between.join(rule.words() for rule in self.rules)
 
     def packed(self, result: R_contra | None = None) -> dict[str, Anything]:
         """Return the kind, and the rules that are joined."""
         return {"kind": self.kind, "rules": [rule.packed(result) for rule in self.rules]}
 
-    def leaves(self) -> list[Leaf[R_contra]]:
-        """Return the comparisons of all of them."""
-        return [leaf for rule in self.rules for leaf in rule.leaves()]
-
 
 class All(_Joined[R_contra]):
     """Every rule holds."""
 
-    kind = "all"
-
-    def __init__(self, *rules: Rule[R_contra]) -> None:
-        self.rules = rules
+    kind, between = "all", ", and "
 
     def verdict(self, result: R_contra) -> Verdict:
         """Fails if one fails; undecided if one is; with a caveat if one has one."""
         return _all([rule.verdict(result) for rule in self.rules])
 
-    def words(self) -> str:
-        """Say them one after the other."""
-        return ", and ".join(rule.words() for rule in self.rules)
-
 
 class Any(_Joined[R_contra]):
     """At least one rule holds."""
 
-    kind = "any"
-
-    def __init__(self, *rules: Rule[R_contra]) -> None:
-        self.rules = rules
+    kind, between = "any", ", or "
 
     def verdict(self, result: R_contra) -> Verdict:
         """Holds if one does; with a caveat if one has one; undecided if one is."""
@@ -279,18 +230,14 @@ class Any(_Joined[R_contra]):
         order = (Verdict.HOLDS, Verdict.CAVEAT, Verdict.UNDECIDED, Verdict.FAILS)
         return next(verdict for verdict in order if verdict in found)
 
-    def words(self) -> str:
-        """Say them one after the other."""
-        return ", or ".join(rule.words() for rule in self.rules)
-
 
 class Caveat(_Joined[R_contra]):
     """Holds by the full rule; with a caveat by the part of it that decides whether there is anything to the claim."""
 
-    kind = "caveat"
+    kind, between = "caveat", "; with a caveat if "
 
     def __init__(self, full: Rule[R_contra], partly: Rule[R_contra]) -> None:
-        self.rules = (full, partly)
+        super().__init__(full, partly)
 
     def verdict(self, result: R_contra) -> Verdict:
         """Holds if the full rule does, with a caveat if only the other does; undecided if one of them may."""
@@ -300,10 +247,6 @@ class Caveat(_Joined[R_contra]):
         if partly in (Verdict.HOLDS, Verdict.CAVEAT) or full is Verdict.CAVEAT:
             return Verdict.CAVEAT
         return Verdict.UNDECIDED if Verdict.UNDECIDED in (full, partly) else Verdict.FAILS
-
-    def words(self) -> str:
-        """Say both."""
-        return f"{self.rules[0].words()}; with a caveat if {self.rules[1].words()}"
 
 
 class Judged(Rule[R_contra]):
@@ -325,10 +268,6 @@ class Judged(Rule[R_contra]):
     def packed(self, result: R_contra | None = None) -> dict[str, Anything]:
         """Return the reason: there is nothing to move on a page."""
         return {"kind": self.kind, "reason": self.reason}
-
-    def leaves(self) -> list[Leaf[R_contra]]:
-        """Return none."""
-        return []
 
 
 @dataclass(frozen=True)

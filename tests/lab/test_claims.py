@@ -132,7 +132,12 @@ def test_a_rule_says_itself_and_packs_itself_as_plain_json() -> None:
     assert packed["kind"] == "caveat" and packed["rules"][0]["rules"][0]["intervals"] == [[3.0, 3.0]]
     assert packed["rules"][1]["rules"][1]["intervals"] == [["inf", "inf"]]
     assert "intervals" not in rule.packed()["rules"][0]["rules"][0]
-    assert [leaf.kind for leaf in rule.leaves()] == ["above", "equals", "above", "below"]
+    assert [leaf["kind"] for joined in packed["rules"] for leaf in joined["rules"]] == [
+        "above",
+        "equals",
+        "above",
+        "below",
+    ]
 
 
 def test_a_claim_takes_its_words_from_the_rule_unless_it_has_its_own() -> None:

@@ -538,3 +538,14 @@ def test_two_functions_alike_that_change_places_are_not_the_same(root: Path) -> 
     before = key.compute("probe", root).key
     write("nets/far.py", "from nets import a, b\ndef f(p): return b.g() - a.g()\n")(root)
     assert key.compute("probe", root).key != before
+
+
+def test_readers_are_refused_without_touching_the_operators_that_pytorchs_compiler_goes_through() -> None:
+    code = (
+        "import torch\nfrom lab.keys import refusals\nfrom press.execute import recorder\n"
+        "recorder.refuse_by_name(refusals.READERS, reads_files=True)\n"
+        "assert hasattr(torch.jit.load, 'ear')\n"
+        "print(torch.ops.aten.from_file.overloads())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "default" in done.stdout
