@@ -103,6 +103,7 @@ def costs(result: Result) -> Figure:
     """Time taken, as a multiple of the library's, against the size of the vocabulary."""
     figure, axis = canvas(height=3.0)
     smallest, largest = min(result.params.vocabularies), max(result.params.vocabularies)
+    ends = 0.75 * smallest, 1.5 * largest  # of the axis; the names stand beyond
     top = 1.25 * result.costs["time"].max()  # intervals may reach far beyond
     shown = ((THREE_LINES, SERIES[0]), (LOG_SOFTMAX_BY_HAND, SERIES[1]), (LOG_SOFTMAX_THEN_NLL, SERIES[2]))
     for name, look in shown:
@@ -114,11 +115,11 @@ def costs(result: Result) -> Figure:
         label(
             axis, name.replace(", then ", ",\nthen "), last["vocabulary"], last["time"], look.colour, xytext=(8, apart)
         )
-    axis.plot([0.75 * smallest, 1.5 * largest], [1, 1], color=INK, linewidth=0.9)
-    axis.set(xscale="log", xlabel="vocabulary (classes)", xlim=(0.75 * smallest, 30 * largest), ylim=(0, top))
+    axis.plot(ends, [1, 1], color=INK, linewidth=0.9)
+    axis.set(xscale="log", xlabel="vocabulary (classes)", xlim=(ends[0], 30 * largest), ylim=(0, top))
     axis.set_xticks([10**power for power in range(2, int(np.log10(largest)) + 1)])
     axis.minorticks_off()  # they would go on below the labels
-    axis.spines["bottom"].set_bounds(0.75 * smallest, 1.5 * largest)
+    axis.spines["bottom"].set_bounds(*ends)
     label(axis, "library", smallest, 1, INK, xytext=(0, -8))
     axis.set_ylabel("time, over the library's")
     return figure

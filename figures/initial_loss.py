@@ -29,9 +29,8 @@ def loss(result: Result) -> Figure:
     axis.axhline(UNIFORM, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
     for init, (name, placement) in MARKS.items():
         found = result.inits[result.inits["init"] == init].iloc[0]
-        std = found["std"] / np.sqrt(
-            1 - 1 / CHARACTERS
-        )  # over networks, as on the axis; the table's is over characters
+        # Over networks, as on the axis; the table's is over characters.
+        std = found["std"] / np.sqrt(1 - 1 / CHARACTERS)
         axis.plot(std, found["loss"], "D", color=ACCENT, markersize=8, fillstyle="none", zorder=4)
         label(axis, name, std, found["loss"], ACCENT, **placement)
     label(

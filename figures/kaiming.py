@@ -147,7 +147,7 @@ def _name(axis: Axes, init: str, depth: float, loss: float, lost: float | None, 
     else:
         label(
             axis, f"{NAMES[init]}: diverged", lost, top, LOOKS[init].colour,
-            ha="right", xytext=(-8, 0), phone={"text": f"{NAMES[init].removeprefix('variance ')}: diverged", "xytext": (-6, 0)},
+            ha="right", xytext=(-8, 0), phone={"text": f"{init}: diverged", "xytext": (-6, 0)},
         )  # fmt: skip
 
 

@@ -135,17 +135,9 @@ def curves(result: Result) -> Figure:
         label(axis, words, last, ceiling, colour, xytext=(9, 0))
     axis.axvline(last / 2, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
     axis.set_ylim(bottom=min(axis.get_ylim()[0], ceiling - 0.03 * np.ptp(axis.get_ylim())))  # room for the lowest name
-    words = _lowered(result).replace(" ", "\n", 1)
-    label(
-        axis,
-        words,
-        last / 2,
-        axis.get_ylim()[0],
-        INK,
-        xytext=(-4, 14),
-        ha="right",
-        phone={"text": words.replace("learning\nrate", "lr"), "xytext": (-3, 8)},
-    )
+    words, short = _lowered(result).replace(" ", "\n", 1), _lowered(result).replace("learning rate", "lr")
+    beside = {"xytext": (-4, 14), "ha": "right", "phone": {"text": short, "xytext": (-3, 8)}}
+    label(axis, words, last / 2, axis.get_ylim()[0], INK, **beside)
     ticks = [last * share for share in (0.5, 0.75, 1)]
     axis.set_xticks(ticks, labels=[f"{tick:,.0f}" for tick in ticks])
     axis.set(xlabel="step", ylabel="validation loss (nats)", xlim=(0.3 * last, 1.3 * last))

@@ -64,9 +64,7 @@ class Book:
     downloads: tuple[str, ...] = ()  # formats that the site offers
     config: dict[str, Any] = field(default_factory=dict)  # the whole of _quarto.yml, checked
     variables: tuple[tuple[str, str], ...] = ()  # of its kernels' environment, beside the usual: a variant's
-    libraries: tuple[
-        str, ...
-    ] = ()  # installed modules that its kernels have from the beginning, where many are started
+    libraries: tuple[str, ...] = ()  # installed modules that its kernels have from the beginning, where there are many
     outputs: Path = Path(".press")  # where cells/ and figures/ lie, relative to the root
     lenient: bool = False  # a cell that fails leaves a gap in the page: a variant's may lack what a chapter speaks of
 

@@ -408,8 +408,8 @@ def checked(names: list[str] | None, root: Path) -> list[str]:
 
 COMMANDS: list[Callable[..., None]] = [status, run, params, show, clean, why, verify, claims, register]  # of results
 COMMANDS += [init, new, rename, remove, render, preview, serve]  # of the book
-ALONE = {  # need no argument
-    of.__name__: of for of in (status, run, show, why, verify, claims, register, render, preview, serve)
+ALONE = {  # need no argument; `lab status` does not even come here
+    of.__name__: of for of in (run, show, why, verify, claims, register, render, preview, serve)
 }
 
 

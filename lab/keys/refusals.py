@@ -66,7 +66,7 @@ _REASONS = {
 }
 REFUSED = {name: why for why, names in _REASONS.items() for name in names.split()}
 # Refused while they run as well, however code came by them: readers that nobody hears, and what is another each time.
-_HEARD = ("ctypes", "posix", "_")  # Python tells of these
+_HEARD = ("ctypes", "posix", "_", "torch.ops.aten.")  # Python tells of these; PyTorch, of its operators (lab.workers)
 READERS = {name: why for name, why in REFUSED.items() if why == _UNSEEN and not name.startswith(_HEARD)}
 ALLOWED = {"time.sleep"}
 CHANGING = {name: why for name, why in REFUSED.items() if why in (_CLOCK, _CHANCE, _MACHINE)}

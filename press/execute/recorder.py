@@ -356,8 +356,6 @@ def refuse_by_name(reasons: Mapping[str, str], *, reads_files: bool = False) -> 
     `reads_files`: readers of which Python does not tell; what a library lets them read, by name, is recorded.
     """
     for full, why in reasons.items():
-        if full.startswith("torch.ops.aten."):
-            continue  # torch.compile goes through all operators; lab.workers has this one refuse wherever it is called
         library, _, path = full.partition(".")
         *inner, last = path.split(".")
         owner: Any = sys.modules.get(library)
