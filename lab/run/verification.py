@@ -81,7 +81,7 @@ class Comparison:
     @property
     def odd(self) -> bool:
         """Whether the bits differ where nothing explains it: the same arithmetic, code, data and versions."""
-        explained = self.identical or self.changed or self.decided_by or self.calls or self.unknown
+        explained = self.identical or self.changed or self.decided_by or self.calls or self.untold
         return "arithmetic" in self.book.provenance and not explained
 
     @property
@@ -95,9 +95,9 @@ class Comparison:
         return self._arithmetic(lambda one, other: arithmetic.differing(one, other, "calls"))
 
     @property
-    def unknown(self) -> list[str]:
+    def untold(self) -> list[str]:
         """What decides the bits and is not known of both: then none are promised."""
-        return self._arithmetic(arithmetic.unknown)
+        return self._arithmetic(arithmetic.untold)
 
     def _arithmetic(self, names: Callable[[dict[str, Any], dict[str, Any]], list[str]]) -> list[str]:
         """Return the names that two machines give rise to, unless the same ones were at work for the book and here."""

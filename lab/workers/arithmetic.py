@@ -38,7 +38,7 @@ def differing(one: dict[str, Any], other: dict[str, Any], of: str) -> list[str]:
     return sorted(name for name in one[of].keys() & other[of].keys() if one[of][name] != other[of][name])
 
 
-def unknown(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+def untold(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Return what decides the bits and cannot be compared, by name: not both machines say it."""
     names = one["decided by"].keys() | other["decided by"].keys()
     return sorted(

@@ -193,15 +193,15 @@ def test_bits_are_promised_only_where_both_say_all_that_decides_them(tables: Pro
     def older(made: dict[str, Any]) -> None:
         del made["arithmetic"][0]["decided by"]["NumPy"]
 
-    def untold(made: dict[str, Any]) -> None:
+    def told_nothing(made: dict[str, Any]) -> None:
         made["arithmetic"][0]["decided by"]["MKL's functions"] = arithmetic.NOT_TOLD
 
-    for change, names in ((older, "NumPy"), (untold, "MKL's functions, NumPy")):
+    for change, names in ((older, "NumPy"), (told_nothing, "MKL's functions, NumPy")):
         said = _elsewhere(tables, change)
         assert f"what decides the last bits is not known of both machines: {names}\n" in said
         assert "report this" not in said
     one = {"decided by": {"MKL's functions": arithmetic.NOT_TOLD, "NumPy": "baseline"}}
-    assert arithmetic.unknown(one, one) == ["MKL's functions"] and arithmetic.differing(one, one, "decided by") == []
+    assert arithmetic.untold(one, one) == ["MKL's functions"] and arithmetic.differing(one, one, "decided by") == []
 
 
 def _arithmetic(imports: str, **variables: str) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def test_the_functions_that_mkl_and_onednn_chose_are_named() -> None:
     names = {"MKL's functions", "oneDNN's functions"}
     if not names <= usual["decided by"].keys():
         pytest.skip("this PyTorch is made without them")
-    assert arithmetic.unknown(usual, usual) == []
+    assert arithmetic.untold(usual, usual) == []
     plain = _arithmetic("torch", MKL_CBWR="COMPATIBLE", ONEDNN_MAX_CPU_ISA="SSE41")
     assert {*names, "variables"} == set(arithmetic.differing(usual, plain, "decided by"))
     assert "torch.matmul float64" in arithmetic.differing(usual, plain, "calls")
