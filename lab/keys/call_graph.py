@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from lab.keys.outline import Unit
+from lab.keys.outline import CLASS, DEF, RECORD, Unit
 from lab.keys.sources import Sources
-from lab.keys.statement_kinds import DEF
 from lab.keys.uses import Chain
 
 Place = tuple[str, int]  # module, and the number of a statement in it
@@ -77,34 +76,33 @@ class Reach:
             name = list(reached.modules)[done]
             self._spread(self.acts(name), reached)
             done += 1
-        for name in reached.modules:
-            found = self.sources.outline(name)
-            unused = found.unused if found and not carries(name) else ()
-            reached.outside |= {library for library in unused if self.sources.outline(library) is None}
         return reached
 
     def _acts(self, module: str) -> list[Place]:
-        """Return the statements that may change something when a module is imported."""
+        """Return the statements that always count where a module is imported."""
         found = None if carries(module) else self.sources.outline(module)
         return [place for index in range(len(found.units) if found else 0) if self._does(place := (module, index))]
 
-    def _does(self, place: Place) -> bool:
+    def _does(self, place: Place, inside: frozenset[Place] = frozenset()) -> bool:
         """Say whether importing a statement may change something elsewhere."""
         unit = self.unit(place)
-        called = [self.resolve(place[0], chain) for chain in unit.calls]
+        inside |= {place}
+
+        def quiet(chain: Chain, *kinds: str) -> bool:
+            places = [target.place if not target.rest else None for target in self.resolve(place[0], chain)]
+            return bool(places) and all(
+                there
+                and there[1] != WHOLE
+                and self.unit(there).kind in kinds
+                and (there in inside or not self._does(there, inside))
+                for there in places
+            )
+
         return (
             unit.acts
-            or self._hooked(place, set())
-            or not all(targets and all(map(self._inert, targets)) for targets in called)
+            or not all(quiet(chain, RECORD) for chain in unit.calls)
+            or not all(quiet(chain, RECORD, CLASS) for chain in unit.bases)
         )
-
-    def _inert(self, target: Target) -> bool:
-        """Say whether what is called is a class of the project that runs no code of its own for that, nor do its bases."""
-        if target.place is None or target.rest or target.place[1] == WHOLE:
-            return False
-        unit = self.unit(target.place)
-        bases = [base for chain in unit.bases for base in self.resolve(target.place[0], chain)]
-        return unit.inert and all(base.outside.startswith("typing.") or self._inert(base) for base in bases)
 
     def trace(self, reached: Reached) -> list[Place]:
         """Return the reached statements whose order matters, in the order in which they run when all is imported.
@@ -136,15 +134,6 @@ class Reach:
         for module in list(reached.modules):
             run(module)
         return found
-
-    def _hooked(self, place: Place, seen: set[Place]) -> bool:
-        """Say whether defining a class does something: it, or what it is derived from, has a hook for that."""
-        if place in seen:
-            return False
-        seen.add(place)
-        unit = self.unit(place)
-        bases = [target.place for chain in unit.bases for target in self.resolve(place[0], chain) if target.place]
-        return unit.hooks or any(base[1] != WHOLE and self._hooked(base, seen) for base in bases)
 
     def _spread(self, start: Iterable[Place], reached: Reached) -> None:
         todo = list(start)
@@ -188,7 +177,11 @@ class Reach:
         todo = [] if module in reached.modules else [module]
         while todo:
             name = todo.pop()
-            if name in reached.modules or (found := self.sources.outline(name)) is None:
+            if name in reached.modules:
+                continue
+            if (found := self.sources.outline(name)) is None:
+                top = name.partition(".")[0]
+                reached.outside |= {top} if self.sources.outline(top) is None else set()  # a library
                 continue
             parent = name.rpartition(".")[0]
             if parent not in reached.modules and self.sources.outline(parent) is not None:
