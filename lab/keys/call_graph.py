@@ -19,14 +19,12 @@ from lab.keys.uses import Chain
 Place = tuple[str, int]  # module, and the number of a statement in it
 WHOLE = -1  # in place of a statement: the module itself is handed on
 
-# Parts of the lab that only carry numbers: nothing in them changes a result.
+# What may be used of the lab and changes no number; and what only carries numbers.
+WITHOUT_EFFECT = ("lab.progress", "lab.tasks", "lab.compiled", "lab.device", "lab.stopwatch", "lab.lazy_torch")
 CARRIERS = (
+    *WITHOUT_EFFECT,
     *(f"lab.{room}" for room in ("keys", "results", "run", "workers", "dask", "cli")),
-    *(
-        f"lab.{name}"
-        for name in ("progress", "tasks", "compiled", "device", "stopwatch", "lazy_torch", "read", "errors")
-    ),
-    *("lab.pickling", "lab.duration", "press"),
+    *("lab.read", "lab.errors", "lab.pickling", "lab.duration", "press"),
 )
 
 
@@ -142,13 +140,9 @@ class Reach:
             if place in reached.places:
                 continue
             reached.places.add(place)
-            if place[1] == WHOLE:
-                targets = self.whole(place[0])
-            else:
-                for name in self.unit(place).loads:
-                    self._load(name, reached)
-                targets = self.targets(place)
-            for target in targets:
+            for name in self.unit(place).loads if place[1] != WHOLE else ():
+                self._load(name, reached)
+            for target in self.targets(place):
                 todo += self._meet(target, reached)
 
     def _meet(self, target: Target, reached: Reached) -> list[Place]:
@@ -161,7 +155,7 @@ class Reach:
             return []
         return [target.place]
 
-    def whole(self, module: str) -> list[Target]:
+    def _whole(self, module: str) -> list[Target]:
         """Return everything that a module's attributes could be."""
         found = self.sources.outline(module)
         assert found
@@ -206,8 +200,10 @@ class Reach:
         return [(chain, self.resolve(place[0], chain)) for chain in self.unit(place).uses]
 
     def targets(self, place: Place) -> list[Target]:
-        """Return what a statement uses."""
-        return [] if place[1] == WHOLE else [target for _, targets in self.edges(place) for target in targets]
+        """Return what a statement uses, or everything that could be asked of a module that is handed on."""
+        if place[1] == WHOLE:
+            return self._whole(place[0])
+        return [target for _, targets in self.edges(place) for target in targets]
 
     def resolve(self, module: str, chain: Chain, seen: frozenset[tuple[str, ...]] = frozenset()) -> list[Target]:
         """Return what a chain of names stands for in a module; nothing for a builtin."""
