@@ -12,6 +12,7 @@ Notes   003_0e3f15bdf12e2faf.txt, "Food for thoughts": "Loss funtion shape chang
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -247,7 +248,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
 def run(params: Params) -> Result:
     """Train every variant, evaluate its loss along lines, and exchange one thing at a time."""
     runs = [(variant, params.lr) for variant in VARIANTS] + [(PLAIN, lr) for lr in params.other_lrs]
-    found = dict(zip(runs, spread(partial(_one_run, params), runs, "runs"), strict=True))
+    *each, frames = spread(partial(_task, params), [*runs, None], "runs")
+    found: dict[tuple[str, float], dict[str, Measured]] = dict(zip(runs, each, strict=True))
     plain = found[PLAIN, params.lr]
     shapes = {(*run, *key): row for run, rows_ in found.items() for key, row in rows_["shapes"].items()}
     for (_, lr, *place), row in shapes.items():
@@ -263,7 +265,7 @@ def run(params: Params) -> Result:
         lags=_table(("direction", "lag"), plain["lags"]),
         sizes=_table(("size",), plain["sizes"]),
         steps=_table(("step",), plain["steps"]),
-        lines=_frames(params),
+        lines=frames,
     )
 
 
@@ -286,6 +288,11 @@ class _Notes:
             table: {row: {name: np.array(values) for name, values in columns.items()} for row, columns in found.items()}
             for table, found in self.found.items()
         }
+
+
+def _task(params: Params, run: tuple[str, float] | None) -> typing.Any:
+    """Compute what becomes of one run or, without one, the frames of the live figure."""
+    return _one_run(params, run) if run else _frames(params)
 
 
 def _one_run(params: Params, run: tuple[str, float]) -> dict[str, Measured]:

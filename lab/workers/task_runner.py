@@ -145,7 +145,7 @@ def prepare(wanted: key.Key) -> None:
         import torch
 
         torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would load the compiler: two seconds
         device.check_device()
         _refuse_operator()
     recorder.refuse_by_name(refusals.READERS, reads_files=True)

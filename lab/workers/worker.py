@@ -103,7 +103,7 @@ def publish(job: ComputeResult, root: Path, tell: Tell, inbox: queue.Queue[Messa
             place.check()
         else:
             write_errors.check_writable(place)
-        tell(Started(wanted.key))
+        tell(Started(wanted.key, wanted.spreads))
         try:
             stored = compute_result(wanted, root, tell, inbox, job.away)
         except Exception:
