@@ -180,7 +180,7 @@ def _unit(node: ast.stmt, reader: Reader, lines: list[str]) -> Unit:
         for place, chains in reader.links.items()
     }
     calls = [item for item in reader.calls if not _listed(_MAKERS, reader.full(item))]
-    bases = [base for base in map(_generic, getattr(node, "bases", [])) if not _listed(_BASES, reader.full(base))]
+    bases = [base for base in map(_generic, reader.bases) if not _listed(_BASES, reader.full(base))]
     called, derived = [reader.chains(item) for item in calls], [reader.chains(base) for base in bases]
     return Unit(
         kind=_kind(node, reader),
@@ -206,11 +206,11 @@ def _kind(node: ast.stmt, reader: Reader) -> str:
     if not isinstance(node, ast.ClassDef):
         return ""
     names = {name for item in node.body for name in made(item)}
-    if any(name.startswith("__") for name in names) or any(
-        reader.full(base) != "typing.NamedTuple" for base in node.bases
-    ):
-        return "" if names & _HOOKS else CLASS
-    return RECORD
+    bases = [reader.full(_generic(base)) for base in node.bases]
+    if names & _HOOKS or any(base.startswith("enum.") for base in bases):
+        return ""
+    record = all(base == "typing.NamedTuple" for base in bases) and not any(name.startswith("__") for name in names)
+    return RECORD if record else CLASS
 
 
 def _plain(node: ast.AST, reader: Reader) -> bool:

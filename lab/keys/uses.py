@@ -83,6 +83,7 @@ class Reader(ast.NodeVisitor):
         self.loads: list[str] = []
         self.builtins = BUILTINS if builtins else set()  # names that can stand for nothing else
         self.calls: list[ast.expr] = []  # on import
+        self.bases: list[ast.expr] = []  # of classes that are made on import
         self.refused: list[tuple[int, str]] = []
 
     def visit_Name(self, node: ast.Name) -> None:  # noqa: D102
@@ -233,6 +234,7 @@ class Reader(ast.NodeVisitor):
         self._decorators(node.decorator_list)
         for item in [*node.bases, *node.keywords]:
             self.visit(item)
+        self.bases += [] if self.later else node.bases
         self._within(node.body, self._locals(node.body), of_class=True)
 
     def _decorators(self, nodes: list[ast.expr]) -> None:
