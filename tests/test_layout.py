@@ -248,6 +248,40 @@ def test_a_name_that_two_modules_share_is_found(tmp_path: Path, monkeypatch: pyt
     assert not {"train", "_own"} & set(found)
 
 
+def _body(function: ast.FunctionDef) -> str:
+    """Return what a function does, without its docstring and whatever it calls its own names."""
+    given = function.args
+    own = [arg.arg for arg in [*given.posonlyargs, *given.args, *given.kwonlyargs]]
+    own += [node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    text = "\n".join(ast.dump(statement) for statement in body)
+    for number, name in enumerate(dict.fromkeys(own)):
+        text = text.replace(f"id='{name}'", f"id={number}")
+    return text
+
+
+def twins(modules: dict[str, Path]) -> list[list[str]]:
+    """Return the functions that do the same, but for what they call their own names; not those of a line or two."""
+    found: dict[str, list[str]] = {}
+    for module, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and len(body := _body(node)) > 600:
+                found.setdefault(body, []).append(f"{module}.{node.name}")
+    return [names for names in found.values() if len(names) > 1]
+
+
+def test_no_function_is_written_twice() -> None:
+    assert not twins(MODULES)
+
+
+def test_a_function_that_is_written_twice_is_found(tmp_path: Path) -> None:
+    text = inspect.getsource(shared_names)
+    (tmp_path / "one.py").write_text(text)
+    (tmp_path / "two.py").write_text(text.replace("shared_names", "common").replace("package", "folder_of"))
+    files = {"one": tmp_path / "one.py", "two": tmp_path / "two.py"}
+    assert twins(files) == [["one.shared_names", "two.common"]]
+
+
 @pytest.mark.parametrize("path", [p for f in MAY_IMPORT for p in _modules(f)], ids=lambda p: str(p.relative_to(ROOT)))
 def test_nothing_pickles_and_no_pyplot(path: Path) -> None:
     pickling = {"pickle"} if path == PICKLING else set()
