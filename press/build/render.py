@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping
@@ -20,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from press.book import Book, Node, Page, Progress
-from press.build.write import write
 from press.errors import SourceError
 from press.files import code_hash, digest, renewed, restore, write_whole
 from press.read.project import FILE, read_project, site_files
@@ -91,7 +91,7 @@ def render(
         record = Record.load(book.root)
         inputs = _inputs(book, sources, known, record.files)
         fresh = keys is not None and are_kept(book, {file: sources[file] for file in chosen}, known)
-        if fresh and not _stale(book, record, formats, record.stamps if inputs == record.inputs else {}):
+        if fresh and inputs == record.inputs and not _stale(book, record, formats, record.stamps):
             tell("fresh", "", "")
         else:
             _make(book, sources, known, formats, record, tell)
@@ -117,11 +117,8 @@ def _run_scripts(book: Book, only: Collection[Path | str] | None) -> None:
 
 def read_sources(book: Book) -> dict[str, Source]:
     """Return the chapters as written, by their path."""
-    defaults = {
-        name: value for name, value in (book.config.get("execute") or {}).items() if name in ("echo", "warning")
-    }
-    texts = {chapter.source: read_text(book.root, chapter.path) for chapter in book.chapters}
-    return {file: parse(text, file, defaults) for file, text in texts.items()}
+    files = [chapter.source for chapter in book.chapters]
+    return {file: parse(read_text(book.root, file), file, book.config.get("execute")) for file in files}
 
 
 def _chosen(book: Book, only: Collection[Path | str] | None) -> set[str]:
@@ -167,19 +164,16 @@ def _digests(book: Book, files: Collection[str]) -> bytes:
     return "".join(f"{name}\0{digest(book.root / name)}\0" for name in sorted(named | set(files))).encode()
 
 
-def _intact(out: Path, outputs: Mapping[str, str]) -> bool:
-    """Say whether all these files are in `out`, unchanged."""
-    return bool(outputs) and all(digest(out / file) == known for file, known in outputs.items())
-
-
 def _stale(book: Book, record: Record, formats: Collection[str], stamps: Mapping[str, str]) -> list[str]:
     """Return the formats whose files are not there, or not as `stamps` would have them."""
+    out = book.root / book.output_dir
+
+    def is_made(name: str) -> bool:
+        files = record.outputs.get(name, {})
+        return bool(files) and all(digest(out / file) == known for file, known in files.items())
+
     return [
-        name
-        for name in formats
-        if not stamps.get(name)
-        or record.stamps.get(name) != stamps[name]
-        or not _intact(book.root / book.output_dir, record.outputs.get(name, {}))
+        name for name in formats if name not in stamps or record.stamps.get(name) != stamps[name] or not is_made(name)
     ]
 
 
@@ -241,6 +235,29 @@ def read_pages(
         documents = {file: reading[file].result() for file in sources}
     document.put_references(documents, book)
     return numbers.pages(book, documents, sources, left_out)
+
+
+def write(
+    book: Book, pages: tuple[Page, ...], formats: Collection[str], out: Path, tell: Progress
+) -> dict[str, dict[str, str]]:
+    """Write the formats into an empty folder, side by side; return their files with their hashes."""
+    from press import html, pdf
+
+    writers = {"html": html.write_site, "pdf": pdf.write_pdf}
+    with ThreadPoolExecutor(len(formats)) as pool:
+        futures = [pool.submit(writers[name], book, pages, out / f".{name}", tell) for name in formats]
+        for future in futures:
+            future.result()
+    written: dict[str, dict[str, str]] = {}
+    for name in formats:
+        part = out / f".{name}"
+        files = sorted(path.relative_to(part) for path in part.rglob("*") if path.is_file())
+        written[name] = {file.as_posix(): digest(part / file) for file in files}
+        for file in files:
+            (out / file).parent.mkdir(parents=True, exist_ok=True)
+            (part / file).rename(out / file)
+        shutil.rmtree(part)
+    return written
 
 
 def _stamp(book: Book, pages: tuple[Page, ...], files: Collection[str], name: str) -> str:

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from press.book import Book, Progress
-from press.build.render import FORMATS, chapter_keys, read_pages, read_sources
-from press.build.write import write
+from press.build.render import FORMATS, chapter_keys, read_pages, read_sources, write
 from press.files import renewed
 from press.read.project import read_project
-from press.read.qmd import Cell, Source
+from press.read.qmd import Source
 
 if TYPE_CHECKING:
     from press.execute.chapters import Outputs
@@ -89,12 +88,9 @@ def beside(source: Source, own: Outputs, usual: Outputs) -> Outputs:
 
     Not inside formulas and blocks of code, where Markdown is not read.
     """
-    pairs = zip(own["inlines"], usual["inlines"], strict=True)
     values = []
-    for chunk in source.chunks:
-        for before in [] if isinstance(chunk, Cell) else chunk.before_inlines():
-            value, other = next(pairs)
-            paragraph = before.rpartition("\n\n")[2]
-            unread = paragraph.count("$") % 2 or before.count("\n```") % 2
-            values.append(value if value == other or unread else f"[{value}]{{.moved}}[\\ (book:\\ {other})]{{.usual}}")
+    for inline, value, other in zip(source.inlines, own["inlines"], usual["inlines"], strict=True):
+        paragraph = inline.before.rpartition("\n\n")[2]
+        unread = paragraph.count("$") % 2 or inline.before.count("\n```") % 2
+        values.append(value if value == other or unread else f"[{value}]{{.moved}}[\\ (book:\\ {other})]{{.usual}}")
     return own | {"inlines": values}

@@ -51,6 +51,7 @@ class Inline:
 
     line: int
     code: str
+    before: str  # the text between the last cell and it
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,8 @@ class Text:
 
     def inlines(self) -> list[Inline]:
         """Return the inline code in it, in order."""
-        found = _INLINE.finditer(self.text)
-        return [Inline(self.line + self.text.count("\n", 0, match.start(2)), match[2].strip()) for match in found]
-
-    def before_inlines(self) -> list[str]:
-        """Return what stands before each inline code of it, in order."""
-        return [self.text[: match.start(2)] for match in _INLINE.finditer(self.text)]
+        found = [(match[2].strip(), self.text[: match.start(2)]) for match in _INLINE.finditer(self.text)]
+        return [Inline(self.line + before.count("\n"), code, before) for code, before in found]
 
     def filled(self, values: list[str]) -> str:
         """Return the text with its inline code replaced by `values`, which are Markdown."""
