@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from press.book import Book, Node, Page, Progress
+from press.book import Book, Keys, Node, Page, Progress
 from press.errors import SourceError
 from press.files import code_hash, digest, renewed, restore, write_whole
 from press.read.project import FILE, read_project, site_files
@@ -60,7 +60,7 @@ def render(
     formats: Collection[str] = FORMATS,
     only: Collection[Path | str] | None = None,
     keys: Callable[[Path], str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = lambda event, what, detail: None,
     libraries: Collection[str] = (),
 ) -> dict[str, Path]:
     """Render the book in `root` and return the file to open for each format; raise SourceError and change nothing.
@@ -75,7 +75,6 @@ def render(
     unknown = set(formats) - set(FORMATS)
     if unknown or not formats:
         raise ValueError(f"formats are {' and '.join(FORMATS)}, not {', '.join(sorted(unknown)) or 'none'}")
-    tell = (lambda event, what, detail: None) if progress is None else progress
     book = replace(read_project(Path(root)), libraries=tuple(libraries))
     out = book.root / book.output_dir
     (book.root / ".press").mkdir(exist_ok=True)
@@ -87,16 +86,15 @@ def render(
 
         sources = read_sources(book)
         chosen = _chosen(book, only)
-        known = chapter_keys({file: sources[file] for file in chosen}, keys) | _latest(book, sources, chosen)
+        known = {**chapter_keys({file: sources[file] for file in chosen}, keys), **_latest(book, sources, chosen)}
         record = Record.load(book.root)
         inputs = _inputs(book, sources, known, record.files)
         fresh = keys is not None and are_kept(book, {file: sources[file] for file in chosen}, known)
         if fresh and inputs == record.inputs and not _stale(book, record, formats, record.stamps):
-            tell("fresh", "", "")
+            progress("fresh", "", "")
         else:
-            _make(book, sources, known, formats, record, tell)
-    [page] = [book.chapter(file) for file in chosen] if len(chosen) == 1 else [book.chapters[0]]
-    assert page
+            _make(book, sources, known, formats, record, progress)
+    page = next(chapter for chapter in book.chapters if len(chosen) != 1 or chapter.source in chosen)
     return {name: out / (page.html if name == "html" else f"{book.output_file}.pdf") for name in formats}
 
 
@@ -129,7 +127,7 @@ def _chosen(book: Book, only: Collection[Path | str] | None) -> set[str]:
     return names
 
 
-def _latest(book: Book, sources: Mapping[str, Source], chosen: Collection[str]) -> dict[str, str | None]:
+def _latest(book: Book, sources: Mapping[str, Source], chosen: Collection[str]) -> Keys:
     """Return the keys of the outputs that the chapters not chosen have; those that have none are left out."""
     from press.execute.chapters import latest
 
@@ -138,7 +136,7 @@ def _latest(book: Book, sources: Mapping[str, Source], chosen: Collection[str]) 
     return {file: key for file, key in found.items() if key or not sources[file].runs}
 
 
-def chapter_keys(sources: Mapping[str, Source], keys: Callable[[Path], str] | None) -> dict[str, str | None]:
+def chapter_keys(sources: Mapping[str, Source], keys: Callable[[Path], str] | None) -> Keys:
     """Return what identifies each chapter's outputs: the caller's key and the chapter's own code; None without `keys`."""
     if keys is None:
         return dict.fromkeys(sources)
@@ -147,7 +145,7 @@ def chapter_keys(sources: Mapping[str, Source], keys: Callable[[Path], str] | No
     return {file: sha256("\0".join(parts).encode()).hexdigest()[:24] for file, parts in made_of.items()}
 
 
-def _inputs(book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | None], files: Collection[str]) -> str:
+def _inputs(book: Book, sources: Mapping[str, Source], keys: Keys, files: Collection[str]) -> str:
     """Return the hash of everything a render depends on; `files` are those the chapters linked to last time."""
     state = sha256(code_hash(".").encode())
     for file, text in sources.items():
@@ -178,17 +176,12 @@ def _stale(book: Book, record: Record, formats: Collection[str], stamps: Mapping
 
 
 def _make(
-    book: Book,
-    sources: Mapping[str, Source],
-    keys: dict[str, str | None],
-    formats: Collection[str],
-    record: Record,
-    tell: Progress,
+    book: Book, sources: Mapping[str, Source], keys: Keys, formats: Collection[str], record: Record, tell: Progress
 ) -> None:
     from press.resolve import references
 
     pages = read_pages(book, sources, keys, tell)
-    files = references.page_files(pages)
+    files = references.images(pages) | references.linked(pages)
     stamps = {name: _stamp(book, pages, files, name) for name in FORMATS}
     build = _stale(book, record, formats, stamps)
     keep = [name for name in FORMATS if name not in build and not _stale(book, record, [name], stamps)]
@@ -210,7 +203,7 @@ def _make(
 def read_pages(
     book: Book,
     sources: Mapping[str, Source],
-    keys: Mapping[str, str | None],
+    keys: Keys,
     tell: Progress,
     edit: Callable[[str, Outputs], Outputs] = lambda file, outputs: outputs,
 ) -> tuple[Page, ...]:

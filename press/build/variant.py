@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from press.book import Book, Progress
+from press.book import Book, Keys, Progress
 from press.build.render import FORMATS, chapter_keys, read_pages, read_sources, write
 from press.files import renewed
 from press.read.project import read_project
@@ -38,19 +38,18 @@ def render_variant(
     variant: Variant,
     formats: Collection[str] = FORMATS,
     keys: Callable[[Path], str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = lambda event, what, detail: None,
 ) -> dict[str, Path]:
     """Make the page, and return the file to open for each format; `keys` and `progress` as in `render`."""
     from filelock import FileLock
 
-    tell = (lambda event, what, detail: None) if progress is None else progress
     book = read_project(Path(root))
     file = variant.chapter.as_posix()
     (book.root / ".press").mkdir(exist_ok=True)
     with FileLock(book.root / ".press/lock"):
         sources = read_sources(book)
         known = chapter_keys({file: sources[file]}, keys)
-        usual = _outputs(book, sources[file], known, tell)
+        usual = _outputs(book, sources[file], known, progress)
         sources[file].note = variant.note
         own = replace(
             book,
@@ -66,15 +65,15 @@ def render_variant(
         def edit(name: str, outputs: Outputs) -> Outputs:
             return beside(sources[name], outputs, usual) if name == file else outputs
 
-        pages = read_pages(own, sources, wanted, tell, edit)
+        pages = read_pages(own, sources, wanted, progress, edit)
         out = book.root / variant.out
         with renewed(out) as aside:
-            write(own, pages, [name for name in FORMATS if name in formats], aside, tell)
+            write(own, pages, [name for name in FORMATS if name in formats], aside, progress)
     page = variant.chapter.with_suffix(".html")
     return {name: out / (page if name == "html" else f"{own.output_file}.pdf") for name in formats}
 
 
-def _outputs(book: Book, source: Source, keys: Mapping[str, str | None], tell: Progress) -> Outputs:
+def _outputs(book: Book, source: Source, keys: Keys, tell: Progress) -> Outputs:
     """Return the outputs that the chapter has in the book."""
     from press.execute import chapters
 

@@ -37,11 +37,8 @@ def theorem(node: Node, content: list[Node]) -> list[Node]:
     if title:
         words += [space(), text("("), *_line(title), text(")")]
     start: list[Node] = [span([{"t": "Strong", "c": words}], classes=["theorem-title"]), space()]
-    if blocks and blocks[0]["t"] in ("Para", "Plain"):
-        blocks = [{"t": "Para", "c": [*start, *blocks[0]["c"]]}, *blocks[1:]]
-    else:
-        blocks = [{"t": "Para", "c": start}, *blocks]
-    return [div(blocks, ident, classes)]
+    first = blocks.pop(0)["c"] if blocks and blocks[0]["t"] in ("Para", "Plain") else []
+    return [div([{"t": "Para", "c": [*start, *first]}, *blocks], ident, classes)]
 
 
 def callout(node: Node, content: list[Node]) -> list[Node]:

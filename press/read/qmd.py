@@ -103,12 +103,8 @@ class Source:
         runs: list[str] = []
         for chunk in self.chunks:
             if isinstance(chunk, Cell):
-                options = [
-                    chunk.options.get("eval", True),
-                    chunk.options.get("label", ""),
-                    chunk.options.get("error", False),
-                ]
-                runs.append(f"{options}\n{chunk.code}")
+                options = {"eval": True, "label": "", "error": False} | chunk.options
+                runs.append(f"{[options[name] for name in ('eval', 'label', 'error')]}\n{chunk.code}")
             else:
                 runs += [inline.code for inline in chunk.inlines()]
         return runs
@@ -127,15 +123,13 @@ class Source:
 def title_line(text: str, file: str) -> tuple[int, str]:
     """Return line number and text of the chapter's heading."""
     source = Source(file, text.split("\n"))
-    start, code = _front_matter(source), ""
-    for number, line in enumerate(source.lines[start:], start + 1):
-        fence = _FENCE.match(line)
-        if fence and not code:
-            code = fence["marks"]
-        elif fence and fence["marks"].startswith(code) and not fence["info"]:
-            code = ""
-        elif not code and _HEADING.match(line):
-            return number, line
+    index = _front_matter(source)
+    while index < len(source.lines):
+        if fence := _FENCE.match(source.lines[index]):
+            index = _closing(source.lines, index, fence["marks"]) or len(source.lines)
+        elif _HEADING.match(source.lines[index]):
+            return index + 1, source.lines[index]
+        index += 1
     raise SourceError(file, 1, "there is no chapter heading", "begin with a line like: # The question {#sec-name}")
 
 
