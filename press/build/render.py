@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 from press.book import Book, Keys, Node, Page, Progress
 from press.errors import SourceError
 from press.files import code_hash, digest, renewed, restore, write_whole
-from press.read.project import FILE, read_project, site_files
+from press.read.project import read_project, site_files
 from press.read.qmd import Source, parse, read_text
+from press.read.settings import FILE
 
 if TYPE_CHECKING:
     from press.execute.chapters import Outputs

@@ -21,8 +21,8 @@ from press.errors import SourceError
 from press.files import cached_json, code_hash, write_whole
 from press.pdf.markup import literal
 from press.pdf.writer import typst_source
-from press.read.project import FILE
 from press.read.qmd import read_text
+from press.read.settings import FILE
 
 WORK = Path(".press/pdf")  # relative to the root
 TEMPLATE = Path(__file__).with_name("book.typ")
