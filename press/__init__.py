@@ -1,7 +1,7 @@
 """A small renderer for Quarto books: the same sources, words, numbers and anchors, as an HTML site and a PDF.
 
     press.render(root)                    the whole book into its output folder
-    press.render_variant(root, variant)   one chapter, run another way, into a folder of its own
+    press.render_variant(root, chapter)   one chapter, run another way, into a folder of its own
 
 The way of a chapter: `read` reads _quarto.yml and the chapter and says what is supported, `execute` runs the cells in a Jupyter
 kernel, `resolve` joins text and outputs through pandoc, numbers, refers and cites; `html` and `pdf` write; `build` does only what
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from press.book import Book, Progress
     from press.build.render import read_sources, render
-    from press.build.variant import Variant, render_variant
+    from press.build.variant import render_variant
     from press.errors import SourceError
     from press.execute import reads, recorder
     from press.execute.source_imports import forget, from_source
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from press.read.project import read_project
     from press.read.qmd import Cell, Source
 
-__all__ = ["Book", "Cell", "Progress", "Source", "SourceError", "Variant", "cached", "cached_file", "forget"]
+__all__ = ["Book", "Cell", "Progress", "Source", "SourceError", "cached", "cached_file", "forget"]
 __all__ += ["from_source", "keep", "read_project", "read_sources", "reads", "recorder", "render", "render_variant"]
 __all__ += ["swap", "sync_folder", "wake_kernels", "write_whole"]
 _HOMES = {
     "press.book": ["Book", "Progress"],
     "press.build.render": ["read_sources", "render"],
-    "press.build.variant": ["Variant", "render_variant"],
+    "press.build.variant": ["render_variant"],
     "press.errors": ["SourceError"],
     "press.execute.source_imports": ["forget", "from_source"],
     "press.execute": ["reads", "recorder"],
