@@ -139,9 +139,8 @@ def _index(book: Book, pages: tuple[Page, ...], out: Path) -> None:
         done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             hint = "\n".join(["is the disk full?", *done.stderr.strip().splitlines()[-5:]])
-            raise SourceError(
-                "search index", 0, f"it could not be written: pagefind ended with {done.returncode}", hint
-            )
+            what = f"it could not be written: pagefind ended with {done.returncode}"
+            raise SourceError("search index", 0, what, hint)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for file in (out / "pagefind").glob("pagefind-*"):

@@ -198,9 +198,8 @@ def _entries(
             for name, _, inner in _entries(item["chapters"], (*path, index, "chapters"), lines, nested=False):
                 yield name, item["part"], inner
         else:
-            raise SourceError(
-                FILE, line, f"not a chapter: {item!r}", "a path that ends in .qmd, or part: and chapters:"
-            )
+            hint = "a path that ends in .qmd, or part: and chapters:"
+            raise SourceError(FILE, line, f"not a chapter: {item!r}", hint)
 
 
 def _is_title(part: Any) -> bool:
