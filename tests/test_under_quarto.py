@@ -206,12 +206,14 @@ def test_every_displayed_formula_has_a_label(source: Path) -> None:
 
 
 def test_nothing_that_quarto_leaves_behind_is_untracked(tmp_path: Path) -> None:
-    """Seen after whole renders, single chapters and renders that failed."""
+    """Seen after whole renders, single chapters and renders that failed, and while one is under way."""
     left = ("_book/index.html", "_freeze/book/a/execute-results/html.json", ".quarto/idx/a.json", "book/a.quarto_ipynb")
     left += (
         "book/a_files/figure-typst/b.svg",
         "index_files/a.svg",
         "index.typ",
+        "index.html",
+        "book/a.html",
         "site_libs/a.js",
         ".lab/reads/a.jsonl",
     )
