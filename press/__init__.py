@@ -1,7 +1,7 @@
 """A small renderer for Quarto books: the same sources, words, numbers and anchors, as an HTML site and a PDF.
 
     press.render(root)                    the whole book into its output folder
-    press.render_variant(root, variant)   one chapter, run another way, into a folder of its own
+    press.render_variant(root, chapter)   one chapter, run another way, into a folder of its own
 
 The way of a chapter: `read` reads _quarto.yml and the chapter and says what is supported, `execute` runs the cells in a Jupyter
 kernel, `resolve` joins text and outputs through pandoc, numbers, refers and cites; `html` and `pdf` write; `build` does only what
@@ -16,32 +16,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from press.book import Book as Book
-    from press.book import Progress as Progress
-    from press.build.render import read_sources as read_sources
-    from press.build.render import render as render
-    from press.build.variant import Variant as Variant
-    from press.build.variant import render_variant as render_variant
-    from press.errors import SourceError as SourceError
-    from press.execute import reads as reads
-    from press.execute import recorder as recorder
-    from press.execute.source_imports import forget as forget
-    from press.execute.source_imports import from_source as from_source
-    from press.files import cached as cached
-    from press.files import cached_file as cached_file
-    from press.files import keep as keep
-    from press.files import swap as swap
-    from press.files import sync_folder as sync_folder
-    from press.files import write_whole as write_whole
-    from press.fork_server import wake_kernels as wake_kernels
-    from press.read.project import read_project as read_project
-    from press.read.qmd import Cell as Cell
-    from press.read.qmd import Source as Source
+    from press.book import Book, Progress
+    from press.build.render import read_sources, render
+    from press.build.variant import render_variant
+    from press.errors import SourceError
+    from press.execute import reads, recorder
+    from press.execute.source_imports import forget, from_source
+    from press.files import cached, cached_file, keep, swap, sync_folder, write_whole
+    from press.fork_server import wake_kernels
+    from press.read.project import read_project
+    from press.read.qmd import Cell, Source
 
+__all__ = ["Book", "Cell", "Progress", "Source", "SourceError", "cached", "cached_file", "forget"]
+__all__ += ["from_source", "keep", "read_project", "read_sources", "reads", "recorder", "render", "render_variant"]
+__all__ += ["swap", "sync_folder", "wake_kernels", "write_whole"]
 _HOMES = {
     "press.book": ["Book", "Progress"],
     "press.build.render": ["read_sources", "render"],
-    "press.build.variant": ["Variant", "render_variant"],
+    "press.build.variant": ["render_variant"],
     "press.errors": ["SourceError"],
     "press.execute.source_imports": ["forget", "from_source"],
     "press.execute": ["reads", "recorder"],
@@ -51,7 +43,6 @@ _HOMES = {
     "press.read.qmd": ["Cell", "Source"],
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = [*_HOME]
 
 
 def __getattr__(name: str) -> Any:

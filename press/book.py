@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 Node = dict[str, Any]  # a pandoc block or inline, {"t": ..., "c": ...}
+Keys = Mapping[str, str | None]  # by chapter: what identifies the outputs of its cells; None: they are run in any case
 Progress = Callable[[str, str, str], None]  # event ("execute", "read", "write", ...), chapter or format, detail
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from press.book import Node
@@ -11,7 +11,7 @@ Attributes = dict[str, str]
 _FIRST = ("Div", "Span", "CodeBlock", "Code", "Link", "Image", "Table", "Figure")  # begin with their attributes
 
 
-def attr(ident: str = "", classes: tuple[str, ...] | list[str] = (), attributes: Attributes | None = None) -> list[Any]:
+def attr(ident: str = "", classes: Sequence[str] = (), attributes: Attributes | None = None) -> list[Any]:
     """Return pandoc's triple of id, classes and attributes."""
     return [ident, list(classes), [[name, value] for name, value in (attributes or {}).items()]]
 
@@ -31,18 +31,16 @@ def plain(inlines: list[Node]) -> Node:
     return {"t": "Plain", "c": inlines}
 
 
-def div(
-    blocks: list[Node], ident: str = "", classes: list[str] | None = None, attributes: Attributes | None = None
-) -> Node:
+def div(blocks: list[Node], ident: str = "", classes: Sequence[str] = (), attributes: Attributes | None = None) -> Node:
     """Return a Div."""
-    return {"t": "Div", "c": [attr(ident, classes or [], attributes), blocks]}
+    return {"t": "Div", "c": [attr(ident, classes, attributes), blocks]}
 
 
 def span(
-    inlines: list[Node], ident: str = "", classes: list[str] | None = None, attributes: Attributes | None = None
+    inlines: list[Node], ident: str = "", classes: Sequence[str] = (), attributes: Attributes | None = None
 ) -> Node:
     """Return a Span."""
-    return {"t": "Span", "c": [attr(ident, classes or [], attributes), inlines]}
+    return {"t": "Span", "c": [attr(ident, classes, attributes), inlines]}
 
 
 def triple(node: Node) -> list[Any]:

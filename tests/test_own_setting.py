@@ -130,8 +130,10 @@ def test_what_a_setting_lacks_leaves_a_gap_and_what_follows_is_run(tmp_path: Pat
         f"# A\n\n```{{python}}\n{cell}```\n\nHere `{{python}} x` and `{{python}} y`.\n\n```{{python}}\nfound[False]\n```\n"
     )
     press.render(tmp_path, ["html"])
-    variant = press.Variant(Path("index.qmd"), {"VAR": "1"}, "key", Path("own"), note="A note.")
-    page = press.render_variant(tmp_path, variant, ["html"])["html"].read_text()
+    made = press.render_variant(
+        tmp_path, Path("index.qmd"), {"VAR": "1"}, "key", Path("own"), note="A note.", formats=["html"]
+    )
+    page = made["html"].read_text()
     said = " ".join(TAG.sub(" ", page.partition("<main")[2]).split())
     assert "Here – (book: 1) and 2." in said and "Nothing to show here: KeyError: False" in said and "A note." in said
     assert "title=\"NameError: name 'x' is not defined\"" in unescape(page)

@@ -85,15 +85,10 @@ def press_variant(
         "figures are of your setting, and a dash stands for what it does not have. The lines of the claims are the book's, and the sentences were written for its numbers.\n"
         ":::"
     )
-    variant = press.Variant(
-        chapter=_chapter(name, root),
-        variables={SETTING: dumps({name: changes})},
-        key=f"{wanted.key} {stored.checksum}",
-        out=OWN / name / _folder(changes),
-        note=note,
-    )
+    chapter, variables = _chapter(name, root), {SETTING: dumps({name: changes})}
+    own_key, out = f"{wanted.key} {stored.checksum}", OWN / name / _folder(changes)
     with _telling() as tell:
-        return press.render_variant(root, variant, formats, keys, tell)
+        return press.render_variant(root, chapter, variables, own_key, out, note, formats, keys, tell)
 
 
 def _folder(changes: dict[str, str]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping
@@ -19,12 +20,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from press.book import Book, Node, Page, Progress
-from press.build.write import write
+from press.book import Book, Keys, Node, Page, Progress
 from press.errors import SourceError
 from press.files import code_hash, digest, renewed, restore, write_whole
-from press.read.project import FILE, read_project, site_files
+from press.read.project import read_project, site_files
 from press.read.qmd import Source, parse, read_text
+from press.read.settings import FILE
 
 if TYPE_CHECKING:
     from press.execute.chapters import Outputs
@@ -60,7 +61,7 @@ def render(
     formats: Collection[str] = FORMATS,
     only: Collection[Path | str] | None = None,
     keys: Callable[[Path], str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = lambda event, what, detail: None,
     libraries: Collection[str] = (),
 ) -> dict[str, Path]:
     """Render the book in `root` and return the file to open for each format; raise SourceError and change nothing.
@@ -75,7 +76,6 @@ def render(
     unknown = set(formats) - set(FORMATS)
     if unknown or not formats:
         raise ValueError(f"formats are {' and '.join(FORMATS)}, not {', '.join(sorted(unknown)) or 'none'}")
-    tell = (lambda event, what, detail: None) if progress is None else progress
     book = replace(read_project(Path(root)), libraries=tuple(libraries))
     out = book.root / book.output_dir
     (book.root / ".press").mkdir(exist_ok=True)
@@ -87,16 +87,15 @@ def render(
 
         sources = read_sources(book)
         chosen = _chosen(book, only)
-        known = chapter_keys({file: sources[file] for file in chosen}, keys) | _latest(book, sources, chosen)
+        known = {**chapter_keys({file: sources[file] for file in chosen}, keys), **_latest(book, sources, chosen)}
         record = Record.load(book.root)
         inputs = _inputs(book, sources, known, record.files)
         fresh = keys is not None and are_kept(book, {file: sources[file] for file in chosen}, known)
-        if fresh and not _stale(book, record, formats, record.stamps if inputs == record.inputs else {}):
-            tell("fresh", "", "")
+        if fresh and inputs == record.inputs and not _stale(book, record, formats, record.stamps):
+            progress("fresh", "", "")
         else:
-            _make(book, sources, known, formats, record, tell)
-    [page] = [book.chapter(file) for file in chosen] if len(chosen) == 1 else [book.chapters[0]]
-    assert page
+            _make(book, sources, known, formats, record, progress)
+    page = next(chapter for chapter in book.chapters if len(chosen) != 1 or chapter.source in chosen)
     return {name: out / (page.html if name == "html" else f"{book.output_file}.pdf") for name in formats}
 
 
@@ -117,11 +116,8 @@ def _run_scripts(book: Book, only: Collection[Path | str] | None) -> None:
 
 def read_sources(book: Book) -> dict[str, Source]:
     """Return the chapters as written, by their path."""
-    defaults = {
-        name: value for name, value in (book.config.get("execute") or {}).items() if name in ("echo", "warning")
-    }
-    texts = {chapter.source: read_text(book.root, chapter.path) for chapter in book.chapters}
-    return {file: parse(text, file, defaults) for file, text in texts.items()}
+    files = [chapter.source for chapter in book.chapters]
+    return {file: parse(read_text(book.root, file), file, book.config.get("execute")) for file in files}
 
 
 def _chosen(book: Book, only: Collection[Path | str] | None) -> set[str]:
@@ -132,7 +128,7 @@ def _chosen(book: Book, only: Collection[Path | str] | None) -> set[str]:
     return names
 
 
-def _latest(book: Book, sources: Mapping[str, Source], chosen: Collection[str]) -> dict[str, str | None]:
+def _latest(book: Book, sources: Mapping[str, Source], chosen: Collection[str]) -> Keys:
     """Return the keys of the outputs that the chapters not chosen have; those that have none are left out."""
     from press.execute.chapters import latest
 
@@ -141,7 +137,7 @@ def _latest(book: Book, sources: Mapping[str, Source], chosen: Collection[str]) 
     return {file: key for file, key in found.items() if key or not sources[file].runs}
 
 
-def chapter_keys(sources: Mapping[str, Source], keys: Callable[[Path], str] | None) -> dict[str, str | None]:
+def chapter_keys(sources: Mapping[str, Source], keys: Callable[[Path], str] | None) -> Keys:
     """Return what identifies each chapter's outputs: the caller's key and the chapter's own code; None without `keys`."""
     if keys is None:
         return dict.fromkeys(sources)
@@ -150,7 +146,7 @@ def chapter_keys(sources: Mapping[str, Source], keys: Callable[[Path], str] | No
     return {file: sha256("\0".join(parts).encode()).hexdigest()[:24] for file, parts in made_of.items()}
 
 
-def _inputs(book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | None], files: Collection[str]) -> str:
+def _inputs(book: Book, sources: Mapping[str, Source], keys: Keys, files: Collection[str]) -> str:
     """Return the hash of everything a render depends on; `files` are those the chapters linked to last time."""
     state = sha256(code_hash(".").encode())
     for file, text in sources.items():
@@ -167,34 +163,26 @@ def _digests(book: Book, files: Collection[str]) -> bytes:
     return "".join(f"{name}\0{digest(book.root / name)}\0" for name in sorted(named | set(files))).encode()
 
 
-def _intact(out: Path, outputs: Mapping[str, str]) -> bool:
-    """Say whether all these files are in `out`, unchanged."""
-    return bool(outputs) and all(digest(out / file) == known for file, known in outputs.items())
-
-
 def _stale(book: Book, record: Record, formats: Collection[str], stamps: Mapping[str, str]) -> list[str]:
     """Return the formats whose files are not there, or not as `stamps` would have them."""
+    out = book.root / book.output_dir
+
+    def is_made(name: str) -> bool:
+        files = record.outputs.get(name, {})
+        return bool(files) and all(digest(out / file) == known for file, known in files.items())
+
     return [
-        name
-        for name in formats
-        if not stamps.get(name)
-        or record.stamps.get(name) != stamps[name]
-        or not _intact(book.root / book.output_dir, record.outputs.get(name, {}))
+        name for name in formats if name not in stamps or record.stamps.get(name) != stamps[name] or not is_made(name)
     ]
 
 
 def _make(
-    book: Book,
-    sources: Mapping[str, Source],
-    keys: dict[str, str | None],
-    formats: Collection[str],
-    record: Record,
-    tell: Progress,
+    book: Book, sources: Mapping[str, Source], keys: Keys, formats: Collection[str], record: Record, tell: Progress
 ) -> None:
     from press.resolve import references
 
     pages = read_pages(book, sources, keys, tell)
-    files = references.page_files(pages)
+    files = references.images(pages) | references.linked(pages)
     stamps = {name: _stamp(book, pages, files, name) for name in FORMATS}
     build = _stale(book, record, formats, stamps)
     keep = [name for name in FORMATS if name not in build and not _stale(book, record, [name], stamps)]
@@ -216,7 +204,7 @@ def _make(
 def read_pages(
     book: Book,
     sources: Mapping[str, Source],
-    keys: Mapping[str, str | None],
+    keys: Keys,
     tell: Progress,
     edit: Callable[[str, Outputs], Outputs] = lambda file, outputs: outputs,
 ) -> tuple[Page, ...]:
@@ -241,6 +229,29 @@ def read_pages(
         documents = {file: reading[file].result() for file in sources}
     document.put_references(documents, book)
     return numbers.pages(book, documents, sources, left_out)
+
+
+def write(
+    book: Book, pages: tuple[Page, ...], formats: Collection[str], out: Path, tell: Progress
+) -> dict[str, dict[str, str]]:
+    """Write the formats into an empty folder, side by side; return their files with their hashes."""
+    from press import html, pdf
+
+    writers = {"html": html.write_site, "pdf": pdf.write_pdf}
+    with ThreadPoolExecutor(len(formats)) as pool:
+        futures = [pool.submit(writers[name], book, pages, out / f".{name}", tell) for name in formats]
+        for future in futures:
+            future.result()
+    written: dict[str, dict[str, str]] = {}
+    for name in formats:
+        part = out / f".{name}"
+        files = sorted(path.relative_to(part) for path in part.rglob("*") if path.is_file())
+        written[name] = {file.as_posix(): digest(part / file) for file in files}
+        for file in files:
+            (out / file).parent.mkdir(parents=True, exist_ok=True)
+            (part / file).rename(out / file)
+        shutil.rmtree(part)
+    return written
 
 
 def _stamp(book: Book, pages: tuple[Page, ...], files: Collection[str], name: str) -> str:

@@ -19,7 +19,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from press.book import Book, Progress
+from press.book import Book, Keys, Progress
 from press.errors import SourceError
 from press.execute import outputs, reads
 from press.execute.kernel import FIGURES, Kernel
@@ -63,7 +63,7 @@ def _kept(book: Book, source: Source, key: str) -> Outputs | None:
     return None
 
 
-def are_kept(book: Book, sources: Mapping[str, Source], keys: Mapping[str, str | None]) -> bool:
+def are_kept(book: Book, sources: Mapping[str, Source], keys: Keys) -> bool:
     """Say whether all chapters have outputs under their keys, and what their cells read is as it was."""
     return all(_kept(book, source, keys[file] or UNKEYED) for file, source in sources.items() if source.runs)
 
@@ -89,11 +89,7 @@ def _keep(book: Book, source: Source, made: Outputs) -> None:
 
 
 def run(
-    book: Book,
-    sources: Mapping[str, Source],
-    keys: Mapping[str, str | None],
-    tell: Progress,
-    ready: Callable[[str, Outputs], None],
+    book: Book, sources: Mapping[str, Source], keys: Keys, tell: Progress, ready: Callable[[str, Outputs], None]
 ) -> None:
     """Hand the outputs of every chapter to `ready`, executing those that have none under their key (or have no key)."""
 
@@ -132,11 +128,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _run_side_by_side(
-    book: Book,
-    waiting: list[Source],
-    keys: Mapping[str, str | None],
-    tell: Progress,
-    ready: Callable[[str, Outputs], None],
+    book: Book, waiting: list[Source], keys: Keys, tell: Progress, ready: Callable[[str, Outputs], None]
 ) -> None:
     sweep()
     environment = DEFAULTS | os.environ | _environment(book.root) | FIGURES | dict(book.variables)
@@ -149,11 +141,10 @@ async def _run_side_by_side(
             tell("execute", source.file, "starting")
             try:
                 async with Kernel(book.root, environment, asks) as kernel:
-                    made = {"key": keys[source.file] or UNKEYED} | await _run_chapter(
-                        source, kernel, tell, book.lenient
-                    )
+                    made = await _run_chapter(source, kernel, tell, book.lenient)
             except CellFailed as failure:  # outside a cell: the kernel itself
                 raise source.error(0, failure.what, failure.traceback) from None
+            made["key"] = keys[source.file] or UNKEYED
             _keep(book, source, made)
             tell("executed", source.file, "")
             ready(source.file, made)
@@ -200,14 +191,11 @@ async def _run_chapter(source: Source, kernel: Kernel, tell: Progress, lenient: 
             cells.append((chunk, [] if skipped else await run_cell(source, chunk, kernel)))
         elif found := chunk.inlines():
             inlines += await _run_inlines(source, found, kernel, lenient)
+    # Not sooner: a later cell may update what an earlier one shows.
     kept = [_forms(source, cell, number, shown) for number, (cell, shown) in enumerate(cells, 1)]
     [said] = await kernel.evaluate(["__import__('press.execute.recorder').execute.recorder.of_kernel()"])
     record = json.loads(literal_eval(said["data"]["text/plain"]))
-    return {
-        "cells": kept,
-        "inlines": inlines,
-        "reads": record,
-    }  # not sooner: a later cell may update what an earlier one shows
+    return {"cells": kept, "inlines": inlines, "reads": record}
 
 
 def _forms(source: Source, cell: Cell, number: int, shown: list[Output]) -> list[dict[str, str]]:

@@ -53,20 +53,17 @@ class Present:
 
     def differences(self, record: Record) -> list[str]:
         """Return what is not as a record has it, in words."""
-        return [f"{NOUNS[kind]} {name}{how}" for kind, name, how in self._differences(record)]
-
-    def _differences(self, record: Record) -> list[tuple[str, str, str]]:
         found = []
         for kind, entries in record.items():
             for name, then in entries.items():
                 now = self.state(kind, name)
                 if now != then and not (then and now in then.split(EITHER)):
-                    found.append((kind, name, _change(kind, then, now)))
+                    found.append(f"{NOUNS[kind]} {name}{_change(kind, then, now)}")
         return found
 
     def holds(self, record: Record) -> bool:
         """Say whether everything is as a record has it."""
-        return not self._differences(record)
+        return not self.differences(record)
 
     def state(self, kind: str, name: str) -> str | None:
         """Return what a file, folder or variable is now."""

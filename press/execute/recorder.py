@@ -172,12 +172,12 @@ class Recorder:
 
     def refuse(self, what: str, why: str, frame: FrameType | None) -> None:
         """Stop the code, and remember that it was."""
-        where = _place(frame, self.root)
-        self.refused = self.refused or f"{where}{what} cannot be recorded\n{why}"
+        said = f"{_place(frame, self.root)}{what} cannot be recorded\n{why}"
+        self.refused = self.refused or said
         if self._sink:
             self._sink(READ, ".", self.refused)  # which never holds
         if not self.lenient:
-            raise Unrecordable(f"{where}{what} cannot be recorded\n{why}")
+            raise Unrecordable(said)
 
     def touch(self, kind: str, path: Any, frame: FrameType | None) -> None:
         """Take in that something at a path is read, listed or looked for."""

@@ -16,6 +16,7 @@ from press.html import boxes
 from press.html.boxes import raw
 from press.html.maths import spaced
 from press.html.paths import figure_path, href, relative
+from press.pandoc_ast import div, get, plain, space, span, text, triple
 from press.resolve.quarto_ast import FILE
 
 _SIZE = re.compile(r"([\d.]+)(px|in|cm|mm|%)?$")
@@ -40,7 +41,7 @@ def chapter_text(page: Page, book: Book) -> ChapterText:
 
 def _write(page: Page, book: Book) -> tuple[str, list[str], str]:
     first = [page.title, *(heading.inlines for heading in _flat(page.headings))]
-    blocks = [block for inlines in first for block in (pandoc_ast.plain(_for_a_link(inlines)), raw(_CUT))]
+    blocks = [block for inlines in first for block in (plain(_for_a_link(inlines)), raw(_CUT))]
     blocks += _Writer(page, book).rewrite(page.copy().blocks)
     options = ("--mathml", "--section-divs", "--email-obfuscation=none")
     html = spaced(pandoc.to_text(blocks, "html5", page.chapter.path, book, *options))
@@ -64,8 +65,8 @@ def _for_a_link(inlines: list[Node]) -> list[Node]:
                 content: list[Node] = node["c"][1]
                 return content
             case "Span":
-                classes = pandoc_ast.triple(node)[1]
-                return pandoc_ast.span(node["c"][1], classes=classes) if classes else list(node["c"][1])
+                classes = triple(node)[1]
+                return span(node["c"][1], classes=classes) if classes else list(node["c"][1])
             case "Code":
                 node["c"][0] = pandoc_ast.attr()
             case "Note" | "Image" | "RawInline":
@@ -83,8 +84,8 @@ def _kind(node: Node) -> str:
 
 def _together(before: Node, *more: Node) -> Node:
     """Return these inlines as one that no line breaks; word joiners do not hold browsers back from a formula."""
-    inside = before["c"][1] if before["t"] == "Span" and pandoc_ast.triple(before)[1] == ["together"] else [before]
-    return pandoc_ast.span([*inside, *more], classes=["together"])
+    inside = before["c"][1] if before["t"] == "Span" and triple(before)[1] == ["together"] else [before]
+    return span([*inside, *more], classes=["together"])
 
 
 class _Writer(pandoc_ast.Rewriter):
@@ -116,35 +117,27 @@ class _Writer(pandoc_ast.Rewriter):
             case "Table":
                 (ident, classes, pairs), *rest = node["c"]
                 table = {"t": "Table", "c": [[ident, [*classes, "table"], pairs], *self.inside(rest)]}
-                return [pandoc_ast.div([table], classes=["table-scroll"])]
+                return [div([table], classes=["table-scroll"])]
             case "Figure":  # an image alone in its paragraph
                 _, (_, caption), content = node["c"]
                 parts = [raw('<figure class="figure">'), *self.rewrite(content), raw("<figcaption>")]
                 parts += [*self.rewrite(caption), raw("</figcaption></figure>")]
-                return [pandoc_ast.div(parts, classes=["quarto-figure", "quarto-figure-center"])]
+                return [div(parts, classes=["quarto-figure", "quarto-figure-center"])]
             case "Image":
                 return [self._image(node)]
             case "Link":
                 return [self._link(node)]
-            case "Span" if "equation" in pandoc_ast.triple(node)[1]:
-                number = pandoc_ast.span(
-                    [pandoc_ast.text(f"({pandoc_ast.get(node, 'number')})")], classes=["equation-number"]
-                )
-                return [
-                    pandoc_ast.span([*self.rewrite(node["c"][1]), number], pandoc_ast.triple(node)[0], ["equation"])
-                ]
+            case "Span" if "equation" in triple(node)[1]:
+                number = span([text(f"({get(node, 'number')})")], classes=["equation-number"])
+                return [span([*self.rewrite(node["c"][1]), number], triple(node)[0], ["equation"])]
             case "Math" if node["c"][0]["t"] == "DisplayMath":
-                return [pandoc_ast.span([node], classes=["math-scroll"])]
+                return [span([node], classes=["math-scroll"])]
         return super().node(node)
 
     def _header(self, node: Node) -> Node:
         level, attr, inlines = node["c"]
-        number = pandoc_ast.get(node, "number")
-        start = (
-            [pandoc_ast.span([pandoc_ast.text(number)], classes=["header-section-number"]), pandoc_ast.space()]
-            if number
-            else []
-        )
+        number = get(node, "number")
+        start = [span([text(number)], classes=["header-section-number"]), space()] if number else []
         return {"t": "Header", "c": [level, attr, [*start, *self.rewrite(inlines)]]}
 
     def _link(self, node: Node) -> Node:
@@ -171,7 +164,7 @@ class _Writer(pandoc_ast.Rewriter):
     def _div(self, node: Node) -> list[Node]:
         (ident, classes, pairs), content = node["c"]
         if {"figure", "table"} & set(classes):
-            self.alt, outer = pandoc_ast.get(node, "alt"), self.alt
+            self.alt, outer = get(node, "alt"), self.alt
             inside = self.rewrite(content)
             self.alt = outer
             return boxes.float_(node, inside)
@@ -186,4 +179,4 @@ class _Writer(pandoc_ast.Rewriter):
             return boxes.cell(node, inside)
         if "output" in classes:
             classes = ["cell-output", *(f"cell-{name}" for name in classes if name != "output")]
-        return [pandoc_ast.div(inside, ident, classes, dict(pairs))]
+        return [div(inside, ident, classes, dict(pairs))]

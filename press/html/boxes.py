@@ -6,53 +6,50 @@ from html import escape
 
 from press import pandoc_ast
 from press.book import Node
-from press.pandoc_ast import space
+from press.pandoc_ast import div, get, plain, space, span, split, text, triple
 
 
 def float_(node: Node, content: list[Node]) -> list[Node]:
     """A figure with its caption below, or a table with its caption above."""
-    ident, classes, _ = pandoc_ast.triple(node)
+    ident, classes, _ = triple(node)
     kind, place = ("fig", "bottom") if "figure" in classes else ("tbl", "top")
-    content, caption = pandoc_ast.split(content, "caption")
-    name = f"{pandoc_ast.get(node, 'label')}\u00a0{pandoc_ast.get(node, 'number')}"
-    label = pandoc_ast.span([pandoc_ast.text(f"{name}:" if caption else name)], classes=["float-label"])
+    content, caption = split(content, "caption")
+    name = f"{get(node, 'label')}\u00a0{get(node, 'number')}"
+    label = span([text(f"{name}:" if caption else name)], classes=["float-label"])
     if caption and caption[0]["t"] in ("Para", "Plain"):
         caption[0] = {"t": caption[0]["t"], "c": [label, space(), *caption[0]["c"]]}
     else:
-        caption = [pandoc_ast.plain([label]), *caption]
+        caption = [plain([label]), *caption]
     names = f"quarto-float-caption-{place} quarto-float-caption quarto-float-{kind}"
     below = [raw(f'<figcaption class="{names}">'), *caption, raw("</figcaption>")]
     inside = [raw("<div>"), *content, raw("</div>")]
     parts = [*inside, *below] if kind == "fig" else [*below, *inside]
     opening = raw(f'<figure class="quarto-float quarto-float-{kind} figure">')
     outer = ["quarto-float", "quarto-figure", "quarto-figure-center"]
-    return [pandoc_ast.div([opening, *parts, raw("</figure>")], ident, outer)]
+    return [div([opening, *parts, raw("</figure>")], ident, outer)]
 
 
 def theorem(node: Node, content: list[Node]) -> list[Node]:
     """A theorem or exercise: its kind, number and title run into the first paragraph."""
-    ident, classes, _ = pandoc_ast.triple(node)
-    blocks, title = pandoc_ast.split(content, "title")
-    words = [pandoc_ast.text(pandoc_ast.get(node, "label")), space(), pandoc_ast.text(pandoc_ast.get(node, "number"))]
+    ident, classes, _ = triple(node)
+    blocks, title = split(content, "title")
+    words = [text(get(node, "label")), space(), text(get(node, "number"))]
     if title:
-        words += [space(), pandoc_ast.text("("), *_line(title), pandoc_ast.text(")")]
-    start: list[Node] = [pandoc_ast.span([{"t": "Strong", "c": words}], classes=["theorem-title"]), space()]
-    if blocks and blocks[0]["t"] in ("Para", "Plain"):
-        blocks = [{"t": "Para", "c": [*start, *blocks[0]["c"]]}, *blocks[1:]]
-    else:
-        blocks = [{"t": "Para", "c": start}, *blocks]
-    return [pandoc_ast.div(blocks, ident, classes)]
+        words += [space(), text("("), *_line(title), text(")")]
+    start: list[Node] = [span([{"t": "Strong", "c": words}], classes=["theorem-title"]), space()]
+    first = blocks.pop(0)["c"] if blocks and blocks[0]["t"] in ("Para", "Plain") else []
+    return [div([{"t": "Para", "c": [*start, *first]}, *blocks], ident, classes)]
 
 
 def callout(node: Node, content: list[Node]) -> list[Node]:
     """A callout; one that can be collapsed is a `details` element, which needs no script and opens for links into it."""
-    ident, classes, _ = pandoc_ast.triple(node)
-    content, title = pandoc_ast.split(content, "title")
+    ident, classes, _ = triple(node)
+    content, title = split(content, "title")
     kind = next(name for name in classes if name.startswith("callout-")).removeprefix("callout-").capitalize()
-    words = _line(title) or [pandoc_ast.text(kind)]
+    words = _line(title) or [text(kind)]
     if pandoc_ast.words(words) != kind:  # as under Quarto, only a screen reader says it
-        words = [pandoc_ast.span([pandoc_ast.text(kind)], classes=["screen-reader-only"]), *words]
-    collapse = pandoc_ast.get(node, "collapse")
+        words = [span([text(kind)], classes=["screen-reader-only"]), *words]
+    collapse = get(node, "collapse")
     outer, inner = ("details", "summary") if collapse else ("div", "div")
     names = " ".join([*classes, "callout-style-default", "callout-titled"])
     place, opened = f' id="{escape(ident)}"' if ident else "", ' open=""' if collapse == "false" else ""
@@ -61,15 +58,15 @@ def callout(node: Node, content: list[Node]) -> list[Node]:
         _wrapped(
             f'<{inner} class="callout-header"><span class="callout-title-container">', words, f"</span></{inner}>"
         ),
-        pandoc_ast.div(content, classes=["callout-body-container", "callout-body"]),
+        div(content, classes=["callout-body-container", "callout-body"]),
         raw(f"</{outer}>"),
     ]
 
 
 def cell(node: Node, content: list[Node]) -> list[Node]:
     """A cell: its code, folded or not, and what it showed."""
-    ident, classes, _ = pandoc_ast.triple(node)
-    fold = pandoc_ast.get(node, "fold")
+    ident, classes, _ = triple(node)
+    fold = get(node, "fold")
     blocks: list[Node] = []
     for block in content:
         if block["t"] != "CodeBlock":
@@ -78,12 +75,12 @@ def cell(node: Node, content: list[Node]) -> list[Node]:
         (own, names, pairs), code = block["c"]
         source: Node = {"t": "CodeBlock", "c": [[own, [*names, "cell-code"], pairs], code]}
         if fold:
-            summary = _wrapped("<summary>", [pandoc_ast.text(pandoc_ast.get(node, "summary", "Code"))], "</summary>")
+            summary = _wrapped("<summary>", [text(get(node, "summary", "Code"))], "</summary>")
             opened = " open" if fold == "show" else ""
             blocks += [raw(f'<details class="code-fold"{opened}>'), summary, source, raw("</details>")]
         else:
             blocks.append(source)
-    return [pandoc_ast.div(blocks, ident, classes)]
+    return [div(blocks, ident, classes)]
 
 
 def _line(blocks: list[Node]) -> list[Node]:
@@ -91,11 +88,11 @@ def _line(blocks: list[Node]) -> list[Node]:
     return [inline for block in blocks for inline in (block["c"][2] if block["t"] == "Header" else block["c"])]
 
 
-def raw(text: str, kind: str = "RawBlock") -> Node:
+def raw(code: str, kind: str = "RawBlock") -> Node:
     """A block of HTML, or with "RawInline" some inside a line."""
-    return {"t": kind, "c": ["html", text]}
+    return {"t": kind, "c": ["html", code]}
 
 
 def _wrapped(opening: str, inlines: list[Node], closing: str) -> Node:
     """Inlines between two pieces of HTML."""
-    return pandoc_ast.plain([raw(opening, "RawInline"), *inlines, raw(closing, "RawInline")])
+    return plain([raw(opening, "RawInline"), *inlines, raw(closing, "RawInline")])

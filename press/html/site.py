@@ -80,11 +80,7 @@ def _whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[
         picture=outward.card_picture(page, book),
         size=(outward.WIDTH, outward.HEIGHT),
         actions=outward.actions(page, book),
-        css=book.css,
-        icon=book.favicon,
         pdf=f"{book.output_file}.pdf" if "pdf" in book.downloads else "",
-        repo=book.settings.get("repo-url", ""),
-        footer=book.settings.get("page-footer", ""),
         address=f"{site}{chapter.html}" if site else "",
         theme=Markup((HOME / "assets/theme.js").read_text(encoding="utf-8").strip()),
         narrow=Markup(_NARROW),
@@ -143,9 +139,8 @@ def _index(book: Book, pages: tuple[Page, ...], out: Path) -> None:
         done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             hint = "\n".join(["is the disk full?", *done.stderr.strip().splitlines()[-5:]])
-            raise SourceError(
-                "search index", 0, f"it could not be written: pagefind ended with {done.returncode}", hint
-            )
+            what = f"it could not be written: pagefind ended with {done.returncode}"
+            raise SourceError("search index", 0, what, hint)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for file in (out / "pagefind").glob("pagefind-*"):

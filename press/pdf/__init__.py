@@ -5,7 +5,7 @@ and content alternate in such a call, and `maths` for formulas that pandoc gets 
 words come from the pages, never from Typst's counters, so that the PDF says what the site says.
 """
 
-from press.pdf.compiler import typeset
+from press.pdf.compiler import typeset, write_pdf
 from press.pdf.writer import typst_source
 
-__all__ = ["typeset", "typst_source"]
+__all__ = ["typeset", "typst_source", "write_pdf"]

@@ -9,23 +9,38 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import typst
 
-from press.book import Book, Chapter
+from press.book import Book, Chapter, Page, Progress
 from press.errors import SourceError
-from press.files import cached_json, write_whole
+from press.files import cached_json, code_hash, write_whole
 from press.pdf.markup import literal
-from press.read.project import FILE
+from press.pdf.writer import typst_source
 from press.read.qmd import read_text
+from press.read.settings import FILE
 
 WORK = Path(".press/pdf")  # relative to the root
 TEMPLATE = Path(__file__).with_name("book.typ")
 _NOBODYS = "\U0010fffd"  # private use, in no font: what its box looks like, every other one does
 _PAGE = '#set page(width: 20pt, height: 20pt, margin: 2pt)\n#set text(font: "Libertinus Serif")\n'
+
+
+def write_pdf(book: Book, pages: Iterable[Page], out: Path, tell: Progress) -> None:
+    """Write the book's PDF into the folder `out`; the Typst of chapters that have not changed is kept in .press/typst."""
+    sources = {}
+    for page in (page for page in pages if not page.left_out):
+        tell("write", "pdf", page.chapter.source)
+        made_of = [code_hash(), code_hash("pdf"), repr(page.chapter), page.ident, page.text]
+        made_of.append(str(book.settings.get("site-url")))  # where links to files lead
+        folder = book.root / ".press/typst" / page.chapter.path.with_suffix("")
+        sources[page.chapter.path] = cached_json(folder, made_of, partial(typst_source, page, book))
+    tell("write", "pdf", "typesetting")
+    typeset(book, sources, out / f"{book.output_file}.pdf")
 
 
 def typeset(book: Book, sources: Mapping[Path, str], out: Path) -> None:

@@ -24,9 +24,8 @@ def typst_source(page: Page, book: Book) -> str:
     writer = _Writer(page)
     text, solved = without_solutions(page.blocks)
     blocks = writer.opening() + writer.rewrite(text, top=True) + writer.solutions(solved)
-    return maths.modern(
-        pandoc.to_text(blocks, "typst-smart", page.chapter.path, book, "-L", str(pandoc.HOME / "links.lua"))
-    )
+    links = str(pandoc.HOME / "links.lua")
+    return maths.modern(pandoc.to_text(blocks, "typst-smart", page.chapter.path, book, "-L", links))
 
 
 def without_solutions(blocks: list[Node]) -> tuple[list[Node], list[tuple[Node, Node]]]:
@@ -223,6 +222,5 @@ class _Writer(Rewriter):
         (_, _, pairs), inlines, (source, _) = node["c"]
         attributes = dict(pairs)
         alt = attributes.get("fig-alt") or attributes.get("alt") or words(inlines)
-        return (
-            f"book.picture({literal('/' + source.lstrip('/'))}, {literal(alt)}, {length(attributes.get('width', ''))})"
-        )
+        width = length(attributes.get("width", ""))
+        return f"book.picture({literal('/' + source.lstrip('/'))}, {literal(alt)}, {width})"

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from press.errors import SourceError
+from press.read.settings import FILE
 from press.read.yaml_lines import Lines
 
-FILE = "_quarto.yml"
 _ASIDE = (".press", ".quarto")  # what renderers keep in the book
 
 

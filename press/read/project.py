@@ -11,11 +11,11 @@ from typing import Any
 
 from press.book import Book, Chapter
 from press.errors import SourceError
-from press.read import globs, settings, yaml_lines
+from press.read import globs, yaml_lines
 from press.read.css import check_css
 from press.read.qmd import read_text, title_line
+from press.read.settings import FILE, check_settings
 
-FILE = settings.FILE
 _VARIABLES = re.compile(r"(?:\s|//.*|/\*(?:[^*]|\*(?!/))*\*/|\$[\w-]+\s*:[^;{}]+;)*")  # SCSS that does nothing else
 
 
@@ -27,7 +27,7 @@ def read_project(root: Path) -> Book:
     config, lines = yaml_lines.load_yaml(read_text(root, FILE), FILE)
     if not isinstance(config, dict):
         raise SourceError(FILE, 1, "there are no settings in it", "see the book project's own _quarto.yml")
-    settings.check_settings(config, lines)
+    check_settings(config, lines)
     book = config.get("book") or {}
     for name in ("title", "chapters"):
         if not book.get(name):
@@ -95,17 +95,15 @@ def _output_dir(root: Path, name: str, output_file: str, lines: yaml_lines.Lines
         held = set(os.listdir(root / name)) if (root / name).is_dir() else {""}
         good = not held or bool(held & {"index.html", f"{output_file}.pdf"})
     line = lines.get(("project", "output-dir"), 1)
+    hint = "name a plain folder under project.output-dir, and copy the site from there"
     parts = [root / part for part in [Path(name), *Path(name).parents][:-1]]
     if good and (tied := next((part for part in parts if part.is_symlink() or _is_mount(part)), None)):
         what = f"{tied.relative_to(root)} is {'a link' if tied.is_symlink() else 'a mount'}, and a render puts a new folder in its place"
-        raise SourceError(
-            FILE, line, what, "name a plain folder under project.output-dir, and copy the site from there"
-        )
+        raise SourceError(FILE, line, what, hint)
     if not good:
         what = f"project.output-dir is {name}, which is no folder for a rendered book"
-        raise SourceError(
-            FILE, line, what, "name one inside the book that is new or holds the last render, such as _book"
-        )
+        hint = "name one inside the book that is new or holds the last render, such as _book"
+        raise SourceError(FILE, line, what, hint)
     return Path(name)
 
 
@@ -200,9 +198,8 @@ def _entries(
             for name, _, inner in _entries(item["chapters"], (*path, index, "chapters"), lines, nested=False):
                 yield name, item["part"], inner
         else:
-            raise SourceError(
-                FILE, line, f"not a chapter: {item!r}", "a path that ends in .qmd, or part: and chapters:"
-            )
+            hint = "a path that ends in .qmd, or part: and chapters:"
+            raise SourceError(FILE, line, f"not a chapter: {item!r}", hint)
 
 
 def _is_title(part: Any) -> bool:

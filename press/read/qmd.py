@@ -51,6 +51,7 @@ class Inline:
 
     line: int
     code: str
+    before: str  # the text between the last cell and it
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,8 @@ class Text:
 
     def inlines(self) -> list[Inline]:
         """Return the inline code in it, in order."""
-        found = _INLINE.finditer(self.text)
-        return [Inline(self.line + self.text.count("\n", 0, match.start(2)), match[2].strip()) for match in found]
-
-    def before_inlines(self) -> list[str]:
-        """Return what stands before each inline code of it, in order."""
-        return [self.text[: match.start(2)] for match in _INLINE.finditer(self.text)]
+        found = [(match[2].strip(), self.text[: match.start(2)]) for match in _INLINE.finditer(self.text)]
+        return [Inline(self.line + before.count("\n"), code, before) for code, before in found]
 
     def filled(self, values: list[str]) -> str:
         """Return the text with its inline code replaced by `values`, which are Markdown."""
@@ -106,12 +103,8 @@ class Source:
         runs: list[str] = []
         for chunk in self.chunks:
             if isinstance(chunk, Cell):
-                options = [
-                    chunk.options.get("eval", True),
-                    chunk.options.get("label", ""),
-                    chunk.options.get("error", False),
-                ]
-                runs.append(f"{options}\n{chunk.code}")
+                options = {"eval": True, "label": "", "error": False} | chunk.options
+                runs.append(f"{[options[name] for name in ('eval', 'label', 'error')]}\n{chunk.code}")
             else:
                 runs += [inline.code for inline in chunk.inlines()]
         return runs
@@ -130,15 +123,13 @@ class Source:
 def title_line(text: str, file: str) -> tuple[int, str]:
     """Return line number and text of the chapter's heading."""
     source = Source(file, text.split("\n"))
-    start, code = _front_matter(source), ""
-    for number, line in enumerate(source.lines[start:], start + 1):
-        fence = _FENCE.match(line)
-        if fence and not code:
-            code = fence["marks"]
-        elif fence and fence["marks"].startswith(code) and not fence["info"]:
-            code = ""
-        elif not code and _HEADING.match(line):
-            return number, line
+    index = _front_matter(source)
+    while index < len(source.lines):
+        if fence := _FENCE.match(source.lines[index]):
+            index = _closing(source.lines, index, fence["marks"]) or len(source.lines)
+        elif _HEADING.match(source.lines[index]):
+            return index + 1, source.lines[index]
+        index += 1
     raise SourceError(file, 1, "there is no chapter heading", "begin with a line like: # The question {#sec-name}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from press.errors import SourceError
 from press.read.settings import FLAG, TEXT, check_settings
@@ -25,26 +25,20 @@ CELL_OPTIONS: dict[str, str | set[Any]] = {
 }
 
 
-class Kind(NamedTuple):
-    """What a label's prefix stands for."""
-
-    word: str  # in captions and references: "Figure"
-    theorem: str = ""  # its environment, if it is a kind of theorem
-
-
+# What a label's prefix stands for, as captions and references say it; those after "Section" are kinds of theorem.
 KINDS = {
-    "fig": Kind("Figure"),
-    "tbl": Kind("Table"),
-    "eq": Kind("Equation"),
-    "sec": Kind("Section"),
-    "thm": Kind("Theorem", "theorem"),
-    "lem": Kind("Lemma", "lemma"),
-    "cor": Kind("Corollary", "corollary"),
-    "prp": Kind("Proposition", "proposition"),
-    "cnj": Kind("Conjecture", "conjecture"),
-    "def": Kind("Definition", "definition"),
-    "exm": Kind("Example", "example"),
-    "exr": Kind("Exercise", "exercise"),
+    "fig": "Figure",
+    "tbl": "Table",
+    "eq": "Equation",
+    "sec": "Section",
+    "thm": "Theorem",
+    "lem": "Lemma",
+    "cor": "Corollary",
+    "prp": "Proposition",
+    "cnj": "Conjecture",
+    "def": "Definition",
+    "exm": "Example",
+    "exr": "Exercise",
 }
 CALLOUTS = ("note", "tip", "important", "warning", "caution")
 # Classes that mean something to Quarto which press cannot do. Other classes are for the theme's style sheet.

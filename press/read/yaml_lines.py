@@ -32,9 +32,8 @@ def load_yaml(text: str, file: str | Path, first_line: int = 1) -> tuple[Any, Li
             for key_node, value_node in node.value:
                 line = line_of(key_node.start_mark)
                 if not isinstance(key_node, yaml.ScalarNode):
-                    raise SourceError(
-                        file, line, "broken YAML: a name that is a list or has settings", "write name: value"
-                    )
+                    what = "broken YAML: a name that is a list or has settings"
+                    raise SourceError(file, line, what, "write name: value")
                 key = str(key_node.value)
                 if key in value:
                     raise SourceError(file, line, f"{key} is given twice", f"first on line {lines[(*path, key)]}")

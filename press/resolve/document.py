@@ -80,26 +80,21 @@ def _with_heading(chunk: Text, source: Source) -> str:
 
 def put_references(documents: Mapping[str, list[Node]], book: Book) -> None:
     """Fill the refs div with the references that the documents cite."""
-    nodes = [node for blocks in documents.values() for node in pandoc_ast.every(blocks) if node["t"] in ("Div", "Cite")]
-    place = next((node for node in nodes if _is_place(node)), None)
-    cited = {cite["citationId"]: None for node in nodes if node["t"] == "Cite" for cite in node["c"][0]}
-    if place is not None:
-        entries = cited and book.bibliography is not None
-        place["c"] = _references(list(cited), book)["c"] if entries else [pandoc_ast.attr("refs"), []]
+    place = _place(list(documents.values()))
+    if place is None:
+        return
+    cites = [node for blocks in documents.values() for node in pandoc_ast.every(blocks) if node["t"] == "Cite"]
+    keys = list(dict.fromkeys(cite["citationId"] for node in cites for cite in node["c"][0]))
+    filled = {"c": [pandoc_ast.attr("refs"), []]}
+    if keys and book.bibliography is not None:
+        made_of = [*keys, code_hash(), *(read_text(book.root, file) for file in book.references_made_of)]
+        filled = cached_json(book.root / ".press/references", made_of, lambda: _place(pandoc.references(keys, book)))
+    place["c"] = filled["c"]
 
 
-def _is_place(node: Node) -> bool:
-    return node["t"] == "Div" and bool(pandoc_ast.triple(node)[0] == "refs")
-
-
-def _references(keys: list[str], book: Book) -> Node:
-    made_of = [*keys, code_hash(), *(read_text(book.root, file) for file in book.references_made_of)]
-
-    def make() -> Node:
-        return next(node for node in pandoc_ast.every(pandoc.references(keys, book)) if _is_place(node))
-
-    place: Node = cached_json(book.root / ".press/references", made_of, make)
-    return place
+def _place(blocks: list[Any]) -> Node | None:
+    """Return the div that the list of references stands in."""
+    return next((node for node in pandoc_ast.every(blocks) if node["t"] == "Div" and node["c"][0][0] == "refs"), None)
 
 
 def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], source: Source, home: Path) -> str:

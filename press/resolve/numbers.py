@@ -12,9 +12,7 @@ from press.read.supported import KINDS, prefix
 from press.resolve.document import NO_IDENT
 from press.resolve.references import Label, Resolver
 
-_NUMBERED = {"figure": "fig", "table": "tbl", "equation": "eq"}
-
-
+_NUMBERED = {"figure", "table", "equation", "theorem"}  # classes
 LEFT_OUT = "This chapter has not been rendered here."
 
 
@@ -73,14 +71,11 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
                 _add(labels, name, Label(source.file, "Section", number), source)
             if id(node) in top and "unlisted" not in classes:
                 _nest(Heading(node["c"][0], number, name, node["c"][2]), open_headings, page.headings)
-        kind = next(
-            (_NUMBERED[name] for name in classes if name in _NUMBERED), prefix(name) if "theorem" in classes else ""
-        )
-        if kind and name and node["t"] in ("Div", "Span"):
+        if (kind := prefix(name)) and _NUMBERED & set(classes) and node["t"] in ("Div", "Span"):
             counts[kind] = counts.get(kind, 0) + 1
             number = f"{chapter.number}.{counts[kind]}" if chapter.number else str(counts[kind])
             pandoc_ast.put(node, "number", number)
-            _add(labels, name, Label(source.file, KINDS[kind].word, number), source)
+            _add(labels, name, Label(source.file, KINDS[kind], number), source)
     return page
 
 

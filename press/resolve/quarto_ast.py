@@ -102,10 +102,10 @@ def _shape_div(node: Node, source: Source, book: Book) -> Node | list[Node] | No
         for header in pandoc_ast.every(rest):
             if header["t"] == "Header":
                 pandoc_ast.triple(header)[1].append("unnumbered")
-        theorem = supported.KINDS[kind]
-        names = ["theorem"] if theorem.theorem == "theorem" else ["theorem", theorem.theorem]
+        word = supported.KINDS[kind]
+        names = list(dict.fromkeys(["theorem", word.lower()]))
         head = [div([plain(title)], classes=["title"])] if title else []
-        return div(head + rest, ident, names, {"label": theorem.word})
+        return div(head + rest, ident, names, {"label": word})
     if callout := next((name for name in classes if name.startswith("callout-")), ""):
         title, rest = _title(blocks)
         title = title or [pandoc_ast.text(callout.removeprefix("callout-").capitalize())]
@@ -128,7 +128,7 @@ def _float(node: Node, source: Source) -> Node:
     (ident, _, _), blocks = node["c"]
     if len(blocks) < 2 or blocks[-1]["t"] != "Para":
         hint = "end its div with a paragraph: the caption"
-        raise source.error(f"#{ident}", f"the {supported.KINDS[ident[:3]].word.lower()} {ident} has no caption", hint)
+        raise source.error(f"#{ident}", f"the {supported.KINDS[ident[:3]].lower()} {ident} has no caption", hint)
     content = pandoc_ast.change(blocks[:-1], lambda block: block["c"][2] if block["t"] == "Figure" else None)
     if any(supported.prefix(pandoc_ast.triple(inner)[0]) in ("fig", "tbl") for inner in pandoc_ast.every(content)):
         raise source.error(f"#{ident}", f"a labelled figure or table inside {ident}", "press has no subfigures")
@@ -137,7 +137,7 @@ def _float(node: Node, source: Source) -> Node:
 
 def _captioned(content: list[Node], ident: str, caption: list[Node]) -> Node:
     """Return a figure or table div: its content, and the lines of its caption."""
-    label = supported.KINDS[ident[:3]].word
+    label = supported.KINDS[ident[:3]]
     words = div([plain([inline for block in caption for inline in block["c"]])], classes=["caption"])
     return div([*content, words], ident, [label.lower()], {"label": label})
 

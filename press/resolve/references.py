@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -33,12 +34,6 @@ class Label(NamedTuple):
     number: str
 
 
-def page_files(pages: Iterable[Page]) -> set[str]:
-    """Return the images and files that the pages show or link to, relative to the root."""
-    pages = list(pages)
-    return images(pages) | linked(pages)
-
-
 def images(pages: Iterable[Page]) -> set[str]:
     """Return the images that the pages show, relative to the root."""
     return {node["c"][2][0] for node in _nodes(pages) if node["t"] == "Image"}
@@ -54,20 +49,15 @@ def _nodes(pages: Iterable[Page]) -> Iterator[Node]:
     return (node for page in pages for node in pandoc_ast.every([page.title, page.blocks]))
 
 
+@dataclass
 class Resolver:
     """The rule that resolves one page's references, links and images."""
 
-    def __init__(
-        self,
-        book: Book,
-        pages: Mapping[str, Page],
-        labels: Mapping[str, Label],
-        published: Collection[Path],
-        source: Source,
-    ) -> None:
-        self.book, self.pages, self.labels, self.source = book, pages, labels, source
-        self.file = source.file
-        self._published = published
+    book: Book
+    pages: Mapping[str, Page]
+    labels: Mapping[str, Label]
+    published: Collection[Path]
+    source: Source
 
     def rule(self, node: Node) -> Node | list[Node] | None:
         """Resolve one node, as `pandoc_ast.change` wants it."""
@@ -85,7 +75,7 @@ class Resolver:
             self._check_raw(node["c"][1])
         elif (
             node["t"] == "Div" and "figure" in pandoc_ast.triple(node)[1]
-        ):  # the references in its caption are words by now
+        ):  # references in its caption are words by now
             images = [image for image in pandoc_ast.every(node["c"][1]) if image["t"] == "Image"]
             pandoc_ast.put(node, "alt", next((pandoc_ast.words(image["c"][1]) for image in images), ""))
         return None
@@ -93,8 +83,8 @@ class Resolver:
     def _check_raw(self, html: str) -> None:
         """Refuse a picture or link in raw HTML to a file of the book that is not part of the site."""
         for target in _IN_RAW.findall(html):
-            path = posixpath.normpath(posixpath.join(posixpath.dirname(self.file), unquote(target)))
-            if not elsewhere(target) and (self.book.root / path).is_file() and Path(path) not in self._published:
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(self.source.file), unquote(target)))
+            if not elsewhere(target) and (self.book.root / path).is_file() and Path(path) not in self.published:
                 hint = "write ![](file) or [words](file), or name it under project.resources"
                 raise self.source.error(target, f"raw HTML names {target}, which is not part of the site", hint)
 
@@ -107,12 +97,12 @@ class Resolver:
         label, before = self.labels.get(name), part["c"][1]
         if label is None:
             raise self.source.error(f"@{written}", f"nothing is labelled {name}", self._near(name))
-        if prefix(name) == "sec" and not self.pages[self.file].chapter.number:
+        if prefix(name) == "sec" and not self.pages[self.source.file].chapter.number:
             hint = "Quarto prints its title on the site and its number in the PDF; write a link: [words](file.qmd)"
             raise self.source.error(f"@{written}", f"a reference to {name} on an unnumbered page", hint)
         words = before or ([] if pandoc_ast.get(part, "mode") == "SuppressAuthor" else [pandoc_ast.text(label.word)])
         gap = pandoc_ast.space() if prefix(name) == "sec" and not before else pandoc_ast.text("\u00a0")
-        whole = prefix(name) == "sec" and self.pages[label.page].ident == name and label.page != self.file
+        whole = prefix(name) == "sec" and self.pages[label.page].ident == name and label.page != self.source.file
         target = label.page if whole else f"{label.page}#{name}"
         said = [*words, *([gap] if words else []), pandoc_ast.text(label.number)]
         return {"t": "Link", "c": [pandoc_ast.attr("", ["xref"]), said, [target, ""]]}
@@ -136,9 +126,9 @@ class Resolver:
             return
         path, _, fragment = target.partition("#")
         if not path:
-            owners = [self.file, *self.pages]
-            path = next((file for file in owners if fragment in self.pages[file].ids), self.file)
-            node["c"][2][0] = target if path == self.file else f"{path}#{fragment}"
+            owners = [self.source.file, *self.pages]
+            path = next((file for file in owners if fragment in self.pages[file].ids), self.source.file)
+            node["c"][2][0] = target if path == self.source.file else f"{path}#{fragment}"
         if path in self.pages:
             if fragment and fragment not in self.pages[path].ids and not self.pages[path].left_out:
                 hint = "correct the link, or label the place"

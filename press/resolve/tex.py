@@ -15,11 +15,10 @@ def check(formula: str, source: Source) -> None:
     lines = _ARRAY.search(formula)
     if "\\hline" in formula or (lines and "|" in lines[1]):
         hint = "write a table, or do without the lines"
-        raise source.error(_first_line(formula), "lines in an array, which pandoc drops", hint)
+        raise source.error(formula.strip().split("\n")[0], "lines in an array, which pandoc drops", hint)
     if re.search(r"\\color\b", formula):
-        raise source.error(
-            "\\color", "a colour in a formula, which pandoc drops", "say it in words, or by an \\underbrace"
-        )
+        hint = "say it in words, or by an \\underbrace"
+        raise source.error("\\color", "a colour in a formula, which pandoc drops", hint)
 
 
 def with_gaps(formula: str) -> str:
@@ -35,7 +34,3 @@ def _rows(body: str) -> str:
         first, *rest = re.split(r"(?<!\\)&", row)
         rows.append(first + "".join(("&\\quad " if number % 2 else "&") + part for number, part in enumerate(rest)))
     return "\\\\".join(rows)
-
-
-def _first_line(formula: str) -> str:
-    return formula.strip().split("\n")[0]
