@@ -413,7 +413,7 @@ def jitter(
     deviation (unbiased variance) over these groups.  Probes and mates depend on the seed, not on the weights.
     """
     found = []
-    for alone, seed in zip(mlp.one_by_one(weights), seeds, strict=True):
+    for alone, seed in zip(mlp.members(weights), seeds, strict=True):
         generator = torch.Generator().manual_seed(MATES + seed)
         chosen = torch.randint(len(x), (probes,), generator=generator)
         mates = torch.randint(len(x), (mate_sets, norm.size - 1), generator=generator)

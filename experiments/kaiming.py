@@ -190,7 +190,7 @@ def run(params: Params) -> Result:
         for width in track(params.widths, "widths")
     }
     every = narrow | {params.width: up[:, :1]}
-    law = finite_width.relu(params.width)
+    law = finite_width.relu_layer(params.width)
     training, loss_difference, loss_difference_shallow, entropy = _training(params)
 
     def tables(of: Callable[[np.ndarray, np.ndarray, float, finite_width.LogFactor], pd.DataFrame]) -> pd.DataFrame:
@@ -223,7 +223,9 @@ def run(params: Params) -> Result:
         widths=pd.DataFrame(
             [
                 {"width": width}
-                | signal_propagation.compare_with_law(every[width][:, 0, -1, 0], params.depth, finite_width.relu(width))
+                | signal_propagation.compare_with_law(
+                    every[width][:, 0, -1, 0], params.depth, finite_width.relu_layer(width)
+                )
                 for width in sorted(every)
             ]
         ),

@@ -42,7 +42,7 @@ SGD, ADAM, INITIAL = "SGD", "Adam", "initial"  # recipes, and the state before a
 LAYERS = ("embedding", "first hidden", "second hidden", "output")
 MATRICES = LAYERS[1:]  # large enough for a law of large matrices
 TOGETHER = "all"  # the weights of all layers in one heap
-ENSEMBLE = 3  # seeds that train side by side: enough to keep a core busy
+ENSEMBLE = {SGD: 3, ADAM: 4}  # seeds that train side by side: enough to keep a core busy
 UNIFORM_KURTOSIS = -1.2  # excess kurtosis of a uniform distribution
 TESTED = 0.05  # level of the test of normality
 TAIL = 10  # singular values that a power law's tail must have at least
@@ -283,9 +283,9 @@ CLAIMS: tuple[Claim[Result], ...] = (
 def run(params: Params) -> Result:
     """Train every network by every recipe, and describe its weights before and after."""
     tasks = [
-        (optimiser, tuple(range(seeds))[first : first + ENSEMBLE])
+        (optimiser, tuple(range(seeds))[first : first + ENSEMBLE[optimiser]])
         for optimiser, seeds in ((SGD, params.seeds), (ADAM, params.adam_seeds))
-        for first in range(0, seeds, ENSEMBLE)
+        for first in range(0, seeds, ENSEMBLE[optimiser])
     ]
     found = [one for task in spread(partial(_describe, params), tasks, "ensembles") for one in task]  # a seed each
     by_sgd, by_adam = found[: params.seeds], found[params.seeds :]

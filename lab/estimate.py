@@ -29,6 +29,12 @@ class Estimate:
         return cls(float(sample.mean()), float(stdtrit(n - 1, 0.975)) * standard_error, n)
 
     @classmethod
+    def of_finite(cls, values: Iterable[float]) -> Estimate:
+        """Estimate the mean over the runs that have a value, which is NaN where one diverged; NaN if fewer than two have one."""
+        known = [value for value in values if math.isfinite(value)]
+        return cls.of(known) if len(known) > 1 else cls(math.nan, math.nan, len(known))
+
+    @classmethod
     def columns(cls, name: str, values: Iterable[float]) -> dict[str, float]:
         """Return the cells in which a row of a table keeps a measured number: `name`, `name`_low, `name`_high."""
         found = cls.of(values)

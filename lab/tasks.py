@@ -37,7 +37,7 @@ def spread(function: Callable[[T], R], items: Iterable[T], what: str = "tasks") 
     spread further.  An exception in a task is raised here.
     """
     calls = [_packed(function, item) for item in items]
-    return [unpickled(result) for result in (_hand_out or _one_by_one)(calls, what)]
+    return [unpickled(result) for result in (_hand_out or _serially)(calls, what)]
 
 
 def run_task(call: str) -> str:
@@ -51,7 +51,7 @@ def run_task(call: str) -> str:
         _hand_out = before
 
 
-def _one_by_one(calls: list[str], what: str) -> list[str]:
+def _serially(calls: list[str], what: str) -> list[str]:
     return [run_task(call) for call in track(calls, what)]
 
 

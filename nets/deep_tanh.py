@@ -6,7 +6,7 @@ checked against autograd by a test.  The members of a seed differ in their gain 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -38,6 +38,11 @@ class Network(NamedTuple):
     def clone(self) -> Network:
         """Return a copy that shares nothing."""
         return Network(self.embedding.clone(), *([kind.clone() for kind in kinds] for kinds in self[1:]))
+
+    def members(self) -> Iterator[Network]:
+        """Yield each member as an ensemble of its own: what one needs stays in the cache, and what all need does not."""
+        for at in range(len(self.embedding)):
+            yield Network(self.embedding[at : at + 1], *([each[at : at + 1] for each in kind] for kind in self[1:]))
 
 
 class Forward(NamedTuple):

@@ -20,12 +20,12 @@ class LogFactor(NamedTuple):
     variance: float
 
 
-def linear(width: int) -> LogFactor:
+def linear_layer(width: int) -> LogFactor:
     """Weights of variance 1 / n and no activation: the factor is chi-squared with n degrees of freedom, over n."""
     return LogFactor(float(digamma(width / 2) + np.log(2 / width)), float(polygamma(1, width / 2)))
 
 
-def relu(width: int) -> LogFactor:
+def relu_layer(width: int) -> LogFactor:
     """Weights of variance 2 / n and ReLU: chi-squared with as many degrees of freedom as active units, times 2 / n.
 
     Each unit is active with probability 1/2.  That none is, one chance in 2^n, would end the signal and has no logarithm:

@@ -142,13 +142,13 @@ def losses(
     followed (`nets.names.counts`).
     """
     found = []
-    for alone in one_by_one(weights):
+    for alone in members(weights):
         logarithms = torch.log_softmax(logits(alone, x, activation), 2)[0]  # [context, character]
         found.append(-(logarithms * next_counts).sum() / next_counts.sum())
     return torch.stack(found)
 
 
-def one_by_one(weights: W) -> Iterator[W]:
+def members(weights: W) -> Iterator[W]:
     """Yield each network as an ensemble of its own: what one needs stays in the cache, and what all need does not."""
     for place in range(len(weights[0])):
         yield type(weights)(*(tensor[place : place + 1] for tensor in weights))

@@ -46,7 +46,7 @@ def train(
         return trained
     group = update.param_groups[0]
     betas = group.get("betas", (group.get("momentum"), 0.0))
-    sgd.one_by_one(steps, trained, x, y, order, [group["lr"], *betas, group.get("eps", 0.0)])
+    sgd.train_compiled(steps, trained, x, y, order, [group["lr"], *betas, group.get("eps", 0.0)])
     return trained
 
 

@@ -125,7 +125,7 @@ def losses(weights: Weights, norm: Norm, population: Counts, *data: Counts) -> t
     Statistics over examples are the population's, at these weights.
     """
     found = []
-    for alone in mlp.one_by_one(weights):
+    for alone in mlp.members(weights):
         mean, inverse = _statistics(pre_activations(alone, population.contexts), population)
         row = []
         for contexts, next_counts in data:

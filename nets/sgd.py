@@ -46,7 +46,7 @@ def train(weights: W, x: torch.Tensor, y: torch.Tensor, order: torch.Tensor, lr:
     if steps is None:
         _plainly(trained, x, y, order, lr)
     else:
-        one_by_one(steps, trained, x, y, order, lr)
+        train_compiled(steps, trained, x, y, order, lr)
     return trained
 
 
@@ -101,7 +101,7 @@ def _plainly(
         tensor.copy_(found)
 
 
-def one_by_one(
+def train_compiled(
     steps: Any,
     trained: mlp.Weights | normed_mlp.Weights,
     x: torch.Tensor,

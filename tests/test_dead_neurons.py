@@ -393,7 +393,7 @@ def _count(layers: int = 12) -> Result:
     """Return a result that has nothing but its layers, from few contexts and narrow networks."""
     x, y = names.contexts(names.load(Params().data)[:60])
     contexts = names.counts(x, y).contexts
-    embedded, normal = at_initialisation.dead_by_layer(contexts, layers, 64, 16)
+    embedded, normal = at_initialisation.dead_share_by_layer(contexts, layers, 64, 16)
     table = at_initialisation.layer_table(embedded, normal, len(contexts))
     empty = dict.fromkeys(field.name for field in dataclasses.fields(Result))
     return Result(**(empty | {"deep": table}))  # type: ignore[arg-type]
@@ -444,4 +444,4 @@ def test_diverged_networks_count_as_neither_dead_nor_alive() -> None:
         init, x.expand(3, 2, -1, -1), y.expand(3, 2, -1), mlp.same_lr(0.1), RELU, counts, counts.contexts, [0, 1, 2, 3]
     )
     assert run.diverged.tolist() == [False, True]
-    assert tables.dead_units(run)[:, 1].sum() == 0 < tables.dead_units(run)[:, 0].sum()
+    assert tables.dead_flags(run)[:, 1].sum() == 0 < tables.dead_flags(run)[:, 0].sum()

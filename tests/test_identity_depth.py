@@ -268,11 +268,11 @@ def test_networks_of_other_sizes_follow_the_exact_law_too() -> None:
 
 @pytest.mark.parametrize("mutant", ["correction forgotten", "digamma of the width", "noise without its root"])
 def test_named_mutants_of_the_exponent_are_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    law, exponent = finite_width.linear, noisy_identity.exponent
+    law, exponent = finite_width.linear_layer, noisy_identity.exponent
     if mutant == "correction forgotten":
-        monkeypatch.setattr(finite_width, "linear", lambda width: law(width)._replace(mean=0.0))
+        monkeypatch.setattr(finite_width, "linear_layer", lambda width: law(width)._replace(mean=0.0))
     elif mutant == "digamma of the width":
-        monkeypatch.setattr(finite_width, "linear", lambda width: law(2 * width))
+        monkeypatch.setattr(finite_width, "linear_layer", lambda width: law(2 * width))
     else:
         monkeypatch.setattr(noisy_identity, "exponent", lambda noise, width: 2 * exponent(noise, width))
     found = identity_depth.run(SIZE)

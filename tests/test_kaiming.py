@@ -196,15 +196,15 @@ def test_networks_of_another_size_follow_the_law_too() -> None:
 
 @pytest.mark.parametrize("mutant", ["one over n called two", "slope forgotten", "drift forgotten", "width forgotten"])
 def test_named_mutants_of_the_law_are_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    law = finite_width.relu
+    law = finite_width.relu_layer
     if mutant == "one over n called two":
         monkeypatch.setattr(kaiming, "INITS", kaiming.INITS | {"2/n": (1, 1)})
     elif mutant == "slope forgotten":
         monkeypatch.setattr(kaiming, "relu_derivative", torch.ones_like)
     elif mutant == "drift forgotten":
-        monkeypatch.setattr(finite_width, "relu", lambda width: law(width)._replace(mean=0.0))
+        monkeypatch.setattr(finite_width, "relu_layer", lambda width: law(width)._replace(mean=0.0))
     else:
-        monkeypatch.setattr(finite_width, "relu", lambda width: law(256))
+        monkeypatch.setattr(finite_width, "relu_layer", lambda width: law(256))
     found = kaiming.run(SIZE)
     with pytest.raises(AssertionError):
         _agree(found)

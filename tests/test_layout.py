@@ -202,25 +202,84 @@ def test_every_room_opens_with_what_a_newcomer_needs(folder: str) -> None:
     assert named <= there, f"{folder}/__init__.py names {named - there}"
 
 
-@pytest.mark.parametrize("package", ["lab", "press"])
-def test_no_two_functions_of_a_package_share_a_name(package: str) -> None:
-    """But for `main`, for the commands, which are named for what is typed, and for what two rooms side by side do alike."""
+# What each network and each way to train one offers under the same name.
+OF_NETWORKS = {"Network", "Weights", "init", "forward", "backward", "pre_activations", "logits", "losses", "gradient"}
+OF_TRAINING = {"train", "checkpoints"}
+# The packages in which a name stands for one thing.  Each module of figures draws one chapter, and none imports another.
+PACKAGES = ["lab", "press", "nets", *sorted(path.parent.name for path in (ROOT / "experiments").glob("*/__init__.py"))]
+
+
+def shared_names(package: str) -> dict[str, list[str]]:
+    """Return the names of functions and classes that two modules of a package define, with the modules.
+
+    But for `main`, for the commands, which are named for what is typed, for what two rooms side by side or two networks do
+    alike, and for a chapter's plain PyTorch, which is called what its fast twin is.
+    """
+    folder = package if package in MAY_IMPORT else f"experiments.{package}"
     homes: dict[str, list[str]] = {}
     for module, path in MODULES.items():
-        if module.partition(".")[0] != package or module == "lab.cli.commands":
+        if not f"{module}.".startswith(f"{folder}.") or module == "lab.cli.commands" or module.endswith(".plain"):
             continue
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith(
                 "_"
             ):
                 homes.setdefault(node.name, []).append(module)
-    alike = [{f"{package}.{room}" for room in level} for level in ROOMS[package] if len(level) > 1]
-    shared = {
+    alike = [{f"{package}.{room}" for room in level} for level in ROOMS.get(package, ()) if len(level) > 1]
+    expected = {"main"} if package in ROOMS else OF_NETWORKS | OF_TRAINING
+    return {
         name: modules
         for name, modules in homes.items()
-        if len(modules) > 1 and name != "main" and {module.rpartition(".")[0] for module in modules} not in alike
+        if len(modules) > 1 and name not in expected and {module.rpartition(".")[0] for module in modules} not in alike
     }
-    assert not shared
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_two_functions_of_a_package_share_a_name(package: str) -> None:
+    assert not shared_names(package)
+
+
+def test_a_name_that_two_modules_share_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mlp.py").write_text("def one_by_one(): ...\ndef train(): ...\ndef _own(): ...\n")
+    for module in ("nets.mlp", "nets.sgd", "experiments.update_ratio.mlp"):
+        monkeypatch.setitem(MODULES, module, tmp_path / "mlp.py")
+    found = shared_names("nets")
+    assert found["one_by_one"] == ["nets.mlp", "nets.sgd"]
+    assert not {"train", "_own"} & set(found)
+
+
+def _body(function: ast.FunctionDef) -> str:
+    """Return what a function does, without its docstring and whatever it calls its own names."""
+    given = function.args
+    own = [arg.arg for arg in [*given.posonlyargs, *given.args, *given.kwonlyargs]]
+    own += [node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    text = "\n".join(ast.dump(statement) for statement in body)
+    for number, name in enumerate(dict.fromkeys(own)):
+        text = text.replace(f"id='{name}'", f"id={number}")
+    return text
+
+
+def twins(modules: dict[str, Path]) -> list[list[str]]:
+    """Return the functions that do the same, but for what they call their own names; not those of a line or two."""
+    found: dict[str, list[str]] = {}
+    for module, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and len(body := _body(node)) > 600:
+                found.setdefault(body, []).append(f"{module}.{node.name}")
+    return [names for names in found.values() if len(names) > 1]
+
+
+def test_no_function_is_written_twice() -> None:
+    assert not twins(MODULES)
+
+
+def test_a_function_that_is_written_twice_is_found(tmp_path: Path) -> None:
+    text = inspect.getsource(shared_names)
+    (tmp_path / "one.py").write_text(text)
+    (tmp_path / "two.py").write_text(text.replace("shared_names", "common").replace("package", "folder_of"))
+    files = {"one": tmp_path / "one.py", "two": tmp_path / "two.py"}
+    assert twins(files) == [["one.shared_names", "two.common"]]
 
 
 @pytest.mark.parametrize("path", [p for f in MAY_IMPORT for p in _modules(f)], ids=lambda p: str(p.relative_to(ROOT)))

@@ -79,7 +79,7 @@ def _off(norm: str, positions: int, size: int) -> float:
     slices = [(_norms(positions, size)[norm], slice(0, 2))]
     networks.add_gradient(ours, torch.ones(2), init, networks.windows(x), y, slices)
     distances = []
-    for seed, alone in enumerate(mlp.one_by_one(init)):
+    for seed, alone in enumerate(mlp.members(init)):
         model = plain.module(alone, plain.layers(GROUPS, positions)[norm])
         F.cross_entropy(model(x[seed]), y[seed]).backward()
         grads = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}

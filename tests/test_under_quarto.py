@@ -155,9 +155,14 @@ def test_only_the_tally_of_the_whole_book_stands_between_rules(window: Page, tmp
     assert page(window, tmp_path, body, css).evaluate(rules) == ["1px", "0px"]
 
 
-def test_what_is_wide_scrolls_by_itself_on_a_phone(window: Page, tmp_path: Path, css: str) -> None:
+def test_what_is_wide_scrolls_by_itself_on_a_phone_or_is_broken(window: Page, tmp_path: Path, css: str) -> None:
     wide = TABLE.replace("Claim", "x" * 90)
-    for body in (mathml(LONG), f"<p>So <span id=eq-a>{mathml(LONG)[3:-5]}</span> ends.</p>", wide):
+    for body in (
+        mathml(LONG),
+        f"<p>So <span id=eq-a>{mathml(LONG)[3:-5]}</span> ends.</p>",
+        wide,
+        f"<p>{'x' * 90}</p>",
+    ):
         across = "document.documentElement.scrollWidth"
         assert page(window, tmp_path, body, "").evaluate(across) > 390
         assert page(window, tmp_path, body, css).evaluate(across) <= 390
@@ -201,12 +206,14 @@ def test_every_displayed_formula_has_a_label(source: Path) -> None:
 
 
 def test_nothing_that_quarto_leaves_behind_is_untracked(tmp_path: Path) -> None:
-    """Seen after whole renders, single chapters and renders that failed."""
+    """Seen after whole renders, single chapters and renders that failed, and while one is under way."""
     left = ("_book/index.html", "_freeze/book/a/execute-results/html.json", ".quarto/idx/a.json", "book/a.quarto_ipynb")
     left += (
         "book/a_files/figure-typst/b.svg",
         "index_files/a.svg",
         "index.typ",
+        "index.html",
+        "book/a.html",
         "site_libs/a.js",
         ".lab/reads/a.jsonl",
     )

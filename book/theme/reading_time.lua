@@ -5,12 +5,14 @@ local PER_MINUTE = 220
 local function words(blocks)
   local count = 0
   for _, block in ipairs(blocks) do
-    if block.t ~= "Div" then
+    if block.t == "Div" then
+      if not block.identifier:match("^sol%-") and not block.classes:includes("hidden") then -- Quarto's, with titles of other chapters
+        count = count + words(block.content)
+      end
+    elseif block.t ~= "Header" or block.level > 1 then -- a title is no block where Quarto makes a page
       for word in pandoc.utils.stringify(block):gmatch("%S+") do -- code blocks have none
         if word:find("%w") then count = count + 1 end
       end
-    elseif not block.identifier:match("^sol%-") and not block.classes:includes("hidden") then -- Quarto's, with titles of other chapters
-      count = count + words(block.content)
     end
   end
   return count

@@ -107,8 +107,8 @@ def gradient_table(init: mlp.Weights, x: torch.Tensor, y: torch.Tensor) -> pd.Da
         batch = mlp.gradient(weights, x, y)
         found = {
             ENSEMBLE: data_parallel_gradient(mlp.gradient, weights, x, y, x.shape[1]),
-            FUNCTIONAL: _one_by_one(_mean_of_gradients, weights, x, y),
-            AUTOGRAD: _one_by_one(torch.func.grad(per_example_gradients.batch_loss), weights, x, y),
+            FUNCTIONAL: _loop_over_seeds(_mean_of_gradients, weights, x, y),
+            AUTOGRAD: _loop_over_seeds(torch.func.grad(per_example_gradients.batch_loss), weights, x, y),
         }
         for route, gradient in found.items():
             units = relative_distance(gradient, batch).double() / torch.finfo(dtype).eps
@@ -146,7 +146,7 @@ def distance_table(lrs: Sequence[float], independent: Sequence[Distances], synch
     )
 
 
-def _one_by_one(
+def _loop_over_seeds(
     gradient: Callable[[mlp.Weights, torch.Tensor, torch.Tensor], mlp.Weights],
     weights: mlp.Weights,
     x: torch.Tensor,

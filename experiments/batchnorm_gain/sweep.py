@@ -121,11 +121,7 @@ def losses(network: Network, architecture: Architecture, data: Data) -> Array:
     ):  # the sample's contexts are needed for statistics; they add nothing to a loss
         held = torch.ones_like(held)
     found = []
-    for member in range(len(network.embedding)):  # one by one: what a single network needs stays in the cache
-        alone = Network(
-            network.embedding[member : member + 1],
-            *([tensor[member : member + 1] for tensor in kind] for kind in network[1:]),
-        )
+    for alone in network.members():
         loss = deep_tanh.losses(alone, data.contexts[held], data.next_counts[held], architecture, data.share[held])
         found.append(float(loss))
     return np.array(found)

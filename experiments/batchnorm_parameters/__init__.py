@@ -354,11 +354,11 @@ def run(params: Params) -> Result:
     }
     best = {arm: _best_lr({lr: losses[arm, lr][VALIDATION].mean() for lr in params.lrs}) for arm in TRAINED}
     test = {arm: losses[arm, best[arm]][TEST] for arm in TRAINED}
-    units: dict[tuple[str, float], dead.Found] = {
+    units: dict[tuple[str, float], dead.Units] = {
         (arm, lr): value for arm in dead.ARMS for lr, value in zip(params.dead_lrs, found["dead", arm], strict=True)
     }
     best_dead = {arm: _best_lr({lr: units[arm, lr].loss.mean() for lr in params.dead_lrs}) for arm in dead.ARMS}
-    watched: running.Found = found[("running",)]
+    watched: running.Averages = found[("running",)]
     layer, logits = exact.undone(seeds, data, params.width)
     constant = exact.constant_features(1000, params.batch)
     narrow = exact.narrow_features(params.stds, params.batch)
@@ -379,7 +379,7 @@ def run(params: Params) -> Result:
         narrowest_unit=float(watched.smallest.min()),
         running_loss=Estimate.of(watched.loss),
         best_dead_lrs=(best_dead[WITHOUT], best_dead[WITH]),
-        revived=_over_known(units[WITH, highest].revived),
+        revived=Estimate.of_finite(units[WITH, highest].revived),
         alive_normalised=_smallest(units[WITHOUT, lr].alive_again for lr in params.dead_lrs),
         alive_unshifted=_smallest(units[WITH, lr].alive_again for lr in params.dead_lrs),
         sizes=exact.sizes((params.width, 2 * params.width, 10 * params.width)),
@@ -440,12 +440,6 @@ def _columns(name: str, values: Array) -> dict[str, float]:
     return Estimate.columns(name, known if len(known) > 1 else [np.nan, np.nan])
 
 
-def _over_known(values: Array) -> Estimate:
-    """Estimate a mean over the seeds that have a value."""
-    known = values[np.isfinite(values)]
-    return Estimate.of(known) if len(known) > 1 else Estimate(float("nan"), float("nan"), len(known))
-
-
 def _smallest(values: Iterable[float]) -> float:
     return min((value for value in values if np.isfinite(value)), default=float("nan"))
 
@@ -494,7 +488,7 @@ def _bias_training(params: Params, found: dict[tuple[Any, ...], Any]) -> pd.Data
     return pd.DataFrame(rows)
 
 
-def _running(params: Params, watched: running.Found) -> pd.DataFrame:
+def _running(params: Params, watched: running.Averages) -> pd.DataFrame:
     """Tabulate running averages after the last step: a row for each momentum.
 
     trusted is the first evaluation from which on they add less than 1 % to the loss, on average; NaN if there is none.
@@ -518,7 +512,7 @@ def _running(params: Params, watched: running.Found) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _curves(params: Params, watched: running.Found) -> pd.DataFrame:
+def _curves(params: Params, watched: running.Averages) -> pd.DataFrame:
     """Tabulate running averages in training: a row for each momentum and evaluation."""
     return pd.DataFrame(
         [
@@ -549,7 +543,7 @@ def _at_init(params: Params, found: dict[tuple[Any, ...], Any]) -> pd.DataFrame:
     )
 
 
-def _trained(params: Params, units: dict[tuple[str, float], dead.Found]) -> pd.DataFrame:
+def _trained(params: Params, units: dict[tuple[str, float], dead.Units]) -> pd.DataFrame:
     """Tabulate what became of ReLU units: a row for each arm and learning rate."""
     return pd.DataFrame(
         [
@@ -565,7 +559,7 @@ def _trained(params: Params, units: dict[tuple[str, float], dead.Found]) -> pd.D
     )
 
 
-def _more(params: Params, units: dict[tuple[str, float], dead.Found]) -> pd.DataFrame:
+def _more(params: Params, units: dict[tuple[str, float], dead.Units]) -> pd.DataFrame:
     """Compare units that died with and without batch norm, over seeds of which neither network diverged: a row for each lr."""
     rows = []
     for lr in params.dead_lrs:

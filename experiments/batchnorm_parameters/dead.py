@@ -23,7 +23,7 @@ ARMS = {
 }
 
 
-class Found(NamedTuple):
+class Units(NamedTuple):
     """What became of the units of one arm at one learning rate; shares are NaN where a network diverged."""
 
     died: Array  # share of units alive at initialisation and dead after the last step, [seed]
@@ -46,7 +46,7 @@ def train(
     batch: int,
     steps: int,
     eval_every: int,
-) -> list[Found]:
+) -> list[Units]:
     """Train networks, and look at every unit every so many steps, on the whole training set with its own statistics.
 
     Returns what was found at each learning rate; all train side by side.
@@ -64,7 +64,7 @@ def train(
     return [_found(models[place], dead[:, place], data) for place in places]
 
 
-def _found(models: Sequence[Model], dead: NDArray[np.bool_], data: Data) -> Found:
+def _found(models: Sequence[Model], dead: NDArray[np.bool_], data: Data) -> Units:
     """Return what became of the units of trained networks, from which were dead: [evaluation, seed, unit]."""
     loss = networks.losses(models, data)[networks.TRAIN]
     diverged = ~np.isfinite(loss)
@@ -75,7 +75,7 @@ def _found(models: Sequence[Model], dead: NDArray[np.bool_], data: Data) -> Foun
         revived = later.sum(1) / np.where(np.any(ever, 1), ever.sum(1), np.nan)
     gone = dead[-1] & ~diverged[:, None]
     again = np.stack([_alive_unshifted(model, data) for model in models])
-    return Found(
+    return Units(
         died=np.where(diverged, np.nan, (dead[-1] & ~dead[0]).mean(1)),
         dead_at_init=dead[0].mean(1),
         revived=np.where(diverged, np.nan, revived),

@@ -21,7 +21,7 @@ PORTION = 1000  # batches whose means are taken at once: few enough to keep
 STILL = 5_000_011  # added to a seed for the batches that networks see without learning
 
 
-class Found(NamedTuple):
+class Averages(NamedTuple):
     """What running averages were like, in networks that learn and in networks that do not."""
 
     steps: Sequence[int]  # of the evaluations
@@ -66,7 +66,7 @@ def watch(
     momenta: Sequence[float],
     eval_steps: Sequence[int],
     still_steps: int,
-) -> Found:
+) -> Averages:
     """Train networks, and compare their running averages with the statistics of the training set."""
     models = networks.initialised(Arm("tanh"), width, seeds, lambda width: many_momenta(width, momenta))
     excess, error = [], []
@@ -76,7 +76,7 @@ def watch(
         error.append(np.stack([one[1] for one in each], 1))
     own = [_compare(model, data, networks.TEST)[0] for model in models]
     stds = [networks.moments(networks.pre_activations(model, data.contexts), data.shares)[1].sqrt() for model in models]
-    return Found(
+    return Averages(
         eval_steps,
         np.stack(excess),
         np.stack(error),

@@ -352,7 +352,7 @@ def run(params: Params) -> Result:
         "leaky, inactive": Group(leaky, inactive=True),
     }
     fast = [place for place, lr in enumerate(params.lrs) if lr >= FAST]
-    revived, at_init_revived, leaky_reactivated = (tables.revived(group) for group in groups.values())
+    revived, at_init_revived, leaky_reactivated = (tables.share_revived(group) for group in groups.values())
     frozen_revived, frozen_dead = tables.count_revived([*relu_frozen, *shifted_frozen])
     benefits = _benefits(
         params, {DIED_TRAINED: params.lrs[highest], DIED_FROZEN: params.lrs[highest], BY_BIAS: params.lrs[best]}
@@ -360,7 +360,7 @@ def run(params: Params) -> Result:
     deep_trained = _train_deep_networks(params)
     deep_losses = {lr: float(found.loss.mean()) for (lr, revived), found in deep_trained.items() if not revived}
     best_deep_lr = min(deep_losses, key=lambda lr: deep_losses[lr] if np.isfinite(deep_losses[lr]) else np.inf)
-    deep = at_initialisation.dead_by_layer(contexts, params.layers, params.deep_width, params.seeds)
+    deep = at_initialisation.dead_share_by_layer(contexts, params.layers, params.deep_width, params.seeds)
     return Result(
         params=params,
         contexts=len(contexts),
@@ -370,14 +370,14 @@ def run(params: Params) -> Result:
         died_at_best_lr=tables.died(relu[best]),
         highest_lr=params.lrs[highest],
         died_at_highest_lr=tables.died(relu[highest]),
-        revived=tables.over_finite(revived),
-        dead_at_init_revived=tables.over_finite(at_init_revived),
-        revival_ratio=tables.over_finite(at_init_revived / np.where(revived > 0, revived, np.nan)),
+        revived=Estimate.of_finite(revived),
+        dead_at_init_revived=Estimate.of_finite(at_init_revived),
+        revival_ratio=Estimate.of_finite(at_init_revived / np.where(revived > 0, revived, np.nan)),
         frozen_dead=frozen_dead,
         frozen_revived=frozen_revived,
         leaky_dead=sum(int(found.dead.sum()) for found in [*leaky, *leaky_frozen]),
-        leaky_reactivated=tables.over_finite(leaky_reactivated),
-        leaky_frozen_reactivated=tables.over_finite(tables.revived(Group(leaky_frozen, inactive=True))),
+        leaky_reactivated=Estimate.of_finite(leaky_reactivated),
+        leaky_frozen_reactivated=Estimate.of_finite(tables.share_revived(Group(leaky_frozen, inactive=True))),
         tanh_dead_at_init=Estimate.of(tanh_shifted[0].dead[0].mean(1)),
         best_deep_lr=best_deep_lr,
         benefits=pd.DataFrame(

@@ -43,7 +43,7 @@ def expected_dead_by_layer(layers: int, inputs: int) -> Array:
     return np.array(shares)
 
 
-def dead_by_layer(contexts: torch.Tensor, layers: int, width: int, seeds: int) -> tuple[Array, Array]:
+def dead_share_by_layer(contexts: torch.Tensor, layers: int, width: int, seeds: int) -> tuple[Array, Array]:
     """Return the share of units inactive on all inputs in layers of variance 2/n without biases, each [seed, layer].
 
     The inputs are the embeddings of `contexts` [context, position], and as many standard normal vectors of the layers'

@@ -92,7 +92,7 @@ def _evaluate(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return which units are dead and which inactive, [seed, unit]; fill in the depth of those first found inactive."""
     dead, inactive = [], []
-    for seed, one in enumerate(mlp.one_by_one(weights)):
+    for seed, one in enumerate(mlp.members(weights)):
         pre = mlp.pre_activations(one, contexts)[0]  # [context, unit]
         largest = pre.amax(0)
         steepest = activation.function(activation.steepest(pre))

@@ -58,7 +58,7 @@ def dead(weights: Weights, activation: str, contexts: torch.Tensor) -> NDArray[n
     """Return which units' derivatives are zero for every context: [seed, unit]."""
     function = OTHERS[activation].function
     found = []
-    for one in mlp.one_by_one(weights):
+    for one in mlp.members(weights):
         pre = mlp.pre_activations(one, contexts)[0].requires_grad_()
         (derivative,) = torch.autograd.grad(function(pre).sum(), pre)
         found.append((derivative == 0).all(0) & pre.isfinite().all(0))
@@ -96,7 +96,7 @@ def train(activation: str, lr: float, init: Weights, examples: Examples, eval_st
 def _losses(weights: Weights, function: Callable[[torch.Tensor], torch.Tensor], examples: Examples) -> Array:
     contexts, next_counts = examples.counts
     found = []
-    for one in mlp.one_by_one(weights):
+    for one in mlp.members(weights):
         logits = torch.baddbmm(one.output_bias, function(mlp.pre_activations(one, contexts)), one.output)
         found.append(-float((torch.log_softmax(logits[0], 1) * next_counts).sum() / next_counts.sum()))
     return np.array(found)

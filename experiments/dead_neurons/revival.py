@@ -46,7 +46,7 @@ def train(init: Weights, lr: LearningRates, examples: Examples, arm: str, every:
 def revive(weights: Weights, contexts: torch.Tensor) -> Weights:
     """Return the networks with each dead unit's bias raised until the unit is active on half of the contexts."""
     bias = weights.hidden_bias.clone()
-    for seed, one in enumerate(mlp.one_by_one(weights)):
+    for seed, one in enumerate(mlp.members(weights)):
         bias[seed, 0] += _lift(mlp.pre_activations(one, contexts)[0])
     return weights._replace(hidden_bias=bias)
 

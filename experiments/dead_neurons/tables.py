@@ -34,27 +34,27 @@ class Group(NamedTuple):
         return self._replace(histories=[self.histories[place] for place in places])
 
 
-def dead_units(run: History, inactive: bool = False) -> Flags:
+def dead_flags(run: History, inactive: bool = False) -> Flags:
     """Return which units are dead, or merely `inactive`, [evaluation, seed, unit]; none in networks that diverged."""
     return (run.inactive if inactive else run.dead) & ~run.diverged[:, None]
 
 
 def died(run: History) -> Estimate:
     """Estimate the share of all units that were alive at initialisation and dead at some evaluation since."""
-    state = dead_units(run)[:, ~run.diverged]
-    return over_finite((history.ever(state) & ~state[0]).mean(1))
+    state = dead_flags(run)[:, ~run.diverged]
+    return Estimate.of_finite((history.ever(state) & ~state[0]).mean(1))
 
 
-def revived(group: Group) -> Array:
+def share_revived(group: Group) -> Array:
     """Return the share of units that were revived, of those that died in all the runs: [seed], nan for none."""
-    states = [dead_units(run, group.inactive) for run in group.histories]
+    states = [dead_flags(run, group.inactive) for run in group.histories]
     lost = np.stack([history.lost(state, group.at_init) for state in states])
     return history.shares(np.stack([history.revived(state) for state in states]), lost)
 
 
 def count_revived(runs: Iterable[History]) -> tuple[int, int]:
     """Return how many units were revived, and how many were dead before, at initialisation or since."""
-    states = [dead_units(run) for run in runs]
+    states = [dead_flags(run) for run in runs]
     back = sum(int(history.revived(state).sum()) for state in states)
     return back, sum(int(history.ever(state[:-1]).sum()) for state in states)
 
@@ -73,7 +73,7 @@ def final_row(run: History, inactive: bool) -> dict[str, float]:
     positive_bias    of the units inactive in the end, those whose bias is above zero
     loss             over the training set, nats
     """
-    state = dead_units(run, inactive)
+    state = dead_flags(run, inactive)
     last = state[-1]
     measures = {
         "inactive": last.mean(1),
@@ -94,7 +94,7 @@ def by_depth(groups: Mapping[str, Group], edges: Sequence[float]) -> pd.DataFram
     """Tabulate for each group, and bin of depth, how many units died and which share was revived."""
     rows: list[dict[str, object]] = []
     for name, (histories, at_init, inactive) in groups.items():
-        states = [dead_units(run, inactive) for run in histories]
+        states = [dead_flags(run, inactive) for run in histories]
         lost = np.stack([history.lost(state, at_init) for state in states])  # [run, seed, unit]
         back = np.stack([history.revived(state) for state in states])
         depth = np.stack([run.depth for run in histories])
@@ -164,11 +164,5 @@ def deep(found: Mapping[tuple[float, bool], Deep]) -> pd.DataFrame:
 
 def columns(name: str, values: Array) -> dict[str, float]:
     """Return the cells of `Estimate.columns` over the seeds that have a value; nan if fewer than two have one."""
-    found = over_finite(values)
+    found = Estimate.of_finite(values)
     return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
-
-
-def over_finite(values: Array) -> Estimate:
-    """Estimate the mean over the seeds that have a value; nan if fewer than two have one."""
-    known = values[np.isfinite(values)]
-    return Estimate.of(known) if len(known) > 1 else Estimate(float("nan"), float("nan"), len(known))

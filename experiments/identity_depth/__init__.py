@@ -247,7 +247,7 @@ CLAIMS: tuple[Claim[Result], ...] = (
 
 def run(params: Params) -> Result:
     """Multiply by the identity, by random matrices, and until no number is left; compare each with theory."""
-    law = finite_width.linear(params.width)
+    law = finite_width.linear_layer(params.width)
     gains = np.array(sorted({*params.gains, *params.gains_near_one}))
     runs = spread(partial(_network, params, gains), range(params.seeds), "networks")
     up, down, narrow, noisy, cosine = (np.stack(arrays) for arrays in zip(*runs, strict=True))  # [seed, ...]
@@ -316,7 +316,7 @@ def _alignment(params: Params, cosine: np.ndarray) -> pd.DataFrame:
 
 def _width(params: Params, width: int, ends: np.ndarray) -> list[dict[str, float]]:
     """Return the exponents at the gains near 1, from [seed, gain, input] in logarithms of mean squares."""
-    law = finite_width.linear(width)
+    law = finite_width.linear_layer(width)
     return [
         {
             "width": width,

@@ -12,6 +12,7 @@ Notes   003_0e3f15bdf12e2faf.txt, "Food for thoughts": "Loss funtion shape chang
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -88,7 +89,7 @@ class Result:
     lines: pd.DataFrame  # plain network, seed 0: the loss along two lines, over all data and of single batches
 
 
-def _of(r: Result, variant: str, direction: str | None = None) -> pd.DataFrame:
+def of(r: Result, variant: str, direction: str | None = None) -> pd.DataFrame:
     """Return a variant's rows of `shapes` at the common learning rate."""
     found = r.shapes[(r.shapes["variant"] == variant) & (r.shapes["lr"] == r.params.lr)]
     return found if direction is None else found[found["direction"] == direction]
@@ -113,15 +114,15 @@ CLAIMS: tuple[Claim[Result], ...] = (
             Above(
                 "the change of the curvature from one iteration to the next, at every step and along every line tried, both of "
                 "the loss that SGD is given and of the loss over all data,",
-                lambda r: rows(_of(r, PLAIN), "every") + rows(_of(r, PLAIN), "weights_all"),
+                lambda r: rows(of(r, PLAIN), "every") + rows(of(r, PLAIN), "weights_all"),
                 VISIBLE,
                 reason="1 % is about the thickness of a line in a figure",
             ),
-            Above("the smallest change of the loss that SGD is given", lambda r: rows(_of(r, PLAIN), "every"), VISIBLE),
+            Above("the smallest change of the loss that SGD is given", lambda r: rows(of(r, PLAIN), "every"), VISIBLE),
         ),
         number=lambda r: (
-            f"{_percent(_of(r, PLAIN)['every'])} in the loss that SGD is given, "
-            f"{_percent(_of(r, PLAIN)['weights_all'])} in the loss over all data"
+            f"{_percent(of(r, PLAIN)['every'])} in the loss that SGD is given, "
+            f"{_percent(of(r, PLAIN)['weights_all'])} in the loss over all data"
         ),
     ),
     Claim(
@@ -132,12 +133,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
             Above(
                 "the change of the curvature by one step of the weights alone, with the same batch, at every step and along "
                 "every line tried,",
-                lambda r: rows(_of(r, PLAIN), "weights"),
+                lambda r: rows(of(r, PLAIN), "weights"),
                 VISIBLE,
             ),
-            Above("the largest of these changes", lambda r: _largest(rows(_of(r, PLAIN), "weights")), VISIBLE),
+            Above("the largest of these changes", lambda r: _largest(rows(of(r, PLAIN), "weights")), VISIBLE),
         ),
-        number=lambda r: f"new weights alone change it by {_percent(_of(r, PLAIN)['weights'])}",
+        number=lambda r: f"new weights alone change it by {_percent(of(r, PLAIN)['weights'])}",
     ),
     Claim(
         name="batch-norm",
@@ -147,29 +148,29 @@ CLAIMS: tuple[Claim[Result], ...] = (
             All(
                 Above(
                     "the change by one step of scale and shift alone, at every step tried,",
-                    lambda r: rows(_of(r, NORM), "scale_shift"),
+                    lambda r: rows(of(r, NORM), "scale_shift"),
                     VISIBLE,
                 ),
                 Above(
                     "the change by one step of the running averages alone, in evaluation mode,",
-                    lambda r: rows(_of(r, NORM), "running"),
+                    lambda r: rows(of(r, NORM), "running"),
                     VISIBLE,
                 ),
             ),
             Any(
                 Above(
                     "the largest change by scale and shift",
-                    lambda r: _largest(rows(_of(r, NORM), "scale_shift")),
+                    lambda r: _largest(rows(of(r, NORM), "scale_shift")),
                     VISIBLE,
                 ),
                 Above(
-                    "the largest change by running averages", lambda r: _largest(rows(_of(r, NORM), "running")), VISIBLE
+                    "the largest change by running averages", lambda r: _largest(rows(of(r, NORM), "running")), VISIBLE
                 ),
             ),
         ),
         number=lambda r: (
-            f"scale and shift alone change it by {_percent(_of(r, NORM)['scale_shift'])}, running averages alone by "
-            f"{_percent(_of(r, NORM)['running'])}"
+            f"scale and shift alone change it by {_percent(of(r, NORM)['scale_shift'])}, running averages alone by "
+            f"{_percent(of(r, NORM)['running'])}"
         ),
     ),
     Claim(
@@ -179,12 +180,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         rule=Caveat(
             Above(
                 "the change by a new dropout mask alone, with the same weights and batch, at every step tried,",
-                lambda r: rows(_of(r, DROPOUT), "dropout"),
+                lambda r: rows(of(r, DROPOUT), "dropout"),
                 VISIBLE,
             ),
-            Above("the largest of these changes", lambda r: _largest(rows(_of(r, DROPOUT), "dropout")), VISIBLE),
+            Above("the largest of these changes", lambda r: _largest(rows(of(r, DROPOUT), "dropout")), VISIBLE),
         ),
-        number=lambda r: f"a new mask alone changes it by {_percent(_of(r, DROPOUT)['dropout'])}",
+        number=lambda r: f"a new mask alone changes it by {_percent(of(r, DROPOUT)['dropout'])}",
     ),
     Claim(
         name="weight-decay",
@@ -194,16 +195,16 @@ CLAIMS: tuple[Claim[Result], ...] = (
             Above(
                 "the change by one step of the weights alone in runs with weight decay, minus the change in the same runs "
                 "without, at every step tried,",
-                lambda r: rows(_of(r, DECAY), "more_than_plain"),
+                lambda r: rows(of(r, DECAY), "more_than_plain"),
                 VISIBLE,
             ),
             Above(
-                "the largest of these differences", lambda r: _largest(rows(_of(r, DECAY), "more_than_plain")), VISIBLE
+                "the largest of these differences", lambda r: _largest(rows(of(r, DECAY), "more_than_plain")), VISIBLE
             ),
         ),
         number=lambda r: (
-            f"with weight decay a step of the weights changes it by {-100 * _of(r, DECAY)['more_than_plain'].min():.1f} percentage "
-            f"points less to {100 * _of(r, DECAY)['more_than_plain'].max():.3f} more than without"
+            f"with weight decay a step of the weights changes it by {-100 * of(r, DECAY)['more_than_plain'].min():.1f} percentage "
+            f"points less to {100 * of(r, DECAY)['more_than_plain'].max():.3f} more than without"
         ),
     ),
     Claim(
@@ -214,12 +215,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
             Above(
                 "the change by those ReLU units alone that one step of the weights switches on or off, at every step and along "
                 "every line tried,",
-                lambda r: rows(_of(r, PLAIN), "switched"),
+                lambda r: rows(of(r, PLAIN), "switched"),
                 VISIBLE,
             ),
-            Above("the largest of these changes", lambda r: _largest(rows(_of(r, PLAIN), "switched")), VISIBLE),
+            Above("the largest of these changes", lambda r: _largest(rows(of(r, PLAIN), "switched")), VISIBLE),
         ),
-        number=lambda r: f"units that switch change it by {_percent(_of(r, PLAIN)['switched'])}",
+        number=lambda r: f"units that switch change it by {_percent(of(r, PLAIN)['switched'])}",
     ),
     Claim(
         name="batch",
@@ -233,12 +234,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 1,
             ),
             Above(
-                "that ratio in the plain network at the book’s learning rate", lambda r: rows(_of(r, PLAIN), "ratio"), 1
+                "that ratio in the plain network at the book’s learning rate", lambda r: rows(of(r, PLAIN), "ratio"), 1
             ),
         ),
         number=lambda r: (
-            f"in the plain network a new batch changes it {_of(r, PLAIN)['ratio'].min():.1f} to "
-            f"{_of(r, PLAIN)['ratio'].max():.0f} times as much as new weights"
+            f"in the plain network a new batch changes it {of(r, PLAIN)['ratio'].min():.1f} to "
+            f"{of(r, PLAIN)['ratio'].max():.0f} times as much as new weights"
         ),
     ),
 )
@@ -247,7 +248,8 @@ CLAIMS: tuple[Claim[Result], ...] = (
 def run(params: Params) -> Result:
     """Train every variant, evaluate its loss along lines, and exchange one thing at a time."""
     runs = [(variant, params.lr) for variant in VARIANTS] + [(PLAIN, lr) for lr in params.other_lrs]
-    found = dict(zip(runs, spread(partial(_one_run, params), runs, "runs"), strict=True))
+    *each, frames = spread(partial(_task, params), [*runs, None], "runs")
+    found: dict[tuple[str, float], dict[str, Measured]] = dict(zip(runs, each, strict=True))
     plain = found[PLAIN, params.lr]
     shapes = {(*run, *key): row for run, rows_ in found.items() for key, row in rows_["shapes"].items()}
     for (_, lr, *place), row in shapes.items():
@@ -263,7 +265,7 @@ def run(params: Params) -> Result:
         lags=_table(("direction", "lag"), plain["lags"]),
         sizes=_table(("size",), plain["sizes"]),
         steps=_table(("step",), plain["steps"]),
-        lines=_frames(params),
+        lines=frames,
     )
 
 
@@ -286,6 +288,11 @@ class _Notes:
             table: {row: {name: np.array(values) for name, values in columns.items()} for row, columns in found.items()}
             for table, found in self.found.items()
         }
+
+
+def _task(params: Params, run: tuple[str, float] | None) -> typing.Any:
+    """Compute what becomes of one run or, without one, the frames of the live figure."""
+    return _one_run(params, run) if run else _frames(params)
 
 
 def _one_run(params: Params, run: tuple[str, float]) -> dict[str, Measured]:

@@ -468,7 +468,7 @@ def _modules(params: Params, network: str) -> dict[str, list[torch.nn.Module]]:
     positions, channels, seeds = _shape(params, network)
     init = networks.init(seeds, channels, positions, DIMENSION)
     family = plain.layers(params.groups, positions)
-    return {name: [plain.module(alone, layer) for alone in mlp.one_by_one(init)] for name, layer in family.items()}
+    return {name: [plain.module(alone, layer) for alone in mlp.members(init)] for name, layer in family.items()}
 
 
 def _coupling(params: Params) -> pd.DataFrame:

@@ -222,7 +222,7 @@ def losses(
     """
     found = []
     positions = data[0][0].shape[1]
-    for place, alone in enumerate(mlp.one_by_one(weights)):
+    for place, alone in enumerate(mlp.members(weights)):
         table = alone.embedding[0][population.contexts].flatten(1) @ alone.hidden[0]  # [window, channel]
         within = norm  # an example
         if norm.couples and not mates:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,7 @@ from lab.tasks import spread
 ONE_PERCENT = 0.01  # nats; in perplexity, exp(loss), 1 %
 GOOD = 1e-3  # the ratio that the notes call good
 TARGETS = (GOOD / 10, GOOD, GOOD * 10)  # ratios that are run
+LONG, DECAYED = "long", "decayed"  # trainings beside the four networks' sweeps
 
 
 @dataclass(frozen=True)
@@ -313,8 +314,10 @@ def run(params: Params) -> Result:
     """Sweep the learning rate, act on the ratios that were found, and train longer and with weight decay."""
     seeds = range(params.seeds)
     networks = recipes(params)
-    pairs = [(name, seed) for name in networks for seed in seeds]
-    found = dict(zip(pairs, spread(partial(_sweep, params), pairs, "sweeps"), strict=True))
+    pairs = [(name, seed) for name in reversed(networks) for seed in seeds]  # first what takes longest
+    tasks = [(LONG, seed) for seed in range(params.long_seeds)]
+    tasks += [*((DECAYED, seed) for seed in range(params.decay_seeds)), *pairs]
+    found = dict(zip(tasks, spread(partial(_train, params), tasks, "trainings"), strict=True))
     sweeps = {name: Sweep.of(lrs(params, networks[name]), [found[name, seed] for seed in seeds]) for name in networks}
     own = _own_rates(params, sweeps)
     plans = {name: _plan(params, sweep, own[name]) for name, sweep in sweeps.items()}
@@ -323,13 +326,13 @@ def run(params: Params) -> Result:
             pairs, spread(partial(_act, params), [(*pair, plans[pair[0]]) for pair in pairs], "follow-ups"), strict=True
         )
     )
-    long = spread(partial(_long, params), range(params.long_seeds), "long runs")
-    decayed = spread(partial(_decayed, params), range(params.decay_seeds), "runs with weight decay")
     follow = {
         name: tables.Follow.of(len(TARGETS), plans[name], [acted[name, seed] for seed in seeds]) for name in networks
     }
     length, ratio_slope, lr_slope = tables.length(
-        {steps: long_lrs(params, steps) for steps in lengths(params)}, long, GOOD
+        {steps: long_lrs(params, steps) for steps in lengths(params)},
+        [found[LONG, seed] for seed in range(params.long_seeds)],
+        GOOD,
     )
     return Result(
         params=params,
@@ -343,13 +346,21 @@ def run(params: Params) -> Result:
         watch=tables.watch(sweeps, _watched(params)),
         equal=tables.equal(follow, own_factors(params)),
         length=length,
-        decay=_decay_table(params, decayed),
+        decay=_decay_table(params, [found[DECAYED, seed] for seed in range(params.decay_seeds)]),
     )
 
 
 def _watched(params: Params) -> list[int]:
     """Return the steps whose ratios are logged: the last one, and others evenly before it."""
     return [params.steps * k // params.watched for k in range(1, params.watched + 1)]
+
+
+def _train(params: Params, task: tuple[str, int]) -> Any:
+    """Do one of the trainings that wait for nothing: a long one, one with weight decay, or a network's sweep."""
+    kind, seed = task
+    if kind == LONG:
+        return _long(params, seed)
+    return _decayed(params, seed) if kind == DECAYED else _sweep(params, task)
 
 
 def _sweep(params: Params, task: tuple[str, int]) -> training.Runs:

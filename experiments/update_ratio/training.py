@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,7 +78,7 @@ def train(
         if number in evaluations:
             found = [
                 deep_tanh.losses(alone, counted.contexts, counted.next_counts, architecture, share)
-                for alone in _one_by_one(network)
+                for alone in network.members()
             ]
             losses.append(torch.cat(found).numpy())
     return Runs(np.stack(update), np.stack(gradients), np.stack(losses))
@@ -124,12 +124,6 @@ def train_long(
             found[place, member] = np.exp(np.log(of_batches).mean(0))
             losses[place, member] = mlp.losses(weights, counted.contexts, counted.next_counts)[0]
     return found, losses
-
-
-def _one_by_one(network: Network) -> Iterator[Network]:
-    """Yield each member as an ensemble of its own: what one needs stays in the cache, and what all need does not."""
-    for at in range(len(network.embedding)):
-        yield Network(network.embedding[at : at + 1], *([each[at : at + 1] for each in kind] for kind in network[1:]))
 
 
 def _rates(network: Network, lrs: torch.Tensor) -> list[torch.Tensor]:

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,10 +30,8 @@ Jobs = Annotated[
         help="processes that compute at a time; results do not depend on it",
     ),
 ]
-Executor = Annotated[str, typer.Option(metavar="local|dask", help="where tasks of experiments are computed")]
-Renderer = Annotated[
-    str | None, typer.Option("--with", metavar="RENDERER", help="quarto or press; quarto if 1.9 or newer is there")
-]
+Executor = Annotated[Literal["local", "dask"], typer.Option(help="where tasks of experiments are computed")]
+Renderer = Annotated[Literal["quarto", "press"] | None, typer.Option("--with", help="quarto if 1.9 or newer is there")]
 Address = Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="of the Dask scheduler")]
 
 
@@ -332,7 +330,6 @@ def render(
     formats = [word.strip() for word in to.split(",")]
     if not set(formats) <= set(FORMATS):
         raise typer.BadParameter(f"{to!r} is not html, pdf or html,pdf", param_hint="'--to'")
-    check_renderer(renderer)
     if changes or smoke:
         if len(chapters or []) != 1:
             raise typer.BadParameter("name the one chapter that is to be made with it", param_hint="'--set'")
@@ -361,7 +358,6 @@ def preview(
     """
     from lab.cli.preview import follow
 
-    check_renderer(renderer)
     follow(find_root(), port, renderer, show)
 
 
@@ -377,16 +373,8 @@ def serve(
     serve_site(find_root(), port)
 
 
-def check_renderer(name: str | None) -> None:
-    """Raise BadParameter for what is no renderer."""
-    if name not in (None, "quarto", "press"):
-        raise typer.BadParameter(f"{name!r} is not quarto or press", param_hint="'--with'")
-
-
 def scheduler(executor: str, address: str | None) -> str | None:
     """Return the address of a Dask scheduler, or None for this machine."""
-    if executor not in ("local", "dask"):
-        raise typer.BadParameter(f"{executor!r} is not local or dask", param_hint="'--executor'")
     if executor == "dask" and not address:
         raise typer.BadParameter(
             "--executor dask needs the scheduler's, as in --address tcp://127.0.0.1:8786", param_hint="'--address'"

@@ -31,6 +31,7 @@ FORMATS = {"html": "html", "pdf": "typst"}  # ours, and what Quarto calls them
 QUARTO = (1, 9)  # the first version that makes books with Typst
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ERROR = r"\w+(?:Error|Exception|Interrupt|Exit)\b.*"
 OWN = Path("_own")  # pages with settings of one's own
 LONGEST = 80  # characters of a folder's name
 
@@ -155,25 +156,42 @@ def run_quarto(command: Sequence[str], root: Path) -> None:
     if running.returncode:
         words = f"{' '.join(command)} failed; its own words are above"
         sources = press.read_sources(press.read_project(root))
-        raise LabError("\n".join(filter(None, [_failed_cell(said, sources), words])))
+        raise LabError("\n".join(filter(None, [_failed_code(said, sources), words])))
 
 
-def _failed_cell(said: Sequence[str], sources: Mapping[str, press.Source]) -> str:
-    """Return file, line and error of the cell that Quarto ran last, if an error is the last that was heard of it."""
+def _failed_code(said: Sequence[str], sources: Mapping[str, press.Source]) -> str:
+    """Return file, line and error of what Quarto ran last, a cell or inline code, if an error is the last that was heard of it."""
     text = "\n".join(said)
     executing = list(re.finditer(r"^Executing '(.+)\.quarto_ipynb'$", text, re.M))
     if not executing:
         return ""
     after = text[executing[-1].end() :]
-    number = re.findall(r"^  Cell (\d+)/\d+: '.*?'\.*$", after, re.M)
     file = next((file for file in sources if Path(file).stem == executing[-1][1]), None)
-    error = re.findall(r"^(\w+(?:Error|Exception|Interrupt|Exit)\b.*)$", after.partition("Traceback")[2], re.M)
-    if not (number and file and error):
+    number = int((re.findall(r"^  Cell (\d+)/\d+: '.*?'\.*", after, re.M) or [0])[-1])
+    if not file or number > len(sources[file].cells):
         return ""
-    cell = [chunk for chunk in sources[file].chunks if isinstance(chunk, press.Cell)][int(number[-1]) - 1]
+    if inline := re.search(rf"(?:\A|\.Done)\s+({_ERROR})", after):
+        return _failed_inline(file, sources[file], number, inline[1])
+    error = re.findall(rf"^({_ERROR})$", after.partition("Traceback")[2], re.M)
+    if not (number and error):
+        return ""
+    cell = sources[file].cells[number - 1]
     inside = re.findall(r"^Cell In\[\d+\], line (\d+)", after, re.M)
     line = cell.code_line + int(inside[-1]) - 1 if inside else cell.line
     return f"{file}:{line}: this cell fails: {error[-1]}"
+
+
+def _failed_inline(file: str, source: press.Source, number: int, error: str) -> str:
+    """Say where inline code fails after the cell of a number: Quarto does not say which, but an error may name what it is about."""
+    begin = source.cells[number - 1].line if number else 0
+    end = source.cells[number].line if number < len(source.cells) else len(source.lines)
+    there = [inline for inline in source.inlines if begin < inline.line <= end]
+    names = re.findall(r"'(\w+)'", error)
+    named = [inline for inline in there if any(re.search(rf"\b{name}\b", inline.code) for name in names)] or there
+    if not named:
+        return ""
+    which = f"inline code `{named[0].code}`" if len(named) == 1 else f"inline code from here to line {named[-1].line}"
+    return f"{file}:{named[0].line}: {which} fails: {error}"
 
 
 def quarto_version() -> str | None:

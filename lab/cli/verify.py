@@ -101,6 +101,8 @@ def _explained(of: Comparison) -> str:
     """Say why bits may differ that code, data and versions do not explain: the machines' arithmetic."""
     if "arithmetic" not in of.book.provenance:
         return "the book's result does not say what its last bits were decided by"
+    if of.untold and not (of.decided_by or of.calls):
+        return f"what decides the last bits is not known of both machines: {', '.join(of.untold)}"
     why = f"another {' and another '.join(of.decided_by)}" if of.decided_by else "the same kind of machine"
     return f"{why} here; other bits come from {', '.join(of.calls) or 'none of the calls that were tried'}"
 

@@ -12,22 +12,19 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from lab.keys.outline import Unit
+from lab.keys.outline import CLASS, DEF, RECORD, Unit
 from lab.keys.sources import Sources
-from lab.keys.statement_kinds import DEF
 from lab.keys.uses import Chain
 
 Place = tuple[str, int]  # module, and the number of a statement in it
 WHOLE = -1  # in place of a statement: the module itself is handed on
 
-# Parts of the lab that only carry numbers: nothing in them changes a result.
+# What may be used of the lab and changes no number; and what only carries numbers.
+WITHOUT_EFFECT = ("lab.progress", "lab.tasks", "lab.compiled", "lab.device", "lab.stopwatch", "lab.lazy_torch")
 CARRIERS = (
+    *WITHOUT_EFFECT,
     *(f"lab.{room}" for room in ("keys", "results", "run", "workers", "dask", "cli")),
-    *(
-        f"lab.{name}"
-        for name in ("progress", "tasks", "compiled", "device", "stopwatch", "lazy_torch", "read", "errors")
-    ),
-    *("lab.pickling", "lab.duration", "press"),
+    *("lab.read", "lab.errors", "lab.pickling", "lab.duration", "press"),
 )
 
 
@@ -77,34 +74,33 @@ class Reach:
             name = list(reached.modules)[done]
             self._spread(self.acts(name), reached)
             done += 1
-        for name in reached.modules:
-            found = self.sources.outline(name)
-            unused = found.unused if found and not carries(name) else ()
-            reached.outside |= {library for library in unused if self.sources.outline(library) is None}
         return reached
 
     def _acts(self, module: str) -> list[Place]:
-        """Return the statements that may change something when a module is imported."""
+        """Return the statements that always count where a module is imported."""
         found = None if carries(module) else self.sources.outline(module)
         return [place for index in range(len(found.units) if found else 0) if self._does(place := (module, index))]
 
-    def _does(self, place: Place) -> bool:
+    def _does(self, place: Place, inside: frozenset[Place] = frozenset()) -> bool:
         """Say whether importing a statement may change something elsewhere."""
         unit = self.unit(place)
-        called = [self.resolve(place[0], chain) for chain in unit.calls]
+        inside |= {place}
+
+        def quiet(chain: Chain, *kinds: str) -> bool:
+            places = [target.place if not target.rest else None for target in self.resolve(place[0], chain)]
+            return bool(places) and all(
+                there
+                and there[1] != WHOLE
+                and self.unit(there).kind in kinds
+                and (there in inside or not self._does(there, inside))
+                for there in places
+            )
+
         return (
             unit.acts
-            or self._hooked(place, set())
-            or not all(targets and all(map(self._inert, targets)) for targets in called)
+            or not all(quiet(chain, RECORD) for chain in unit.calls)
+            or not all(quiet(chain, RECORD, CLASS) for chain in unit.bases)
         )
-
-    def _inert(self, target: Target) -> bool:
-        """Say whether what is called is a class of the project that runs no code of its own for that, nor do its bases."""
-        if target.place is None or target.rest or target.place[1] == WHOLE:
-            return False
-        unit = self.unit(target.place)
-        bases = [base for chain in unit.bases for base in self.resolve(target.place[0], chain)]
-        return unit.inert and all(base.outside.startswith("typing.") or self._inert(base) for base in bases)
 
     def trace(self, reached: Reached) -> list[Place]:
         """Return the reached statements whose order matters, in the order in which they run when all is imported.
@@ -137,15 +133,6 @@ class Reach:
             run(module)
         return found
 
-    def _hooked(self, place: Place, seen: set[Place]) -> bool:
-        """Say whether defining a class does something: it, or what it is derived from, has a hook for that."""
-        if place in seen:
-            return False
-        seen.add(place)
-        unit = self.unit(place)
-        bases = [target.place for chain in unit.bases for target in self.resolve(place[0], chain) if target.place]
-        return unit.hooks or any(base[1] != WHOLE and self._hooked(base, seen) for base in bases)
-
     def _spread(self, start: Iterable[Place], reached: Reached) -> None:
         todo = list(start)
         while todo:
@@ -153,13 +140,9 @@ class Reach:
             if place in reached.places:
                 continue
             reached.places.add(place)
-            if place[1] == WHOLE:
-                targets = self.whole(place[0])
-            else:
-                for name in self.unit(place).loads:
-                    self._load(name, reached)
-                targets = self.targets(place)
-            for target in targets:
+            for name in self.unit(place).loads if place[1] != WHOLE else ():
+                self._load(name, reached)
+            for target in self.targets(place):
                 todo += self._meet(target, reached)
 
     def _meet(self, target: Target, reached: Reached) -> list[Place]:
@@ -172,7 +155,7 @@ class Reach:
             return []
         return [target.place]
 
-    def whole(self, module: str) -> list[Target]:
+    def _whole(self, module: str) -> list[Target]:
         """Return everything that a module's attributes could be."""
         found = self.sources.outline(module)
         assert found
@@ -188,7 +171,11 @@ class Reach:
         todo = [] if module in reached.modules else [module]
         while todo:
             name = todo.pop()
-            if name in reached.modules or (found := self.sources.outline(name)) is None:
+            if name in reached.modules:
+                continue
+            if (found := self.sources.outline(name)) is None:
+                top = name.partition(".")[0]
+                reached.outside |= {top} if self.sources.outline(top) is None else set()  # a library
                 continue
             parent = name.rpartition(".")[0]
             if parent not in reached.modules and self.sources.outline(parent) is not None:
@@ -213,8 +200,10 @@ class Reach:
         return [(chain, self.resolve(place[0], chain)) for chain in self.unit(place).uses]
 
     def targets(self, place: Place) -> list[Target]:
-        """Return what a statement uses."""
-        return [] if place[1] == WHOLE else [target for _, targets in self.edges(place) for target in targets]
+        """Return what a statement uses, or everything that could be asked of a module that is handed on."""
+        if place[1] == WHOLE:
+            return self._whole(place[0])
+        return [target for _, targets in self.edges(place) for target in targets]
 
     def resolve(self, module: str, chain: Chain, seen: frozenset[tuple[str, ...]] = frozenset()) -> list[Target]:
         """Return what a chain of names stands for in a module; nothing for a builtin."""

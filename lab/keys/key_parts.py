@@ -7,12 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lab.errors import Refused
-from lab.keys.call_graph import WHOLE, Place, Reach, Reached, Target, carries
+from lab.keys.call_graph import WHOLE, WITHOUT_EFFECT, Place, Reach, Reached, Target, carries
 from lab.keys.canonical_json import digest
 from lab.keys.syntax import short
 
-# What may be used and changes no number.
-_WITHOUT_EFFECT = ("lab.progress", "lab.tasks", "lab.compiled", "lab.device", "lab.stopwatch", "lab.lazy_torch")
 _NUMBERS = ("lab.claims", "lab.estimate", "lab.progress", "lab.tasks", "lab.stopwatch")
 
 
@@ -30,7 +28,7 @@ def refuse(reach: Reach, reached: Reached) -> None:
             line, why = unit.refused[0]
             raise Refused(f"{file}:{line}: {why}")
         for target in reach.targets(place):
-            if carries(target.outside) and not target.outside.startswith(_WITHOUT_EFFECT):
+            if carries(target.outside) and not target.outside.startswith(WITHOUT_EFFECT):
                 hint = f"an experiment needs from the lab only {', '.join(_NUMBERS[:-1])} and {_NUMBERS[-1]}"
                 raise Refused(f"{file}:{unit.line}: {target.outside} cannot be followed\n{hint}")
 
@@ -50,7 +48,7 @@ def form(reach: Reach, reached: Reached, start: Sequence[Place]) -> str:
         if place in numbers or place not in reached.places:
             continue
         numbers[place] = len(numbers)
-        todo += [target.place for target in reversed(_targets(reach, place)) if target.place]
+        todo += [target.place for target in reversed(reach.targets(place)) if target.place]
 
     def number(target: Target) -> str:
         if target.place is None:
@@ -60,7 +58,7 @@ def form(reach: Reach, reached: Reached, start: Sequence[Place]) -> str:
 
     for place in numbers:
         if place[1] == WHOLE:
-            shown.append(["*", _names(reach, place[0]), *map(number, reach.whole(place[0]))])
+            shown.append(["*", _names(reach, place[0]), *map(number, reach.targets(place))])
             continue
         unit = reach.unit(place)
         links = [[number(target) for target in targets] or ".".join(chain) for chain, targets in reach.edges(place)]
@@ -95,10 +93,6 @@ def label(reach: Reach, place: Place) -> str:
 
 def _label(reach: Reach, target: Target) -> str:
     return label(reach, target.place) if target.place else target.outside
-
-
-def _targets(reach: Reach, place: Place) -> list[Target]:
-    return reach.whole(place[0]) if place[1] == WHOLE else reach.targets(place)
 
 
 def _names(reach: Reach, module: str) -> list[str]:

@@ -1,40 +1,103 @@
-"""What each top-level statement of a module makes, uses and does when it is imported; read from the syntax, never run.
+"""What each top-level statement of a module makes and uses, and whether it always counts; read from the syntax, never run.
 
 A use is a chain of names: ["mlp", "train"] for `mlp.train`.  One that an import inside a function brought begins with the
 module in full, marked: ["@nets.mlp", "train"].
+
+A statement that is no import, definition or plain constant always counts, used or not, since importing it may change something
+elsewhere.  A constant is plain if it is made of literals, names, arithmetic, containers, types and records of the project
+(`RECORD`); of what it may call beside these, and of what a definition may be decorated with or derived from, there are short lists.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from lab.errors import Refused
-from lab.keys import params, statement_kinds, syntax
-from lab.keys.uses import Chain, Reader, called, imported, made, rebound
+from lab.keys import params, syntax
+from lab.keys.uses import Chain, Reader, imported, made, rebound
+
+DEF, CLASS, RECORD = "def", "class", "record"  # a record is a class that runs no code of its own to make an instance
+LONGEST = 60  # characters of a constant that `lab why` shows
+# Functions and decorators that make a value and change nothing, by full name; a dot at the end stands for all that a module has.
+_MAKERS = [
+    "typing.",
+    "math.",
+    "lab.claims.",
+    "lab.estimate.",
+    "len",
+    "range",
+    "int",
+    "float",
+    "property",
+    "staticmethod",
+    "classmethod",
+    "dataclasses.dataclass",
+    "functools.cache",
+    "functools.lru_cache",
+    "functools.wraps",
+    "contextlib.contextmanager",
+    "abc.abstractmethod",
+    "enum.auto",
+    "pathlib.Path",
+    "re.compile",
+    "numpy.array",
+    "numpy.arange",
+    "numpy.linspace",
+    "numpy.log",
+    "numpy.log10",
+    "numpy.sqrt",
+    "torch.no_grad",
+    "torch.inference_mode",
+]
+_BASES = ["typing.", "enum.", "abc.ABC", "torch.nn.", "object", "Exception", "ValueError", "RuntimeError"]
+_TYPES = [
+    "typing.",
+    "collections.abc.",
+    "numpy.typing.",
+    "tuple",
+    "list",
+    "dict",
+    "set",
+    "frozenset",
+    "type",
+]  # of what [...] makes a type
+_HOOKS = {
+    "__init_subclass__",
+    "__class_getitem__",
+    "__set_name__",
+    "__prepare__",
+}  # run where a class is derived or used in one
+_MAKES_MEMBERS = {"__init__", "__new__", "_generate_next_value_"}  # of an enum
+_ALIAS = getattr(ast, "TypeAlias", ast.Pass)  # of Python 3.12; its value is made when it is asked for
+_PLAIN = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Expr, ast.Pass, _ALIAS),
+    *(ast.Constant, ast.Name, ast.Attribute, ast.Lambda, ast.arguments, ast.Call, ast.keyword, ast.expr_context),
+    *(ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Starred, ast.JoinedStr, ast.FormattedValue),
+    *(ast.UnaryOp, ast.unaryop, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow),
+)
 
 
 @dataclass
 class Unit:
     """One top-level statement."""
 
-    kind: str
     line: int
     hash: str  # of its syntax, with "@0", "@1" ... for what it uses
     verbatim: str  # of its text
+    kind: str = ""  # DEF, CLASS, RECORD or none of them
     names: list[str] = field(default_factory=list)  # that it binds
     also: list[str] = field(default_factory=list)  # that it binds by an import inside it, or once called, by `global`
     text: str = ""  # a constant's value, if short
     uses: list[Chain] = field(default_factory=list)  # each once, in the order in which they first stand there
     acts: bool = False  # importing it may change something elsewhere
-    calls: list[Chain] = field(
+    calls: list[Chain] = field(default_factory=list)  # it does if one of these, which it calls, is no record
+    bases: list[Chain] = field(
         default_factory=list
-    )  # it does if one of these, which it calls, is no class without a constructor
-    inert: bool = False  # a class without one
-    bases: list[Chain] = field(default_factory=list)  # of a class
+    )  # or one of these, which it is derived from, is no class of the project
     shell: str = ""  # a class's, without its fields
-    hooks: bool = False  # a class that does something when another is derived from it
     loads: list[str] = field(default_factory=list)  # modules that it imports when it runs
     refused: list[tuple[int, str]] = field(default_factory=list)  # line, and what cannot be followed
 
@@ -51,7 +114,6 @@ class Outline:
     aliases: dict[str, list[Chain]]  # what its imports bind
     stars: list[str]  # modules it imports all names from
     loads: list[tuple[int, str]]  # modules that importing it imports, and before which statement
-    unused: list[str]  # libraries imported for their effect: no name of theirs is used
     params: dict[str, Any] = field(default_factory=dict)  # of an experiment, packed, or why not
 
 
@@ -77,16 +139,13 @@ def read_outline(text: str, file: str, module: str, package: bool) -> Outline:
         before += not isinstance(node, ast.Import | ast.ImportFrom)
     bound = {name for node in statements for name in made(node) | rebound(node)} | set(aliases)
     lines = text.splitlines()
-    units, mentioned = [], set()
+    units = []
     for node in statements:
         reader = Reader(module, home, aliases, bound, builtins=not stars)
         reader.visit(node)
-        mentioned |= reader.mentioned
         if not isinstance(node, ast.Import | ast.ImportFrom):
             units.append(_unit(node, reader, lines))
-    used = mentioned | {chain[0] for unit in units for chain in unit.uses} | _exported(tree)
-    unused = [chain[0][1:] for name, chains in aliases.items() if name not in used for chain in chains]
-    found = Outline(units, aliases, stars, list(dict.fromkeys(loads)), unused)
+    found = Outline(units, aliases, stars, list(dict.fromkeys(loads)))
     if module.count(".") == 1 and module.startswith("experiments."):
         found.params = _params(tree, file)
     return found
@@ -112,50 +171,94 @@ def _never(test: ast.expr) -> bool:
     return text in ("TYPE_CHECKING", "typing.TYPE_CHECKING", "False", "__name__ == '__main__'")
 
 
-def _exported(tree: ast.Module) -> set[str]:
-    """Return the names in `__all__`, and those imported as themselves: `from x import y as y`."""
-    found = set()
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
-            found |= {item.value for item in ast.walk(node.value) if isinstance(item, ast.Constant)}
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            found |= {alias.name for alias in node.names if alias.asname == alias.name}
-    return {str(name) for name in found}
-
-
 def _unit(node: ast.stmt, reader: Reader, lines: list[str]) -> Unit:
-    decorators = getattr(node, "decorator_list", [])
-    first = min([node.lineno, *(item.lineno for item in decorators)])
+    first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", []))])
     source = "\n".join(line.rstrip() for line in lines[first - 1 : node.end_lineno])
-    kind, text = statement_kinds.kind(node)
-    bases = [] if not isinstance(node, ast.ClassDef) else [*node.bases, *(item.value for item in node.keywords)]
     uses = list(dict.fromkeys(map(tuple, reader.uses)))
     shown = {
         place: "@" + ",".join(str(uses.index(tuple(chain))) for chain in chains)
         for place, chains in reader.links.items()
     }
-    calls = [
-        item for item in [*reader.calls, *map(called, decorators)] if not statement_kinds.harmless(reader.full(item))
-    ]
-    chains = [reader.chains(item) for item in calls]
+    calls = [item for item in reader.calls if not _listed(_MAKERS, reader.full(item))]
+    bases = [base for base in map(_generic, reader.bases) if not _listed(_BASES, reader.full(base))]
+    called, derived = [reader.chains(item) for item in calls], [reader.chains(base) for base in bases]
     return Unit(
+        kind=_kind(node, reader),
         names=sorted(made(node)),
         also=sorted(({name for name, *_ in imported(node, reader.home)} | rebound(node)) - made(node) - {"*"}),
-        kind=kind,
         line=node.lineno,
         hash=syntax.fingerprint(node, names=shown),
         shell=syntax.fingerprint(node, names=shown, without_fields=True) if isinstance(node, ast.ClassDef) else "",
         verbatim=syntax.short(source),
-        text=text,
+        text=_shown(node),
         uses=[list(chain) for chain in uses],
-        acts=kind == statement_kinds.LOOSE or reader.stores or not all(chains),
-        calls=[chain for found in chains for chain in found],
-        inert=isinstance(node, ast.ClassDef) and statement_kinds.inert(node),
-        bases=[chain for base in bases for chain in reader.chains(base)],
-        hooks=isinstance(node, ast.ClassDef) and statement_kinds.hooks(node),
+        acts=not (_plain(node, reader) and all(called) and all(derived)),
+        calls=[chain for chains in called for chain in chains],
+        bases=[chain for chains in derived for chain in chains],
         loads=list(dict.fromkeys(reader.loads)),
         refused=reader.refused,
     )
+
+
+def _kind(node: ast.stmt, reader: Reader) -> str:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return DEF
+    if not isinstance(node, ast.ClassDef):
+        return ""
+    names = {name for item in node.body for name in made(item)}
+    bases = [reader.full(_generic(base)) for base in node.bases]
+    if names & _HOOKS or any(base.startswith("enum.") for base in bases):
+        return ""
+    record = all(base == "typing.NamedTuple" for base in bases) and not any(name.startswith("__") for name in names)
+    return RECORD if record else CLASS
+
+
+def _plain(node: ast.AST, reader: Reader) -> bool:
+    """Say whether importing a statement makes a value and does nothing else, but for what it calls and derives from."""
+    if isinstance(node, ast.Subscript):
+        return _listed(_TYPES, reader.full(node.value))
+    if isinstance(node, ast.ClassDef):
+        names = {name for item in node.body for name in made(item)}
+        members = any(reader.full(base).startswith("enum.") for base in node.bases)  # made with the class
+        if node.keywords or (members and names & _MAKES_MEMBERS):
+            return False
+    stored = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    return isinstance(node, _PLAIN) and not stored and all(_plain(part, reader) for part in _evaluated(node))
+
+
+def _evaluated(node: ast.AST) -> Iterable[ast.AST]:
+    """Return the parts of a statement or expression that are evaluated where it stands."""
+    match node:
+        case ast.ClassDef():
+            return [*node.decorator_list, *map(_generic, node.bases), *node.body]
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            return [*node.decorator_list, node.args]
+        case ast.Lambda():
+            return [node.args]
+        case ast.arguments():
+            return [*node.defaults, *filter(None, node.kw_defaults)]
+        case ast.AnnAssign():
+            return [node.target, *filter(None, [node.value])]
+        case _:
+            return [] if isinstance(node, _ALIAS) else ast.iter_child_nodes(node)
+
+
+def _generic(base: ast.expr) -> ast.expr:
+    """Return what a class is derived from, without types: Rule of Rule[Result]."""
+    return base.value if isinstance(base, ast.Subscript) else base
+
+
+def _listed(names: Iterable[str], full: str) -> bool:
+    return full in names or any(full.startswith(name) for name in names if name.endswith("."))
+
+
+def _shown(node: ast.stmt) -> str:
+    """Return a constant's value as text, if it is short and written out."""
+    value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+    if value is None or any(isinstance(inner, ast.Name | ast.Call) for inner in ast.walk(value)):
+        return ""
+    text = ast.unparse(value)
+    return text if len(text) <= LONGEST else ""
 
 
 def _params(tree: ast.Module, file: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from lab.keys import outline, params, refusals, statement_kinds, syntax, uses
+from lab.keys import outline, params, refusals, syntax, uses
 from lab.keys.canonical_json import dumps, loads
 from lab.keys.outline import Outline, Unit
 from press import cached
@@ -103,7 +103,7 @@ class Sources:
             return None
         path, label, package = found
         if path.is_dir():
-            return Outline([], {}, [], [], [])
+            return Outline([], {}, [], [])
         return self._cached(module, path.read_bytes(), label, package)
 
     def _cached(self, module: str, content: bytes, file: str, package: bool) -> Outline:
@@ -145,5 +145,5 @@ def _made(found: dict[str, object]) -> Outline:
 @cache
 def rules() -> str:
     """Return the hash of the code that makes outlines and reads parameters: what older code kept is not used."""
-    files = [Path(module.__file__ or "") for module in (statement_kinds, outline, refusals, params, syntax, uses)]
+    files = [Path(module.__file__ or "") for module in (outline, refusals, params, syntax, uses)]
     return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,4 +1,4 @@
-"""What a statement uses from outside itself, what it calls and changes when its module is imported, and what is refused.
+"""What a statement uses from outside itself, what it calls when its module is imported, and what is refused.
 
 Which names are its own is told scope by scope.
 """
@@ -81,10 +81,9 @@ class Reader(ast.NodeVisitor):
             int, list[Chain]
         ] = {}  # what a name or an import, by its node's id, stands for outside the statement
         self.loads: list[str] = []
-        self.mentioned: set[str] = set()
         self.builtins = BUILTINS if builtins else set()  # names that can stand for nothing else
         self.calls: list[ast.expr] = []  # on import
-        self.stores = False  # whether importing it changes something in place
+        self.bases: list[ast.expr] = []  # of classes that are made on import
         self.refused: list[tuple[int, str]] = []
 
     def visit_Name(self, node: ast.Name) -> None:  # noqa: D102
@@ -104,11 +103,6 @@ class Reader(ast.NodeVisitor):
         known = self.full(node) or (isinstance(root, ast.Name) and root.id == "self")
         if node.attr in refusals.CLOCKS and not known and len(self.refused) == before:
             self._refuse(node, f"{ast.unparse(node)} cannot be followed\n{refusals.REFUSED['time']}")
-        self._store(node)
-
-    def visit_Subscript(self, node: ast.Subscript) -> None:  # noqa: D102
-        self.generic_visit(node)
-        self._store(node)
 
     def visit_Call(self, node: ast.Call) -> None:  # noqa: D102
         full = self.full(node.func)
@@ -158,10 +152,6 @@ class Reader(ast.NodeVisitor):
             self._refuse(node, f"{ast.unparse(node)} cannot be followed\n{hint}")
         else:
             self._refuse_name(node, full)
-
-    def _store(self, node: ast.Attribute | ast.Subscript) -> None:
-        if not isinstance(node.ctx, ast.Load) and not self.later:
-            self.stores = True
 
     def _refuse_name(self, node: ast.AST, full: str) -> None:
         if why := refusals.refusal(full):
@@ -230,23 +220,27 @@ class Reader(ast.NodeVisitor):
         return found
 
     def visit_FunctionDef(self, node: Any) -> None:  # noqa: D102
-        for item in getattr(node, "decorator_list", []):
-            self.visit(item)
+        self._decorators(getattr(node, "decorator_list", []))
         arguments = node.args
         for default in [*arguments.defaults, *filter(None, arguments.kw_defaults)]:
             self.visit(default)
         given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-        for item in [getattr(node, "returns", None), *(arg.annotation for arg in given if arg)]:
-            self._mention(item)
         body = node.body if isinstance(node.body, list) else [node.body]
         self._within(body, self._locals(body, [arg.arg for arg in given if arg]))
 
     visit_AsyncFunctionDef = visit_Lambda = visit_FunctionDef
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:  # noqa: D102
-        for item in [*node.decorator_list, *node.bases, *node.keywords]:
+        self._decorators(node.decorator_list)
+        for item in [*node.bases, *node.keywords]:
             self.visit(item)
+        self.bases += [] if self.later else node.bases
         self._within(node.body, self._locals(node.body), of_class=True)
+
+    def _decorators(self, nodes: list[ast.expr]) -> None:
+        for item in nodes:
+            self.visit(item)
+        self.calls += [] if self.later else map(called, nodes)
 
     def _comprehension(self, node: Any) -> None:
         first, *others = node.generators
@@ -264,15 +258,9 @@ class Reader(ast.NodeVisitor):
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:  # noqa: D102
-        self._mention(node.annotation)
         self.visit(node.target)
         if node.value:
             self.visit(node.value)
-
-    def _mention(self, annotation: ast.AST | None) -> None:
-        for item in ast.walk(annotation) if annotation else ():
-            if isinstance(item, ast.Name):
-                self.mentioned.add(item.id)
 
 
 def called(node: ast.expr) -> ast.expr:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lab.dask.client import Cluster
 
 DEATHS = 3  # of processes, by a signal, in one task: then it is the task's fault
+LONG = 10.0  # seconds on one core; a helper takes about two to be ready
 
 
 Listener = Callable[[Job, Message], None]
@@ -150,13 +151,25 @@ class _Run:
                 experiment.busy = experiment.failed  # it will not ask whether it may go on
                 self._done(experiment, number)
                 return
-            case Started(key):
+            case Started(key, spreads):
                 experiment.key = key
+                if spreads:
+                    self._make_ready(experiment)
             case Done():
                 outcome.computed, outcome.seconds = message.computed, message.seconds
             case Failed():
                 outcome.error, outcome.trace = message.error, message.trace
         self.listener(outcome.job, message)
+
+    def _make_ready(self, experiment: ExperimentProcess) -> None:
+        """Start helpers for tasks to come, where cores are free for them: they import while the experiment itself does."""
+        job = experiment.outcome.job
+        if self.cluster or not job.stages or (job.expected or 0.0) < LONG:
+            return
+        _, pieces, _ = job.stages[0]  # as it was the last time
+        free = self.workers - sum(1 + len(of.helpers) for of in self.running)
+        for _ in range(min(int(pieces or 0) - 1, free)):
+            experiment.helpers.append(HelperProcess(experiment, self.root, self._hear))
 
     def _send_away(self, experiment: ExperimentProcess, cluster: Cluster) -> None:
         while experiment.open:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,24 +81,30 @@ class Comparison:
     @property
     def odd(self) -> bool:
         """Whether the bits differ where nothing explains it: the same arithmetic, code, data and versions."""
-        known = "arithmetic" in self.book.provenance
-        return not (self.identical or self.changed) and known and not (self.decided_by or self.calls)
+        explained = self.identical or self.changed or self.decided_by or self.calls or self.untold
+        return "arithmetic" in self.book.provenance and not explained
 
     @property
     def decided_by(self) -> list[str]:
         """What decides the bits and is another here than where the book's result was computed."""
-        return self._arithmetic("decided by")
+        return self._arithmetic(lambda one, other: arithmetic.differing(one, other, "decided by"))
 
     @property
     def calls(self) -> list[str]:
         """The calls that give other bits here than where the book's result was computed."""
-        return self._arithmetic("calls")
+        return self._arithmetic(lambda one, other: arithmetic.differing(one, other, "calls"))
 
-    def _arithmetic(self, of: str) -> list[str]:
+    @property
+    def untold(self) -> list[str]:
+        """What decides the bits and is not known of both: then none are promised."""
+        return self._arithmetic(arithmetic.untold)
+
+    def _arithmetic(self, names: Callable[[dict[str, Any], dict[str, Any]], list[str]]) -> list[str]:
+        """Return the names that two machines give rise to, unless the same ones were at work for the book and here."""
         book, here = (made.provenance.get("arithmetic", []) for made in (self.book, self.here))
-        if all(one in here for one in book) and all(one in book for one in here):
-            return []
-        return sorted({name for one in book for other in here for name in arithmetic.differing(one, other, of)})
+        same = all(one in here for one in book) and all(one in book for one in here)
+        pairs = zip(book, book, strict=True) if same else ((one, other) for one in book for other in here)
+        return sorted({name for one, other in pairs for name in names(one, other)})
 
     def __str__(self) -> str:
         """Print the outcome on one line."""

@@ -8,10 +8,12 @@ versions add in different orders.  So the bits of a result are promised only whe
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import platform
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +21,10 @@ from typing import Any
 
 VECTORS = ("fma", "avx", "amx", "asimd", "sve", "neon")  # instructions that numerical libraries choose by
 CHOICES = ("NPY_", "OPENBLAS_", "ATEN_", "MKL_", "ONEDNN_", "DNNL_", "GLIBC_")  # variables that overrule their choice
+NOT_TOLD = "not told"  # by a build of a library that does not say which functions it chose
+
+# What MKL calls the library of functions that it takes for a processor, by its own number for it (2024.2).
+MKL_LIBRARIES = {0: "def", 1: "def", 3: "mc3", 5: "avx2", 15: "avx2"} | dict.fromkeys((7, 9, 10, 12, 14, 16), "avx512")
 
 
 @cache
@@ -28,9 +34,16 @@ def here() -> dict[str, Any]:
 
 
 def differing(one: dict[str, Any], other: dict[str, Any], of: str) -> list[str]:
-    """Return what differs between two machines, by name: of what is "decided by", or of the "calls"."""
-    names = one[of].keys() | other[of].keys()
-    return sorted(name for name in names if one[of].get(name) != other[of].get(name))
+    """Return what differs between two machines, by name: of what is "decided by", or of the "calls"; as far as both say."""
+    return sorted(name for name in one[of].keys() & other[of].keys() if one[of][name] != other[of][name])
+
+
+def untold(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Return what decides the bits and cannot be compared, by name: not both machines say it."""
+    names = one["decided by"].keys() | other["decided by"].keys()
+    return sorted(
+        name for name in names if {one["decided by"].get(name), other["decided by"].get(name)} & {None, NOT_TOLD}
+    )
 
 
 def _deciding() -> Iterator[tuple[str, str]]:
@@ -45,8 +58,8 @@ def _deciding() -> Iterator[tuple[str, str]]:
     yield "vectors", " ".join(sorted(flag for flag in flags if flag.startswith(VECTORS)))
     yield "caches", " ".join(_caches())
     yield "C library", " ".join(platform.libc_ver())
-    if sum([1e16, 1.0, -1e16]):  # since Python 3.12
-        yield "Python's sum of floats", "carries along what rounding loses"
+    careful = sum([1e16, 1.0, -1e16])  # since Python 3.12
+    yield "Python's sum of floats", "carries along what rounding loses" if careful else "rounds after each"
     yield (
         "variables",
         " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(CHOICES) and "THREADS" not in k),
@@ -59,6 +72,10 @@ def _deciding() -> Iterator[tuple[str, str]]:
         yield "PyTorch", torch.backends.cpu.get_cpu_capability()
         built = [line.strip(" -") for line in torch.__config__.show().splitlines()]
         yield "MKL, oneDNN", "; ".join(line.partition(" for ")[0] for line in built if line.startswith("Intel(R)"))
+        if torch.backends.mkl.is_available():
+            yield "MKL's functions", _mkl(Path(torch.__path__[0], "lib", "libtorch_cpu.so"))
+        if torch.backends.mkldnn.is_available():
+            yield "oneDNN's functions", _onednn(torch)
 
 
 def _calls() -> Iterator[tuple[str, str]]:
@@ -82,7 +99,11 @@ def _calls() -> Iterator[tuple[str, str]]:
 def _numpy(np: Any, large: Any) -> dict[str, Any]:
     a = large[:64, :64]
     x, positive, narrow = a.ravel(), np.abs(a) + 0.1, a.astype(np.float32)
+    floats = x.tolist()
     return {
+        "math.exp": [math.exp(value) for value in floats],
+        "math.tanh": [math.tanh(value) for value in floats],
+        "math.log": [math.log(value) for value in positive.ravel().tolist()],
         "numpy.sin": np.sin(x),
         "numpy.exp": np.exp(x),
         "numpy.log": np.log(positive),
@@ -162,3 +183,60 @@ def _openblas(file: str) -> str:
             said = asked().decode().split()
             return f"{said[1]} {said[-2]}"  # its version, and the processor it takes this one for
     return "unknown"
+
+
+def _mkl(file: Path) -> str:
+    """Return which of its libraries of functions MKL chose, which it exports under these names for its own parts."""
+    try:
+        library = ctypes.CDLL(str(file))
+        chosen, vectors = library.mkl_serv_cpu_detect(), library.mkl_serv_vml_cpu_detect()
+        kind, zen = library.mkl_serv_get_microarchitecture(), library.mkl_serv_cpuiszen()
+    except (OSError, AttributeError):
+        return NOT_TOLD
+    known = MKL_LIBRARIES.get(chosen, "another library")
+    return f"{known} ({chosen}), vector functions {vectors}, microarchitecture {kind}{', Zen' if zen else ''}"
+
+
+def _onednn(torch: Any) -> str:
+    """Return the instructions that oneDNN chose, and its implementations of a few calls, as it reports them itself."""
+
+    def calls() -> None:
+        with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
+            one = torch.ones(32, 64).to_mkldnn()
+            torch.nn.functional.linear(one, one)
+            one.relu()
+
+    said = _said_by_c(calls)
+    made = [match.split(":", 1)[-1] for match in re.findall(r",exec,cpu,(?!reorder)\w+,([^,]+),", said)]
+    if not made:
+        return NOT_TOLD
+    return "; ".join([*re.findall(r",info,cpu,isa:(.+)", said), *made])
+
+
+def _said_by_c(call: Callable[[], None]) -> str:
+    """Return what libraries in C print while something is called: they know only the file number 1."""
+    try:
+        flush = ctypes.CDLL(None).fflush
+        sys.stdout.flush()
+        flush(None)
+        usual = os.dup(1)
+    except (OSError, TypeError, AttributeError, ValueError):  # no such function on this system, or no output to divert
+        return ""
+    reading, writing = os.pipe()
+    os.dup2(writing, 1)
+    try:
+        call()
+    except RuntimeError:  # no such implementation here
+        pass
+    finally:
+        flush(None)
+        os.dup2(usual, 1)
+        os.close(usual)
+        os.close(writing)
+    os.set_blocking(reading, False)  # a process started meanwhile may hold the other end
+    try:
+        return os.read(reading, 1 << 16).decode(errors="replace")
+    except BlockingIOError:  # nothing was printed
+        return ""
+    finally:
+        os.close(reading)

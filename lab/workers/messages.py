@@ -131,6 +131,7 @@ class Started(Message):
     """The computation begins."""
 
     key: str
+    spreads: bool = False  # whether it will cut its work into tasks
 
 
 @dataclass(frozen=True)

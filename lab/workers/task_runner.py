@@ -96,8 +96,7 @@ def help_out(job: HelpOut, root: Path, tell: Tell, inbox: queue.Queue[Message]) 
             f"the code, data or versions of {job.experiment} are others here ({provenance.node()}) than where the run began\n"
             f"type again: lab run {job.experiment}"
         )
-    here, recording = provenance.machine(), recorder.active()
-    assert recording
+    here, recording = provenance.machine(), recorder.current()
     prepare(wanted)
     experiments.load(job.experiment, root)
     draws.remember()
@@ -121,17 +120,14 @@ def help_out(job: HelpOut, root: Path, tell: Tell, inbox: queue.Queue[Message]) 
 
 def take_in(record: reads.Record) -> None:
     """Add what another process of this run has read.  Raises LabError where the two have read different things."""
-    recording = recorder.active()
-    assert recording
-    if differ := reads.merge(recording.record, record):
+    if differ := reads.merge(recorder.current().record, record):
         said = f"two processes of this run have read different things: {', '.join(differ)}"
         raise LabError(f"{said}; its result was not kept")
 
 
 def check_reads() -> None:
     """Raise Refused for what was read and cannot be recorded, LabError for what has changed since it was read."""
-    recording = recorder.active()
-    assert recording
+    recording = recorder.current()
     recording.running = False
     if recording.refused:
         raise Refused(recording.refused)
@@ -141,8 +137,7 @@ def check_reads() -> None:
 
 def prepare(wanted: key.Key) -> None:
     """Make this process compute as all do: one thread, deterministic algorithms, and a record of what it reads."""
-    recording = recorder.active()
-    assert recording
+    recording = recorder.current()
     recording.strict, recording.running = wanted.book, True
     recording.follows(wanted.files.values())
     draws.seed(wanted.parts["versions"])
@@ -150,7 +145,7 @@ def prepare(wanted: key.Key) -> None:
         import torch
 
         torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would load the compiler: two seconds
         device.check_device()
         _refuse_operator()
     recorder.refuse_by_name(refusals.READERS, reads_files=True)
@@ -163,9 +158,7 @@ def _refuse_operator() -> Any:
     import torch
 
     def refused(*_: object, **__: object) -> None:
-        recording = recorder.active()
-        assert recording
-        recording.refuse("torch.from_file", refusals.READERS["torch.from_file"], sys._getframe(1))
+        recorder.current().refuse("torch.from_file", refusals.READERS["torch.from_file"], sys._getframe(1))
 
     operators: Any = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
     with warnings.catch_warnings():

@@ -103,7 +103,7 @@ def publish(job: ComputeResult, root: Path, tell: Tell, inbox: queue.Queue[Messa
             place.check()
         else:
             write_errors.check_writable(place)
-        tell(Started(wanted.key))
+        tell(Started(wanted.key, wanted.spreads))
         try:
             stored = compute_result(wanted, root, tell, inbox, job.away)
         except Exception:
@@ -189,8 +189,7 @@ def compute_result(
         tasks.through(None)
     task_runner.check_reads()
     _refuse_places(numbers, tables, root)
-    recording = recorder.active()
-    assert recording
+    recording = recorder.current()
     mine = [] if waited else [arithmetic.here()]
     made = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

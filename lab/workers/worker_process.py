@@ -25,6 +25,7 @@ FIXED = {
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    "TORCHINDUCTOR_DETERMINISTIC": "1",  # for PyTorch's compiler, if an experiment asks for it
 }
 FIXED |= dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"

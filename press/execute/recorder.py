@@ -324,12 +324,12 @@ def start(root: Path | str, around: Mapping[str, str] | None = None, sink: Sink 
 
 def of_kernel() -> str:
     """Return the record of a kernel as JSON; one that never holds where something was read that cannot be recorded."""
-    assert _recorder is not None
+    recorder = current()
     with _quietly():
-        _recorder.settle()
-        if _recorder.refused:
-            _recorder.record[READ]["."] = _recorder.refused
-        return json.dumps(_recorder.record)
+        recorder.settle()
+        if recorder.refused:
+            recorder.record[READ]["."] = recorder.refused
+        return json.dumps(recorder.record)
 
 
 def note(path: Path) -> None:
@@ -347,6 +347,12 @@ def stop() -> None:
 
 def active() -> Recorder | None:
     """Return the record in the making, if there is one."""
+    return _recorder
+
+
+def current() -> Recorder:
+    """Return the record in the making, where there has to be one."""
+    assert _recorder is not None
     return _recorder
 
 

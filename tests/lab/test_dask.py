@@ -325,7 +325,7 @@ def test_a_helper_whose_code_is_not_the_callers_computes_nothing(walks: Project)
     [
         (("--executor", "dask"), "--address tcp://127.0.0.1:8786"),
         (("--address", "tcp://127.0.0.1:1"), "an address is for --executor dask"),
-        (("--executor", "ray"), "'ray' is not local or dask"),
+        (("--executor", "ray"), "'ray' is not one of 'local', 'dask'"),
         (("--executor", "dask", "--address", "localhost"), "'localhost' is not tcp://HOST:PORT"),
         (("--executor", "dask", "--address", "http://localhost:80"), "'http://localhost:80' is not tcp://HOST:PORT"),
     ],

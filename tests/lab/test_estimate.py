@@ -78,3 +78,9 @@ def test_the_columns_of_a_table_hold_the_mean_and_the_ends_of_its_interval() -> 
     assert [dict(zip(whole, row, strict=True)) for row in zip(*whole.values(), strict=True)] == [
         Estimate.columns("loss", row) for row in runs
     ]
+
+
+def test_runs_that_diverged_are_left_out_of_a_mean_if_two_are_left() -> None:
+    assert Estimate.of_finite([1.0, math.nan, 3.0, math.inf]) == Estimate.of([1.0, 3.0])
+    alone = Estimate.of_finite([1.0, math.nan])
+    assert math.isnan(alone.mean) and math.isnan(alone.half_width) and alone.n == 1

@@ -67,6 +67,15 @@ STALE = {
     "a class in a table": ("class A: v = 1\nT = {'a': A}\nT['a'].v = 2\ndef f(x): return A.v", ".v = 2", ".v = 3"),
     "a metaclass that keeps a list": ("from abc import ABCMeta\nS = []\nclass M(ABCMeta):\n    def __init__(c, *a): S.append(c)\nclass Z(metaclass=M):\n    v = 1\ndef f(x): return S[0].v", "v = 1", "v = 2"),
     "the order of registration": ("R = {}\ndef reg(g):\n    R[g.__name__] = g\n    return g\n@reg\ndef a(): return 1\n@reg\ndef b(): return 2\ndef f(x): return list(R.values())[0]()", *SWAP_REGISTERED),
+    "a method registered": ("R = []\ndef reg(g):\n    R.append(g)\n    return g\nclass A:\n    @reg\n    def m(s): return 1\ndef f(x): return R[0](0)", "return 1", "return 2"),
+    "a registration by partial": ("from functools import partial\nR = []\ndef reg(n, g): R.append(g)\n@partial(reg, 1)\ndef a(): return 1\ndef f(x): return R[0]()", "return 1", "return 2"),
+    "a field that a record fills": ("from dataclasses import dataclass, field\nR = []\ndef go():\n    R.append(1)\n    return 0\n@dataclass\nclass A:\n    v: int = field(default_factory=go)\nONE = A()\nTWO = A()\ndef f(x): return len(R)", "TWO = A()", "TWO = 0"),
+    "members of an enum that register": ("from enum import Enum\nR = []\nclass E(Enum):\n    A = 1\n    def __init__(s, v): R.append(v)\ndef f(x): return R", "A = 1", "A = 2"),
+    "members of an enum that is derived from another": ("from enum import Enum\nR = []\nclass B(Enum):\n    def name2(s): return 1\nclass E(B):\n    A = 1\n    def __init__(s, v): R.append(v)\ndef f(x): return R", "A = 1", "A = 2"),
+    "a class in a class that registers": ("R = []\nclass B:\n    def __init_subclass__(c): R.append(c)\nclass C:\n    class D(B): v = 1\ndef f(x): return R[0].v", "v = 1", "v = 2"),
+    "a class that registers through its base": ("R = []\nclass B:\n    def __init_subclass__(c): R.append(c)\nclass C(B): pass\nclass D(C): v = 1\ndef f(x): return R[1].v", "v = 1", "v = 2"),
+    "a layer that draws from the one generator": ("import torch\nL = torch.nn.Linear(2, 2)\ndef f(x): return torch.rand(1)", "(2, 2)", "(3, 2)"),
+    "an argument's default": ("R = []\ndef put(v): R.append(v)\ndef a(x=put(1)): return 0\ndef f(x): return R", "put(1)", "put(2)"),
     "an annotation that a compiler reads": ("import torch\n@torch.jit.script\ndef f(x: int): return x", "x: int", "x: float"),
 }  # fmt: skip
 REFUSED = {

@@ -60,6 +60,25 @@ def test_a_cell_that_fails_is_told_with_file_and_line(book: Path, capfd: pytest.
     assert capfd.readouterr().err == SAID
 
 
+@pytest.mark.parametrize(
+    ("text", "error", "told"),
+    [
+        (
+            "Is `{python} x`.\n\nIs `{python} x.size`.",
+            "'int' object has no attribute 'size'",
+            "9: inline code `x.size` fails",
+        ),
+        ("`{python} x / 0` or\n`{python} x % 0`.", "division by zero", "7: inline code from here to line 8 fails"),
+    ],
+)
+def test_inline_code_that_fails_is_told_with_file_and_line(book: Path, text: str, error: str, told: str) -> None:
+    (book / "book/one.qmd").write_text(ONE.replace("Text.", text), encoding="utf-8")
+    said = SAID.partition("  Cell 2/2")[0] + f"\n\nNameError: {error}\n\x1b[33mWARN: Error encountered\x1b[39m\n"
+    with pytest.raises(LabError) as caught:
+        run_quarto(quarto(book, said, 1), book)
+    assert str(caught.value).splitlines()[0] == f"book/one.qmd:{told}: NameError: {error}"
+
+
 def test_another_failure_is_told_in_quartos_words_alone(book: Path) -> None:
     with pytest.raises(LabError, match=r"^sh -c .* failed; its own words are above$"):
         run_quarto(quarto(book, SAID.partition("An error")[0] + "Done\n\nERROR: Typst compilation failed\n", 1), book)

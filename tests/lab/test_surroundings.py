@@ -14,6 +14,8 @@ import pytest
 from small_project import ROOT, Project
 
 from lab.results import store
+from lab.run.run_state import Job
+from lab.run.scheduler import run_jobs
 
 CHAPTER = """\
 # Walks {#sec-walks}
@@ -68,6 +70,33 @@ class Unpickler(pickle.Unpickler):
         super().__init__(file, *given, **named)
 pickle.load = pickle.loads = _pickle.load = _pickle.loads = refuse
 pickle.Unpickler = _pickle.Unpickler = Unpickler
+"""
+
+
+DETERMINISTIC = """\
+import machine
+import torch
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Params:
+    pass
+
+SMOKE = Params()
+
+@dataclass(frozen=True)
+class Result:
+    strict: float
+    loaded: float
+    compiler: float
+
+CLAIMS = ()
+
+def run(params: Params) -> Result:
+    strict = torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
+    loaded = machine.has_loaded("torch._inductor")
+    from torch._inductor import config
+    return Result(float(strict), float(loaded), float(config.deterministic))
 """
 
 
@@ -196,3 +225,14 @@ def test_a_result_whose_place_is_no_folder_is_damaged_and_no_more(
         said = project.lab("status")
         why = "cannot be read: Not a directory" if make is Path.touch else "is damaged: result.json is not a file"
         assert re.search(rf"^quick +damaged +results/quick {why}", said, re.M), said
+
+
+def test_pytorch_and_its_compiler_are_deterministic_and_the_compiler_is_loaded_only_where_it_is_used(
+    project: Project,
+) -> None:
+    """It takes two seconds of every process."""
+    project.write("experiments/strict.py", DETERMINISTIC)
+    (outcome,) = run_jobs([Job("strict")], project.root, 1)
+    assert not outcome.error, outcome
+    numbers = store.read_result(project.result("strict"), project.root).numbers
+    assert (numbers["strict"], numbers["loaded"], numbers["compiler"]) == (1.0, 0.0, 1.0)

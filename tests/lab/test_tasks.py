@@ -27,7 +27,7 @@ from lab.run.run_state import Job
 from lab.run.scheduler import run_jobs
 from lab.tasks import spread
 from lab.workers import draws
-from lab.workers.messages import Message
+from lab.workers.messages import Message, Started
 
 ROOT = find_root()
 
@@ -124,6 +124,16 @@ def _die(how: str) -> None:
         machine.die()
 '''
 
+
+# One that has no tasks, and goes on until the other has begun.
+SLEEPER = (
+    TASKS.replace(
+        'spread(partial(_walk, params, machine.pid()), range(params.walks), "walks")', "[_walk(params, 0, 0)]"
+    )
+    .replace('spread(_double, ends.sum(1).tolist(), "doublings")', "[1.0]")
+    .replace("from lab.tasks import spread\n", "")
+    .replace("rest: float = 0.0", "rest: float = 3.0")
+)
 
 # The least that has tasks.
 SOWN = """\
@@ -231,6 +241,65 @@ def test_results_are_the_same_bits_for_any_number_of_workers(walks: Project) -> 
         helped.append(len(set(re.findall(r"by \d+", outcome.said))))
     assert found[0] == found[1] == found[2]
     assert helped == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("expected", "workers", "other", "processes"),
+    [
+        (60.0, 3, False, 3),
+        (60.0, 9, False, 6),  # one for each task
+        (60.0, 1, False, 1),
+        (60.0, 3, True, 2),  # the other one computes as well
+        (60.0, 1, True, 1),  # and here it waits
+        (5.0, 3, False, 1),  # done before a helper could be of use
+        (None, 3, False, 1),  # nothing is known of it
+    ],
+)
+def test_helpers_of_a_long_run_are_made_ready_while_it_begins(
+    expected: float | None, workers: int, other: bool, processes: int, walks: Project
+) -> None:
+    walks.write("experiments/whole.py", SLEEPER)
+    last = [["walks", 6, 60.0]] if expected else []
+    jobs = [Job("walks", {"rest": "0.1"}, expected=expected, stages=last), *([Job("whole", expected=1.0)] * other)]
+    there: list[int] = []
+
+    def listen(job: Job, message: Message) -> None:
+        if isinstance(message, Started) and job.experiment == "walks":
+            there.append(len(_computing(os.getpid())) - (other and workers > 1))
+
+    outcomes = run_jobs(jobs, walks.root, workers, listen)
+    assert not [outcome.error for outcome in outcomes if outcome.error]
+    assert there == [processes]
+    assert not _computing(os.getpid())
+
+
+def test_a_helper_made_ready_early_takes_its_tasks_and_what_it_cannot_do_is_done_all_the_same(walks: Project) -> None:
+    last = [["walks", 6, 60.0]]
+    job = Job("walks", {"meet": _meeting(walks, 2), "walks": "12"}, expected=60.0, stages=last)
+    (outcome,) = run_jobs([job], walks.root, 2)
+    assert outcome.computed and not outcome.error, outcome
+    begun: list[int] = []
+
+    def kill(job: Job, message: Message) -> None:
+        if isinstance(message, Started):
+            begun.extend(_computing(os.getpid()))
+            os.kill(max(begun), signal.SIGKILL)  # the last one started
+
+    (outcome,) = run_jobs([Job("walks", {"rest": "0.2"}, expected=60.0, stages=last)], walks.root, 2, kill)
+    assert len(begun) == 2 and outcome.computed and not outcome.error, (begun, outcome)
+
+
+def test_ctrl_c_while_helpers_are_made_ready_leaves_none_of_them(walks: Project) -> None:
+    begun: list[int] = []
+
+    def stop(job: Job, message: Message) -> None:
+        if isinstance(message, Started):
+            begun.extend(_computing(os.getpid()))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs([Job("walks", expected=60.0, stages=[["walks", 6, 60.0]])], walks.root, 3, stop)
+    assert len(begun) == 3 and not any(Path(f"/proc/{pid}").exists() for pid in begun)
 
 
 def test_helpers_take_what_one_process_leaves_and_no_more_compute_than_are_allowed(walks: Project) -> None:

@@ -189,22 +189,68 @@ def test_a_result_that_does_not_say_how_it_was_computed_promises_no_bits(tables:
     assert "does not say what its last bits were decided by" in said and "report this" not in said
 
 
+def test_bits_are_promised_only_where_both_say_all_that_decides_them(tables: Project) -> None:
+    def older(made: dict[str, Any]) -> None:
+        del made["arithmetic"][0]["decided by"]["NumPy"]
+
+    def told_nothing(made: dict[str, Any]) -> None:
+        made["arithmetic"][0]["decided by"]["MKL's functions"] = arithmetic.NOT_TOLD
+
+    for change, names in ((older, "NumPy"), (told_nothing, "MKL's functions, NumPy")):
+        said = _elsewhere(tables, change)
+        assert f"what decides the last bits is not known of both machines: {names}\n" in said
+        assert "report this" not in said
+    one = {"decided by": {"MKL's functions": arithmetic.NOT_TOLD, "NumPy": "baseline"}}
+    assert arithmetic.untold(one, one) == ["MKL's functions"] and arithmetic.differing(one, one, "decided by") == []
+
+
+def _arithmetic(imports: str, **variables: str) -> dict[str, Any]:
+    """Return what a process says of its arithmetic, and nothing else."""
+    ask = f"import {imports}, json; from lab.workers import arithmetic; print(json.dumps(arithmetic.here()))"
+    done = subprocess.run([sys.executable, "-c", ask], env=os.environ | variables, capture_output=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
 def test_arithmetic_is_told_apart_by_its_bits_where_a_library_takes_another_version_of_a_function() -> None:
-    ask = "import numpy, json; from lab.workers import arithmetic; print(json.dumps(arithmetic.here()))"
-
-    def asked(**variables: str) -> dict[str, Any]:
-        done = subprocess.run([sys.executable, "-c", ask], env=os.environ | variables, capture_output=True, check=True)
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
-
-    usual, again = asked(), asked()
+    usual, again = _arithmetic("numpy"), _arithmetic("numpy")
     assert usual == again and arithmetic.differing(usual, again, "calls") == []
     best = usual["decided by"]["NumPy"]
     if best == "baseline":
         pytest.skip("NumPy has one version of each function for this processor")
-    plain = asked(NPY_DISABLE_CPU_FEATURES=best)
+    plain = _arithmetic("numpy", NPY_DISABLE_CPU_FEATURES=best)
     assert {"NumPy", "variables"} == set(arithmetic.differing(usual, plain, "decided by"))
     assert "numpy.exp" in arithmetic.differing(usual, plain, "calls")
+
+
+def test_the_functions_that_mkl_and_onednn_chose_are_named() -> None:
+    usual = _arithmetic("torch")
+    names = {"MKL's functions", "oneDNN's functions"}
+    if not names <= usual["decided by"].keys():
+        pytest.skip("this PyTorch is made without them")
+    assert arithmetic.untold(usual, usual) == []
+    plain = _arithmetic("torch", MKL_CBWR="COMPATIBLE", ONEDNN_MAX_CPU_ISA="SSE41")
+    assert {*names, "variables"} == set(arithmetic.differing(usual, plain, "decided by"))
+    assert "torch.matmul float64" in arithmetic.differing(usual, plain, "calls")
+    assert plain["decided by"]["oneDNN's functions"].startswith("Intel SSE4.1; ")
+
+
+def test_a_library_that_does_not_say_what_it_chose_is_no_error(tmp_path: Path) -> None:
+    import _ctypes
+
+    assert arithmetic._mkl(Path(_ctypes.__file__)) == arithmetic._mkl(tmp_path / "none.so") == arithmetic.NOT_TOLD
+
+
+def test_what_c_prints_is_taken_in_and_later_output_is_seen_again(capfd: pytest.CaptureFixture[str]) -> None:
+    def fails() -> None:
+        os.write(1, b"taken in")
+        raise RuntimeError
+
+    for call in (lambda: os.write(1, b"taken in"), fails):
+        assert arithmetic._said_by_c(call) == "taken in"
+        print("seen")
+        assert capfd.readouterr().out == "seen\n"
+    assert arithmetic._said_by_c(lambda: None) == ""
 
 
 def test_the_sign_of_a_zero_is_a_bit_like_any_other(tables: Project) -> None:

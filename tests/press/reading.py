@@ -24,6 +24,8 @@ INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u2060\u200b"))  # soft hyphen, word j
 MADE_UP = re.compile(r"[0-9a-f]{8}|.*-caption-[0-9a-f-]{36}|callout-\d+|quarto-.*|title-block-header")
 # Where a warning came from, which press leaves out: it is another file each time.
 WARNED = re.compile(r"/tmp/ipykernel_\d+/\d+\.py:\d+:\s*")
+# Words that pdfium may run together with the one before, at the end of a line; they are too short to be compared.
+SHORT = ("as", "at", "by", "of", "on", "or", "to")
 
 
 @dataclass
@@ -150,7 +152,7 @@ def _words(document: pypdfium2.PdfDocument, first: int, last: int, title: str) -
         sheet = document[number]
         content = sheet.get_textpage().get_text_bounded(bottom=margin, top=sheet.get_height() - margin)
         text += "" if ". . . ." in content else content + "\n"
-    text = re.sub("[\ufffe\x02\u00ad]\r?\n?", "", text.replace("\u200b", ""))  # joins hyphenated words, long paths
+    text = re.sub("[\ufffe\x02\u00ad\u200b]\r?\n?", "", text)  # joins hyphenated words, and words that are too long
     text = re.sub("[\U0001d400-\U0001d7ff]", " ", text)  # letters of formulas, which are spaced in other ways
     text = unicodedata.normalize("NFKC", text)
     text = WARNED.sub("", " ".join(text.split()))
@@ -174,6 +176,7 @@ def missing(words: set[str], there: set[str]) -> set[str]:
         word
         for word in words - there
         if not any(word[:cut] in there and word[cut:] in there for cut in range(3, len(word) - 2))
+        and not (word[-2:] in SHORT and word[:-2] in there)
         and not any({word + other, other + word} & there for other in words if other.isalpha() and word.isalpha())
         and not ((power := re.fullmatch(r"(2|10)(\d+)", word)) and there.issuperset(power.groups()))
     }

@@ -241,5 +241,6 @@ def test_a_difference_is_seen(aspect: str, old: str, new: str) -> None:
 def test_a_word_that_one_pdf_lacks_is_seen_unless_it_only_ran_into_the_next_line_or_was_cut_in_two() -> None:
     assert reading.missing({"2.5", "Figure 1.1", "gain"}, {"2.6", "Figure 1.2", "gain"}) == {"2.5", "Figure 1.1"}
     assert reading.missing({"normalisationjitter"}, {"normalisation", "jitter"}) == set()
+    assert reading.missing({"trainingas", "trainings"}, {"training"}) == {"trainings"}
     assert reading.missing({"well", "scaled", "ill"}, {"wellscaled", "well"}) == {"ill"}
     assert reading.missing({"2128", "3128", "264"}, {"2", "3", "128"}) == {"3128", "264"}

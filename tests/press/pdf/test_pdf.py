@@ -300,6 +300,17 @@ def test_a_table_of_paragraphs_gives_room_where_the_words_are() -> None:
     assert verdict / (claim + line + verdict) * room >= len("undecided") + tables.BOLD - 0.1  # no word is parted
 
 
+def test_a_path_in_a_table_breaks_at_its_signs_alone_and_a_word_without_any_where_it_must(
+    set_chapter: Callable[[str], Path],
+) -> None:
+    path = "`experiments/normalization_family/gradients.csv`"
+    found = text(
+        set_chapter(f"|File|Says|\n|:----|:---------------|\n|{path}|{'what it says ' * 12}|\n|{'x' * 60}|long|\n")
+    )
+    broken = "".join(found.split())
+    assert path.strip("`") in broken and "x" * 24 + "\u200b" in broken
+
+
 def test_tables_of_one_kind_keep_the_widths_that_they_were_given() -> None:
     few = ["|symbol|meaning|", "|x|input|"]
     many = ["|symbol|meaning|", f"|x|{'what goes in, ' * 9}|"]

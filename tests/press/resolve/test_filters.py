@@ -178,6 +178,7 @@ def test_reading_time_counts_the_words_of_a_chapter_without_code_and_solutions()
     assert _reading_time(chapter + aside) == ["3 minutes to"]
     assert _reading_time(chapter + "\n::: {.hidden}\n" + "other " * 400 + "\n:::\n") == ["3 minutes to"]
     assert _reading_time("# One\n\n::: {.strip}\ntime []{.reading-time}\n:::\n") == ["1 minute to"]
+    assert _reading_time(chapter.replace("# One", "# " + "title " * 400)) == ["3 minutes to"]
 
 
 def test_reading_time_is_of_each_chapter_where_all_are_one_document() -> None:
