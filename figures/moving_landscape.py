@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.moving_landscape import END, GRADIENT, RANDOM, Result, of
+from experiments.moving_landscape import END, GRADIENT, RANDOM, Result
 from experiments.moving_landscape.networks import DECAY, DROPOUT, NORM, PLAIN
 from figures.style import CONTROL, INK, MEASURED, PREDICTED, SERIES, canvas, label, log_ticks
 from lab.live import Axis, Curve, Frame, Live, Slider
@@ -150,3 +151,9 @@ def live(result: Result) -> Live:
         ],
         frames=found,
     )
+
+
+def of(result: Result, variant: str, direction: str | None = None) -> pd.DataFrame:
+    """Return a variant's rows of the table of shapes at the common learning rate."""
+    found = result.shapes[(result.shapes["variant"] == variant) & (result.shapes["lr"] == result.params.lr)]
+    return found if direction is None else found[found["direction"] == direction]

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 from torch import nn
 
 from experiments.batchnorm_parameters import networks
@@ -106,6 +105,8 @@ def _compare(model: Model, data: Data, part: int = networks.TRAIN) -> tuple[Arra
 
 def _still(model: Model, seed: int, data: Data, batch: int, momenta: Sequence[float], steps: int) -> Array:
     """Return the running mean's error where nothing is learnt, RMS over units and over the second half of the steps."""
+    from scipy.signal import lfilter  # here: it takes most of a second, and nothing else needs it
+
     with torch.no_grad():
         mean, variance = networks.moments(networks.pre_activations(model, data.contexts), data.shares)
         z = (networks.pre_activations(model, data.contexts) - mean) / variance.sqrt()

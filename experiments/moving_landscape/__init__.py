@@ -89,7 +89,7 @@ class Result:
     lines: pd.DataFrame  # plain network, seed 0: the loss along two lines, over all data and of single batches
 
 
-def of(r: Result, variant: str, direction: str | None = None) -> pd.DataFrame:
+def _of(r: Result, variant: str, direction: str | None = None) -> pd.DataFrame:
     """Return a variant's rows of `shapes` at the common learning rate."""
     found = r.shapes[(r.shapes["variant"] == variant) & (r.shapes["lr"] == r.params.lr)]
     return found if direction is None else found[found["direction"] == direction]
@@ -114,15 +114,15 @@ CLAIMS: tuple[Claim[Result], ...] = (
             Above(
                 "the change of the curvature from one iteration to the next, at every step and along every line tried, both of "
                 "the loss that SGD is given and of the loss over all data,",
-                lambda r: rows(of(r, PLAIN), "every") + rows(of(r, PLAIN), "weights_all"),
+                lambda r: rows(_of(r, PLAIN), "every") + rows(_of(r, PLAIN), "weights_all"),
                 VISIBLE,
                 reason="1 % is about the thickness of a line in a figure",
             ),
-            Above("the smallest change of the loss that SGD is given", lambda r: rows(of(r, PLAIN), "every"), VISIBLE),
+            Above("the smallest change of the loss that SGD is given", lambda r: rows(_of(r, PLAIN), "every"), VISIBLE),
         ),
         number=lambda r: (
-            f"{_percent(of(r, PLAIN)['every'])} in the loss that SGD is given, "
-            f"{_percent(of(r, PLAIN)['weights_all'])} in the loss over all data"
+            f"{_percent(_of(r, PLAIN)['every'])} in the loss that SGD is given, "
+            f"{_percent(_of(r, PLAIN)['weights_all'])} in the loss over all data"
         ),
     ),
     Claim(
@@ -133,12 +133,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
             Above(
                 "the change of the curvature by one step of the weights alone, with the same batch, at every step and along "
                 "every line tried,",
-                lambda r: rows(of(r, PLAIN), "weights"),
+                lambda r: rows(_of(r, PLAIN), "weights"),
                 VISIBLE,
             ),
-            Above("the largest of these changes", lambda r: _largest(rows(of(r, PLAIN), "weights")), VISIBLE),
+            Above("the largest of these changes", lambda r: _largest(rows(_of(r, PLAIN), "weights")), VISIBLE),
         ),
-        number=lambda r: f"new weights alone change it by {_percent(of(r, PLAIN)['weights'])}",
+        number=lambda r: f"new weights alone change it by {_percent(_of(r, PLAIN)['weights'])}",
     ),
     Claim(
         name="batch-norm",
@@ -148,29 +148,29 @@ CLAIMS: tuple[Claim[Result], ...] = (
             All(
                 Above(
                     "the change by one step of scale and shift alone, at every step tried,",
-                    lambda r: rows(of(r, NORM), "scale_shift"),
+                    lambda r: rows(_of(r, NORM), "scale_shift"),
                     VISIBLE,
                 ),
                 Above(
                     "the change by one step of the running averages alone, in evaluation mode,",
-                    lambda r: rows(of(r, NORM), "running"),
+                    lambda r: rows(_of(r, NORM), "running"),
                     VISIBLE,
                 ),
             ),
             Any(
                 Above(
                     "the largest change by scale and shift",
-                    lambda r: _largest(rows(of(r, NORM), "scale_shift")),
+                    lambda r: _largest(rows(_of(r, NORM), "scale_shift")),
                     VISIBLE,
                 ),
                 Above(
-                    "the largest change by running averages", lambda r: _largest(rows(of(r, NORM), "running")), VISIBLE
+                    "the largest change by running averages", lambda r: _largest(rows(_of(r, NORM), "running")), VISIBLE
                 ),
             ),
         ),
         number=lambda r: (
-            f"scale and shift alone change it by {_percent(of(r, NORM)['scale_shift'])}, running averages alone by "
-            f"{_percent(of(r, NORM)['running'])}"
+            f"scale and shift alone change it by {_percent(_of(r, NORM)['scale_shift'])}, running averages alone by "
+            f"{_percent(_of(r, NORM)['running'])}"
         ),
     ),
     Claim(
@@ -180,12 +180,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
         rule=Caveat(
             Above(
                 "the change by a new dropout mask alone, with the same weights and batch, at every step tried,",
-                lambda r: rows(of(r, DROPOUT), "dropout"),
+                lambda r: rows(_of(r, DROPOUT), "dropout"),
                 VISIBLE,
             ),
-            Above("the largest of these changes", lambda r: _largest(rows(of(r, DROPOUT), "dropout")), VISIBLE),
+            Above("the largest of these changes", lambda r: _largest(rows(_of(r, DROPOUT), "dropout")), VISIBLE),
         ),
-        number=lambda r: f"a new mask alone changes it by {_percent(of(r, DROPOUT)['dropout'])}",
+        number=lambda r: f"a new mask alone changes it by {_percent(_of(r, DROPOUT)['dropout'])}",
     ),
     Claim(
         name="weight-decay",
@@ -195,16 +195,16 @@ CLAIMS: tuple[Claim[Result], ...] = (
             Above(
                 "the change by one step of the weights alone in runs with weight decay, minus the change in the same runs "
                 "without, at every step tried,",
-                lambda r: rows(of(r, DECAY), "more_than_plain"),
+                lambda r: rows(_of(r, DECAY), "more_than_plain"),
                 VISIBLE,
             ),
             Above(
-                "the largest of these differences", lambda r: _largest(rows(of(r, DECAY), "more_than_plain")), VISIBLE
+                "the largest of these differences", lambda r: _largest(rows(_of(r, DECAY), "more_than_plain")), VISIBLE
             ),
         ),
         number=lambda r: (
-            f"with weight decay a step of the weights changes it by {-100 * of(r, DECAY)['more_than_plain'].min():.1f} percentage "
-            f"points less to {100 * of(r, DECAY)['more_than_plain'].max():.3f} more than without"
+            f"with weight decay a step of the weights changes it by {-100 * _of(r, DECAY)['more_than_plain'].min():.1f} percentage "
+            f"points less to {100 * _of(r, DECAY)['more_than_plain'].max():.3f} more than without"
         ),
     ),
     Claim(
@@ -215,12 +215,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
             Above(
                 "the change by those ReLU units alone that one step of the weights switches on or off, at every step and along "
                 "every line tried,",
-                lambda r: rows(of(r, PLAIN), "switched"),
+                lambda r: rows(_of(r, PLAIN), "switched"),
                 VISIBLE,
             ),
-            Above("the largest of these changes", lambda r: _largest(rows(of(r, PLAIN), "switched")), VISIBLE),
+            Above("the largest of these changes", lambda r: _largest(rows(_of(r, PLAIN), "switched")), VISIBLE),
         ),
-        number=lambda r: f"units that switch change it by {_percent(of(r, PLAIN)['switched'])}",
+        number=lambda r: f"units that switch change it by {_percent(_of(r, PLAIN)['switched'])}",
     ),
     Claim(
         name="batch",
@@ -234,12 +234,12 @@ CLAIMS: tuple[Claim[Result], ...] = (
                 1,
             ),
             Above(
-                "that ratio in the plain network at the book’s learning rate", lambda r: rows(of(r, PLAIN), "ratio"), 1
+                "that ratio in the plain network at the book’s learning rate", lambda r: rows(_of(r, PLAIN), "ratio"), 1
             ),
         ),
         number=lambda r: (
-            f"in the plain network a new batch changes it {of(r, PLAIN)['ratio'].min():.1f} to "
-            f"{of(r, PLAIN)['ratio'].max():.0f} times as much as new weights"
+            f"in the plain network a new batch changes it {_of(r, PLAIN)['ratio'].min():.1f} to "
+            f"{_of(r, PLAIN)['ratio'].max():.0f} times as much as new weights"
         ),
     ),
 )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from IPython.display import Markdown
@@ -21,7 +21,7 @@ class Statement:
     """One thing that the notes say, and what judges it: claims, a chapter to come, or the reason why nothing does."""
 
     text: str  # in our words (Markdown)
-    claims: list[str] = field(default_factory=list)  # as in "tanh_gain.value"
+    claims: Sequence[str] = ()  # as in "tanh_gain.value"
     chapter: str = ""  # a chapter to come
     why: str = ""  # no claim
 

@@ -86,20 +86,20 @@ class Reach:
         unit = self.unit(place)
         inside |= {place}
 
-        def quiet(chain: Chain, *kinds: str) -> bool:
+        def quiet(there: Place | None) -> bool:
+            return there is None or there[1] == WHOLE or there in inside or not self._does(there, inside)
+
+        def of_kind(chain: Chain, *kinds: str) -> bool:
             places = [target.place if not target.rest else None for target in self.resolve(place[0], chain)]
             return bool(places) and all(
-                there
-                and there[1] != WHOLE
-                and self.unit(there).kind in kinds
-                and (there in inside or not self._does(there, inside))
-                for there in places
+                there and there[1] != WHOLE and self.unit(there).kind in kinds and quiet(there) for there in places
             )
 
         return (
             unit.acts
-            or not all(quiet(chain, RECORD) for chain in unit.calls)
-            or not all(quiet(chain, RECORD, CLASS) for chain in unit.bases)
+            or not all(of_kind(chain, RECORD) for chain in unit.calls)
+            or not all(of_kind(chain, RECORD, CLASS) for chain in unit.bases)
+            or not all(quiet(target.place) for chain in unit.operands for target in self.resolve(place[0], chain))
         )
 
     def trace(self, reached: Reached) -> list[Place]:

@@ -78,6 +78,7 @@ _PLAIN = (
     *(ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Starred, ast.JoinedStr, ast.FormattedValue),
     *(ast.UnaryOp, ast.unaryop, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow),
 )
+_COMPUTES = (ast.BinOp, ast.UnaryOp, ast.Attribute, ast.FormattedValue, ast.Starred, ast.Call)
 
 
 @dataclass
@@ -92,11 +93,10 @@ class Unit:
     also: list[str] = field(default_factory=list)  # that it binds by an import inside it, or once called, by `global`
     text: str = ""  # a constant's value, if short
     uses: list[Chain] = field(default_factory=list)  # each once, in the order in which they first stand there
-    acts: bool = False  # importing it may change something elsewhere
-    calls: list[Chain] = field(default_factory=list)  # it does if one of these, which it calls, is no record
-    bases: list[Chain] = field(
-        default_factory=list
-    )  # or one of these, which it is derived from, is no class of the project
+    acts: bool = False  # importing it may change something elsewhere: it does, or one of those below
+    calls: list[Chain] = field(default_factory=list)  # what it calls, unless that is a record
+    bases: list[Chain] = field(default_factory=list)  # what it derives from, unless that is a class of the project
+    operands: list[Chain] = field(default_factory=list)  # what it computes with, unless all that made that is harmless
     shell: str = ""  # a class's, without its fields
     loads: list[str] = field(default_factory=list)  # modules that it imports when it runs
     refused: list[tuple[int, str]] = field(default_factory=list)  # line, and what cannot be followed
@@ -195,6 +195,7 @@ def _unit(node: ast.stmt, reader: Reader, lines: list[str]) -> Unit:
         acts=not (_plain(node, reader) and all(called) and all(derived)),
         calls=[chain for chains in called for chain in chains],
         bases=[chain for chains in derived for chain in chains],
+        operands=_operands(node, reader),
         loads=list(dict.fromkeys(reader.loads)),
         refused=reader.refused,
     )
@@ -241,6 +242,16 @@ def _evaluated(node: ast.AST) -> Iterable[ast.AST]:
             return [node.target, *filter(None, [node.value])]
         case _:
             return [] if isinstance(node, _ALIAS) else ast.iter_child_nodes(node)
+
+
+def _operands(node: ast.AST, reader: Reader, computed: bool = False) -> list[Chain]:
+    """Return what importing a statement computes with: operators, attributes, formats and calls may run code of a value's own."""
+    if isinstance(node, ast.Name | ast.Attribute) and (chains := reader.chains(node)):
+        return chains if computed or isinstance(node, ast.Attribute) else []
+    unpacked = isinstance(node, ast.Assign) and any(isinstance(target, ast.Tuple | ast.List) for target in node.targets)
+    merged = isinstance(node, ast.Dict) and None in node.keys
+    computed = computed or unpacked or merged or isinstance(node, _COMPUTES)
+    return [chain for part in _evaluated(node) for chain in _operands(part, reader, computed)]
 
 
 def _generic(base: ast.expr) -> ast.expr:

@@ -261,16 +261,16 @@ def test_helpers_of_a_long_run_are_made_ready_while_it_begins(
     walks.write("experiments/whole.py", SLEEPER)
     last = [["walks", 6, 60.0]] if expected else []
     jobs = [Job("walks", {"rest": "0.1"}, expected=expected, stages=last), *([Job("whole", expected=1.0)] * other)]
-    there: list[int] = []
+    before, there = _offspring(os.getpid()), list[int]()
 
     def listen(job: Job, message: Message) -> None:
         if isinstance(message, Started) and job.experiment == "walks":
-            there.append(len(_computing(os.getpid())) - (other and workers > 1))
+            there.append(len(_offspring(os.getpid()) - before) - (other and workers > 1))
 
     outcomes = run_jobs(jobs, walks.root, workers, listen)
     assert not [outcome.error for outcome in outcomes if outcome.error]
     assert there == [processes]
-    assert not _computing(os.getpid())
+    assert _offspring(os.getpid()) <= before
 
 
 def test_a_helper_made_ready_early_takes_its_tasks_and_what_it_cannot_do_is_done_all_the_same(walks: Project) -> None:
@@ -278,11 +278,11 @@ def test_a_helper_made_ready_early_takes_its_tasks_and_what_it_cannot_do_is_done
     job = Job("walks", {"meet": _meeting(walks, 2), "walks": "12"}, expected=60.0, stages=last)
     (outcome,) = run_jobs([job], walks.root, 2)
     assert outcome.computed and not outcome.error, outcome
-    begun: list[int] = []
+    before, begun = _offspring(os.getpid()), list[int]()
 
     def kill(job: Job, message: Message) -> None:
         if isinstance(message, Started):
-            begun.extend(_computing(os.getpid()))
+            begun.extend(_offspring(os.getpid()) - before)
             os.kill(max(begun), signal.SIGKILL)  # the last one started
 
     (outcome,) = run_jobs([Job("walks", {"rest": "0.2"}, expected=60.0, stages=last)], walks.root, 2, kill)
@@ -290,11 +290,11 @@ def test_a_helper_made_ready_early_takes_its_tasks_and_what_it_cannot_do_is_done
 
 
 def test_ctrl_c_while_helpers_are_made_ready_leaves_none_of_them(walks: Project) -> None:
-    begun: list[int] = []
+    before, begun = _offspring(os.getpid()), list[int]()
 
     def stop(job: Job, message: Message) -> None:
         if isinstance(message, Started):
-            begun.extend(_computing(os.getpid()))
+            begun.extend(_offspring(os.getpid()) - before)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -414,6 +414,11 @@ def _children(pid: int) -> list[int]:
 
 
 def _computing(pid: int) -> set[int]:
+    """Return the children of a process that are workers; one that has just begun may not say so yet."""
+    return {child for child in _offspring(pid) if b"lab.workers.worker" in _command(child)}
+
+
+def _offspring(pid: int) -> set[int]:
     """Return the children of a process, of any of its threads."""
     found: set[int] = set()
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -421,7 +426,7 @@ def _computing(pid: int) -> set[int]:
             found |= {int(child) for child in task.read_text().split()}
         except OSError:
             continue
-    return {child for child in found if b"lab.workers.worker" in _command(child)}
+    return found
 
 
 def _command(pid: int) -> bytes:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import press
+from lab.book.serve import server
 from press.build.render import read_sources
 from press.read import project
 from tests.press import reading
@@ -165,6 +167,8 @@ def test_both_publish_the_same_files_and_none_of_an_environment(book: Rendered) 
     quarto, made = ({name for name in names if not OWN_FILES.match(name)} for names in (quarto, made))
     assert quarto == made and book.pdf in made
     assert not {name for name in made if name.startswith(".")}
+    copies = made - {book.pdf}
+    assert not {name for name in copies if (book.quarto / name).read_bytes() != (book.press / name).read_bytes()}
 
 
 def test_every_link_of_both_pdfs_leads_to_another_site_or_within(book: Rendered) -> None:
@@ -209,6 +213,30 @@ def test_on_a_phone_titles_stand_apart_and_the_ledger_is_stacked_in_both(book: R
         for site in (book.quarto, book.press):
             window.goto((site / "book/ledger.html").as_uri())
             assert window.evaluate(look) == ["block", True, 390]
+        chromium.close()
+
+
+def test_no_page_is_wider_than_a_phone_and_the_browser_complains_of_none(book: Rendered) -> None:
+    if book.name != "real":
+        pytest.skip("the style that keeps pages narrow under Quarto is the real book's")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for site in (book.quarto, book.press):
+            window, complaints, wide = (
+                chromium.new_page(viewport={"width": 390, "height": 844}),
+                list[str](),
+                set[str](),
+            )
+            window.on("console", lambda message, said=complaints: said.append(message.text))
+            window.on("pageerror", lambda error, said=complaints: said.append(str(error)))
+            with server(site, 0) as running:
+                threading.Thread(target=running.serve_forever, daemon=True).start()
+                for address in reading.site(site):
+                    window.goto(f"http://127.0.0.1:{running.server_port}/{address}")
+                    if window.evaluate("document.documentElement.scrollWidth") > 390:
+                        wide.add(address)
+                running.shutdown()
+            assert (wide, complaints) == (set(), [])
         chromium.close()
 
 
