@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.transforms import IdentityTransform
 from numpy.typing import ArrayLike
 
 from figures.inline import show_inline
@@ -116,6 +117,7 @@ def label(axis: Axes, text: str, x: float, y: float, colour: str = INK, **placem
     around: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": SMALL}
     words = Label(text, (x, y), color=readable(colour), annotation_clip=False, clip_on=False, **around | placement)
     words.home, words.phone = words.xyann, phone
+    words.set_transform(IdentityTransform())  # it is not in data coordinates: layouts would misjudge it
     axis.add_artist(words)
     words.set_path_effects([withStroke(linewidth=2.2, foreground=PAPER, alpha=0.85)])
 
