@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.batchnorm_gain import DEFAULT, FIVE_THIRDS, NORMED, PLAIN, Result, ratio_ceiling
-from figures.style import ACCENT, CONTROL, INK, MUTED, PREDICTED, SERIES, SMALL, Look, band, canvas, label, log_ticks
+from figures.style import ACCENT, CONTROL, MUTED, PREDICTED, SERIES, Look, band, canvas, label, log_ticks
 from lab.live import Axis, Curve, Frame, Live, Slider
 
 LOOKS = {NORMED: SERIES[0], PLAIN: Look(CONTROL, "X", "-")}
@@ -29,13 +29,16 @@ def costs(result: Result) -> Figure:
     _gain_axis(axis, result)
     axis.set(ylabel="loss less that from gain 5/3 (nats)")
     gain, next_gain = sorted(result.costs["gain"].unique())[:2]
-    beside = (gain * next_gain) ** 0.5
     for kind, shift in ((PLAIN, -12), (NORMED, 13)):
         height = _of(result.costs, kind).set_index("gain")["cost"].loc[[gain, next_gain]].mean()
-        label(axis, WORDS[kind], beside, height, LOOKS[kind].colour, xytext=(0, shift))
-    label(axis, "with batch norm, hidden rates × gain²", beside, 0, COMPENSATED.colour, xytext=(0, -11))
+        short = {"text": WORDS[kind].removeprefix("with ")}
+        label(axis, WORDS[kind], gain, height, LOOKS[kind].colour, xytext=(4, shift), phone=short)
+    label(
+        axis, "with batch norm,\nhidden rates × gain²", gain, 0, COMPENSATED.colour,
+        va="top", xytext=(4, -5), phone={"text": "batch norm,\nrates × gain²"},
+    )  # fmt: skip
     low, high = axis.get_ylim()
-    axis.set_ylim(low - 0.06 * (high - low), high)
+    axis.set_ylim(low - 0.22 * (high - low), high)  # room for the lowest name
     return figure
 
 
@@ -144,10 +147,7 @@ def _gain_axis(axis: Axes, result: Result) -> None:
     axis.set_xlim(min(gains) / 1.15, max(gains) * 1.15)
     for gain, name, side in ((DEFAULT, "PyTorch's default", "right"), (FIVE_THIRDS, "5/3", "left")):
         axis.axvline(gain, color=MUTED, linewidth=0.9, zorder=0)
-        axis.annotate(
-            name, (gain, 1), xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
-            ha=side, va="bottom", fontsize=SMALL, color=INK,
-        )  # fmt: skip
+        label(axis, name, gain, 1, xycoords=("data", "axes fraction"), xytext=(0, 2), ha=side, va="bottom")
 
 
 def name(gain: float) -> str:

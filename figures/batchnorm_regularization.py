@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -123,17 +122,13 @@ def curves(result: Result) -> Figure:
     figure, axis = canvas(height=3.3)
     whole, smallest = str(result.params.groups[0]), str(result.params.groups[-1])
     looks = {NONE: PLAIN, LAYER: LAYERED, whole: SERIES[1], str(result.best): SERIES[0], smallest: SERIES[3]}
-    ends = []
     for name, look in looks.items():
         rows = result.curves[result.curves["variant"] == name]
         axis.plot(rows["step"], rows["validation"], marker=look.marker, color=look.colour, linestyle=look.dash)
         band(axis, rows["step"], rows["validation_low"], rows["validation_high"], look.colour)
         text = f"groups of {name}" if name.isdecimal() else {NONE: "no normalisation", LAYER: "layer norm"}[name]
-        ends.append((float(rows["validation"].iloc[-1]), text, look.colour))
-    ceiling = np.inf
-    for height, text, colour in sorted(ends, reverse=True):
-        ceiling = min(height, ceiling - 0.05 * np.ptp(axis.get_ylim()))  # names at least a line apart
-        label(axis, text, float(result.curves["step"].max()), ceiling, colour, xytext=(9, 0))
+        end = rows.iloc[-1]
+        label(axis, text, end["step"], end["validation"], look.colour, xytext=(9, 0))
     axis.set(xlabel="step", ylabel="validation loss (nats)")
     first, last = axis.get_xlim()
     axis.set_xticks([tick for tick in axis.get_xticks() if 0 < tick <= last])

@@ -27,7 +27,7 @@ def at_init(result: Result) -> Figure:
     _dots(left, rows, "shift", "dead", SERIES[0])
     label(left, "upper bound", *_at(rows, "shift", "upper_bound", 0.8), PREDICTED, ha="right", xytext=(-4, 0))
     label(left, "lower bound", *_at(rows, "shift", "lower_bound", 0.3), PREDICTED, xytext=(6, -4))
-    label(left, "measured", *_at(rows, "shift", "dead", 0.1), MEASURED, xytext=(6, -6))
+    label(left, "measured", *_at(rows, "shift", "dead", 0.4), MEASURED, ha="right", xytext=(-7, 0))
     rows = result.deep
     right.set(xlabel="layer", ylim=(-0.01, 1.1 * rows["embeddings_high"].max()))
     right.plot(rows["layer"], rows["predicted"], color=PREDICTED, linestyle=SERIES[1].dash)
@@ -44,22 +44,20 @@ def curves(result: Result) -> Figure:
     figure, axes = canvas(height=2.9, columns=2, sharey=True)
     relu = result.curves.query("activation == 'relu' and init == 'good'")
     lrs = sorted(relu["lr"].unique())[-SHOWN_RATES:]
-    gap = 0.07 * float(relu["dead_high"].max())
     for axis, embeddings in zip(axes, ("trained", "frozen"), strict=True):
         axis.set(xlabel="step", title=f"embeddings {embeddings}")
         axis.set_xlim(0, 1.17 * relu["step"].max())
-        ends = []
         for lr, look in zip(lrs, SERIES, strict=False):
             rows = relu[(relu["embeddings"] == embeddings) & (relu["lr"] == lr)]
             axis.plot(rows["step"], rows["dead"], color=look.colour, linestyle=look.dash)
             band(axis, rows["step"], rows["dead_low"].clip(lower=0), rows["dead_high"], look.colour)
-            ends.append((float(rows["dead"].iloc[-1]), f"{lr:g}", look.colour))
-        floor = -np.inf
-        for height, text, colour in sorted(ends):
-            floor = max(height, floor + gap)
-            label(axis, text, relu["step"].max(), floor, colour, xytext=(4, -3))
-        label(axis, "learning rate", 1.17 * relu["step"].max(), floor + 1.6 * gap, INK, ha="right", xytext=(0, 3))
-    axes[0].set(ylabel="share of units dead", ylim=(-1.5 * gap, 1.02 * float(relu["dead_high"].max())))
+            label(axis, f"{lr:g}", relu["step"].max(), float(rows["dead"].iloc[-1]), look.colour, xytext=(4, 0))
+        label(
+            axis, "learning rate", 1.17 * relu["step"].max(), float(rows["dead"].iloc[-1]), INK,
+            ha="right", va="bottom", xytext=(0, 12),
+        )  # fmt: skip
+    top = float(relu["dead_high"].max())
+    axes[0].set(ylabel="share of units dead", ylim=(-0.1 * top, 1.02 * top))
     return figure
 
 

@@ -35,7 +35,7 @@ def loss(result: Result) -> Figure:
         label(axis, text, at * last, float(np.interp(at * last, rows["step"], rows[column])), colour, **placement)
     label(axis, LN, last, UNIFORM, INK, ha="right", va="bottom", xytext=(0, 2))
     axis.set(xlabel="step", ylabel="loss (nats)", xlim=(-0.02 * last, 1.02 * last))
-    axis.set(ylim=(0, 1.05 * bad["loss"].max()))
+    axis.set(ylim=(-0.08 * bad["loss"].max(), 1.05 * bad["loss"].max()))  # room for the lowest name
     return figure
 
 

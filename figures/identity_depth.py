@@ -70,7 +70,7 @@ def float32_signals(result: Result) -> Figure:
     right = {"ha": "right", "xytext": (0, 7)}
     label(axis, "largest number", 1090, 128, INK, **right)
     label(axis, "smallest number", 1090, -149, INK, ha="right", xytext=(0, -8))
-    label(axis, "fewer and fewer digits", 360, -137.5, INK, xytext=(0, 0))
+    label(axis, "fewer and fewer digits", 185, -137.5, INK, xytext=(0, 0))
     places = {1.5: (150, 98), 1.1: (620, 98), 0.9: (560, -62), 0.5: (95, -70)}
     fixed_point = {row.factor: row.fixed_point for row in result.float_limits.itertuples() if row.dtype == "float32"}
     for factor, look in zip(PLOTTED, SERIES, strict=False):
@@ -85,7 +85,7 @@ def float32_signals(result: Result) -> Figure:
         label(axis, f"{factor:g}", *places[factor], look.colour, ha=side, xytext=(0, 0))
         if factor == 0.9:
             label(axis, "stays", end["layer"], end["log2"], ACCENT, ha="left", xytext=(8, 7))
-    axis.set(xlabel="layer", ylabel="signal in float32 (log2)", xlim=(0, 1100), ylim=(-172, 150))
+    axis.set(xlabel="layer", ylabel="signal in float32 (log2)", xlim=(0, 1100), ylim=(-190, 150))
     axis.set(yticks=[-126, -64, 0, 64, 128])
     return figure
 

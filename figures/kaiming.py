@@ -98,6 +98,7 @@ def networks(result: Result) -> Figure:
     axes[0].set(ylabel="mean square of one input's signal,\nas a multiple of the input's")
     first, depth, law = axes[0], result.params.depth, laws.loc[result.networks["width"].min()]
     top = float(np.exp(1.5 * law["std_predicted"]))
+    first.set_ylim(top=4 * top)  # room for the highest name
     label(first, "mean over networks", 0.08 * depth, top, INK, xytext=(0, 0))
     first.annotate(
         "",

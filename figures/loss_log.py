@@ -117,24 +117,15 @@ def curves(result: Result) -> Figure:
     last = int(result.curves["step"].max())
     for name, kept in KEPT.items():
         look = STYLES[name]
-        for variant, dash in ((name, "-"), (kept, (0, (2, 1.5)))):
+        for variant, words, dash in ((name, NAMES[name], "-"), (kept, f"{NAMES[name]}, lr kept", (0, (2, 1.5)))):
             rows = result.curves[(result.curves["variant"] == variant) & (result.curves["step"] >= 0.3 * last)]
             if variant == kept:
                 rows = rows[rows["step"] >= last / 2]  # before that they are one and the same run
             axis.plot(rows["step"], rows["validation"], marker=look.marker, color=look.colour, linestyle=dash)
             band(axis, rows["step"], rows["validation_low"], rows["validation_high"], look.colour)
-    ends = [
-        (float(rows["validation"].iloc[-1]), words, STYLES[name].colour)
-        for name, kept in KEPT.items()
-        for variant, words in ((name, NAMES[name]), (kept, f"{NAMES[name]}, lr kept"))
-        for rows in [result.curves[result.curves["variant"] == variant]]
-    ]
-    ceiling = np.inf
-    for height, words, colour in sorted(ends, reverse=True):
-        ceiling = min(height, ceiling - 0.065 * np.ptp(axis.get_ylim()))  # names at least a line apart
-        label(axis, words, last, ceiling, colour, xytext=(9, 0))
+            label(axis, words, last, float(rows["validation"].iloc[-1]), look.colour, xytext=(9, 0))
     axis.axvline(last / 2, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
-    axis.set_ylim(bottom=min(axis.get_ylim()[0], ceiling - 0.03 * np.ptp(axis.get_ylim())))  # room for the lowest name
+    axis.margins(y=0.1)  # room for the lowest name
     words, short = _lowered(result).replace(" ", "\n", 1), _lowered(result).replace("learning rate", "lr")
     beside = {"xytext": (-4, 14), "ha": "right", "phone": {"text": short, "xytext": (-3, 8)}}
     label(axis, words, last / 2, axis.get_ylim()[0], INK, **beside)
@@ -153,7 +144,7 @@ def fading(result: Result) -> Figure:
     for name, (start, height) in places.items():
         rows = result.reductions[(result.reductions["fix"] == name) & (result.reductions["step"] > 0)]
         _curve(axis, rows, STYLES[name], CHANGES[name])
-        shift = {"xytext": (-20, 7)} if name == "gain" else {}
+        shift = {"gain": {"xytext": (-20, 7)}, "tanh": {"xytext": (-16, 0)}}.get(name, {})
         label(axis, CHANGES[name], start * first, height, STYLES[name].colour, xytext=(0, 0), phone=shift)
     half = float(result.reductions["step"].max()) / 2
     axis.axvline(half, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))

@@ -93,6 +93,7 @@ def lags(result: Result) -> Figure:
     axis.set(xlabel="steps later", ylabel="change of the curvature (%)", xscale="log", yscale="log")
     log_ticks(axis.xaxis)
     log_ticks(axis.yaxis, (1, 3))
+    axis.set_ylim(top=2 * highest)  # room for the highest name
     axis.legend(loc="lower right")
     return figure
 

@@ -15,8 +15,10 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
-from matplotlib.text import Annotation, Text
+from matplotlib.text import Text
 from matplotlib.transforms import blended_transform_factory
+
+from figures.labels import Label, RoomForLabels
 
 WIDTH = 3.65  # inches: 350 CSS pixels, what a phone of 390 leaves between its margins
 LEAST = 0.45  # of this width, of what lies between a panel's axes
@@ -35,10 +37,10 @@ def fit_phone(figure: Figure) -> None:
         panel.set_subplotspec(grid[row])
         _name_axes(panel, panels)
         for words in panel.texts:
-            placement = dict(getattr(words, "phone", {}))
-            if isinstance(words, Annotation):
-                words.xyann = placement.pop("xytext", words.xyann)
-            words.update(placement)
+            if isinstance(words, Label):
+                placement = dict(words.phone)
+                words.xyann = words.home = placement.pop("xytext", words.home)
+                words.update(placement)
         if legend := panel.get_legend():
             names = [text.get_text() for text in legend.get_texts()]  # an error bar's handle has lost its own
             panel.legend(handles=legend.legend_handles, labels=names, ncols=1, loc="lower left", bbox_to_anchor=(0, 1))
@@ -48,6 +50,7 @@ def fit_phone(figure: Figure) -> None:
         _give_room(figure, panels)
     for panel in panels:
         _thin(panel.xaxis)
+    figure.set_layout_engine(RoomForLabels())
 
 
 def _name_axes(panel: Axes, panels: list[Axes]) -> None:
@@ -82,15 +85,15 @@ def _give_room(figure: Figure, panels: list[Axes]) -> None:
         figure.draw_without_rendering()
     for panel in panels:
         for words in panel.texts:
-            if isinstance(words, Annotation):
+            if isinstance(words, Label):
                 _move_in(words, panel)
 
 
-def _move_in(words: Annotation, panel: Axes) -> None:
+def _move_in(words: Label, panel: Axes) -> None:
     """Move a label away from the numbers of the vertical axis, and from beyond the edge of the figure."""
     box, (x, y) = words.get_window_extent(), words.xyann
     aside = min(0, 72 * WIDTH - GAP - box.x1) or max(0, panel.bbox.x0 + GAP / 2 - box.x0)
-    words.xyann = (x + aside, y)
+    words.xyann = words.home = (x + aside, y)
 
 
 def _overhang(words: Text, panel: Axes) -> float:

@@ -19,9 +19,11 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.transforms import IdentityTransform
 from numpy.typing import ArrayLike
 
 from figures.inline import show_inline
+from figures.labels import Label, RoomForLabels
 
 # Okabe and Ito's colours: told apart with every common form of colour blindness, on paper and on screen.
 INK = "#1b1f24"  # axes and text
@@ -97,7 +99,7 @@ def canvas(
     width: float = 6.4, height: float = 3.8, rows: int = 1, columns: int = 1, **subplots: Any
 ) -> tuple[Figure, Any]:
     """Return a transparent figure of `width` x `height` inches, and its axes (one, or an array as in `Figure.subplots`)."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=RoomForLabels())
     figure.patch.set_alpha(0)
     axes = figure.subplots(rows, columns, **subplots)
     for axis in np.atleast_1d(axes).flat:
@@ -113,8 +115,10 @@ def label(axis: Axes, text: str, x: float, y: float, colour: str = INK, **placem
     """
     phone = placement.pop("phone", {})
     around: dict[str, Any] = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": SMALL}
-    words = axis.annotate(text, (x, y), color=readable(colour), annotation_clip=False, **around | placement)
-    words.phone = phone  # type: ignore[attr-defined]
+    words = Label(text, (x, y), color=readable(colour), annotation_clip=False, clip_on=False, **around | placement)
+    words.home, words.phone = words.xyann, phone
+    words.set_transform(IdentityTransform())  # it is not in data coordinates: layouts would misjudge it
+    axis.add_artist(words)
     words.set_path_effects([withStroke(linewidth=2.2, foreground=PAPER, alpha=0.85)])
 
 

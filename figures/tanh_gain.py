@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -119,7 +117,10 @@ def pushed(result: Result) -> Figure:
         layers = "1 hidden layer" if depth == 1 else f"{depth} hidden layers"
         inside = {"xytext": (-30, 0), "ha": "right"}
         label(axis, layers, right, group.index.max(), INK, xytext=(0, 0), ha="left", phone=inside)
-    label(axis, "input ignored", result.entropy, len(rows) - 0.25, CONTROL, xytext=(0, 0), ha="center")
+    label(
+        axis, "input ignored", result.entropy, 1, CONTROL,
+        xycoords=("data", "axes fraction"), xytext=(0, 2), ha="center", va="bottom",
+    )  # fmt: skip
     axis.set(xlabel="training loss after the same steps (nats)")
     axis.grid(visible=False, axis="y")
     return figure
@@ -132,7 +133,7 @@ README = fixed_points  # shown there, by `python -m figures`
 def _curves(axis: Axes, result: Result, quantity: str, *, at: str) -> None:
     """Draw one quantity against layer for every gain, and its name where the curve leaves the frame or ends."""
     low, high = axis.get_ylim()
-    names: list[tuple[float, float, str, str]] = []  # layer, height in decades, name, colour
+    side = {} if at == "right" else {"ha": "right", "xytext": (-6, 0)}
     drawn = result.layers[~result.layers["gain"].isin(NOT_DRAWN)]
     for (gain, rows), look in zip(drawn.groupby("gain"), SERIES, strict=False):
         axis.plot(rows["layer"], rows[f"{quantity}_predicted"], color=look.colour, linestyle=look.dash, linewidth=1.1)
@@ -142,22 +143,8 @@ def _curves(axis: Axes, result: Result, quantity: str, *, at: str) -> None:
         band(axis, rows["layer"], rows[f"{quantity}_low"], rows[f"{quantity}_high"], look.colour)
         inside = rows[rows[quantity].between(low, high)]
         end = inside.iloc[-1 if at == "right" else 0]
-        names.append((end["layer"], np.log10(end[quantity]), _name(float(str(gain)), result), look.colour))
-    heights = _apart([name[1] for name in names], gap=np.log10(high / low) / 24)
-    side = {} if at == "right" else {"ha": "right", "xytext": (-6, 0)}
-    for (layer, _, name, colour), height in zip(names, heights, strict=True):
-        label(axis, name, layer, 10**height, colour, phone={"text": name.partition(" ")[0]}, **side)
-
-
-def _apart(heights: list[float], *, gap: float) -> list[float]:
-    """Push labels that lie closer than `gap` apart, keeping their order."""
-    order, placed = np.argsort(heights), list(heights)
-    for _ in range(200):  # relax: each overlapping pair moves apart by half of what it lacks
-        for below, above in pairwise(order):
-            lack = max(gap - (placed[above] - placed[below]), 0.0)
-            placed[below] -= lack / 2
-            placed[above] += lack / 2
-    return placed
+        name = _name(float(str(gain)), result)
+        label(axis, name, end["layer"], end[quantity], look.colour, phone={"text": name.partition(" ")[0]}, **side)
 
 
 def _name(gain: float, result: Result) -> str:

@@ -39,7 +39,7 @@ def valley(result: Result) -> Figure:
     """Loss above the best against the ratio of update to data, a curve a network, and the notes' ratio."""
     figure, axis = canvas(height=3.0)
     axis.axvline(GOOD, color=INK, linewidth=0.9, linestyle=(0, (1, 2)))
-    label(axis, "the notes’ 1e-3", GOOD, 0.93 * HIGHEST, INK)
+    label(axis, "the notes’ 1e-3", GOOD, 0.9 * HIGHEST, INK, phone={"text": "1e-3"})
     for (name, words), look in zip(names(result).items(), SERIES, strict=False):
         rows = result.sweep[(result.sweep["network"] == name) & (result.sweep["diverged"] == 0)]
         above = rows["loss"] - rows["loss"].min()
@@ -131,7 +131,7 @@ def layers(result: Result) -> Figure:
         adam, sgd = rows[rows["network"] == "Adam"].iloc[0], rows[rows["network"] != "Adam"]
         label(axis, words, 10 ** adam["ratio"], adam["gain_low"], xytext=(-4, -9))
         label(axis, words, 10 ** sgd["ratio"].mean(), sgd["gain_high"].max(), ha="center", xytext=(0, 8))
-    axis.margins(y=0.14)  # room for the words
+    axis.margins(y=0.2)  # room for the words
     axis.set_yticks([-0.1, -0.01, 0, 0.01], labels=["−0.1", "−0.01", "0", "0.01"])
     axis.minorticks_off()
     log_ticks(axis.xaxis)

@@ -147,7 +147,7 @@ def singular(result: Result) -> Figure:
         rows = shown[shown["recipe"] == recipe]
         axis.plot(rows["rank"], rows[column], color=look.colour, marker=look.marker, linestyle=look.dash, label=words)
         band(axis, rows["rank"], rows[f"{column}_low"], rows[f"{column}_high"], look.colour)
-    axis.legend(loc="upper right")
+    axis.legend(loc="upper right", bbox_to_anchor=(1, 1.12))
     label(axis, "edge for independent weights", shown["rank"].max(), 1, INK, xytext=(0, 7), ha="right")
     axis.set(xlabel="rank", ylabel="singular value over the edge")
     axis.set_xticks([1, *(tick for tick in (5, 10, 15, 20) if tick <= shown["rank"].max())])

@@ -29,13 +29,11 @@ def loss(result: Result) -> Figure:
         axis, "knowing frequencies only", right, result.entropy, INK,
         ha="right", va="bottom", xytext=(0, 2), phone={"text": "frequencies only"},
     )  # fmt: skip
-    named = []
     for init, rows in shown.items():
         name, look = _looks(result)[init]
         axis.plot(rows["step"], rows["loss"], marker=look.marker, color=look.colour, linestyle=look.dash)
         band(axis, rows["step"], rows["loss_low"], rows["loss_high"], look.colour)
-        named.append((name, look.colour, float(rows["loss"].iloc[-1])))
-    _names(axis, named, at=last, gap=0.075)
+        label(axis, name, last, float(rows["loss"].iloc[-1]), look.colour, va="top", xytext=(7, 0))
     return figure
 
 
@@ -128,11 +126,3 @@ def _trained(result: Result, init: str) -> pd.DataFrame:
 def _dots(axis: Axes, rows: pd.DataFrame, look: Look) -> None:
     errors = [rows["step"] - rows["step_low"], rows["step_high"] - rows["step"]]
     axis.errorbar(rows["scale"], rows["step"], yerr=errors, fmt=look.marker, color=look.colour, zorder=3)
-
-
-def _names(axis: Axes, ends: list[tuple[str, str, float]], *, at: float, gap: float) -> None:
-    """Write each curve's name to the right of its end, `gap` apart at least."""
-    ceiling = np.inf
-    for name, colour, height in sorted(ends, key=lambda end: -end[2]):
-        ceiling = min(height, ceiling - gap)
-        label(axis, name, at, ceiling, colour, va="top" if ceiling == height else "center", xytext=(7, 0))

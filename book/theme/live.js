@@ -162,7 +162,7 @@ window.notesMeasured ??= (() => {
         for (const i of good) {
           const [px, py] = [across(curve.x[i]), up(curve.y[i])];
           const parts = before && (curve.line ?? true) ? Math.min(200, Math.ceil(Math.hypot(px - before[0], py - before[1]) / 5)) : 1;
-          for (let part = 1; part <= parts; part++) ink.push(parts === 1 ? [px, py] : [0, 1].map((d) => before[d] + ([px, py][d] - before[d]) * part / parts));
+          for (let part = 1; part <= parts; part++) ink.push([...(parts === 1 ? [px, py] : [0, 1].map((d) => before[d] + ([px, py][d] - before[d]) * part / parts)), k]);
           before = [px, py];
           if (!inside(px, py)) continue;
           const ring = (still || place) && curve.x[i] === mark;
@@ -173,7 +173,7 @@ window.notesMeasured ??= (() => {
           points.append(dot);
         }
         const drawnAt = good.map((i) => [across(curve.x[i]), up(curve.y[i])]).filter(([px, py]) => inside(px, py));
-        if (curve.name && drawnAt.length) labels.push({ name: curve.name, kind, points: drawnAt });
+        if (curve.name && drawnAt.length) labels.push({ name: curve.name, kind, points: drawnAt, of: k });
       });
       // A name stands above or below the end of its curve, or further back, where it hides least; names keep the order of the ends.
       labels.sort((a, b) => a.points.at(-1)[1] - b.points.at(-1)[1]);
@@ -183,12 +183,15 @@ window.notesMeasured ??= (() => {
       }
       for (const label of labels) {
         const wide = label.text.getComputedTextLength();
-        label.places = [1, 0.7, 0.4].flatMap((part) => {
+        label.places = [1, 0.7, 0.4, 0].flatMap((part) => {
           const [px, py] = label.points[Math.round(part * (label.points.length - 1))];
           const right = Math.min(Math.max(px, margin.left + wide + 4), width - margin.right);
           return [-8, 19, -23, 34, -38, 49].map((by) => ({ left: right - wide, right, y: py + by, cost: Math.abs(by) / 4 + 4 * (1 - part) }));
         }).filter(({ y }) => y > margin.top + 10 && y < height - margin.bottom);
-        for (const place of label.places) place.cost += ink.filter(([px, py]) => px > place.left - 2 && px < place.right && py > place.y - 12 && py < place.y + 4).length;
+        for (const place of label.places) {
+          const hidden = ink.filter(([px, py]) => px > place.left - 2 && px < place.right && py > place.y - 12 && py < place.y + 4);
+          place.cost += hidden.reduce((sum, [, , k]) => sum + (k === label.of ? 1 : 4), 0); // on another curve it would name that
+        }
         label.places = label.places.sort((a, b) => a.cost - b.cost).slice(0, labels.length > 4 ? 4 : 8);
       }
       let best = { cost: Infinity, chosen: [] };
@@ -475,10 +478,23 @@ window.notesMeasured ??= (() => {
     addEventListener("pointerdown", (event) => { if (owner && !owner.contains(event.target) && !note.contains(event.target)) hide(); });
   };
 
+  // ---- listings: what goes on below goes on further in, and is broken at a bracket where it can ----
+
+  const listing = (code) => {
+    for (const line of code.children) line.style.setProperty("--indent", /^ */.exec(line.textContent)[0].length);
+    const walker = document.createTreeWalker(code, NodeFilter.SHOW_TEXT), texts = [];
+    while (walker.nextNode()) texts.push(walker.currentNode);
+    for (const text of texts) {
+      const parts = text.data.split(/(?<=[([])(?=\w)|(?<=[)\]])(?=\.)/);
+      if (parts.length > 1) text.replaceWith(...parts.flatMap((part, k) => k ? [element("wbr"), part] : [part]));
+    }
+  };
+
   const start = () => {
     document.querySelectorAll(".live").forEach(figure);
     document.querySelectorAll(".lines").forEach(lines);
     document.querySelectorAll(".ledger").forEach(ledger);
+    document.querySelectorAll("pre.sourceCode > code").forEach(listing);
     terms(document.querySelectorAll("a.term"));
   };
   if (document.readyState === "loading") addEventListener("DOMContentLoaded", start); else start();

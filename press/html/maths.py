@@ -50,7 +50,8 @@ def _stand(root: Tree.Element) -> None:
     """
     inside = Tree.Element(f"{{{_SPACE}}}mrow")
     inside.extend(root)
-    root[:] = [inside, Tree.Element(f"{{{_SPACE}}}mspace", height="0.78em")]
+    raised = any(_name(part) == "msup" and _name(part[0]) == "mo" for part in inside.iter())  # [..]² gets a larger sign
+    root[:] = [inside, Tree.Element(f"{{{_SPACE}}}mspace", height="1.15em" if raised else "0.78em")]
 
 
 def _name(element: Tree.Element) -> str:
