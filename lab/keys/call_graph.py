@@ -41,6 +41,7 @@ class Target:
     place: Place | None = None
     outside: str = ""  # in full: numpy.random, math.sqrt
     rest: Chain = field(default_factory=list)  # attributes after it
+    name: str = ""  # which of the names that the statement binds, where it binds more than one
 
 
 @dataclass
@@ -216,7 +217,7 @@ class Reach:
             return self._walk(head[1:], rest, seen)
         found = self.sources.outline(module)
         assert found
-        targets = [Target(place, rest=rest) for place in self.find(module, head)]
+        targets = [Target(place, rest=rest, name=self._which(place, head)) for place in self.find(module, head)]
         for alias in found.aliases.get(head, ()):
             targets += self._walk(alias[0][1:], [*alias[1:], *rest], seen)
         if not targets:
@@ -227,6 +228,11 @@ class Reach:
                 elif self.sources.outline(star) is None:
                     targets.append(Target(outside=".".join([star, *chain])))
         return targets
+
+    def _which(self, place: Place, name: str) -> str:
+        """Return a name where its statement binds others as well: `A, B = 1, 2`, a block, a function with `global`."""
+        unit = self.unit(place)
+        return name if len({*unit.names, *unit.also}) > 1 else ""
 
     def _walk(self, module: str, rest: Chain, seen: frozenset[tuple[str, ...]]) -> list[Target]:
         found = self.sources.outline(module)

@@ -27,6 +27,7 @@ class Result:
 def run(params: Params) -> Result:
     return Result(far.f(params.data))
 """
+FAR = "nets/far.py"
 FILES = {
     "experiments/__init__.py": "",
     "experiments/probe.py": PROBE,
@@ -83,6 +84,27 @@ STALE = {
     "an argument's default": ("R = []\ndef put(v): R.append(v)\ndef a(x=put(1)): return 0\ndef f(x): return R", "put(1)", "put(2)"),
     "an annotation that a compiler reads": ("import torch\n@torch.jit.script\ndef f(x: int): return x", "x: int", "x: float"),
 }  # fmt: skip
+# The same, with other files beside nets/far.py in some: which of several things a name stands for, and what one brings along.
+NAMED_STALE = {
+    "one of two names unpacked": ({FAR: "A, B = 1, 2\ndef f(x): return A"}, "return A", "return B"),
+    "one of two names of another module": ({FAR: "from nets import m\ndef f(x): return m.A", "nets/m.py": "A, B = 1, 2"}, "m.A", "m.B"),
+    "one of two names imported": ({FAR: "from nets.m import A as v\ndef f(x): return v", "nets/m.py": "A, *B = 1, 2, 3"}, "import A as", "import B as"),
+    "two names imported the other way round": ({FAR: "from nets.m import A as p, B as q\ndef f(x): return p - 2 * q", "nets/m.py": "A, B = 1, 2"}, "A as p, B as q", "B as p, A as q"),
+    "one of two names by a star": ({FAR: "from nets.m import *\ndef f(x): return A", "nets/m.py": "A, B = 1, 2"}, "return A", "return B"),
+    "one of two names bound on a condition": ({FAR: "USE = True\nif USE:\n    LOW = 1\n    HIGH = 2\ndef f(x): return LOW"}, "return LOW", "return HIGH"),
+    "one of two functions in a try": ({FAR: "try:\n    def a(x): return 1\n    def b(x): return 2\nexcept ImportError: pass\ndef f(x): return a(x)"}, "return a(x)", "return b(x)"),
+    "one of two names imported in a try": ({FAR: "try:\n    from math import sin, cos\nexcept ImportError:\n    sin = cos = None\ndef f(x): return sin(0)"}, "return sin", "return cos"),
+    "one of two globals of a function": ({FAR: "def put():\n    global X, Y\n    X = 1\n    Y = 2\nput()\ndef f(x): return X"}, "return X", "return Y"),
+    "the global that a function sets": ({FAR: "A = 1\nB = 1\ndef put(v):\n    global A, B\n    A = v\ndef f(x):\n    put(7)\n    return A"}, "    A = v", "    B = v"),
+    "one of two names of one value": ({FAR: "A = B = 0\ndef f(x):\n    global A, B\n    A += 1\n    return A"}, "return A", "return B"),
+    "one of two members unpacked": ({FAR: "from enum import Enum\nclass E(Enum):\n    A = 1\n    B = 2\nA, B = E\ndef f(x): return A.value"}, "return A", "return B"),
+    "one of two names of a loop": ({FAR: "for i in range(3):\n    A = i\n    B = 2 * i\ndef f(x): return A"}, "return A", "return B"),
+    "a default that is one of two names": ({FAR: "from dataclasses import dataclass\nLOW, HIGH = 0.1, 0.9\n@dataclass\nclass C:\n    rate: float = LOW\ndef f(x): return C().rate"}, "= LOW", "= HIGH"),
+}  # fmt: skip
+NAMED_FRESH = {
+    "the place of a statement that binds two names": ({FAR: "K = 3\nA, B = 1, 2\ndef f(x): return A"}, "K = 3\nA, B = 1, 2\n", "A, B = 1, 2\nK = 3\n"),
+    "what two names are called where they are used": ({FAR: "from nets.m import A as one, B as two\ndef f(x): return one", "nets/m.py": "A, B = 1, 2"}, "one", "uno"),
+}  # fmt: skip
 REFUSED = {
     "a path of modules": "import sys\nsys.path.insert(0, 'data')\ndef f(x): return 1",
     "eval by its full name": "import builtins\ndef f(x): return builtins.eval('1')",
@@ -121,6 +143,32 @@ def of(root: Path, far: str) -> str:
 def test_what_importing_does_makes_a_result_stale(root: Path, far: str, old: str, new: str) -> None:
     assert old in far
     assert of(root, far) != of(root, far.replace(old, new))
+
+
+def of_both(root: Path, files: dict[str, str], old: str, new: str) -> tuple[str, str]:
+    """Return the keys before and after an edit in those of some files that have `old`."""
+    assert any(old in text for text in files.values())
+    keys = []
+    for wanted in (old, new):
+        for name, text in files.items():
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).write_text(text.replace(old, wanted) + "\n")
+        keys.append(key.compute("probe", root).key)
+    return keys[0], keys[1]
+
+
+@pytest.mark.parametrize(("files", "old", "new"), NAMED_STALE.values(), ids=NAMED_STALE)
+def test_which_of_several_things_a_name_stands_for_makes_a_result_stale(
+    root: Path, files: dict[str, str], old: str, new: str
+) -> None:
+    before, after = of_both(root, files, old, new)
+    assert before != after
+
+
+@pytest.mark.parametrize(("files", "old", "new"), NAMED_FRESH.values(), ids=NAMED_FRESH)
+def test_where_and_under_what_name_it_stands_does_not(root: Path, files: dict[str, str], old: str, new: str) -> None:
+    before, after = of_both(root, files, old, new)
+    assert before == after
 
 
 @pytest.mark.parametrize(("far", "old", "new"), FRESH.values(), ids=FRESH)
