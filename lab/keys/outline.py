@@ -114,6 +114,7 @@ class Outline:
     aliases: dict[str, list[Chain]]  # what its imports bind
     stars: list[str]  # modules it imports all names from
     loads: list[tuple[int, str]]  # modules that importing it imports, and before which statement
+    lines: dict[str, list[int]] = field(default_factory=dict)  # of those imports, by name, and of the stars, as "*"
     params: dict[str, Any] = field(default_factory=dict)  # of an experiment, packed, or why not
 
 
@@ -128,24 +129,26 @@ def read_outline(text: str, file: str, module: str, package: bool) -> Outline:
     aliases: dict[str, list[Chain]] = {}
     stars: list[str] = []
     loads: list[tuple[int, str]] = []
+    lines: dict[str, list[int]] = {}
     before = 0
     for node in statements:
         for name, target, modules in imported(node, home):
             loads += [(before, loaded) for loaded in modules]
+            lines.setdefault(name, []).append(node.lineno)
             if name == "*":
                 stars.append(target[0][1:])
             elif name:
                 aliases.setdefault(name, []).append(target)
         before += not isinstance(node, ast.Import | ast.ImportFrom)
     bound = {name for node in statements for name in made(node) | rebound(node)} | set(aliases)
-    lines = text.splitlines()
+    source = text.splitlines()
     units = []
     for node in statements:
         reader = Reader(module, home, aliases, bound, builtins=not stars)
         reader.visit(node)
         if not isinstance(node, ast.Import | ast.ImportFrom):
-            units.append(_unit(node, reader, lines))
-    found = Outline(units, aliases, stars, list(dict.fromkeys(loads)))
+            units.append(_unit(node, reader, source))
+    found = Outline(units, aliases, stars, list(dict.fromkeys(loads)), lines)
     if module.count(".") == 1 and module.startswith("experiments."):
         found.params = _params(tree, file)
     return found
