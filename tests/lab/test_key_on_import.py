@@ -100,6 +100,31 @@ NAMED_STALE = {
     "one of two members unpacked": ({FAR: "from enum import Enum\nclass E(Enum):\n    A = 1\n    B = 2\nA, B = E\ndef f(x): return A.value"}, "return A", "return B"),
     "one of two names of a loop": ({FAR: "for i in range(3):\n    A = i\n    B = 2 * i\ndef f(x): return A"}, "return A", "return B"),
     "a default that is one of two names": ({FAR: "from dataclasses import dataclass\nLOW, HIGH = 0.1, 0.9\n@dataclass\nclass C:\n    rate: float = LOW\ndef f(x): return C().rate"}, "= LOW", "= HIGH"),
+    "a star after an import": ({FAR: "from nets.a import h\nfrom nets.b import *\ndef f(x): return h()"}, "return 2", "return 3"),
+    "a star after a function": ({FAR: "def h(): return 1\nfrom nets.b import *\ndef f(x): return h()"}, "return 1", "return 5"),
+    "what a star after a function brings": ({FAR: "def h(): return 1\nfrom nets.c import *\ndef f(x): return h()", "nets/c.py": "def h(): return 2"}, "return 2", "return 3"),
+    "a star in a try after a function": ({FAR: "def h(): return 1\ndef f(x): return h()\ntry:\n    from nets.c import *\nexcept ImportError:\n    pass", "nets/c.py": "def h(): return 2"}, "return 2", "return 3"),
+    "a library's star over an import": ({FAR: "from nets.c import sqrt\nfrom math import *\ndef f(x): return str(sqrt(4))", "nets/c.py": "def sqrt(x): return 1"}, "math", "cmath"),
+    "a star of a star of a library": ({FAR: "from nets.c import *\ndef f(x): return str(sqrt(4.0))", "nets/c.py": "from math import *"}, "from math", "from cmath"),
+    "a name that a star's module gets": ({FAR: "from nets.a import h\nfrom nets.c import *\ndef f(x): return h()", "nets/c.py": "K = 1"}, "K = 1", "def h(): return 2"),
+    "the order of a function and an import": ({FAR: "def h(): return 1\nfrom nets.b import h\ndef f(x): return h()"}, "def h(): return 1\nfrom nets.b import h", "from nets.b import h\ndef h(): return 1"),
+    "the order of a constant and an import": ({FAR: "K = 2\nfrom nets.other import K\ndef f(x): return K"}, "K = 2\nfrom nets.other import K", "from nets.other import K\nK = 2"),
+    "the order of an import and a star": ({FAR: "from nets.a import h\nfrom nets.b import *\ndef f(x): return h()"}, "from nets.a import h\nfrom nets.b import *", "from nets.b import *\nfrom nets.a import h"),
+    "a module by a star of its package": ({FAR: "from nets.pack import *\ndef f(x): return sub.g()", "nets/pack/__init__.py": "__all__ = ['sub']", "nets/pack/sub.py": "def g(): return 1"}, "return 1", "return 2"),
+    "a module by its bare name in its package": ({FAR: "from nets import pack\ndef f(x): return pack.f()", "nets/pack/__init__.py": "from nets.pack.sub import g\ndef f(): return sub.h()", "nets/pack/sub.py": "def g(): return 1\ndef h(): return 2"}, "return 2", "return 3"),
+    "the order of a default and what it counts": ({FAR: "L = [1]\ndef g(n=len(L)): return n\nL.append(2)\ndef f(x): return g()"}, "def g(n=len(L)): return n\nL.append(2)", "L.append(2)\ndef g(n=len(L)): return n"),
+    "the order of a decorator and what it is given": ({FAR: "from functools import lru_cache\nclass C: n = 1\n@lru_cache(maxsize=C.n)\ndef g(): return 1\nC.n = 2\ndef f(x): return g.cache_info().maxsize"}, "@lru_cache(maxsize=C.n)\ndef g(): return 1\nC.n = 2", "C.n = 2\n@lru_cache(maxsize=C.n)\ndef g(): return 1"),
+    "a module imported under a global": ({FAR: "def lazy():\n    global m\n    import nets.m as m\ndef f(x):\n    lazy()\n    return m.g()", "nets/m.py": "def g(): return 1"}, "return 1", "return 2"),
+    "a module imported under a global by its package": ({FAR: "def lazy():\n    global nets\n    import nets.m\ndef f(x):\n    lazy()\n    return nets.m.g()", "nets/m.py": "def g(): return 1"}, "return 1", "return 2"),
+    "a module imported in a class": ({FAR: "class A:\n    import nets.m as m\ndef f(x): return A.m.g()", "nets/m.py": "def g(): return 1"}, "return 1", "return 2"),
+    "a property of a record": ({FAR: "LOG = []\nclass R:\n    @property\n    def a(s):\n        LOG.append(1)\n        return 1\nREG = R()\nX = REG.a\ndef f(x): return len(LOG)"}, "X = REG.a", "X = 0"),
+    "an enum with a class of the project mixed in": ({FAR: "from enum import Enum\nR = []\nclass Mixin:\n    def __init__(s, v): R.append(v)\nclass E(Mixin, Enum):\n    A = 1\ndef f(x): return R[0]"}, "A = 1", "A = 2"),
+    "a class with a value that learns its name": ({FAR: "R = []\nclass Desc:\n    def __set_name__(s, o, n): R.append(o)\nD = Desc()\nclass A:\n    x = D\n    v = 1\ndef f(x): return R[0].v"}, "v = 1", "v = 2"),
+    "a decorator by a known name that is defined again": ({FAR: "from functools import cache\nR = []\ndef cache(g):\n    R.append(g)\n    return g\n@cache\ndef a(): return 1\ndef f(x): return R[0]()"}, "return 1", "return 2"),
+    "a function by a known name that is imported again": ({FAR: "from math import sqrt\nfrom nets.my import sqrt, R\nX = sqrt(2)\ndef f(x): return R[0]", "nets/my.py": "R = []\ndef sqrt(x):\n    R.append(x)\n    return x"}, "sqrt(2)", "sqrt(3)"),
+    "a function by a known name that a star brings": ({FAR: "from nets.my import *\nX = float(2)\ndef f(x): return R[0]", "nets/my.py": "R = []\ndef float(x):\n    R.append(x)\n    return x"}, "float(2)", "float(3)"),
+    "a function by a known name in a class": ({FAR: "R = []\nclass A:\n    def len(v): R.append(v)\n    X = len(1)\ndef f(x): return R[0]"}, "len(1)", "len(2)"),
+    "another name of the type a single dispatch is for": ({FAR: "from functools import singledispatch\nT = int\n@singledispatch\ndef g(x): return 0\n@g.register\ndef _(x: T): return 1\ndef f(x): return g(3)"}, "T = int", "T = str"),
 }  # fmt: skip
 NAMED_FRESH = {
     "the place of a statement that binds two names": ({FAR: "K = 3\nA, B = 1, 2\ndef f(x): return A"}, "K = 3\nA, B = 1, 2\n", "A, B = 1, 2\nK = 3\n"),
@@ -183,6 +208,37 @@ def test_what_importing_does_counts_even_where_it_turns_out_not_to_matter(
 ) -> None:
     assert old in far
     assert of(root, far) != of(root, far.replace(old, new))
+
+
+def test_a_character_of_a_source_in_another_encoding_makes_a_result_stale(root: Path) -> None:
+    source = "# -*- coding: latin-1 -*-\nK = 'é'\ndef f(x): return ord(K)\n"
+    (root / FAR).write_bytes(source.encode("latin-1"))
+    before = key.compute("probe", root).key
+    (root / FAR).write_bytes(source.replace("é", "è").encode("latin-1"))
+    assert key.compute("probe", root).key != before
+
+
+def test_an_unknown_encoding_is_refused_with_its_place(root: Path) -> None:
+    with pytest.raises(Refused, match=r"^nets/far\.py:1: unknown encoding"):
+        of(root, "# -*- coding: latin-99 -*-\ndef f(x): return 1")
+
+
+def test_a_second_class_of_parameters_is_refused_with_its_place(root: Path) -> None:
+    again = "@dataclass(frozen=True)\nclass Params:\n    b: int = 2\n\n\ndef run("
+    (root / "experiments/probe.py").write_text(PROBE.replace("def run(", again))
+    with pytest.raises(Refused, match=r"^experiments/probe\.py:17: there is a second class Params"):
+        of(root, "def f(x): return 1")
+
+
+def test_a_default_that_a_method_of_the_parameters_reads_counts_in_every_setting(root: Path) -> None:
+    (root / FAR).write_text("def f(x): return 1\n")
+    method = "\n    n: int = 3\n    @property\n    def share(self): return self.n / Params().n\n"
+    keys = set()
+    for default in ("n: int = 3", "n: int = 4"):
+        text = PROBE.replace('"data/other.txt"\n', '"data/other.txt"' + method.replace("n: int = 3", default))
+        (root / "experiments/probe.py").write_text(text.replace("params.data)", "params.share)"))
+        keys.add(key.compute("probe", root, {"n": "9"}).key)
+    assert len(keys) == 2
 
 
 def test_what_a_star_takes_makes_a_result_stale(root: Path) -> None:
