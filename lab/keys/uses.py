@@ -108,7 +108,7 @@ class Reader(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:  # noqa: D102
         full = self.full(node.func)
-        if full in ("globals", "vars", "dir", "locals") and not node.args and (full == "globals" or not self.later):
+        if full in ("vars", "dir", "locals") and not node.args and not self.later:
             self.uses.append([f"@{self.module}"])  # anything in the module
         if not self.later:
             self.calls.append(node.func)
@@ -147,6 +147,8 @@ class Reader(ast.NodeVisitor):
         full = self.full(node).removeprefix("builtins.")
         if full.partition(".")[0] not in self.builtins:
             self.link(node, found)
+        if full == "globals":  # called here, or handed on
+            self.uses.append([f"@{self.module}"])
         hint = refusals.BUILTINS.get(full) or refusals.NAMES.get(full.partition(".")[0])
         for chain in found:
             hint = hint or (refusals.NAMES.get(chain[0]) if chain[0] not in self.bound else None)
@@ -192,8 +194,8 @@ class Reader(ast.NodeVisitor):
             node = node.value
         name = node.id if isinstance(node, ast.Name) else ""
         targets = self.aliases.get(name, [])
-        by_star = not self.builtins and not targets
-        return name not in self.made and not by_star and all(target == targets[0] for target in targets)
+        starless = bool(self.builtins)
+        return starless and name not in self.made and all(target == targets[0] for target in targets)
 
     def _stands_for(self, name: str) -> list[Chain]:
         for depth, (of_class, names) in enumerate(reversed(self.scopes)):

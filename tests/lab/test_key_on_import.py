@@ -119,6 +119,8 @@ NAMED_STALE = {
     "a function by a known name that is imported again": ({FAR: "from math import sqrt\nfrom nets.my import sqrt, R\nX = sqrt(2)\ndef f(x): return R[0]", "nets/my.py": "R = []\ndef sqrt(x):\n    R.append(x)\n    return x"}, "sqrt(2)", "sqrt(3)"),
     "a function by a known name that a star brings": ({FAR: "from nets.my import *\nX = float(2)\ndef f(x): return R[0]", "nets/my.py": "R = []\ndef float(x):\n    R.append(x)\n    return x"}, "float(2)", "float(3)"),
     "a function by a known name in a class": ({FAR: "R = []\nclass A:\n    def len(v): R.append(v)\n    X = len(1)\ndef f(x): return R[0]"}, "len(1)", "len(2)"),
+    "globals handed on": ({FAR: "K = 1\ndef f(x, g=globals): return g()['K']"}, "K = 1", "K = 2"),
+    "globals by their full name": ({FAR: "import builtins\nK = 1\ndef f(x): return builtins.globals()['K']"}, "K = 1", "K = 2"),
     "another name of the type a single dispatch is for": ({FAR: "from functools import singledispatch\nT = int\n@singledispatch\ndef g(x): return 0\n@g.register\ndef _(x: T): return 1\ndef f(x): return g(3)"}, "T = int", "T = str"),
 }  # fmt: skip
 NAMED_FRESH = {
