@@ -94,7 +94,7 @@ def _follow(name: str, look: Reach) -> tuple[Sequence[Place], Reached]:
         raise LabError(f"experiments/{name}.py has no function run: an experiment has five names")
     shell = look.find(module, "Params")
     reached = look.follow([*start, *shell], module)
-    used = {target.place for place in reached.places - set(shell) for target in look.targets(place)}
+    used = {target.place for place in reached.places for target in look.targets(place)}
     if not set(shell) & used:  # the values of its fields are the parameters, and count as those
         reached.shells = set(shell)
     key_parts.refuse(look, reached)

@@ -54,7 +54,8 @@ def form(reach: Reach, reached: Reached, start: Sequence[Place]) -> str:
         if target.place is None:
             return target.outside
         known = numbers.get(target.place)  # None: an experiment, in a chapter
-        return ".".join([str(known if known is not None else target.place[0]), *target.rest])
+        which = f":{target.name}" if target.name else ""
+        return ".".join([f"{target.place[0] if known is None else known}{which}", *target.rest])
 
     for place in numbers:
         if place[1] == WHOLE:
@@ -92,7 +93,7 @@ def label(reach: Reach, place: Place) -> str:
 
 
 def _label(reach: Reach, target: Target) -> str:
-    return label(reach, target.place) if target.place else target.outside
+    return ".".join(filter(None, [label(reach, target.place), target.name])) if target.place else target.outside
 
 
 def _names(reach: Reach, module: str) -> list[str]:
