@@ -37,7 +37,8 @@ def form(reach: Reach, reached: Reached, start: Sequence[Place]) -> str:
     """Return the hash of the code's form: every statement, and which other statement each name in it stands for.
 
     Statements are numbered as they are met on the way from `start`, so the names of modules and what they are called there do
-    not show: a function that moved, or a module that was renamed, leaves it as it was.
+    not show: a function that moved, or a module that was renamed, leaves it as it was.  Of a statement that binds several names it
+    shows which one is meant.
     """
     trace = reach.trace(reached)
     numbers: dict[Place, int] = {}

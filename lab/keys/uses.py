@@ -97,6 +97,8 @@ class Reader(ast.NodeVisitor):
         while isinstance(root, ast.Attribute):
             self._attribute(root, root.attr)
             root = root.value
+        if isinstance(node.ctx, ast.Store) and node.attr == "__init_subclass__":
+            self._refuse(node, f"{ast.unparse(node)} cannot be followed\nwrite it in the class")
         before = len(self.refused)
         if isinstance(root, ast.Name):
             self._use(node)

@@ -136,6 +136,7 @@ REFUSED = {
     "a dataclass made by a call": "from dataclasses import dataclass\nclass A:\n    v: int = 1\nD = dataclass(A)\ndef f(x): return D(5).v",
     "a line number": "def f(x): return f.__code__.co_firstlineno",
     "a pickle": "import pickle\ndef f(x): return pickle.load(open('data/names.txt', 'rb'))",
+    "what a class does to those derived from it, set later": "class B: pass\nB.__init_subclass__ = classmethod(lambda c: None)\ndef f(x): return 1",
     "the working directory": "import os\ndef f(x): return len(os.getcwd())",
 }
 FRESH = {
@@ -236,6 +237,18 @@ def test_a_default_that_a_method_of_the_parameters_reads_counts_in_every_setting
         (root / "experiments/probe.py").write_text(text.replace("params.data)", "params.share)"))
         keys.add(key.compute("probe", root, {"n": "9"}).key)
     assert len(keys) == 2
+
+
+@pytest.mark.parametrize(("used", "counts"), [("dataclasses.astuple(params)[0]", True), ("params.file", False)])
+def test_the_order_of_parameters_counts_where_code_can_tell_it(root: Path, used: str, counts: bool) -> None:
+    (root / FAR).write_text("def f(x): return x\n")
+    probe = PROBE.replace("params.data)", f"{used})").replace("from pathlib", "import dataclasses\nfrom pathlib")
+    first, second = '    data: Path = Path("data/names.txt")\n', '    file: str = "data/other.txt"\n'
+    keys = set()
+    for text in (probe, probe.replace(first + second, second + first)):
+        (root / "experiments/probe.py").write_text(text)
+        keys.add(key.compute("probe", root).key)
+    assert (len(keys) == 2) is counts
 
 
 def test_what_a_star_takes_makes_a_result_stale(root: Path) -> None:
