@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 
 from lab.keys.outline import CLASS, DEF, RECORD, Unit
@@ -41,6 +42,7 @@ class Target:
     place: Place | None = None
     outside: str = ""  # in full: numpy.random, math.sqrt
     rest: Chain = field(default_factory=list)  # attributes after it
+    name: str = ""  # which of the names that the statement binds, where it binds more than one
 
 
 @dataclass
@@ -105,7 +107,7 @@ class Reach:
     def trace(self, reached: Reached) -> list[Place]:
         """Return the reached statements whose order matters, in the order in which they run when all is imported.
 
-        Of a module in which some statement acts, or a name is bound twice: all but the definitions.
+        Of a module in which some statement acts, or a name is bound twice: all but definitions that compute nothing.
         """
         found: list[Place] = []
         seen: set[str] = set()
@@ -124,7 +126,8 @@ class Reach:
             for place in places:
                 while loads and loads[0][0] <= place[1]:
                     run(loads.pop(0)[1])
-                if place in acts or twice or (acts and self.unit(place).kind != DEF):
+                plain = self.unit(place).kind == DEF and not self.unit(place).operands  # its defaults, decorators
+                if place in acts or twice or (acts and not plain):
                     found.append(place)
             for _, name in loads:
                 run(name)
@@ -216,17 +219,32 @@ class Reach:
             return self._walk(head[1:], rest, seen)
         found = self.sources.outline(module)
         assert found
-        targets = [Target(place, rest=rest) for place in self.find(module, head)]
-        for alias in found.aliases.get(head, ()):
-            targets += self._walk(alias[0][1:], [*alias[1:], *rest], seen)
-        if not targets:
-            for star in found.stars:
-                if self._has(star, head):
-                    targets += self.resolve(star, chain, seen)
-                    targets += [Target(place) for place in self.find(star, "__all__")]
-                elif self.sources.outline(star) is None:
-                    targets.append(Target(outside=".".join([star, *chain])))
+        bound = [
+            (self.unit(place).line, [Target(place, rest=rest, name=self._which(place, head))])
+            for place in self.find(module, head)
+        ]
+        for line, alias in zip(found.lines.get(head, ()), found.aliases.get(head, ()), strict=True):
+            bound.append((line, self._walk(alias[0][1:], [*alias[1:], *rest], seen)))
+        for line, star in zip(found.lines.get("*", ()), found.stars, strict=True):
+            bound.append((line, self._by_star(star, chain, seen)))
+        bound.sort(key=itemgetter(0))  # the last one holds, so their order counts
+        targets = [target for _, some in bound for target in some]
+        inner = f"{module}.{head}"
+        if not targets and self.sources.outline(inner) is not None:
+            return self._walk(inner, rest, seen)  # importing a module binds it in its package
         return targets
+
+    def _by_star(self, module: str, chain: Chain, seen: frozenset[tuple[str, ...]]) -> list[Target]:
+        """Return what a chain of names stands for where a module's names are all imported."""
+        if self.sources.outline(module) is None:
+            return [Target(outside=".".join([module, *chain]))]
+        targets = self.resolve(module, chain, seen)
+        return [*targets, *(Target(place) for place in self.find(module, "__all__") if targets)]
+
+    def _which(self, place: Place, name: str) -> str:
+        """Return a name where its statement binds others as well: `A, B = 1, 2`, a block, a function with `global`."""
+        unit = self.unit(place)
+        return name if len({*unit.names, *unit.also}) > 1 else ""
 
     def _walk(self, module: str, rest: Chain, seen: frozenset[tuple[str, ...]]) -> list[Target]:
         found = self.sources.outline(module)

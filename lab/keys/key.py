@@ -16,6 +16,9 @@ from lab.keys import experiments, key_parts, params, versions
 from lab.keys.call_graph import Place, Reach, Reached
 from lab.keys.canonical_json import digest, pack
 
+# What tells the order of a dataclass's fields; else the order in which parameters are stated does not count.
+_IN_ORDER = {"dataclasses.astuple", "dataclasses.asdict", "dataclasses.fields"}
+
 
 @dataclass(frozen=True)
 class Key:
@@ -64,7 +67,8 @@ def compute(
         "environment": elsewhere,
     }
     code, text = key_parts.code_by_name(look, reached)
-    key = digest({"params": {field: pack(value) for field, value in chosen.items()}, **made})
+    ordered = {"order": list(known)} if reached.outside & _IN_ORDER else {}
+    key = digest({"params": {field: pack(value) for field, value in chosen.items()}, **made, **ordered})
     files = {look.sources.label(module): look.sources.file(module) for module in reached.modules}
     files |= {path: root / path for path in params.paths(chosen)}
     book = chosen == default and not elsewhere
@@ -94,7 +98,7 @@ def _follow(name: str, look: Reach) -> tuple[Sequence[Place], Reached]:
         raise LabError(f"experiments/{name}.py has no function run: an experiment has five names")
     shell = look.find(module, "Params")
     reached = look.follow([*start, *shell], module)
-    used = {target.place for place in reached.places - set(shell) for target in look.targets(place)}
+    used = {target.place for place in reached.places for target in look.targets(place)}
     if not set(shell) & used:  # the values of its fields are the parameters, and count as those
         reached.shells = set(shell)
     key_parts.refuse(look, reached)

@@ -37,7 +37,8 @@ def form(reach: Reach, reached: Reached, start: Sequence[Place]) -> str:
     """Return the hash of the code's form: every statement, and which other statement each name in it stands for.
 
     Statements are numbered as they are met on the way from `start`, so the names of modules and what they are called there do
-    not show: a function that moved, or a module that was renamed, leaves it as it was.
+    not show: a function that moved, or a module that was renamed, leaves it as it was.  Of a statement that binds several names it
+    shows which one is meant.
     """
     trace = reach.trace(reached)
     numbers: dict[Place, int] = {}
@@ -54,7 +55,8 @@ def form(reach: Reach, reached: Reached, start: Sequence[Place]) -> str:
         if target.place is None:
             return target.outside
         known = numbers.get(target.place)  # None: an experiment, in a chapter
-        return ".".join([str(known if known is not None else target.place[0]), *target.rest])
+        which = f":{target.name}" if target.name else ""
+        return ".".join([f"{target.place[0] if known is None else known}{which}", *target.rest])
 
     for place in numbers:
         if place[1] == WHOLE:
@@ -92,7 +94,7 @@ def label(reach: Reach, place: Place) -> str:
 
 
 def _label(reach: Reach, target: Target) -> str:
-    return label(reach, target.place) if target.place else target.outside
+    return ".".join(filter(None, [label(reach, target.place), target.name])) if target.place else target.outside
 
 
 def _names(reach: Reach, module: str) -> list[str]:

@@ -71,6 +71,8 @@ _HOOKS = {
     "__prepare__",
 }  # run where a class is derived or used in one
 _MAKES_MEMBERS = {"__init__", "__new__", "_generate_next_value_"}  # of an enum
+_METHODS = ("staticmethod", "classmethod", "abc.abstractmethod")
+_MIXED_IN = ("int", "str", "float", "tuple")  # may make the members of an enum: none runs code of the project
 _ALIAS = getattr(ast, "TypeAlias", ast.Pass)  # of Python 3.12; its value is made when it is asked for
 _PLAIN = (
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Expr, ast.Pass, _ALIAS),
@@ -114,6 +116,7 @@ class Outline:
     aliases: dict[str, list[Chain]]  # what its imports bind
     stars: list[str]  # modules it imports all names from
     loads: list[tuple[int, str]]  # modules that importing it imports, and before which statement
+    lines: dict[str, list[int]] = field(default_factory=dict)  # of those imports, by name, and of the stars, as "*"
     params: dict[str, Any] = field(default_factory=dict)  # of an experiment, packed, or why not
 
 
@@ -128,24 +131,26 @@ def read_outline(text: str, file: str, module: str, package: bool) -> Outline:
     aliases: dict[str, list[Chain]] = {}
     stars: list[str] = []
     loads: list[tuple[int, str]] = []
+    lines: dict[str, list[int]] = {}
     before = 0
     for node in statements:
         for name, target, modules in imported(node, home):
             loads += [(before, loaded) for loaded in modules]
+            lines.setdefault(name, []).append(node.lineno)
             if name == "*":
                 stars.append(target[0][1:])
             elif name:
                 aliases.setdefault(name, []).append(target)
         before += not isinstance(node, ast.Import | ast.ImportFrom)
-    bound = {name for node in statements for name in made(node) | rebound(node)} | set(aliases)
-    lines = text.splitlines()
+    bound = {name for node in statements for name in made(node) | rebound(node)}
+    source = text.splitlines()
     units = []
     for node in statements:
         reader = Reader(module, home, aliases, bound, builtins=not stars)
         reader.visit(node)
         if not isinstance(node, ast.Import | ast.ImportFrom):
-            units.append(_unit(node, reader, lines))
-    found = Outline(units, aliases, stars, list(dict.fromkeys(loads)))
+            units.append(_unit(node, reader, source))
+    found = Outline(units, aliases, stars, list(dict.fromkeys(loads)), lines)
     if module.count(".") == 1 and module.startswith("experiments."):
         found.params = _params(tree, file)
     return found
@@ -179,8 +184,8 @@ def _unit(node: ast.stmt, reader: Reader, lines: list[str]) -> Unit:
         place: "@" + ",".join(str(uses.index(tuple(chain))) for chain in chains)
         for place, chains in reader.links.items()
     }
-    calls = [item for item in reader.calls if not _listed(_MAKERS, reader.full(item))]
-    bases = [base for base in map(_generic, reader.bases) if not _listed(_BASES, reader.full(base))]
+    calls = [item for item in reader.calls if not _is_one(_MAKERS, item, reader)]
+    bases = [base for base in map(_generic, reader.bases) if not _is_one(_BASES, base, reader)]
     called, derived = [reader.chains(item) for item in calls], [reader.chains(base) for base in bases]
     return Unit(
         kind=_kind(node, reader),
@@ -211,7 +216,9 @@ def _kind(node: ast.stmt, reader: Reader) -> str:
     if names & _HOOKS or any(base.startswith("enum.") for base in bases):
         return ""
     record = all(base == "typing.NamedTuple" for base in bases) and not any(name.startswith("__") for name in names)
-    return RECORD if record else CLASS
+    decorators = [found for item in node.body for found in getattr(item, "decorator_list", [])]
+    methods = all(reader.full(found) in _METHODS for found in decorators)  # asking for a property runs code
+    return RECORD if record and methods else CLASS
 
 
 def _plain(node: ast.AST, reader: Reader) -> bool:
@@ -221,7 +228,8 @@ def _plain(node: ast.AST, reader: Reader) -> bool:
     if isinstance(node, ast.ClassDef):
         names = {name for item in node.body for name in made(item)}
         members = any(reader.full(base).startswith("enum.") for base in node.bases)  # made with the class
-        if node.keywords or (members and names & _MAKES_MEMBERS):
+        mixed = members and not all(_is_one([*_BASES, *_MIXED_IN], base, reader) for base in map(_generic, node.bases))
+        if node.keywords or mixed or (members and names & _MAKES_MEMBERS):
             return False
     stored = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
     return isinstance(node, _PLAIN) and not stored and all(_plain(part, reader) for part in _evaluated(node))
@@ -251,12 +259,24 @@ def _operands(node: ast.AST, reader: Reader, computed: bool = False) -> list[Cha
     unpacked = isinstance(node, ast.Assign) and any(isinstance(target, ast.Tuple | ast.List) for target in node.targets)
     merged = isinstance(node, ast.Dict) and None in node.keys
     computed = computed or unpacked or merged or isinstance(node, _COMPUTES)
-    return [chain for part in _evaluated(node) for chain in _operands(part, reader, computed)]
+    return [
+        chain for part in _evaluated(node) for chain in _operands(part, reader, computed or _is_attribute(node, part))
+    ]
+
+
+def _is_attribute(node: ast.AST, part: ast.AST) -> bool:
+    """Say whether a class is made with a value in it: that may have a __set_name__."""
+    return isinstance(node, ast.ClassDef) and isinstance(part, ast.Assign | ast.AnnAssign)
 
 
 def _generic(base: ast.expr) -> ast.expr:
     """Return what a class is derived from, without types: Rule of Rule[Result]."""
     return base.value if isinstance(base, ast.Subscript) else base
+
+
+def _is_one(names: Iterable[str], node: ast.expr, reader: Reader) -> bool:
+    """Say whether an expression can only be one of some names."""
+    return _listed(names, reader.full(node)) and reader.is_sole(node)
 
 
 def _listed(names: Iterable[str], full: str) -> bool:

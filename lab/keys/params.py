@@ -136,10 +136,12 @@ def as_options(changes: dict[str, str]) -> str:
 
 def stated_fields(tree: ast.Module, file: str) -> dict[str, Field]:
     """Return the parameters that the class Params states."""
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == "Params":
-            found = [_field(item, file) for item in node.body if isinstance(item, ast.AnnAssign)]
-            return {field.name: field for field in found}
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Params"]
+    for node in classes[1:]:
+        raise Refused(f"{file}:{node.lineno}: there is a second class Params\nstate the parameters in one")
+    for node in classes:
+        found = [_field(item, file) for item in node.body if isinstance(item, ast.AnnAssign)]
+        return {field.name: field for field in found}
     raise Refused(
         f"{file}:1: there is no class Params\nstate the parameters and the book's setting in one, as in the other experiments"
     )

@@ -6,12 +6,15 @@ installed to be edited, or lies in a folder of PYTHONPATH.  Libraries, which com
 
 from __future__ import annotations
 
+import io
 import sys
+import tokenize
 from functools import cache
 from hashlib import sha256
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from lab.errors import Refused
 from lab.keys import outline, params, refusals, syntax, uses
 from lab.keys.canonical_json import dumps, loads
 from lab.keys.outline import Outline, Unit
@@ -108,7 +111,11 @@ class Sources:
 
     def _cached(self, module: str, content: bytes, file: str, package: bool) -> Outline:
         def make() -> bytes:
-            text = content.decode("utf-8-sig", "replace")
+            try:
+                encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+            except SyntaxError as error:
+                raise Refused(f"{file}:1: {error.msg}\nsave it as UTF-8") from None
+            text = content.decode(encoding, "replace")
             found = outline.read_outline(text.replace("\r\n", "\n"), file, module, package)
             return dumps(vars(found) | {"units": [unit.packed() for unit in found.units]}).encode()
 

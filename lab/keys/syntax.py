@@ -71,7 +71,7 @@ def dump(node: Any, names: Names = _NONE, *, annotated: bool = False, without_fi
         if name == "body" and isinstance(value, list):
             shown.append(f"body={_body(node, value, names, without_fields)}")
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.arguments):
-            keep = annotated or _reads_annotations(node)
+            keep = annotated or reads_annotations(node)
             shown.append(
                 f"{name}={dump(value, names, annotated=keep and name in ('args', 'posonlyargs', 'kwonlyargs'))}"
             )
@@ -101,7 +101,7 @@ def _body(node: ast.AST, statements: list[ast.stmt], names: Names, without_field
     )
 
 
-def _reads_annotations(node: ast.AST) -> bool:
+def reads_annotations(node: ast.AST) -> bool:
     """Say whether a decorator looks at a function's annotations: functools.singledispatch's `register` does."""
     called = [found.func if isinstance(found, ast.Call) else found for found in getattr(node, "decorator_list", [])]
     return any(ast.unparse(found).rpartition(".")[2] in _READ_ANNOTATIONS for found in called)

@@ -10,7 +10,7 @@ import builtins
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lab.keys import refusals
+from lab.keys import refusals, syntax
 
 Chain = list[str]
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -70,8 +70,10 @@ def _inside(node: ast.AST) -> Iterator[ast.AST]:
 class Reader(ast.NodeVisitor):
     """Walks over one statement and notes what it uses, knowing at each name whether it is local."""
 
-    def __init__(self, module: str, home: str, aliases: dict[str, list[Chain]], bound: set[str], *, builtins: bool):
-        self.module, self.home, self.aliases, self.bound = module, home, aliases, bound
+    def __init__(self, module: str, home: str, aliases: dict[str, list[Chain]], made: set[str], *, builtins: bool):
+        self.module, self.home, self.aliases = module, home, aliases
+        self.made = set(made)  # names that the module's statements bind, and those of the classes in this one
+        self.bound = made | set(aliases)
         self.scopes: list[
             tuple[bool, dict[str, list[Chain]]]
         ] = []  # of a class or not; local names, imported ones with what
@@ -95,6 +97,8 @@ class Reader(ast.NodeVisitor):
         while isinstance(root, ast.Attribute):
             self._attribute(root, root.attr)
             root = root.value
+        if isinstance(node.ctx, ast.Store) and node.attr == "__init_subclass__":
+            self._refuse(node, f"{ast.unparse(node)} cannot be followed\nwrite it in the class")
         before = len(self.refused)
         if isinstance(root, ast.Name):
             self._use(node)
@@ -106,7 +110,7 @@ class Reader(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:  # noqa: D102
         full = self.full(node.func)
-        if full in ("globals", "vars", "dir", "locals") and not node.args and (full == "globals" or not self.later):
+        if full in ("vars", "dir", "locals") and not node.args and not self.later:
             self.uses.append([f"@{self.module}"])  # anything in the module
         if not self.later:
             self.calls.append(node.func)
@@ -145,6 +149,8 @@ class Reader(ast.NodeVisitor):
         full = self.full(node).removeprefix("builtins.")
         if full.partition(".")[0] not in self.builtins:
             self.link(node, found)
+        if full == "globals":  # called here, or handed on
+            self.uses.append([f"@{self.module}"])
         hint = refusals.BUILTINS.get(full) or refusals.NAMES.get(full.partition(".")[0])
         for chain in found:
             hint = hint or (refusals.NAMES.get(chain[0]) if chain[0] not in self.bound else None)
@@ -184,6 +190,15 @@ class Reader(ast.NodeVisitor):
                 return ".".join(chain)
         return ""
 
+    def is_sole(self, node: ast.AST) -> bool:
+        """Say whether what `full` tells is all that a name can be: no statement, star or other import binds it as well."""
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        name = node.id if isinstance(node, ast.Name) else ""
+        targets = self.aliases.get(name, [])
+        starless = bool(self.builtins)
+        return starless and name not in self.made and all(target == targets[0] for target in targets)
+
     def _stands_for(self, name: str) -> list[Chain]:
         for depth, (of_class, names) in enumerate(reversed(self.scopes)):
             if name in names and (not of_class or depth == 0):
@@ -198,9 +213,14 @@ class Reader(ast.NodeVisitor):
         self.later -= not of_class
         self.scopes.pop()
 
-    def _locals(self, nodes: Iterable[ast.AST], names: Iterable[str] = ()) -> dict[str, list[Chain]]:
+    def _locals(
+        self, nodes: Iterable[ast.AST], names: Iterable[str] = (), *, of_class: bool = False
+    ) -> dict[str, list[Chain]]:
         found: dict[str, list[Chain]] = {name: [] for name in names}
         nodes = list(nodes)
+        shared = {
+            name for node in nodes for item in _inside(node) if isinstance(item, ast.Global) for name in item.names
+        }
         for node in nodes:
             found |= {name: [] for name in made(node)}
         for node in nodes:
@@ -209,6 +229,8 @@ class Reader(ast.NodeVisitor):
                 found.setdefault(name, []).append(target)
                 if name == "*":
                     self.uses.append(target[:1])
+                elif (of_class or name in shared) and not isinstance(node, ast.ImportFrom):
+                    self.uses += [[f"@{module}"] for module in modules]  # others may ask it for anything
             if isinstance(node, ast.ImportFrom) and node.names[0].name != "*":
                 self.link(node, [target for _, target, _ in imported(node, self.home)])
             for item in _inside(node):
@@ -225,6 +247,8 @@ class Reader(ast.NodeVisitor):
         for default in [*arguments.defaults, *filter(None, arguments.kw_defaults)]:
             self.visit(default)
         given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        for annotation in [arg.annotation for arg in given if arg] if syntax.reads_annotations(node) else []:
+            self.visit(annotation or ast.Pass())
         body = node.body if isinstance(node.body, list) else [node.body]
         self._within(body, self._locals(body, [arg.arg for arg in given if arg]))
 
@@ -235,7 +259,8 @@ class Reader(ast.NodeVisitor):
         for item in [*node.bases, *node.keywords]:
             self.visit(item)
         self.bases += [] if self.later else node.bases
-        self._within(node.body, self._locals(node.body), of_class=True)
+        self.made |= set() if self.later else {name for item in node.body for name in made(item)}
+        self._within(node.body, self._locals(node.body, of_class=True), of_class=True)
 
     def _decorators(self, nodes: list[ast.expr]) -> None:
         for item in nodes:

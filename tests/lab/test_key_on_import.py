@@ -27,6 +27,7 @@ class Result:
 def run(params: Params) -> Result:
     return Result(far.f(params.data))
 """
+FAR = "nets/far.py"
 FILES = {
     "experiments/__init__.py": "",
     "experiments/probe.py": PROBE,
@@ -83,6 +84,49 @@ STALE = {
     "an argument's default": ("R = []\ndef put(v): R.append(v)\ndef a(x=put(1)): return 0\ndef f(x): return R", "put(1)", "put(2)"),
     "an annotation that a compiler reads": ("import torch\n@torch.jit.script\ndef f(x: int): return x", "x: int", "x: float"),
 }  # fmt: skip
+# The same, with other files beside nets/far.py in some: which of several things a name stands for, and what one brings along.
+NAMED_STALE = {
+    "one of two names unpacked": ({FAR: "A, B = 1, 2\ndef f(x): return A"}, "return A", "return B"),
+    "one of two names of another module": ({FAR: "from nets import m\ndef f(x): return m.A", "nets/m.py": "A, B = 1, 2"}, "m.A", "m.B"),
+    "one of two names imported": ({FAR: "from nets.m import A as v\ndef f(x): return v", "nets/m.py": "A, *B = 1, 2, 3"}, "import A as", "import B as"),
+    "two names imported the other way round": ({FAR: "from nets.m import A as p, B as q\ndef f(x): return p - 2 * q", "nets/m.py": "A, B = 1, 2"}, "A as p, B as q", "B as p, A as q"),
+    "one of two names by a star": ({FAR: "from nets.m import *\ndef f(x): return A", "nets/m.py": "A, B = 1, 2"}, "return A", "return B"),
+    "one of two names bound on a condition": ({FAR: "USE = True\nif USE:\n    LOW = 1\n    HIGH = 2\ndef f(x): return LOW"}, "return LOW", "return HIGH"),
+    "one of two functions in a try": ({FAR: "try:\n    def a(x): return 1\n    def b(x): return 2\nexcept ImportError: pass\ndef f(x): return a(x)"}, "return a(x)", "return b(x)"),
+    "one of two globals of a function": ({FAR: "def put():\n    global X, Y\n    X = 1\n    Y = 2\nput()\ndef f(x): return X"}, "return X", "return Y"),
+    "one of two members unpacked": ({FAR: "from enum import Enum\nclass E(Enum):\n    A = 1\n    B = 2\nA, B = E\ndef f(x): return A.value"}, "return A", "return B"),
+    "one of two names of a loop": ({FAR: "for i in range(3):\n    A = i\n    B = 2 * i\ndef f(x): return A"}, "return A", "return B"),
+    "a default that is one of two names": ({FAR: "from dataclasses import dataclass\nLOW, HIGH = 0.1, 0.9\n@dataclass\nclass C:\n    rate: float = LOW\ndef f(x): return C().rate"}, "= LOW", "= HIGH"),
+    "a star after an import": ({FAR: "from nets.a import h\nfrom nets.c import *\ndef f(x): return h()", "nets/c.py": "def h(): return 2"}, "return 2", "return 3"),
+    "what a star after a function brings": ({FAR: "def h(): return 1\nfrom nets.c import *\ndef f(x): return h()", "nets/c.py": "def h(): return 2"}, "return 2", "return 3"),
+    "a star in a try after a function": ({FAR: "def h(): return 1\ndef f(x): return h()\ntry:\n    from nets.c import *\nexcept ImportError:\n    pass", "nets/c.py": "def h(): return 2"}, "return 2", "return 3"),
+    "a star of a star of a library": ({FAR: "from nets.c import *\ndef f(x): return str(sqrt(4.0))", "nets/c.py": "from math import *"}, "from math", "from cmath"),
+    "a name that a star's module gets": ({FAR: "from nets.a import h\nfrom nets.c import *\ndef f(x): return h()", "nets/c.py": "K = 1"}, "K = 1", "def h(): return 2"),
+    "the order of a function and an import": ({FAR: "def h(): return 1\nfrom nets.b import h\ndef f(x): return h()"}, "def h(): return 1\nfrom nets.b import h", "from nets.b import h\ndef h(): return 1"),
+    "the order of a constant and an import": ({FAR: "K = 2\nfrom nets.other import K\ndef f(x): return K"}, "K = 2\nfrom nets.other import K", "from nets.other import K\nK = 2"),
+    "the order of an import and a star": ({FAR: "from nets.a import h\nfrom nets.b import *\ndef f(x): return h()"}, "from nets.a import h\nfrom nets.b import *", "from nets.b import *\nfrom nets.a import h"),
+    "a module by a star of its package": ({FAR: "from nets.pack import *\ndef f(x): return sub.g()", "nets/pack/__init__.py": "__all__ = ['sub']", "nets/pack/sub.py": "def g(): return 1"}, "return 1", "return 2"),
+    "a module by its bare name in its package": ({FAR: "from nets import pack\ndef f(x): return pack.f()", "nets/pack/__init__.py": "from nets.pack.sub import g\ndef f(): return sub.h()", "nets/pack/sub.py": "def g(): return 1\ndef h(): return 2"}, "return 2", "return 3"),
+    "the order of a default and what it counts": ({FAR: "L = [1]\ndef g(n=len(L)): return n\nL.append(2)\ndef f(x): return g()"}, "def g(n=len(L)): return n\nL.append(2)", "L.append(2)\ndef g(n=len(L)): return n"),
+    "the order of a decorator and what it is given": ({FAR: "from functools import lru_cache\nclass C: n = 1\n@lru_cache(maxsize=C.n)\ndef g(): return 1\nC.n = 2\ndef f(x): return g.cache_info().maxsize"}, "@lru_cache(maxsize=C.n)\ndef g(): return 1\nC.n = 2", "C.n = 2\n@lru_cache(maxsize=C.n)\ndef g(): return 1"),
+    "a module imported under a global": ({FAR: "def lazy():\n    global m\n    import nets.m as m\ndef f(x):\n    lazy()\n    return m.g()", "nets/m.py": "def g(): return 1"}, "return 1", "return 2"),
+    "a module imported under a global by its package": ({FAR: "def lazy():\n    global nets\n    import nets.m\ndef f(x):\n    lazy()\n    return nets.m.g()", "nets/m.py": "def g(): return 1"}, "return 1", "return 2"),
+    "a module imported in a class": ({FAR: "class A:\n    import nets.m as m\ndef f(x): return A.m.g()", "nets/m.py": "def g(): return 1"}, "return 1", "return 2"),
+    "a property of a record": ({FAR: "LOG = []\nclass R:\n    @property\n    def a(s):\n        LOG.append(1)\n        return 1\nREG = R()\nX = REG.a\ndef f(x): return len(LOG)"}, "X = REG.a", "X = 0"),
+    "an enum with a class of the project mixed in": ({FAR: "from enum import Enum\nR = []\nclass Mixin:\n    def __init__(s, v): R.append(v)\nclass E(Mixin, Enum):\n    A = 1\ndef f(x): return R[0]"}, "A = 1", "A = 2"),
+    "a class with a value that learns its name": ({FAR: "R = []\nclass Desc:\n    def __set_name__(s, o, n): R.append(o)\nD = Desc()\nclass A:\n    x = D\n    v = 1\ndef f(x): return R[0].v"}, "v = 1", "v = 2"),
+    "a decorator by a known name that is defined again": ({FAR: "from functools import cache\nR = []\ndef cache(g):\n    R.append(g)\n    return g\n@cache\ndef a(): return 1\ndef f(x): return R[0]()"}, "return 1", "return 2"),
+    "a function by a known name that is imported again": ({FAR: "from math import sqrt\nfrom nets.my import sqrt, R\nX = sqrt(2)\ndef f(x): return R[0]", "nets/my.py": "R = []\ndef sqrt(x):\n    R.append(x)\n    return x"}, "sqrt(2)", "sqrt(3)"),
+    "a function by a known name that a star brings": ({FAR: "from nets.my import *\nX = float(2)\ndef f(x): return R[0]", "nets/my.py": "R = []\ndef float(x):\n    R.append(x)\n    return x"}, "float(2)", "float(3)"),
+    "a function by a known name in a class": ({FAR: "R = []\nclass A:\n    def len(v): R.append(v)\n    X = len(1)\ndef f(x): return R[0]"}, "len(1)", "len(2)"),
+    "globals handed on": ({FAR: "K = 1\ndef f(x, g=globals): return g()['K']"}, "K = 1", "K = 2"),
+    "globals by their full name": ({FAR: "import builtins\nK = 1\ndef f(x): return builtins.globals()['K']"}, "K = 1", "K = 2"),
+    "another name of the type a single dispatch is for": ({FAR: "from functools import singledispatch\nT = int\n@singledispatch\ndef g(x): return 0\n@g.register\ndef _(x: T): return 1\ndef f(x): return g(3)"}, "T = int", "T = str"),
+}  # fmt: skip
+NAMED_FRESH = {
+    "the place of a statement that binds two names": ({FAR: "K = 3\nA, B = 1, 2\ndef f(x): return A"}, "K = 3\nA, B = 1, 2\n", "A, B = 1, 2\nK = 3\n"),
+    "what two names are called where they are used": ({FAR: "from nets.m import A as one, B as two\ndef f(x): return one", "nets/m.py": "A, B = 1, 2"}, "one", "uno"),
+}  # fmt: skip
 REFUSED = {
     "a path of modules": "import sys\nsys.path.insert(0, 'data')\ndef f(x): return 1",
     "eval by its full name": "import builtins\ndef f(x): return builtins.eval('1')",
@@ -92,6 +136,7 @@ REFUSED = {
     "a dataclass made by a call": "from dataclasses import dataclass\nclass A:\n    v: int = 1\nD = dataclass(A)\ndef f(x): return D(5).v",
     "a line number": "def f(x): return f.__code__.co_firstlineno",
     "a pickle": "import pickle\ndef f(x): return pickle.load(open('data/names.txt', 'rb'))",
+    "what a class does to those derived from it, set later": "class B: pass\nB.__init_subclass__ = classmethod(lambda c: None)\ndef f(x): return 1",
     "the working directory": "import os\ndef f(x): return len(os.getcwd())",
 }
 FRESH = {
@@ -123,6 +168,32 @@ def test_what_importing_does_makes_a_result_stale(root: Path, far: str, old: str
     assert of(root, far) != of(root, far.replace(old, new))
 
 
+def of_both(root: Path, files: dict[str, str], old: str, new: str) -> tuple[str, str]:
+    """Return the keys before and after an edit in those of some files that have `old`."""
+    assert any(old in text for text in files.values())
+    keys = []
+    for wanted in (old, new):
+        for name, text in files.items():
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).write_text(text.replace(old, wanted) + "\n")
+        keys.append(key.compute("probe", root).key)
+    return keys[0], keys[1]
+
+
+@pytest.mark.parametrize(("files", "old", "new"), NAMED_STALE.values(), ids=NAMED_STALE)
+def test_which_of_several_things_a_name_stands_for_makes_a_result_stale(
+    root: Path, files: dict[str, str], old: str, new: str
+) -> None:
+    before, after = of_both(root, files, old, new)
+    assert before != after
+
+
+@pytest.mark.parametrize(("files", "old", "new"), NAMED_FRESH.values(), ids=NAMED_FRESH)
+def test_where_and_under_what_name_it_stands_does_not(root: Path, files: dict[str, str], old: str, new: str) -> None:
+    before, after = of_both(root, files, old, new)
+    assert before == after
+
+
 @pytest.mark.parametrize(("far", "old", "new"), FRESH.values(), ids=FRESH)
 def test_what_importing_does_to_nothing_in_use_does_not(root: Path, far: str, old: str, new: str) -> None:
     assert old in far
@@ -135,6 +206,49 @@ def test_what_importing_does_counts_even_where_it_turns_out_not_to_matter(
 ) -> None:
     assert old in far
     assert of(root, far) != of(root, far.replace(old, new))
+
+
+def test_a_character_of_a_source_in_another_encoding_makes_a_result_stale(root: Path) -> None:
+    source = "# -*- coding: latin-1 -*-\nK = 'é'\ndef f(x): return ord(K)\n"
+    (root / FAR).write_bytes(source.encode("latin-1"))
+    before = key.compute("probe", root).key
+    (root / FAR).write_bytes(source.replace("é", "è").encode("latin-1"))
+    assert key.compute("probe", root).key != before
+
+
+def test_an_unknown_encoding_is_refused_with_its_place(root: Path) -> None:
+    with pytest.raises(Refused, match=r"^nets/far\.py:1: unknown encoding"):
+        of(root, "# -*- coding: latin-99 -*-\ndef f(x): return 1")
+
+
+def test_a_second_class_of_parameters_is_refused_with_its_place(root: Path) -> None:
+    again = "@dataclass(frozen=True)\nclass Params:\n    b: int = 2\n\n\ndef run("
+    (root / "experiments/probe.py").write_text(PROBE.replace("def run(", again))
+    with pytest.raises(Refused, match=r"^experiments/probe\.py:17: there is a second class Params"):
+        of(root, "def f(x): return 1")
+
+
+def test_a_default_that_a_method_of_the_parameters_reads_counts_in_every_setting(root: Path) -> None:
+    (root / FAR).write_text("def f(x): return 1\n")
+    method = "\n    n: int = 3\n    @property\n    def share(self): return self.n / Params().n\n"
+    keys = set()
+    for default in ("n: int = 3", "n: int = 4"):
+        text = PROBE.replace('"data/other.txt"\n', '"data/other.txt"' + method.replace("n: int = 3", default))
+        (root / "experiments/probe.py").write_text(text.replace("params.data)", "params.share)"))
+        keys.add(key.compute("probe", root, {"n": "9"}).key)
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize(("used", "counts"), [("dataclasses.astuple(params)[0]", True), ("params.file", False)])
+def test_the_order_of_parameters_counts_where_code_can_tell_it(root: Path, used: str, counts: bool) -> None:
+    (root / FAR).write_text("def f(x): return x\n")
+    probe = PROBE.replace("params.data)", f"{used})").replace("from pathlib", "import dataclasses\nfrom pathlib")
+    first, second = '    data: Path = Path("data/names.txt")\n', '    file: str = "data/other.txt"\n'
+    keys = set()
+    for text in (probe, probe.replace(first + second, second + first)):
+        (root / "experiments/probe.py").write_text(text)
+        keys.add(key.compute("probe", root).key)
+    assert (len(keys) == 2) is counts
 
 
 def test_what_a_star_takes_makes_a_result_stale(root: Path) -> None:
