@@ -153,7 +153,7 @@ def live(result: Result) -> Live:
     )
 
 
-def of(result: Result, variant: str, direction: str | None = None) -> pd.DataFrame:
+def of(result: Result, variant: str) -> pd.DataFrame:
     """Return a variant's rows of the table of shapes at the common learning rate."""
-    found = result.shapes[(result.shapes["variant"] == variant) & (result.shapes["lr"] == result.params.lr)]
-    return found if direction is None else found[found["direction"] == direction]
+    at_common_rate = result.shapes[result.shapes["lr"] == result.params.lr]
+    return at_common_rate[at_common_rate["variant"] == variant]
