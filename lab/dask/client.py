@@ -8,6 +8,7 @@ Where the last one dies, tasks wait for another to come, and whoever looks on is
 
 from __future__ import annotations
 
+import logging
 import sys
 import uuid
 import warnings
@@ -38,6 +39,7 @@ class Cluster:
             import distributed
         except ImportError:
             raise LabError(f"--executor dask needs Dask Distributed\ntype: {NEEDED}") from None
+        logging.getLogger("distributed").setLevel(logging.WARNING)  # below: how a connection ends, with a traceback
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of versions: what matters of those is compared below
