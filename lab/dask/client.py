@@ -39,7 +39,9 @@ class Cluster:
             import distributed
         except ImportError:
             raise LabError(f"--executor dask needs Dask Distributed\ntype: {NEEDED}") from None
-        logging.getLogger("distributed").setLevel(logging.WARNING)  # below: how a connection ends, with a traceback
+        for name in ("distributed", "distributed.client", "tornado.application"):
+            # How a connection ends, with traces from their threads; what becomes of a run is said here.
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of versions: what matters of those is compared below
