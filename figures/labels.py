@@ -18,6 +18,7 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+PASSES = 3  # over all labels: where one has moved, others may have room
 FAR = 32  # points by which a label is moved at most
 CLEAR = 1  # points between a label's box and all else
 ABOVE = 16  # points by which a label may stand above its panel, or below
@@ -45,28 +46,34 @@ class RoomForLabels(ConstrainedLayoutEngine):
         for label in labels:
             label.xyann = label.home
         super().execute(fig)
-        _place(fig, labels)
+        if labels:
+            _place(fig, labels)
 
 
 def _place(figure: Figure, labels: list[Label]) -> None:
     ink = _ink(figure, set(labels))
+    shade, solid = _totals(ink), (ink > SOLID).astype(float)
     homes = {label: _letters(label, figure) for label in labels}
+    shifts = {label: _shifts(label, homes[label], figure) for label in labels}
     boxes = dict(homes)
-    for label in 3 * labels:  # again, as others have made room
-        solid = (ink > SOLID).astype(float)
-        across, up = _shifts(label, homes[label], figure)
-        free = np.ones(len(up), dtype=bool)
-        for other in labels:
-            if other is not label:
-                x0, y0, x1, y1 = np.clip(np.rint(boxes[other].extents), 0, None).astype(int)
-                solid[y0:y1, x0:x1] = 1
-                free &= ~_swaps(homes[label], homes[other], boxes[other], up)
-        across, up = across[free], up[free]
-        covered, shaded = (_sums(grid, homes[label].padded(CLEAR), across, up) for grid in (solid, ink))
-        best = int(np.argmin(np.hypot(ASIDE * across, up) + ANY * (covered > 0) + EACH * covered + SHADE * shaded))
-        shift = float(across[best]), float(up[best])
-        label.xyann = (label.home[0] + shift[0], label.home[1] + shift[1])
-        boxes[label] = homes[label].translated(*shift)
+    for _ in range(PASSES):
+        before = [label.xyann for label in labels]
+        for label in labels:
+            (across, up), home, taken = shifts[label], homes[label], solid.copy()
+            free = np.ones(len(up), dtype=bool)
+            for other in labels:
+                if other is not label:
+                    x0, y0, x1, y1 = np.clip(np.rint(boxes[other].extents), 0, None).astype(int)
+                    taken[y0:y1, x0:x1] = 1
+                    free &= ~_swaps(home, homes[other], boxes[other], up)
+            across, up, room = across[free], up[free], home.padded(CLEAR)
+            covered, shaded = (_sums(totals, room, across, up) for totals in (_totals(taken), shade))
+            best = int(np.argmin(np.hypot(ASIDE * across, up) + ANY * (covered > 0) + EACH * covered + SHADE * shaded))
+            shift = float(across[best]), float(up[best])
+            label.xyann = (label.home[0] + shift[0], label.home[1] + shift[1])
+            boxes[label] = home.translated(*shift)
+        if before == [label.xyann for label in labels]:
+            break
 
 
 def _swaps(home: Bbox, other_home: Bbox, other: Bbox, up: Grid) -> NDArray[np.bool_]:
@@ -96,12 +103,17 @@ def _shifts(label: Label, box: Bbox, figure: Figure) -> tuple[Grid, Grid]:
     return across[free], up[free]
 
 
-def _sums(grid: Grid, box: Bbox, across: Grid, up: Grid) -> Grid:
-    """Return the sum of the grid within a box, for each of its shifts."""
-    total = np.pad(grid.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    left, right = (np.clip(np.rint(x + across).astype(int), 0, grid.shape[1]) for x in (box.x0, box.x1))
-    low, high = (np.clip(np.rint(y + up).astype(int), 0, grid.shape[0]) for y in (box.y0, box.y1))
-    found: Grid = total[high, right] - total[low, right] - total[high, left] + total[low, left]
+def _totals(grid: Grid) -> Grid:
+    """Return the sum of all that lies below and to the left of each corner of a grid."""
+    return np.pad(grid.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+
+
+def _sums(totals: Grid, box: Bbox, across: Grid, up: Grid) -> Grid:
+    """Return the sum of a grid, from its `_totals`, within a box, for each of its shifts."""
+    height, width = totals.shape
+    left, right = (np.clip(np.rint(x + across).astype(int), 0, width - 1) for x in (box.x0, box.x1))
+    low, high = (np.clip(np.rint(y + up).astype(int), 0, height - 1) for y in (box.y0, box.y1))
+    found: Grid = totals[high, right] - totals[low, right] - totals[high, left] + totals[low, left]
     return found
 
 
