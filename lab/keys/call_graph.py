@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
-from lab.keys.outline import CLASS, DEF, RECORD, Unit
+from lab.keys.outline import ACTS, DEF, Unit
 from lab.keys.sources import Sources
 from lab.keys.uses import Chain
 
@@ -35,13 +36,12 @@ def carries(module: str) -> bool:
     return any(f"{module}.".startswith(f"{name}.") for name in CARRIERS)
 
 
-@dataclass
-class Target:
+class Target(NamedTuple):
     """What a name turned out to be: a statement, a module, or something outside the project."""
 
     place: Place | None = None
     outside: str = ""  # in full: numpy.random, math.sqrt
-    rest: Chain = field(default_factory=list)  # attributes after it
+    rest: tuple[str, ...] = ()  # attributes after it
     name: str = ""  # which of the names that the statement binds, where it binds more than one
 
 
@@ -69,14 +69,43 @@ class Reach:
     def follow(self, start: Iterable[Place], module: str) -> Reached:
         """Return what statements of a module reach, with what importing the module does."""
         reached = Reached()
-        self._load(module, reached)
-        self._spread(start, reached)
-        done = 0
-        while done < len(reached.modules):
-            name = list(reached.modules)[done]
-            self._spread(self.acts(name), reached)
-            done += 1
+        todo = [*self._load(module, reached), *start]
+        while todo:
+            place = todo.pop()
+            if place in reached.places:
+                continue
+            reached.places.add(place)
+            for name in self.unit(place).loads if place[1] != WHOLE else ():
+                todo += self._load(name, reached)
+            for target in self.targets(place):
+                if target.place is None:
+                    reached.outside.add(target.outside)
+                    continue
+                todo += self._load(target.place[0], reached)
+                if self.chapters and (name := _experiment(target)):
+                    reached.experiments.add(name)
+                else:
+                    todo.append(target.place)
         return reached
+
+    def _load(self, module: str, reached: Reached) -> list[Place]:
+        """Note a module and all that importing it imports, each before what comes after it; return what they do."""
+        found, todo = [], [module]
+        while todo:
+            name = todo.pop()
+            if name in reached.modules:
+                continue
+            parent = name.rpartition(".")[0]
+            if (outline := self.sources.outline(name)) is None:
+                top = name.partition(".")[0]
+                reached.outside |= {top} if self.sources.outline(top) is None else set()  # a library
+            elif parent not in reached.modules and self.sources.outline(parent) is not None:
+                todo += [name, parent]
+            else:
+                reached.modules[name] = None
+                found += self.acts(name)
+                todo += [inner for _, inner in reversed(outline.loads)] if not carries(name) else []
+        return found
 
     def _acts(self, module: str) -> list[Place]:
         """Return the statements that always count where a module is imported."""
@@ -85,24 +114,20 @@ class Reach:
 
     def _does(self, place: Place, inside: frozenset[Place] = frozenset()) -> bool:
         """Say whether importing a statement may change something elsewhere."""
-        unit = self.unit(place)
         inside |= {place}
-
-        def quiet(there: Place | None) -> bool:
-            return there is None or there[1] == WHOLE or there in inside or not self._does(there, inside)
-
-        def of_kind(chain: Chain, *kinds: str) -> bool:
-            places = [target.place if not target.rest else None for target in self.resolve(place[0], chain)]
-            return bool(places) and all(
-                there and there[1] != WHOLE and self.unit(there).kind in kinds and quiet(there) for there in places
-            )
-
-        return (
-            unit.acts
-            or not all(of_kind(chain, RECORD) for chain in unit.calls)
-            or not all(of_kind(chain, RECORD, CLASS) for chain in unit.bases)
-            or not all(quiet(target.place) for chain in unit.operands for target in self.resolve(place[0], chain))
-        )
+        for kind, chain in self.unit(place).rests:
+            targets = self.resolve(place[0], chain) if kind != ACTS else []
+            if kind and not targets:
+                return True
+            for target in targets:
+                there = target.place
+                if there is None and not kind:
+                    continue  # a library's value
+                if there is None or there[1] == WHOLE or target.rest or not self.unit(there).kind.startswith(kind):
+                    return True
+                if there not in inside and self._does(there, inside):
+                    return True
+        return False
 
     def trace(self, reached: Reached) -> list[Place]:
         """Return the reached statements whose order matters, in the order in which they run when all is imported.
@@ -118,16 +143,13 @@ class Reach:
             seen.add(module)
             run(module.rpartition(".")[0])
             places = [(module, index) for index in range(len(outline.units)) if (module, index) in reached.places]
-            acts = set(self.acts(module))
-            twice = len({name for place in places for name in self.unit(place).names}) < sum(
-                len(self.unit(place).names) for place in places
-            )
+            names = [name for place in places for name in self.unit(place).names]
+            ordered = bool(self.acts(module)) or len(set(names)) < len(names)
             loads = list(outline.loads)
             for place in places:
                 while loads and loads[0][0] <= place[1]:
                     run(loads.pop(0)[1])
-                plain = self.unit(place).kind == DEF and not self.unit(place).operands  # its defaults, decorators
-                if place in acts or twice or (acts and not plain):
+                if ordered and (self.unit(place).kind != DEF or place in self.acts(module)):
                     found.append(place)
             for _, name in loads:
                 run(name)
@@ -135,58 +157,6 @@ class Reach:
         for module in list(reached.modules):
             run(module)
         return found
-
-    def _spread(self, start: Iterable[Place], reached: Reached) -> None:
-        todo = list(start)
-        while todo:
-            place = todo.pop()
-            if place in reached.places:
-                continue
-            reached.places.add(place)
-            for name in self.unit(place).loads if place[1] != WHOLE else ():
-                self._load(name, reached)
-            for target in self.targets(place):
-                todo += self._meet(target, reached)
-
-    def _meet(self, target: Target, reached: Reached) -> list[Place]:
-        if target.place is None:
-            reached.outside.add(target.outside)
-            return []
-        self._load(target.place[0], reached)
-        if self.chapters and (name := _experiment(target)):
-            reached.experiments.add(name)
-            return []
-        return [target.place]
-
-    def _whole(self, module: str) -> list[Target]:
-        """Return everything that a module's attributes could be."""
-        found = self.sources.outline(module)
-        assert found
-        names = [*found.aliases, *(f"@{star}" for star in found.stars)]
-        return [
-            *(Target((module, index)) for index in range(len(found.units))),
-            *(target for name in names for target in self.resolve(module, [name])),
-            *(Target((inner, WHOLE)) for inner in self.sources.submodules(module)),
-        ]
-
-    def _load(self, module: str, reached: Reached) -> None:
-        """Note a module and all that importing it imports, each before what comes after it."""
-        todo = [] if module in reached.modules else [module]
-        while todo:
-            name = todo.pop()
-            if name in reached.modules:
-                continue
-            if (found := self.sources.outline(name)) is None:
-                top = name.partition(".")[0]
-                reached.outside |= {top} if self.sources.outline(top) is None else set()  # a library
-                continue
-            parent = name.rpartition(".")[0]
-            if parent not in reached.modules and self.sources.outline(parent) is not None:
-                todo += [name, parent]
-                continue
-            reached.modules[name] = None
-            if not carries(name):
-                todo += [inner for _, inner in reversed(found.loads)]
 
     def unit(self, place: Place) -> Unit:
         """Return the statement at a place."""
@@ -204,68 +174,59 @@ class Reach:
 
     def targets(self, place: Place) -> list[Target]:
         """Return what a statement uses, or everything that could be asked of a module that is handed on."""
-        if place[1] == WHOLE:
-            return self._whole(place[0])
-        return [target for _, targets in self.edges(place) for target in targets]
+        module, index = place
+        if index != WHOLE:
+            return [target for _, targets in self.edges(place) for target in targets]
+        found = self.sources.outline(module)
+        assert found
+        return [
+            *(Target((module, index)) for index in range(len(found.units))),
+            *(target for chains in found.imports.values() for _, chain in chains for target in self._import(chain)),
+            *(Target((inner, WHOLE)) for inner in self.sources.submodules(module)),
+        ]
 
     def resolve(self, module: str, chain: Chain, seen: frozenset[tuple[str, ...]] = frozenset()) -> list[Target]:
         """Return what a chain of names stands for in a module; nothing for a builtin."""
+        head, *rest = chain
+        if head.startswith("@"):
+            return self._import(chain, seen)
+        found = self.sources.outline(module)
         mark = (module, *chain)
-        if mark in seen:
+        if found is None or mark in seen:
             return []
         seen |= {mark}
-        head, rest = chain[0], chain[1:]
-        if head.startswith("@"):
-            return self._walk(head[1:], rest, seen)
-        found = self.sources.outline(module)
-        assert found
-        bound = [
-            (self.unit(place).line, [Target(place, rest=rest, name=self._which(place, head))])
-            for place in self.find(module, head)
-        ]
-        for line, alias in zip(found.lines.get(head, ()), found.aliases.get(head, ()), strict=True):
-            bound.append((line, self._walk(alias[0][1:], [*alias[1:], *rest], seen)))
-        for line, star in zip(found.lines.get("*", ()), found.stars, strict=True):
+        bound = [(self.unit(place).line, [self._bound(place, head, rest)]) for place in self.find(module, head)]
+        for line, brought in found.imports.get(head, ()):
+            bound.append((line, self._import([*brought, *rest], seen)))
+        for line, (star, _) in found.imports.get("*", ()):
             bound.append((line, self._by_star(star, chain, seen)))
         bound.sort(key=itemgetter(0))  # the last one holds, so their order counts
-        targets = [target for _, some in bound for target in some]
-        inner = f"{module}.{head}"
-        if not targets and self.sources.outline(inner) is not None:
-            return self._walk(inner, rest, seen)  # importing a module binds it in its package
-        return targets
+        if self.sources.outline(f"{module}.{head}") is not None:  # importing a module binds it in its package
+            bound.append((0, self._import([f"@{module}.{head}", *rest], seen)))
+        return [target for _, targets in bound for target in targets]
+
+    def _bound(self, place: Place, name: str, rest: Chain) -> Target:
+        """Return a statement, with the name that is meant where it binds others too: `A, B = 1, 2`, a block, `global`."""
+        alone = len({*self.unit(place).names, *self.unit(place).also}) == 1
+        return Target(place, rest=tuple(rest), name="" if alone else name)
 
     def _by_star(self, module: str, chain: Chain, seen: frozenset[tuple[str, ...]]) -> list[Target]:
         """Return what a chain of names stands for where a module's names are all imported."""
-        if self.sources.outline(module) is None:
-            return [Target(outside=".".join([module, *chain]))]
-        targets = self.resolve(module, chain, seen)
-        return [*targets, *(Target(place) for place in self.find(module, "__all__") if targets)]
+        if self.sources.outline(module[1:]) is None:
+            return [Target(outside=".".join([module[1:], *chain]))]
+        targets = self.resolve(module[1:], chain, seen)
+        return [*targets, *(Target(place) for place in self.find(module[1:], "__all__") if targets)]
 
-    def _which(self, place: Place, name: str) -> str:
-        """Return a name where its statement binds others as well: `A, B = 1, 2`, a block, a function with `global`."""
-        unit = self.unit(place)
-        return name if len({*unit.names, *unit.also}) > 1 else ""
-
-    def _walk(self, module: str, rest: Chain, seen: frozenset[tuple[str, ...]]) -> list[Target]:
-        found = self.sources.outline(module)
-        if found is None or carries(module):
+    def _import(self, chain: Chain, seen: frozenset[tuple[str, ...]] = frozenset()) -> list[Target]:
+        """Return what a module is, or a chain of names in it: ["@nets.mlp", "train"]."""
+        module, rest = chain[0][1:], chain[1:]
+        if self.sources.outline(module) is None or carries(module):
             return [Target(outside=".".join([module, *rest]))]
-        if not rest:
+        if not rest or rest == ["*"]:
             return [Target((module, WHOLE))]
-        targets = self.resolve(module, rest, seen) if self._has(module, rest[0]) else []
-        inner = f"{module}.{rest[0]}"
-        if self.sources.outline(inner) is not None:
-            targets += self._walk(inner, rest[1:], seen)
-        if targets or (module, *rest) in seen:
-            return targets
-        return [Target((module, WHOLE), rest=rest)]  # set from elsewhere, or by __getattr__: anything
-
-    def _has(self, module: str, name: str) -> bool:
-        found = self.sources.outline(module)
-        if found is None:
-            return False
-        bound = name in found.aliases or name in self.sources.bound(module)
-        return bound or any(star != module and self._has(star, name) for star in found.stars)
+        targets = self.resolve(module, rest, seen)
+        anything = Target((module, WHOLE), rest=tuple(rest))  # set from elsewhere, or by __getattr__
+        return targets or ([anything] if (module, *rest) not in seen else [])
 
 
 def _experiment(target: Target) -> str:

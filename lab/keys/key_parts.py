@@ -101,4 +101,4 @@ def _names(reach: Reach, module: str) -> list[str]:
     """Return the names that a module's imports bind, and its submodules': what its attributes can be asked for as."""
     found = reach.sources.outline(module)
     assert found
-    return [*found.aliases, *found.stars, *(name.rpartition(".")[2] for name in reach.sources.submodules(module))]
+    return [*found.imports, *(name.rpartition(".")[2] for name in reach.sources.submodules(module))]

@@ -1,123 +1,71 @@
 """What each top-level statement of a module makes and uses, and whether it always counts; read from the syntax, never run.
 
-A use is a chain of names: ["mlp", "train"] for `mlp.train`.  One that an import inside a function brought begins with the
-module in full, marked: ["@nets.mlp", "train"].
-
 A statement that is no import, definition or plain constant always counts, used or not, since importing it may change something
-elsewhere.  A constant is plain if it is made of literals, names, arithmetic, containers, types and records of the project
-(`RECORD`); of what it may call beside these, and of what a definition may be decorated with or derived from, there are short lists.
+elsewhere.  A constant is plain if it is made of literals and names, of arithmetic with literals, and of records of its own module.
+What it may call beside these, and what a definition may be decorated with or derived from, stands in short lists.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator
+from copy import copy
+from typing import Any, NamedTuple
 
 from lab.errors import Refused
 from lab.keys import params, syntax
-from lab.keys.uses import Chain, Reader, imported, made, rebound
+from lab.keys.uses import Chain, Reader, declared, imported, made
 
-DEF, CLASS, RECORD = "def", "class", "record"  # a record is a class that runs no code of its own to make an instance
+
+def _builtins(names: str) -> set[str]:
+    return {f"builtins.{name}" for name in names.split()}
+
+
+# What a statement defines: a function without decorators and computed defaults; a class that does nothing to those derived from it;
+# one whose instances are made without code of its own.
+DEF, CLASS, RECORD = "function", "class", "class of records"
+ACTS = "acts"
 LONGEST = 60  # characters of a constant that `lab why` shows
-# Functions and decorators that make a value and change nothing, by full name; a dot at the end stands for all that a module has.
-_MAKERS = [
-    "typing.",
-    "math.",
-    "lab.claims.",
-    "lab.estimate.",
-    "len",
-    "range",
-    "int",
-    "float",
-    "property",
-    "staticmethod",
-    "classmethod",
-    "dataclasses.dataclass",
-    "functools.cache",
-    "functools.lru_cache",
-    "functools.wraps",
-    "contextlib.contextmanager",
-    "abc.abstractmethod",
-    "enum.auto",
-    "pathlib.Path",
-    "re.compile",
-    "numpy.array",
-    "numpy.arange",
-    "numpy.linspace",
-    "numpy.log",
-    "numpy.log10",
-    "numpy.sqrt",
-    "torch.no_grad",
-    "torch.inference_mode",
-]
-_BASES = ["typing.", "enum.", "abc.ABC", "torch.nn.", "object", "Exception", "ValueError", "RuntimeError"]
-_TYPES = [
-    "typing.",
-    "collections.abc.",
-    "numpy.typing.",
-    "tuple",
-    "list",
-    "dict",
-    "set",
-    "frozenset",
-    "type",
-]  # of what [...] makes a type
-_HOOKS = {
-    "__init_subclass__",
-    "__class_getitem__",
-    "__set_name__",
-    "__prepare__",
-}  # run where a class is derived or used in one
-_MAKES_MEMBERS = {"__init__", "__new__", "_generate_next_value_"}  # of an enum
-_METHODS = ("staticmethod", "classmethod", "abc.abstractmethod")
-_MIXED_IN = ("int", "str", "float", "tuple")  # may make the members of an enum: none runs code of the project
+# By full name; a dot at the end stands for all that a module has.
+_BASES = {"typing.", "abc.ABC", "torch.nn."} | _builtins("object Exception ValueError RuntimeError")
+_TYPES = {"typing.", "collections.abc.", "numpy.typing."} | _builtins("tuple list dict set frozenset type")
+_RECORDS = {"dataclasses.dataclass", "typing.NamedTuple"}
+_DECORATORS = _RECORDS | _builtins("property staticmethod classmethod")
+_DECORATORS |= {"functools.cache", "functools.lru_cache", "functools.wraps", "contextlib.contextmanager"}
+_DECORATORS |= {"abc.abstractmethod", "torch.no_grad", "torch.inference_mode"}
+_KEEPS = {"lab.claims.", "lab.estimate.", "typing."}  # only take what they are given
+_COMPUTES = {"math.", "pathlib.Path", "re.compile"} | _builtins("len range int float")
+_COMPUTES |= {f"numpy.{name}" for name in ("array", "arange", "linspace", "log", "log10", "sqrt")}
+_HOOKS = {"__init_subclass__", "__class_getitem__", "__set_name__"}  # run where a class is derived or used in one
 _ALIAS = getattr(ast, "TypeAlias", ast.Pass)  # of Python 3.12; its value is made when it is asked for
-_PLAIN = (
-    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Expr, ast.Pass, _ALIAS),
-    *(ast.Constant, ast.Name, ast.Attribute, ast.Lambda, ast.arguments, ast.Call, ast.keyword, ast.expr_context),
-    *(ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Starred, ast.JoinedStr, ast.FormattedValue),
-    *(ast.UnaryOp, ast.unaryop, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow),
-)
-_COMPUTES = (ast.BinOp, ast.UnaryOp, ast.Attribute, ast.FormattedValue, ast.Starred, ast.Call)
 
 
-@dataclass
-class Unit:
+class Unit(NamedTuple):
     """One top-level statement."""
 
     line: int
+    names: list[str]  # that it binds
+    also: list[str]  # that it binds by an import inside it, or once called, by `global`
+    kind: str  # DEF, CLASS, RECORD or none
     hash: str  # of its syntax, with "@0", "@1" ... for what it uses
-    verbatim: str  # of its text
-    kind: str = ""  # DEF, CLASS, RECORD or none of them
-    names: list[str] = field(default_factory=list)  # that it binds
-    also: list[str] = field(default_factory=list)  # that it binds by an import inside it, or once called, by `global`
-    text: str = ""  # a constant's value, if short
-    uses: list[Chain] = field(default_factory=list)  # each once, in the order in which they first stand there
-    acts: bool = False  # importing it may change something elsewhere: it does, or one of those below
-    calls: list[Chain] = field(default_factory=list)  # what it calls, unless that is a record
-    bases: list[Chain] = field(default_factory=list)  # what it derives from, unless that is a class of the project
-    operands: list[Chain] = field(default_factory=list)  # what it computes with, unless all that made that is harmless
-    shell: str = ""  # a class's, without its fields
-    loads: list[str] = field(default_factory=list)  # modules that it imports when it runs
-    refused: list[tuple[int, str]] = field(default_factory=list)  # line, and what cannot be followed
-
-    def packed(self) -> dict[str, Any]:
-        """Return what is not as it is by default."""
-        return {name: value for name, value in vars(self).items() if value}
+    shell: str  # of a class: the same without its annotated fields
+    verbatim: str  # the hash of its text
+    text: str  # a constant's value, if short
+    uses: list[Chain]  # each once, in the order in which they first stand there
+    rests: list[
+        tuple[str, Chain]
+    ]  # on what it rests that importing it changes nothing elsewhere, and of which kind; or ACTS
+    loads: list[str]  # modules that it imports when it runs
+    refused: list[tuple[int, str]]  # line, and what cannot be followed
 
 
-@dataclass
-class Outline:
+class Outline(NamedTuple):
     """A module."""
 
     units: list[Unit]
-    aliases: dict[str, list[Chain]]  # what its imports bind
-    stars: list[str]  # modules it imports all names from
+    imports: dict[str, list[tuple[int, Chain]]]  # what its imports bind, and in which line; stars as "*"
     loads: list[tuple[int, str]]  # modules that importing it imports, and before which statement
-    lines: dict[str, list[int]] = field(default_factory=dict)  # of those imports, by name, and of the stars, as "*"
-    params: dict[str, Any] = field(default_factory=dict)  # of an experiment, packed, or why not
+    params: dict[str, Any]  # of an experiment: its fields, or why they are refused
 
 
 def read_outline(text: str, file: str, module: str, package: bool) -> Outline:
@@ -128,145 +76,163 @@ def read_outline(text: str, file: str, module: str, package: bool) -> Outline:
         raise Refused(f"{file}:{error.lineno or 1}: {error.msg}\nmake it valid Python") from None
     home = module if package else module.rpartition(".")[0]
     statements = list(_statements(tree.body))
-    aliases: dict[str, list[Chain]] = {}
-    stars: list[str] = []
-    loads: list[tuple[int, str]] = []
-    lines: dict[str, list[int]] = {}
-    before = 0
+    kept = [node for node in statements if not isinstance(node, ast.Import | ast.ImportFrom)]
+    imports: dict[str, list[tuple[int, Chain]]] = {}
+    loads: dict[tuple[int, str], None] = {}
     for node in statements:
+        before = sum(other.lineno < node.lineno for other in kept)
         for name, target, modules in imported(node, home):
-            loads += [(before, loaded) for loaded in modules]
-            lines.setdefault(name, []).append(node.lineno)
-            if name == "*":
-                stars.append(target[0][1:])
-            elif name:
-                aliases.setdefault(name, []).append(target)
-        before += not isinstance(node, ast.Import | ast.ImportFrom)
-    bound = {name for node in statements for name in made(node) | rebound(node)}
-    source = text.splitlines()
-    units = []
-    for node in statements:
-        reader = Reader(module, home, aliases, bound, builtins=not stars)
-        reader.visit(node)
-        if not isinstance(node, ast.Import | ast.ImportFrom):
-            units.append(_unit(node, reader, source))
-    found = Outline(units, aliases, stars, list(dict.fromkeys(loads)), lines)
+            imports.setdefault(name, []).append((node.lineno, target))
+            loads |= {(before, loaded): None for loaded in modules}
+    names = _Names(module, home, imports, kept)
+    units = [names.unit(node, text.splitlines()) for node in kept]
+    parameters: dict[str, Any] = {}
     if module.count(".") == 1 and module.startswith("experiments."):
-        found.params = _params(tree, file)
-    return found
+        try:
+            parameters["fields"] = [found.packed() for found in params.stated_fields(tree, file).values()]
+        except Refused as error:
+            parameters["refused"] = str(error)
+    return Outline(units, imports, list(loads), parameters)
 
 
-def _statements(body: list[ast.stmt]) -> Any:
-    """Yield the statements that run on import; those for a type checker or for a script do not."""
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements that run on import and do something; those for a type checker or for a script do not run."""
     for node in body:
-        if isinstance(node, ast.If) and _never(node.test):
+        never = ("TYPE_CHECKING", "typing.TYPE_CHECKING", "False", "__name__ == '__main__'")
+        if isinstance(node, ast.If) and ast.unparse(node.test) in never:
             yield from _statements(node.orelse)
-        elif not _idle(node):
+        elif not syntax.is_idle(node) and not (isinstance(node, ast.AnnAssign) and node.value is None):
             yield node
 
 
-def _idle(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Expr):
-        return isinstance(node.value, ast.Constant | ast.Name)
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.AnnAssign) and node.value is None)
+class _Names:
+    """What the names in a module's statements may stand for."""
+
+    def __init__(self, module: str, home: str, imports: dict[str, list[tuple[int, Chain]]], statements: list[ast.stmt]):
+        self.module, self.home = module, home
+        self.imports = {name: [target for _, target in found] for name, found in imports.items()}
+        binds = [made(node) | declared(ast.walk(node), ast.Global) for node in statements]
+        self.bound = {name for names in binds for name in names}
+        self.of_classes = {name for node in statements if isinstance(node, ast.ClassDef) for name in _methods(node)}
+        self.reader = self.new_reader()
+
+    def new_reader(self) -> Reader:
+        """Return what reads one statement."""
+        return Reader(self.module, self.home, self.imports, self.bound, self.of_classes)
+
+    def unit(self, node: ast.stmt, lines: list[str]) -> Unit:
+        """Return what a statement comes to."""
+        reader = self.new_reader()
+        shell = reader.write(_without_fields(node)) if isinstance(node, ast.ClassDef) else ""
+        first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", []))])
+        also = {name for name, *_ in imported(node, self.home)} | declared(ast.walk(node), ast.Global)
+        return Unit(
+            line=node.lineno,
+            names=sorted(made(node)),
+            also=sorted(also - made(node) - {"*"}),
+            kind=self._kind(node),
+            shell=syntax.short(shell),
+            hash=syntax.short(reader.write(node)),
+            verbatim=syntax.short("\n".join(line.rstrip() for line in lines[first - 1 : node.end_lineno])),
+            text=_shown(node),
+            uses=[list(chain) for chain in reader.uses],
+            rests=list(self._rests(node)),
+            loads=list(dict.fromkeys(reader.loads)),
+            refused=reader.refused,
+        )
+
+    def _kind(self, node: ast.stmt) -> str:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = [*node.args.defaults, *node.args.kw_defaults, *node.decorator_list]
+            return DEF if all(item is None or isinstance(item, ast.Constant) for item in given) else ""
+        if not isinstance(node, ast.ClassDef) or _methods(node) & _HOOKS:
+            return ""
+        makers = [_called(item) for item in [*node.decorator_list, *node.bases]]
+        record = bool(makers) and all(self._is_one(item, _RECORDS) for item in makers)
+        return RECORD if record and not any(name.startswith("__") for name in _methods(node)) else CLASS
+
+    def _is_one(self, node: ast.expr, names: Iterable[str]) -> bool:
+        """Say whether an expression can only be one of some names."""
+        full = self.reader.full(node)
+        modules = tuple(name for name in names if name.endswith("."))
+        return bool(full) and all(name in names or name.startswith(modules) for name in full)
+
+    def _rests(self, node: Any, computed: bool = False) -> Iterator[tuple[str, Chain]]:
+        """Yield on what it rests that a statement, or what is evaluated in it, makes a value and does nothing else.
+
+        `computed`: something is done with the value, which may be code of the value's own.
+        """
+        parts: list[Any] = []
+        match node:
+            case None | ast.Pass() | ast.Constant() | _ALIAS():
+                pass
+            case ast.Name() | ast.Attribute():
+                if computed or isinstance(node, ast.Attribute):
+                    yield from self._must_be("", node)
+            case ast.Subscript() if self._is_one(node.value, _TYPES):
+                pass
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                yield from self._decorators(node)
+                parts = [node.args]
+            case ast.ClassDef(keywords=[]):
+                for base in map(_generic, node.bases):
+                    yield from self._must_be(CLASS, base) if not self._is_one(base, _BASES) else ()
+                yield from self._decorators(node)
+                computed, parts = True, node.body  # a value may have a __set_name__
+            case ast.Lambda():
+                parts = [node.args]
+            case ast.arguments():
+                parts = [*node.defaults, *node.kw_defaults]
+            case ast.Expr() | ast.Assign(targets=[ast.Name()]) | ast.AnnAssign(target=ast.Name()):
+                parts = [node.value]
+            case ast.Assign(targets=[ast.Tuple(elts=names)]) if _are_names(names):
+                computed, parts = True, [node.value]
+            case ast.Tuple() | ast.List() | ast.Set():
+                parts = node.elts
+            case ast.Dict() if None not in node.keys:
+                parts = [*node.keys, *node.values]
+            case ast.UnaryOp(operand=operand) | ast.FormattedValue(value=operand) | ast.Starred(value=operand):
+                computed, parts = True, [operand]
+            case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.FloorDiv() | ast.Mod() | ast.Pow()):
+                computed, parts = True, [node.left, node.right]
+            case ast.JoinedStr():
+                parts = node.values
+            case ast.Call():
+                computed = self._is_one(node.func, _COMPUTES)
+                parts = [*node.args, *(keyword.value for keyword in node.keywords)]
+                known = computed or self._is_one(node.func, _KEEPS)
+                yield from self._must_be(RECORD, node.func) if not known else ()
+            case _:
+                yield ACTS, []
+        for part in parts:
+            yield from self._rests(part, computed)
+
+    def _decorators(self, node: Any) -> Iterator[tuple[str, Chain]]:
+        for item in node.decorator_list:
+            if not self._is_one(_called(item), _DECORATORS):
+                yield ACTS, []
+            for given in (
+                [*item.args, *(keyword.value for keyword in item.keywords)] if item is not _called(item) else ()
+            ):
+                yield from self._rests(given)
+
+    def _must_be(self, kind: str, node: ast.AST) -> Iterator[tuple[str, Chain]]:
+        chains = self.reader.chains(node)
+        yield from [(kind, chain) for chain in chains] or [(ACTS, [])]
 
 
-def _never(test: ast.expr) -> bool:
-    text = ast.unparse(test)
-    return text in ("TYPE_CHECKING", "typing.TYPE_CHECKING", "False", "__name__ == '__main__'")
+def _are_names(nodes: list[ast.expr]) -> bool:
+    return all(isinstance(node, ast.Name) for node in nodes)
 
 
-def _unit(node: ast.stmt, reader: Reader, lines: list[str]) -> Unit:
-    first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", []))])
-    source = "\n".join(line.rstrip() for line in lines[first - 1 : node.end_lineno])
-    uses = list(dict.fromkeys(map(tuple, reader.uses)))
-    shown = {
-        place: "@" + ",".join(str(uses.index(tuple(chain))) for chain in chains)
-        for place, chains in reader.links.items()
-    }
-    calls = [item for item in reader.calls if not _is_one(_MAKERS, item, reader)]
-    bases = [base for base in map(_generic, reader.bases) if not _is_one(_BASES, base, reader)]
-    called, derived = [reader.chains(item) for item in calls], [reader.chains(base) for base in bases]
-    return Unit(
-        kind=_kind(node, reader),
-        names=sorted(made(node)),
-        also=sorted(({name for name, *_ in imported(node, reader.home)} | rebound(node)) - made(node) - {"*"}),
-        line=node.lineno,
-        hash=syntax.fingerprint(node, names=shown),
-        shell=syntax.fingerprint(node, names=shown, without_fields=True) if isinstance(node, ast.ClassDef) else "",
-        verbatim=syntax.short(source),
-        text=_shown(node),
-        uses=[list(chain) for chain in uses],
-        acts=not (_plain(node, reader) and all(called) and all(derived)),
-        calls=[chain for chains in called for chain in chains],
-        bases=[chain for chains in derived for chain in chains],
-        operands=_operands(node, reader),
-        loads=list(dict.fromkeys(reader.loads)),
-        refused=reader.refused,
-    )
+def _methods(node: ast.ClassDef) -> set[str]:
+    return {name for item in node.body for name in made(item)}
 
 
-def _kind(node: ast.stmt, reader: Reader) -> str:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return DEF
-    if not isinstance(node, ast.ClassDef):
-        return ""
-    names = {name for item in node.body for name in made(item)}
-    bases = [reader.full(_generic(base)) for base in node.bases]
-    if names & _HOOKS or any(base.startswith("enum.") for base in bases):
-        return ""
-    record = all(base == "typing.NamedTuple" for base in bases) and not any(name.startswith("__") for name in names)
-    decorators = [found for item in node.body for found in getattr(item, "decorator_list", [])]
-    methods = all(reader.full(found) in _METHODS for found in decorators)  # asking for a property runs code
-    return RECORD if record and methods else CLASS
-
-
-def _plain(node: ast.AST, reader: Reader) -> bool:
-    """Say whether importing a statement makes a value and does nothing else, but for what it calls and derives from."""
-    if isinstance(node, ast.Subscript):
-        return _listed(_TYPES, reader.full(node.value))
-    if isinstance(node, ast.ClassDef):
-        names = {name for item in node.body for name in made(item)}
-        members = any(reader.full(base).startswith("enum.") for base in node.bases)  # made with the class
-        mixed = members and not all(_is_one([*_BASES, *_MIXED_IN], base, reader) for base in map(_generic, node.bases))
-        if node.keywords or mixed or (members and names & _MAKES_MEMBERS):
-            return False
-    stored = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
-    return isinstance(node, _PLAIN) and not stored and all(_plain(part, reader) for part in _evaluated(node))
-
-
-def _evaluated(node: ast.AST) -> Iterable[ast.AST]:
-    """Return the parts of a statement or expression that are evaluated where it stands."""
-    match node:
-        case ast.ClassDef():
-            return [*node.decorator_list, *map(_generic, node.bases), *node.body]
-        case ast.FunctionDef() | ast.AsyncFunctionDef():
-            return [*node.decorator_list, node.args]
-        case ast.Lambda():
-            return [node.args]
-        case ast.arguments():
-            return [*node.defaults, *filter(None, node.kw_defaults)]
-        case ast.AnnAssign():
-            return [node.target, *filter(None, [node.value])]
-        case _:
-            return [] if isinstance(node, _ALIAS) else ast.iter_child_nodes(node)
-
-
-def _operands(node: ast.AST, reader: Reader, computed: bool = False) -> list[Chain]:
-    """Return what importing a statement computes with: operators, attributes, formats and calls may run code of a value's own."""
-    if isinstance(node, ast.Name | ast.Attribute) and (chains := reader.chains(node)):
-        return chains if computed or isinstance(node, ast.Attribute) else []
-    unpacked = isinstance(node, ast.Assign) and any(isinstance(target, ast.Tuple | ast.List) for target in node.targets)
-    merged = isinstance(node, ast.Dict) and None in node.keys
-    computed = computed or unpacked or merged or isinstance(node, _COMPUTES)
-    return [
-        chain for part in _evaluated(node) for chain in _operands(part, reader, computed or _is_attribute(node, part))
-    ]
-
-
-def _is_attribute(node: ast.AST, part: ast.AST) -> bool:
-    """Say whether a class is made with a value in it: that may have a __set_name__."""
-    return isinstance(node, ast.ClassDef) and isinstance(part, ast.Assign | ast.AnnAssign)
+def _without_fields(node: ast.ClassDef) -> ast.ClassDef:
+    bare = copy(node)
+    bare.body = [item for item in node.body if not isinstance(item, ast.AnnAssign)]
+    return bare
 
 
 def _generic(base: ast.expr) -> ast.expr:
@@ -274,13 +240,9 @@ def _generic(base: ast.expr) -> ast.expr:
     return base.value if isinstance(base, ast.Subscript) else base
 
 
-def _is_one(names: Iterable[str], node: ast.expr, reader: Reader) -> bool:
-    """Say whether an expression can only be one of some names."""
-    return _listed(names, reader.full(node)) and reader.is_sole(node)
-
-
-def _listed(names: Iterable[str], full: str) -> bool:
-    return full in names or any(full.startswith(name) for name in names if name.endswith("."))
+def _called(node: ast.expr) -> ast.expr:
+    """Return what is called in the end by `f`, `f()` or `f()()`."""
+    return _called(node.func) if isinstance(node, ast.Call) else node
 
 
 def _shown(node: ast.stmt) -> str:
@@ -290,10 +252,3 @@ def _shown(node: ast.stmt) -> str:
         return ""
     text = ast.unparse(value)
     return text if len(text) <= LONGEST else ""
-
-
-def _params(tree: ast.Module, file: str) -> dict[str, Any]:
-    try:
-        return {"fields": [found.packed() for found in params.stated_fields(tree, file).values()]}
-    except Refused as error:
-        return {"refused": str(error)}

@@ -13,6 +13,7 @@ _PROGRAM = "a key cannot see what another program does"
 _CHILD = "a key cannot see what a child of its own reads: cut the work up with lab.tasks"
 _UNSEEN = "what it reads is not seen: read the file in Python, by open, NumPy or pandas.read_csv"
 _CLOCK = "no two runs get the same; measured times come from lab.stopwatch"
+_DATE = "who has it can ask for today's: keep dates as numbers or text; measured times come from lab.stopwatch"
 _CHANCE = "no two runs get the same: make a seed a parameter"
 _MACHINE = "no two machines have the same: make it a parameter"
 _BY_NAME = "ask for one variable by its name"
@@ -20,7 +21,7 @@ _STAMP = "no two clones have the same time stamps: go by the content"
 _PYTHON = "a result must be the same on every Python"
 # What to do instead, and of what: full names, or their beginnings.
 _REASONS = {
-    _IMPORT: "importlib runpy pkgutil zipimport pydoc.locate sys.modules sys.meta_path",
+    _IMPORT: "builtins.__import__ builtins.__loader__ builtins.__spec__ importlib runpy pkgutil zipimport pydoc.locate sys.modules sys.meta_path",
     _WRITTEN: "sys._getframe linecache tokenize inspect traceback dis symtable",
     _NETWORK: "socket urllib http requests httpx aiohttp ftplib torch.hub",
     _PICKLE: "pickle marshal shelve dbm numpy.DataSource",
@@ -39,10 +40,9 @@ _REASONS = {
         posix _io _posixsubprocess
     """,
     _CLOCK: """
-        time timeit datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today
-        datetime.date.today pandas.Timestamp.now pandas.Timestamp.today torch.utils.benchmark
-        sched signal
+        time timeit torch.utils.benchmark sched signal
     """,
+    _DATE: "datetime numpy.datetime64 pandas.Timestamp pandas.to_datetime",
     _CHANCE: """
         os.urandom os.getrandom secrets random.SystemRandom uuid.uuid1 uuid.uuid4 torch.seed
         torch.random.seed threading.get_ident threading.get_native_id threading.active_count threading.enumerate
@@ -61,8 +61,12 @@ _REASONS = {
     _BY_NAME: "os.environb os.putenv",
     _STAMP: "os.path.getmtime os.path.getatime os.path.getctime",
     "keep the module in the project, or install it": "sys.path",
-    "make it a parameter": "sys.argv sys.orig_argv sys.stdin",
+    "make it a parameter": "builtins.input sys.argv sys.orig_argv sys.stdin",
     "annotations are no part of a key: write what matters as a value": "typing.get_type_hints",
+    "write the code out": "builtins.exec builtins.eval builtins.compile",
+    "make the file a Path parameter, or begin with Path(__file__)": "builtins.__file__",
+    "write the name out": "builtins.__builtins__",
+    "no two runs give a thing the same: number them": "builtins.id",
 }
 REFUSED = {name: why for why, names in _REASONS.items() for name in names.split()}
 # Refused while they run as well, however code came by them: readers that nobody hears, and what is another each time.
@@ -72,22 +76,8 @@ ALLOWED = {"time.sleep"}
 CHANGING = {name: why for name, why in REFUSED.items() if why in (_CLOCK, _CHANCE, _MACHINE)}
 CHANGING |= {f"{of.__name__}.{name}": REFUSED[of.__name__] for of in (time, platform) for name in dir(of)}
 CHANGING = {name: why for name, why in CHANGING.items() if name not in ALLOWED}
-CLOCK_TYPES = {name.rpartition(".")[0] for name, why in REFUSED.items() if why == _CLOCK and "." in name}
-CLOCKS = {"now", "utcnow", "today"}  # whatever has a method of this name
-NOW = {"numpy.datetime64", "pandas.Timestamp", "pandas.to_datetime"}  # which take "now" for a time
 UNSEEDED = {"numpy.random.default_rng", "numpy.random.SeedSequence", "numpy.random.RandomState", "random.Random"}
-BUILTINS = {
-    **dict.fromkeys(("exec", "eval", "compile"), "write the code out"),
-    "__import__": _IMPORT,
-    "input": "make it a parameter",
-    "id": "no two runs give a thing the same: number them",
-}
-NAMES = {
-    "__file__": "make the file a Path parameter, or begin with Path(__file__)",
-    "__builtins__": "write the name out",
-    "__loader__": _IMPORT,
-    "__spec__": _IMPORT,
-}
+UNSEEN_SEED = _CHANCE  # of these without arguments
 ATTRIBUTES = {
     "__subclasses__": "list the classes, so that the lab can see which",
     "__doc__": "docstrings are no part of a key: write what matters as a value",
@@ -107,11 +97,7 @@ ATTRIBUTES = {
 
 
 def refusal(dotted: str) -> str | None:
-    """Return why a name (in full) is refused, and what to do; None if it is not."""
-    if dotted in ALLOWED:
-        return None
-    parts = dotted.split(".")
-    for end in range(len(parts), 0, -1):
-        if hint := REFUSED.get(".".join(parts[:end])):
-            return f"{dotted} cannot be followed\n{hint}"
-    return None
+    """Return what to do instead of a name (in full) that is refused; None if it is not."""
+    parts = dotted.split(".") if dotted not in ALLOWED else []
+    whole = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
+    return next((REFUSED[name] for name in whole if name in REFUSED), None)

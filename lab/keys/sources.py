@@ -106,7 +106,7 @@ class Sources:
             return None
         path, label, package = found
         if path.is_dir():
-            return Outline([], {}, [], [])
+            return Outline([], {}, [], {})
         return self._cached(module, path.read_bytes(), label, package)
 
     def _cached(self, module: str, content: bytes, file: str, package: bool) -> Outline:
@@ -117,10 +117,11 @@ class Sources:
                 raise Refused(f"{file}:1: {error.msg}\nsave it as UTF-8") from None
             text = content.decode(encoding, "replace")
             found = outline.read_outline(text.replace("\r\n", "\n"), file, module, package)
-            return dumps(vars(found) | {"units": [unit.packed() for unit in found.units]}).encode()
+            return dumps(found).encode()
 
         made_of = [rules(), file, sha256(content).hexdigest()]
-        return _made(loads(cached(self.root / ".lab" / "analysis" / module, made_of, make)))
+        units, *others = loads(cached(self.root / ".lab" / "analysis" / module, made_of, make))
+        return Outline([Unit(*unit) for unit in units], *others)
 
 
 @cache
@@ -142,11 +143,6 @@ def _editable(top: str) -> Path | None:
 def _is_library(home: Path) -> bool:
     """Say whether what lies in a folder is installed there, with its name and version."""
     return bool({"site-packages", "dist-packages"} & set(home.parts)) or any(home.glob("*.dist-info"))
-
-
-def _made(found: dict[str, object]) -> Outline:
-    units = [Unit(**unit) for unit in found.pop("units")]  # type: ignore[attr-defined]
-    return Outline(units, **found)  # type: ignore[arg-type]
 
 
 @cache

@@ -1,6 +1,7 @@
-"""What a statement uses from outside itself, what it calls when its module is imported, and what is refused.
+"""Writes out what a statement means, and notes what it uses from outside itself, what it imports, and what in it is refused.
 
-Which names are its own is told scope by scope.
+A use is a chain of names: ["mlp", "train"] for `mlp.train`.  One that an import inside a function brought begins with the
+module in full, marked: ["@nets.mlp", "train"].  In doubt whether a name is the statement's own, it counts as a use.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import builtins
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lab.keys import refusals, syntax
+from lab.keys.refusals import ATTRIBUTES, UNSEEDED, UNSEEN_SEED, refusal
+from lab.keys.syntax import Writer
 
 Chain = list[str]
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-BUILTINS = set(dir(builtins))
+_BUILTINS = set(dir(builtins))
 
 
 def imported(node: ast.AST, home: str) -> Iterator[tuple[str, Chain, list[str]]]:
@@ -48,246 +50,156 @@ def made(node: ast.AST) -> set[str]:
     return found
 
 
-def rebound(node: ast.AST) -> set[str]:
-    """Return the names of the module that functions in a statement bind once they are called."""
-    return {name for item in ast.walk(node) if isinstance(item, ast.Global) for name in item.names}
+def declared(nodes: Iterable[ast.AST], kind: type[ast.Global | ast.Nonlocal]) -> set[str]:
+    """Return the names that nodes declare to be another scope's."""
+    return {name for node in nodes if isinstance(node, kind) for name in node.names}
 
 
 def _inside(node: ast.AST) -> Iterator[ast.AST]:
     """Yield a statement's own nodes; of functions, classes and comprehensions in it only their names."""
     yield node
-    if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-        return
     if isinstance(node, _COMPREHENSIONS):  # `:=` in one binds outside it
-        for item in ast.walk(node):
-            if isinstance(item, ast.NamedExpr):
-                yield item.target
-        return
-    for child in ast.iter_child_nodes(node):
-        yield from _inside(child)
+        yield from (item.target for item in ast.walk(node) if isinstance(item, ast.NamedExpr))
+    elif not isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+        for child in ast.iter_child_nodes(node):
+            yield from _inside(child)
 
 
-class Reader(ast.NodeVisitor):
-    """Walks over one statement and notes what it uses, knowing at each name whether it is local."""
+class Reader(Writer):
+    """Writes out one statement of a module, with @0, @1 ... for what it uses."""
 
-    def __init__(self, module: str, home: str, aliases: dict[str, list[Chain]], made: set[str], *, builtins: bool):
-        self.module, self.home, self.aliases = module, home, aliases
-        self.made = set(made)  # names that the module's statements bind, and those of the classes in this one
-        self.bound = made | set(aliases)
-        self.scopes: list[
-            tuple[bool, dict[str, list[Chain]]]
-        ] = []  # of a class or not; local names, imported ones with what
-        self.later = 0  # inside how many functions: what is there does not run on import
-        self.uses: list[Chain] = []
-        self.links: dict[
-            int, list[Chain]
-        ] = {}  # what a name or an import, by its node's id, stands for outside the statement
+    def __init__(self, module: str, home: str, imports: dict[str, list[Chain]], bound: set[str], of_classes: set[str]):
+        """`imports`: what the module's imports bind, stars as "*"; `bound`: what its statements do; `of_classes`: what its classes do."""
+        self.module, self.home = module, home
+        self.imports, self.bound, self.of_classes = imports, bound, of_classes
+        self.uses: dict[tuple[str, ...], int] = {}
         self.loads: list[str] = []
-        self.builtins = BUILTINS if builtins else set()  # names that can stand for nothing else
-        self.calls: list[ast.expr] = []  # on import
-        self.bases: list[ast.expr] = []  # of classes that are made on import
         self.refused: list[tuple[int, str]] = []
+        self._scopes: list[dict[str, list[Chain]]] = []  # local names; those of imports, with what they stand for
 
-    def visit_Name(self, node: ast.Name) -> None:  # noqa: D102
-        if isinstance(node.ctx, ast.Load) or (self.scopes and not self.scopes[-1][0]):
-            self._use(node)
+    def write(self, node: Any, annotated: bool = False) -> str:  # noqa: D102
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            return self._import(node)
+        if isinstance(node, ast.Attribute):
+            self._attribute(node)
+        if isinstance(node, ast.Name | ast.Attribute) and (chains := self.chains(node)):
+            return self._use(node, chains)
+        if isinstance(node, ast.Call):
+            return self._call(node)
+        return super().write(node, annotated)
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: D102
-        root: ast.AST = node
-        while isinstance(root, ast.Attribute):
-            self._attribute(root, root.attr)
-            root = root.value
-        if isinstance(node.ctx, ast.Store) and node.attr == "__init_subclass__":
-            self._refuse(node, f"{ast.unparse(node)} cannot be followed\nwrite it in the class")
-        before = len(self.refused)
-        if isinstance(root, ast.Name):
-            self._use(node)
-        else:
-            self.visit(node.value)
-        known = self.full(node) or (isinstance(root, ast.Name) and root.id == "self")
-        if node.attr in refusals.CLOCKS and not known and len(self.refused) == before:
-            self._refuse(node, f"{ast.unparse(node)} cannot be followed\n{refusals.REFUSED['time']}")
+    def part(self, node: ast.AST, name: str, value: Any, annotated: bool) -> str:  # noqa: D102
+        scopes = self._scopes
+        if isinstance(node, _FUNCTIONS) and name == "body":
+            given = [arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)]
+            self._scopes = [*scopes, self._locals(value if isinstance(value, list) else [value], given)]
+        elif isinstance(node, _COMPREHENSIONS):
+            self._scopes = [*scopes, self._locals([generator.target for generator in node.generators])]
+        elif isinstance(node, ast.comprehension) and name == "iter":
+            self._scopes = scopes[:-1]  # the first is evaluated outside
+        text = super().part(node, name, value, annotated)
+        self._scopes = scopes
+        return text
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: D102
-        full = self.full(node.func)
-        if full in ("vars", "dir", "locals") and not node.args and not self.later:
-            self.uses.append([f"@{self.module}"])  # anything in the module
-        if not self.later:
-            self.calls.append(node.func)
-        texts = [given.value for given in node.args if isinstance(given, ast.Constant)]
-        put_together = full == "getattr" and any(not isinstance(given, ast.Constant) for given in node.args[1:2])
-        by_name = put_together and self.full(node.args[0]) in refusals.CLOCK_TYPES
-        if by_name or (full in refusals.NOW and {"now", "today"} & set(texts)):
-            self._refuse(node, f"{ast.unparse(node)} cannot be followed\n{refusals.REFUSED['time']}")
-        seeds = isinstance(node.func, ast.Attribute) and node.func.attr == "seed"
-        if (full in refusals.UNSEEDED or seeds) and not node.args and not node.keywords:
-            full = full or ast.unparse(node.func)
-            self._refuse(node, f"{full}() cannot be followed\n{refusals.REFUSED['secrets']}")
-        if full in ("getattr", "hasattr") and len(node.args) >= 2 and isinstance(node.args[1], ast.Constant):
-            chains = [[*chain, str(node.args[1].value)] for chain in self.chains(node.args[0])]
-            self._attribute(node, str(node.args[1].value))
-            self.uses += chains
-            self._refuse_name(node, ".".join(filter(None, [self.full(node.args[0]), str(node.args[1].value)])))
-            for argument in node.args[2:] if chains else node.args:
-                self.visit(argument)
-            return
-        if full == "pathlib.Path" and [ast.unparse(item) for item in node.args] == ["__file__"]:
-            self.visit(
-                node.func
-            )  # where the project lies; that changes nothing, and what is read from there is recorded
-            return
-        if self.full(called(node.func)) == "dataclasses.dataclass" and node.args:
-            self._refuse(node, f"{ast.unparse(node)} cannot be followed\nwrite @dataclass above the class")
-        self.generic_visit(node)
+    def _locals(self, nodes: Iterable[ast.AST], names: Iterable[str] = ()) -> dict[str, list[Chain]]:
+        found: dict[str, list[Chain]] = {name: [] for name in names}
+        inside = [item for node in nodes for item in _inside(node)]
+        for node in nodes:
+            found |= {name: [] for name in made(node)}
+        for node in nodes:
+            for name, target, _ in imported(node, self.home):
+                found.setdefault(name, []).append(target)
+        found |= {name: [[name]] for name in declared(inside, ast.Global)}
+        return {name: chains for name, chains in found.items() if name not in declared(inside, ast.Nonlocal)}
 
-    def _attribute(self, node: ast.AST, name: str) -> None:
-        if name in refusals.ATTRIBUTES:
-            self._refuse(node, f"{name} cannot be followed\n{refusals.ATTRIBUTES[name]}")
+    def _import(self, node: ast.Import | ast.ImportFrom) -> str:
+        """Write out an import inside a function or a class: what it brings, and in a class under which name."""
+        shown = []
+        for name, target, modules in imported(node, self.home):
+            self.loads += modules
+            whole = isinstance(node, ast.Import) or name == "*"
+            brought = self._refer([[f"@{modules[0]}"] if whole else target])
+            shown.append(brought if self._scopes else f"{name}={brought}")
+        return f"Import({' '.join(shown)})"
 
-    def _use(self, node: ast.Name | ast.Attribute) -> None:
-        found = self.chains(node)
-        full = self.full(node).removeprefix("builtins.")
-        if full.partition(".")[0] not in self.builtins:
-            self.link(node, found)
-        if full == "globals":  # called here, or handed on
-            self.uses.append([f"@{self.module}"])
-        hint = refusals.BUILTINS.get(full) or refusals.NAMES.get(full.partition(".")[0])
-        for chain in found:
-            hint = hint or (refusals.NAMES.get(chain[0]) if chain[0] not in self.bound else None)
-        if hint:
-            self._refuse(node, f"{ast.unparse(node)} cannot be followed\n{hint}")
-        else:
-            self._refuse_name(node, full)
+    def chains(self, node: ast.AST) -> list[Chain]:
+        """Return what `a.b.c`, or `getattr(a.b, "c")`, may stand for outside the statement; nothing if `a` is its own."""
+        rest: list[str] = []
+        while not isinstance(node, ast.Name):
+            if isinstance(node, ast.Attribute):
+                name, node = node.attr, node.value
+            elif named := self._named(node):
+                name, node = named, node.args[0]  # type: ignore[attr-defined]
+            else:
+                return []
+            rest.insert(0, name)
+        if isinstance(node.ctx, ast.Store | ast.Del) and not self._scopes:
+            return []
+        for names in reversed(self._scopes):
+            if node.id in names:
+                return [[*chain, *rest] for chain in names[node.id]]
+        return [[node.id, *rest]]
 
-    def _refuse_name(self, node: ast.AST, full: str) -> None:
-        if why := refusals.refusal(full):
-            self._refuse(node, why)
+    def _named(self, node: ast.AST) -> str:
+        """Return the attribute that is asked for by a fixed text."""
+        if not isinstance(node, ast.Call) or len(node.args) < 2 or not isinstance(node.args[1], ast.Constant):
+            return ""
+        asks = isinstance(node.func, ast.Name) and node.func.id in ("getattr", "hasattr")
+        return str(node.args[1].value) if asks else ""
+
+    def full(self, node: ast.AST) -> list[str]:
+        """Return all that a chain of names may be, in full: `np.load` is numpy.load; "" for the module's own and what is not known."""
+        found = []
+        for head, *rest in self.chains(node):
+            targets = [[head]] if head.startswith("@") else self.imports.get(head, [])
+            if head in self.bound or head in self.of_classes or not (targets or self._is_builtin(head)):
+                found.append("")
+            builtin = [["@builtins", head]] if head not in self.bound else []
+            found += [".".join([*target, *rest])[1:] for target in targets or builtin]
+        return found
+
+    def _is_builtin(self, name: str) -> bool:
+        return name in _BUILTINS and name not in self.bound and not self.imports.keys() & {name, "*"}
+
+    def _use(self, node: ast.AST, chains: list[Chain]) -> str:
+        for full in self.full(node):
+            if full == "builtins.globals":  # called here, or handed on
+                self._refer([[f"@{self.module}"]])
+            if why := refusal(full):
+                self._refuse(node, f"{full.removeprefix('builtins.')} cannot be followed\n{why}")
+        return self._refer(chains)
+
+    def _refer(self, chains: list[Chain]) -> str:
+        """Note what is used, and return what stands for it; of a builtin its name."""
+        shown = []
+        for chain in chains:
+            builtin = self._is_builtin(chain[0])
+            shown.append(".".join(chain) if builtin else f"@{self.uses.setdefault(tuple(chain), len(self.uses))}")
+        return ",".join(shown)
 
     def _refuse(self, node: ast.AST, why: str) -> None:
         self.refused.append((getattr(node, "lineno", 1), why))
 
-    def link(self, node: ast.AST, chains: list[Chain]) -> None:
-        """Note what a node stands for."""
-        self.uses += chains
-        if chains:
-            self.links[id(node)] = chains
-
-    def chains(self, node: ast.AST) -> list[Chain]:
-        """Return what `a.b.c` stands for outside the statement; nothing if `a` is local, or it is no such chain."""
-        rest: list[str] = []
+    def _attribute(self, node: ast.AST) -> None:
         while isinstance(node, ast.Attribute):
-            rest.insert(0, node.attr)
+            if node.attr in ATTRIBUTES:
+                self._refuse(node, f"{node.attr} cannot be followed\n{ATTRIBUTES[node.attr]}")
+            if node.attr == "__init_subclass__" and isinstance(node.ctx, ast.Store):
+                self._refuse(node, f"{ast.unparse(node)} cannot be followed\nwrite it in the class")
             node = node.value
-        return [[*chain, *rest] for chain in self._stands_for(node.id)] if isinstance(node, ast.Name) else []
 
-    def full(self, node: ast.AST) -> str:
-        """Return a name in full: `np.load` is numpy.load; "" if it is local or of this module."""
-        for chain in self.chains(node) if isinstance(node, ast.Name | ast.Attribute) else []:
-            targets = self.aliases.get(chain[0], [[chain[0]]])
-            if targets[0][0].startswith("@"):
-                return ".".join([targets[0][0][1:], *targets[0][1:], *chain[1:]])
-            if chain[0] in BUILTINS and chain[0] not in self.bound:
-                return ".".join(chain)
-        return ""
-
-    def is_sole(self, node: ast.AST) -> bool:
-        """Say whether what `full` tells is all that a name can be: no statement, star or other import binds it as well."""
-        while isinstance(node, ast.Attribute):
-            node = node.value
-        name = node.id if isinstance(node, ast.Name) else ""
-        targets = self.aliases.get(name, [])
-        starless = bool(self.builtins)
-        return starless and name not in self.made and all(target == targets[0] for target in targets)
-
-    def _stands_for(self, name: str) -> list[Chain]:
-        for depth, (of_class, names) in enumerate(reversed(self.scopes)):
-            if name in names and (not of_class or depth == 0):
-                return [*names[name], [name]] if of_class else names[name]
-        return [[name]]
-
-    def _within(self, nodes: Iterable[ast.AST], names: dict[str, list[Chain]], *, of_class: bool = False) -> None:
-        self.scopes.append((of_class, names))
-        self.later += not of_class
-        for node in nodes:
-            self.visit(node)
-        self.later -= not of_class
-        self.scopes.pop()
-
-    def _locals(
-        self, nodes: Iterable[ast.AST], names: Iterable[str] = (), *, of_class: bool = False
-    ) -> dict[str, list[Chain]]:
-        found: dict[str, list[Chain]] = {name: [] for name in names}
-        nodes = list(nodes)
-        shared = {
-            name for node in nodes for item in _inside(node) if isinstance(item, ast.Global) for name in item.names
-        }
-        for node in nodes:
-            found |= {name: [] for name in made(node)}
-        for node in nodes:
-            for name, target, modules in imported(node, self.home):
-                self.loads += modules
-                found.setdefault(name, []).append(target)
-                if name == "*":
-                    self.uses.append(target[:1])
-                elif (of_class or name in shared) and not isinstance(node, ast.ImportFrom):
-                    self.uses += [[f"@{module}"] for module in modules]  # others may ask it for anything
-            if isinstance(node, ast.ImportFrom) and node.names[0].name != "*":
-                self.link(node, [target for _, target, _ in imported(node, self.home)])
-            for item in _inside(node):
-                if isinstance(item, ast.Global):
-                    found |= {name: [[name]] for name in item.names}
-                elif isinstance(item, ast.Nonlocal):
-                    for name in item.names:
-                        found.pop(name, None)
-        return found
-
-    def visit_FunctionDef(self, node: Any) -> None:  # noqa: D102
-        self._decorators(getattr(node, "decorator_list", []))
-        arguments = node.args
-        for default in [*arguments.defaults, *filter(None, arguments.kw_defaults)]:
-            self.visit(default)
-        given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-        for annotation in [arg.annotation for arg in given if arg] if syntax.reads_annotations(node) else []:
-            self.visit(annotation or ast.Pass())
-        body = node.body if isinstance(node.body, list) else [node.body]
-        self._within(body, self._locals(body, [arg.arg for arg in given if arg]))
-
-    visit_AsyncFunctionDef = visit_Lambda = visit_FunctionDef
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:  # noqa: D102
-        self._decorators(node.decorator_list)
-        for item in [*node.bases, *node.keywords]:
-            self.visit(item)
-        self.bases += [] if self.later else node.bases
-        self.made |= set() if self.later else {name for item in node.body for name in made(item)}
-        self._within(node.body, self._locals(node.body, of_class=True), of_class=True)
-
-    def _decorators(self, nodes: list[ast.expr]) -> None:
-        for item in nodes:
-            self.visit(item)
-        self.calls += [] if self.later else map(called, nodes)
-
-    def _comprehension(self, node: Any) -> None:
-        first, *others = node.generators
-        self.visit(first.iter)
-        targets = [generator.target for generator in node.generators]
-        names = self._locals(targets)
-        self.scopes.append((False, names))  # it runs here and now, so `later` stays
-        for generator in others:
-            self.visit(generator.iter)
-        inner = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-        for item in [*(test for generator in node.generators for test in generator.ifs), *inner]:
-            self.visit(item)
-        self.scopes.pop()
-
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:  # noqa: D102
-        self.visit(node.target)
-        if node.value:
-            self.visit(node.value)
-
-
-def called(node: ast.expr) -> ast.expr:
-    """Return what is called in the end by `f`, `f()` or `f()()`."""
-    return called(node.func) if isinstance(node, ast.Call) else node
+    def _call(self, node: ast.Call) -> str:
+        full = self.full(node.func)
+        if {"builtins.vars", "builtins.dir", "builtins.locals"} & {*full} and not node.args:
+            self._refer([[f"@{self.module}"]])
+        seeds = isinstance(node.func, ast.Attribute) and node.func.attr == "seed"
+        if (seeds or UNSEEDED & {*full}) and not node.args and not node.keywords:
+            self._refuse(node, f"{ast.unparse(node)} cannot be followed\n{UNSEEN_SEED}")
+        if full == ["pathlib.Path"] and [ast.unparse(given) for given in node.args] == ["__file__"]:
+            return f"Call({self.write(node.func)} file)"  # where the project lies; what is read from there is recorded
+        if named := self._named(node):
+            if named in ATTRIBUTES:
+                self._refuse(node, f"{named} cannot be followed\n{ATTRIBUTES[named]}")
+            if chains := self.chains(node):
+                return f"Call({self.write(node.func)} {self._use(node, chains)} {self.write(node.args[2:])})"
+        return super().write(node)

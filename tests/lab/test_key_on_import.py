@@ -82,6 +82,9 @@ STALE = {
     "a length that registers": ("LOG = []\nclass R:\n    def __init__(s): s.n = 0\n    def __len__(s): return LOG.append(1) or 1\nREG = R()\nX = len(REG)\ndef f(x): return LOG", "X = len(REG)", "X = 0"),
     "a layer that draws from the one generator": ("import torch\nL = torch.nn.Linear(2, 2)\ndef f(x): return torch.rand(1)", "(2, 2)", "(3, 2)"),
     "an argument's default": ("R = []\ndef put(v): R.append(v)\ndef a(x=put(1)): return 0\ndef f(x): return R", "put(1)", "put(2)"),
+    "a field of a dataclass made by a call": ("from dataclasses import dataclass\nclass A:\n    v: int = 1\nD = dataclass(A)\ndef f(x): return len(str(D()))", "v: int = 1", "v: int = 2"),
+    "what is a field of a dataclass made by a call": ("from dataclasses import dataclass, fields\nclass A:\n    v: int = 1\n    w = 2\nD = dataclass(A)\ndef f(x): return len(fields(D))", "w = 2", "w: int = 2"),
+    "a type that a field's annotation names": ("from dataclasses import dataclass, fields\nT = int\n@dataclass\nclass A:\n    v: T = 1\ndef f(x): return fields(A)[0].type(1.5)", "T = int", "T = float"),
     "an annotation that a compiler reads": ("import torch\n@torch.jit.script\ndef f(x: int): return x", "x: int", "x: float"),
 }  # fmt: skip
 # The same, with other files beside nets/far.py in some: which of several things a name stands for, and what one brings along.
@@ -133,7 +136,6 @@ REFUSED = {
     "a program": "import os\ndef f(x): return os.system('true')",
     "a docstring by name": "def g():\n    'x'\ndef f(x): return getattr(g, '__doc__')",
     "a docstring's methods": "def g():\n    'x'\ndef f(x): return g.__doc__.upper()",
-    "a dataclass made by a call": "from dataclasses import dataclass\nclass A:\n    v: int = 1\nD = dataclass(A)\ndef f(x): return D(5).v",
     "a line number": "def f(x): return f.__code__.co_firstlineno",
     "a pickle": "import pickle\ndef f(x): return pickle.load(open('data/names.txt', 'rb'))",
     "what a class does to those derived from it, set later": "class B: pass\nB.__init_subclass__ = classmethod(lambda c: None)\ndef f(x): return 1",
