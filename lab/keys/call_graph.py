@@ -7,6 +7,7 @@ At the top level of a module every statement counts that is not an import, a def
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -112,29 +113,31 @@ class Reach:
         found = None if carries(module) else self.sources.outline(module)
         return [place for index in range(len(found.units) if found else 0) if self._does(place := (module, index))]
 
-    def _does(self, place: Place, inside: frozenset[Place] = frozenset()) -> bool:
+    def _does(self, place: Place) -> bool:
         """Say whether importing a statement may change something elsewhere."""
-        inside |= {place}
-        for kind, chain in self.unit(place).rests:
-            targets = self.resolve(place[0], chain) if kind != ACTS else []
-            if kind and not targets:
-                return True
-            for target in targets:
-                there = target.place
-                if there is None and not kind:
-                    continue  # a library's value
-                if there is None or there[1] == WHOLE or target.rest or not self.unit(there).kind.startswith(kind):
+        seen, todo = {place}, [place]
+        while todo:
+            here = todo.pop()
+            for kind, chain in self.unit(here).rests:
+                targets = self.resolve(here[0], chain) if kind != ACTS else []
+                if kind and not targets:
                     return True
-                if there not in inside and self._does(there, inside):
-                    return True
+                for target in targets:
+                    there = target.place
+                    if there is None and not kind:
+                        continue  # a library's value
+                    if there is None or there[1] == WHOLE or target.rest or not self.unit(there).kind.startswith(kind):
+                        return True
+                    todo += [there] if there not in seen else []
+                    seen.add(there)
         return False
 
-    def trace(self, reached: Reached) -> list[Place]:
-        """Return the reached statements whose order matters, in the order in which they run when all is imported.
+    def trace(self, reached: Reached) -> list[Place | str]:
+        """Return what has to run in this order when all is imported: reached statements, and imports of names that are bound again.
 
-        Of a module in which some statement acts, or a name is bound twice: all but definitions that compute nothing.
+        Of a module in which some statement acts: all but definitions that compute nothing; of others, what computes with something.
         """
-        found: list[Place] = []
+        found: list[Place | str] = []
         seen: set[str] = set()
 
         def run(module: str) -> None:
@@ -143,16 +146,18 @@ class Reach:
             seen.add(module)
             run(module.rpartition(".")[0])
             places = [(module, index) for index in range(len(outline.units)) if (module, index) in reached.places]
-            names = [name for place in places for name in self.unit(place).names]
-            ordered = bool(self.acts(module)) or len(set(names)) < len(names)
-            loads = list(outline.loads)
+            bound = Counter(name for place in places for name in self.unit(place).names)
+            bound.update({name: len(brought) for name, brought in outline.imports.items()})
+            again = {name for name, count in bound.items() if count > 1}
+            steps: list[tuple[float, str, Place | str]] = [(where, loaded, "") for where, loaded in outline.loads]
+            steps += [(where, "", name) for name in sorted(again) for where, _ in outline.imports.get(name, ())]
             for place in places:
-                while loads and loads[0][0] <= place[1]:
-                    run(loads.pop(0)[1])
-                if ordered and (self.unit(place).kind != DEF or place in self.acts(module)):
-                    found.append(place)
-            for _, name in loads:
-                run(name)
+                unit = self.unit(place)
+                ordered = unit.kind != DEF and (self.acts(module) or unit.rests)
+                if ordered or place in self.acts(module) or again & {*unit.names}:
+                    steps.append((place[1] + 0.5, "", place))
+            for _, loaded, step in sorted(steps, key=itemgetter(0)):
+                run(loaded) if loaded else found.append(step)
 
         for module in list(reached.modules):
             run(module)
@@ -195,11 +200,11 @@ class Reach:
         if found is None or mark in seen:
             return []
         seen |= {mark}
-        bound = [(self.unit(place).line, [self._bound(place, head, rest)]) for place in self.find(module, head)]
-        for line, brought in found.imports.get(head, ()):
-            bound.append((line, self._import([*brought, *rest], seen)))
-        for line, (star, _) in found.imports.get("*", ()):
-            bound.append((line, self._by_star(star, chain, seen)))
+        bound = [(place[1] + 0.5, [self._bound(place, head, rest)]) for place in self.find(module, head)]
+        for where, brought in found.imports.get(head, ()):
+            bound.append((where, self._import([*brought, *rest], seen)))
+        for where, (star, _) in found.imports.get("*", ()):
+            bound.append((where, self._by_star(star, chain, seen)))
         bound.sort(key=itemgetter(0))  # the last one holds, so their order counts
         if self.sources.outline(f"{module}.{head}") is not None:  # importing a module binds it in its package
             bound.append((0, self._import([f"@{module}.{head}", *rest], seen)))
@@ -215,7 +220,7 @@ class Reach:
         if self.sources.outline(module[1:]) is None:
             return [Target(outside=".".join([module[1:], *chain]))]
         targets = self.resolve(module[1:], chain, seen)
-        return [*targets, *(Target(place) for place in self.find(module[1:], "__all__") if targets)]
+        return [*targets, *(self.resolve(module[1:], ["__all__"], seen) if targets else [])]
 
     def _import(self, chain: Chain, seen: frozenset[tuple[str, ...]] = frozenset()) -> list[Target]:
         """Return what a module is, or a chain of names in it: ["@nets.mlp", "train"]."""

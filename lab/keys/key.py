@@ -16,9 +16,6 @@ from lab.keys import experiments, key_parts, params, versions
 from lab.keys.call_graph import Place, Reach, Reached
 from lab.keys.canonical_json import digest, pack
 
-# What tells the order of a dataclass's fields; else the order in which parameters are stated does not count.
-_IN_ORDER = {"dataclasses.astuple", "dataclasses.asdict", "dataclasses.fields"}
-
 
 @dataclass(frozen=True)
 class Key:
@@ -67,8 +64,7 @@ def compute(
         "environment": elsewhere,
     }
     code, text = key_parts.code_by_name(look, reached)
-    ordered = {"order": list(known)} if reached.outside & _IN_ORDER else {}
-    key = digest({"params": {field: pack(value) for field, value in chosen.items()}, **made, **ordered})
+    key = digest({"params": [[field, pack(chosen[field])] for field in known if field in chosen], **made})
     files = {look.sources.label(module): look.sources.file(module) for module in reached.modules}
     files |= {path: root / path for path in params.paths(chosen)}
     book = chosen == default and not elsewhere

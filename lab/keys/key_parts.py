@@ -9,6 +9,7 @@ from typing import Any
 from lab.errors import Refused
 from lab.keys.call_graph import WHOLE, WITHOUT_EFFECT, Place, Reach, Reached, Target, carries
 from lab.keys.canonical_json import digest
+from lab.keys.refusals import refusal
 from lab.keys.syntax import short
 
 _NUMBERS = ("lab.claims", "lab.estimate", "lab.progress", "lab.tasks", "lab.stopwatch")
@@ -25,9 +26,11 @@ def refuse(reach: Reach, reached: Reached) -> None:
     for place in sorted(place for place in reached.places if place[1] != WHOLE):
         unit, file = reach.unit(place), reach.sources.label(place[0])
         if unit.refused:
-            line, why = unit.refused[0]
-            raise Refused(f"{file}:{line}: {why}")
+            line, refused = unit.refused[0]
+            raise Refused(f"{file}:{line}: {refused}")
         for target in reach.targets(place):
+            if why := refusal(target.outside):  # by way of another module's name for it
+                raise Refused(f"{file}:{unit.line}: {target.outside} cannot be followed\n{why}")
             if carries(target.outside) and not target.outside.startswith(WITHOUT_EFFECT):
                 hint = f"an experiment needs from the lab only {', '.join(_NUMBERS[:-1])} and {_NUMBERS[-1]}"
                 raise Refused(f"{file}:{unit.line}: {target.outside} cannot be followed\n{hint}")
@@ -43,7 +46,7 @@ def form(reach: Reach, reached: Reached, start: Sequence[Place]) -> str:
     trace = reach.trace(reached)
     numbers: dict[Place, int] = {}
     shown: list[Any] = []
-    todo = [*reversed(trace), *reversed(start)]
+    todo = [*(step for step in reversed(trace) if isinstance(step, tuple)), *reversed(start)]
     while todo:
         place = todo.pop()
         if place in numbers or place not in reached.places:
@@ -65,7 +68,7 @@ def form(reach: Reach, reached: Reached, start: Sequence[Place]) -> str:
         unit = reach.unit(place)
         links = [[number(target) for target in targets] or ".".join(chain) for chain, targets in reach.edges(place)]
         shown.append([unit.shell if place in reached.shells else unit.hash, *links])
-    return digest([shown, [numbers[place] for place in trace]])
+    return digest([shown, [numbers[step] if isinstance(step, tuple) else step for step in trace]])
 
 
 def code_by_name(reach: Reach, reached: Reached) -> tuple[dict[str, str], dict[str, str]]:

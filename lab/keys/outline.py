@@ -8,8 +8,10 @@ What it may call beside these, and what a definition may be decorated with or de
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Iterator
 from copy import copy
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lab.errors import Refused
@@ -25,17 +27,17 @@ def _builtins(names: str) -> set[str]:
 # one whose instances are made without code of its own.
 DEF, CLASS, RECORD = "function", "class", "class of records"
 ACTS = "acts"
+DEEPEST = 30_000  # calls inside each other while a statement is read
 LONGEST = 60  # characters of a constant that `lab why` shows
 # By full name; a dot at the end stands for all that a module has.
-_BASES = {"typing.", "abc.ABC", "torch.nn."} | _builtins("object Exception ValueError RuntimeError")
+_BASES = {"typing.", "abc.ABC", "enum.Enum", "torch.nn."} | _builtins("object Exception ValueError RuntimeError")
 _TYPES = {"typing.", "collections.abc.", "numpy.typing."} | _builtins("tuple list dict set frozenset type")
 _RECORDS = {"dataclasses.dataclass", "typing.NamedTuple"}
 _DECORATORS = _RECORDS | _builtins("property staticmethod classmethod")
-_DECORATORS |= {"functools.cache", "functools.lru_cache", "functools.wraps", "contextlib.contextmanager"}
+_DECORATORS |= {"functools.cache", "functools.lru_cache", "contextlib.contextmanager"}
 _DECORATORS |= {"abc.abstractmethod", "torch.no_grad", "torch.inference_mode"}
-_KEEPS = {"lab.claims.", "lab.estimate.", "typing."}  # only take what they are given
-_COMPUTES = {"math.", "pathlib.Path", "re.compile"} | _builtins("len range int float")
-_COMPUTES |= {f"numpy.{name}" for name in ("array", "arange", "linspace", "log", "log10", "sqrt")}
+_MAKERS = {"lab.claims.", "typing.TypeVar", "math.", "pathlib.Path", "re.compile"} | _builtins("len range int float")
+_MAKERS |= {f"numpy.{name}" for name in ("array", "arange", "linspace", "log", "log10", "sqrt")}
 _HOOKS = {"__init_subclass__", "__class_getitem__", "__set_name__"}  # run where a class is derived or used in one
 _ALIAS = getattr(ast, "TypeAlias", ast.Pass)  # of Python 3.12; its value is made when it is asked for
 
@@ -63,8 +65,9 @@ class Outline(NamedTuple):
     """A module."""
 
     units: list[Unit]
-    imports: dict[str, list[tuple[int, Chain]]]  # what its imports bind, and in which line; stars as "*"
-    loads: list[tuple[int, str]]  # modules that importing it imports, and before which statement
+    # Where an import stands: 3 and a bit is before statement 3, after those with less.
+    imports: dict[str, list[tuple[float, Chain]]]  # where, and what each name is that its imports bind; stars as "*"
+    loads: list[tuple[float, str]]  # where, and which modules importing it imports
     params: dict[str, Any]  # of an experiment: its fields, or why they are refused
 
 
@@ -77,15 +80,21 @@ def read_outline(text: str, file: str, module: str, package: bool) -> Outline:
     home = module if package else module.rpartition(".")[0]
     statements = list(_statements(tree.body))
     kept = [node for node in statements if not isinstance(node, ast.Import | ast.ImportFrom)]
-    imports: dict[str, list[tuple[int, Chain]]] = {}
-    loads: dict[tuple[int, str], None] = {}
+    imports: dict[str, list[tuple[float, Chain]]] = {}
+    loads: dict[tuple[float, str], None] = {}
+    place = 0.0
     for node in statements:
-        before = sum(other.lineno < node.lineno for other in kept)
         for name, target, modules in imported(node, home):
-            imports.setdefault(name, []).append((node.lineno, target))
-            loads |= {(before, loaded): None for loaded in modules}
-    names = _Names(module, home, imports, kept)
-    units = [names.unit(node, text.splitlines()) for node in kept]
+            place += 1e-6
+            imports.setdefault(name, []).append((place, target))
+            loads |= {(place, loaded): None for loaded in modules}
+        place = place + 1 if node in kept else place
+    names, deepest = _Names(module, home, imports, kept), sys.getrecursionlimit()
+    sys.setrecursionlimit(max(deepest, DEEPEST))  # a sum of a thousand terms is a thousand levels deep
+    try:
+        units = [names.unit(node, text.splitlines()) for node in kept]
+    finally:
+        sys.setrecursionlimit(deepest)
     parameters: dict[str, Any] = {}
     if module.count(".") == 1 and module.startswith("experiments."):
         try:
@@ -101,24 +110,32 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
         never = ("TYPE_CHECKING", "typing.TYPE_CHECKING", "False", "__name__ == '__main__'")
         if isinstance(node, ast.If) and ast.unparse(node.test) in never:
             yield from _statements(node.orelse)
-        elif not syntax.is_idle(node) and not (isinstance(node, ast.AnnAssign) and node.value is None):
+        elif not syntax.is_idle(node):
             yield node
+
+
+@dataclass
+class _Decorator:
+    """What a definition is decorated with."""
+
+    of: ast.expr
 
 
 class _Names:
     """What the names in a module's statements may stand for."""
 
-    def __init__(self, module: str, home: str, imports: dict[str, list[tuple[int, Chain]]], statements: list[ast.stmt]):
+    def __init__(
+        self, module: str, home: str, imports: dict[str, list[tuple[float, Chain]]], statements: list[ast.stmt]
+    ):
         self.module, self.home = module, home
         self.imports = {name: [target for _, target in found] for name, found in imports.items()}
         binds = [made(node) | declared(ast.walk(node), ast.Global) for node in statements]
         self.bound = {name for names in binds for name in names}
-        self.of_classes = {name for node in statements if isinstance(node, ast.ClassDef) for name in _methods(node)}
         self.reader = self.new_reader()
 
     def new_reader(self) -> Reader:
         """Return what reads one statement."""
-        return Reader(self.module, self.home, self.imports, self.bound, self.of_classes)
+        return Reader(self.module, self.home, self.imports, self.bound)
 
     def unit(self, node: ast.stmt, lines: list[str]) -> Unit:
         """Return what a statement comes to."""
@@ -145,11 +162,14 @@ class _Names:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             given = [*node.args.defaults, *node.args.kw_defaults, *node.decorator_list]
             return DEF if all(item is None or isinstance(item, ast.Constant) for item in given) else ""
-        if not isinstance(node, ast.ClassDef) or _methods(node) & _HOOKS:
+        if not isinstance(node, ast.ClassDef) or _methods(node) & _HOOKS or self._is_enum(node):
             return ""
-        makers = [_called(item) for item in [*node.decorator_list, *node.bases]]
+        makers = [item.func if isinstance(item, ast.Call) else item for item in [*node.decorator_list, *node.bases]]
         record = bool(makers) and all(self._is_one(item, _RECORDS) for item in makers)
         return RECORD if record and not any(name.startswith("__") for name in _methods(node)) else CLASS
+
+    def _is_enum(self, node: ast.ClassDef) -> bool:
+        return any("enum." in full for base in node.bases for full in self.reader.full(base))
 
     def _is_one(self, node: ast.expr, names: Iterable[str]) -> bool:
         """Say whether an expression can only be one of some names."""
@@ -157,72 +177,67 @@ class _Names:
         modules = tuple(name for name in names if name.endswith("."))
         return bool(full) and all(name in names or name.startswith(modules) for name in full)
 
-    def _rests(self, node: Any, computed: bool = False) -> Iterator[tuple[str, Chain]]:
-        """Yield on what it rests that a statement, or what is evaluated in it, makes a value and does nothing else.
-
-        `computed`: something is done with the value, which may be code of the value's own.
-        """
+    def _rests(self, node: Any) -> Iterator[tuple[str, Chain]]:
+        """Yield on what it rests that a statement, or what is evaluated in it, makes a value and does nothing else."""
         parts: list[Any] = []
         match node:
             case None | ast.Pass() | ast.Constant() | _ALIAS():
                 pass
             case ast.Name() | ast.Attribute():
-                if computed or isinstance(node, ast.Attribute):
-                    yield from self._must_be("", node)
+                yield from self._must_be("", node)
             case ast.Subscript() if self._is_one(node.value, _TYPES):
-                pass
+                parts = [node.slice]
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                yield from self._decorators(node)
-                parts = [node.args]
+                parts = [*map(_Decorator, node.decorator_list), node.args]
             case ast.ClassDef(keywords=[]):
                 for base in map(_generic, node.bases):
                     yield from self._must_be(CLASS, base) if not self._is_one(base, _BASES) else ()
-                yield from self._decorators(node)
-                computed, parts = True, node.body  # a value may have a __set_name__
+                makes_members = len(node.bases) > 1 or any(name.startswith("_") for name in _methods(node))
+                if self._is_enum(node) and makes_members:
+                    yield ACTS, []
+                types = [base.slice for base in node.bases if isinstance(base, ast.Subscript)]
+                outside, self.reader.of_class = self.reader.of_class, self.reader.of_class | _methods(node)
+                for item in [*map(_Decorator, node.decorator_list), *types, *node.body]:
+                    yield from self._rests(item)
+                self.reader.of_class = outside
+            case _Decorator(ast.Call(func=func, args=[], keywords=parts)) if self._is_one(func, _DECORATORS):
+                pass
+            case _Decorator(of) if self._is_one(of, _DECORATORS):
+                pass
             case ast.Lambda():
                 parts = [node.args]
             case ast.arguments():
                 parts = [*node.defaults, *node.kw_defaults]
-            case ast.Expr() | ast.Assign(targets=[ast.Name()]) | ast.AnnAssign(target=ast.Name()):
+            case ast.Assign(targets=[ast.Tuple(elts=names)]) if all(isinstance(name, ast.Name) for name in names):
                 parts = [node.value]
-            case ast.Assign(targets=[ast.Tuple(elts=names)]) if _are_names(names):
-                computed, parts = True, [node.value]
+            case ast.Expr() | ast.Assign(targets=[ast.Name()]) | ast.AnnAssign(target=ast.Name()) | ast.Starred():
+                parts = [node.value]
+            case ast.keyword() | ast.FormattedValue():
+                parts = [node.value, getattr(node, "format_spec", None)]
             case ast.Tuple() | ast.List() | ast.Set():
                 parts = node.elts
             case ast.Dict() if None not in node.keys:
                 parts = [*node.keys, *node.values]
-            case ast.UnaryOp(operand=operand) | ast.FormattedValue(value=operand) | ast.Starred(value=operand):
-                computed, parts = True, [operand]
+            case ast.UnaryOp():
+                parts = [node.operand]
             case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.FloorDiv() | ast.Mod() | ast.Pow()):
-                computed, parts = True, [node.left, node.right]
+                parts = [node.left, node.right]
+            case ast.BinOp(op=ast.BitOr()):
+                parts = [node.left, node.right]
             case ast.JoinedStr():
                 parts = node.values
             case ast.Call():
-                computed = self._is_one(node.func, _COMPUTES)
-                parts = [*node.args, *(keyword.value for keyword in node.keywords)]
-                known = computed or self._is_one(node.func, _KEEPS)
-                yield from self._must_be(RECORD, node.func) if not known else ()
+                yield from self._must_be(RECORD, node.func) if not self._is_one(node.func, _MAKERS) else ()
+                parts = [*node.args, *node.keywords]
             case _:
                 yield ACTS, []
         for part in parts:
-            yield from self._rests(part, computed)
-
-    def _decorators(self, node: Any) -> Iterator[tuple[str, Chain]]:
-        for item in node.decorator_list:
-            if not self._is_one(_called(item), _DECORATORS):
-                yield ACTS, []
-            for given in (
-                [*item.args, *(keyword.value for keyword in item.keywords)] if item is not _called(item) else ()
-            ):
-                yield from self._rests(given)
+            yield from self._rests(part)
 
     def _must_be(self, kind: str, node: ast.AST) -> Iterator[tuple[str, Chain]]:
         chains = self.reader.chains(node)
-        yield from [(kind, chain) for chain in chains] or [(ACTS, [])]
-
-
-def _are_names(nodes: list[ast.expr]) -> bool:
-    return all(isinstance(node, ast.Name) for node in nodes)
+        known = chains and not any(chain[0] in self.reader.of_class for chain in chains)
+        yield from [(kind, chain) for chain in chains] if known else [(ACTS, [])]
 
 
 def _methods(node: ast.ClassDef) -> set[str]:
@@ -238,11 +253,6 @@ def _without_fields(node: ast.ClassDef) -> ast.ClassDef:
 def _generic(base: ast.expr) -> ast.expr:
     """Return what a class is derived from, without types: Rule of Rule[Result]."""
     return base.value if isinstance(base, ast.Subscript) else base
-
-
-def _called(node: ast.expr) -> ast.expr:
-    """Return what is called in the end by `f`, `f()` or `f()()`."""
-    return _called(node.func) if isinstance(node, ast.Call) else node
 
 
 def _shown(node: ast.stmt) -> str:

@@ -221,7 +221,7 @@ def _literal(node: ast.expr, where: str) -> Any:
             return tuple(_literal(item, where) for item in items)
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         raise Refused(
             f"{where}: {ast.unparse(node)} is not a plain value\n"
             "write the default out (a number, text, a tuple of them, or Path(...)): the lab reads it without running code"

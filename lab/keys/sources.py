@@ -59,10 +59,8 @@ class Sources:
         if found is None or not found[2]:
             return []
         folder = found[0].parent if found[0].name == "__init__.py" else found[0]
-        stems = sorted(
-            {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/*.py")}
-        )
-        return [f"{package}.{stem}" for stem in stems if not stem.startswith("__") and stem.isidentifier()]
+        stems = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
+        return [f"{package}.{stem}" for stem in sorted(stems) if not stem.startswith("__") and stem.isidentifier()]
 
     def add(self, module: str, text: str, file: str) -> None:
         """Take a module that lies in no file of its own: a chapter's code."""

@@ -52,9 +52,10 @@ class Writer:
             return ascii(node)
         kind = type(node).__name__
         if isinstance(node, ast.AnnAssign) and not annotated:
-            if node.value is None:
+            if is_idle(node):
                 return ""
-            return f"Assign(targets=[{self.write(node.target)}] value={self.write(node.value)})"
+            value = f" value={self.write(node.value)}" if node.value else ""
+            return f"Assign(targets=[{self.write(node.target)}]{value})"
         if kind in ("JoinedStr", "TemplateStr"):
             return f"{kind}({self._pieces(node)})"
         shown = [self.part(node, name, value, annotated) for name, value in ast.iter_fields(node)]
@@ -67,8 +68,10 @@ class Writer:
         if name == "format_spec" and not self._pieces(value):
             return ""
         if name == "body" and isinstance(value, list):
-            value = [item for item in value if not is_idle(item)]
-        fields = isinstance(node, ast.ClassDef) and name == "body"
+            typed = isinstance(node, ast.ClassDef) or annotated
+            value = [item for item in value if not is_idle(item) or (typed and isinstance(item, ast.AnnAssign))]
+        inside = isinstance(node, ast.ClassDef) or (annotated and isinstance(node, ast.If | ast.Try | ast.With))
+        fields = inside and name in ("body", "orelse", "finalbody")
         arguments = isinstance(node, ast.arguments) and annotated
         return f"{name}={self.write(value, fields or arguments or (name == 'args' and _reads_annotations(node)))}"
 
@@ -87,8 +90,10 @@ class Writer:
 
 
 def is_idle(node: ast.stmt) -> bool:
-    """Say whether a statement does nothing: docstrings, and comments in disguise."""
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    """Say whether a statement does nothing: docstrings, comments in disguise, a variable's type alone."""
+    typed = isinstance(node, ast.AnnAssign) and node.value is None and isinstance(node.target, ast.Name)
+    text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return typed or text or isinstance(node, ast.Pass)
 
 
 def _reads_annotations(node: ast.AST) -> bool:
