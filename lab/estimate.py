@@ -37,21 +37,14 @@ class Estimate:
     @classmethod
     def columns(cls, name: str, values: Iterable[float]) -> dict[str, float]:
         """Return the cells in which a row of a table keeps a measured number: `name`, `name`_low, `name`_high."""
-        return cls.of(values)._cells(name)
-
-    @classmethod
-    def finite_columns(cls, name: str, values: Iterable[float]) -> dict[str, float]:
-        """Return the same over the runs that have a value (`of_finite`)."""
-        return cls.of_finite(values)._cells(name)
+        found = cls.of(values)
+        return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
 
     @classmethod
     def whole_columns(cls, name: str, rows: Iterable[Iterable[float]]) -> dict[str, list[float]]:
         """Return the same for a whole table: `rows` holds the values of one row after the other."""
         cells = [cls.columns(name, values) for values in rows]
         return {column: [row[column] for row in cells] for column in (name, f"{name}_low", f"{name}_high")}
-
-    def _cells(self, name: str) -> dict[str, float]:
-        return {name: self.mean, f"{name}_low": self.low, f"{name}_high": self.high}
 
     @property
     def low(self) -> float:

@@ -434,6 +434,12 @@ def _task(params: Params, task: tuple[Any, ...]) -> Any:
     return [dead.dead_by_layer(seed, data, params.layers, params.deep_width, *setting) for seed in seeds]
 
 
+def _columns(name: str, values: Array) -> dict[str, float]:
+    """Return a measured column's cells, over the seeds that have a value: those whose network did not diverge."""
+    known = values[np.isfinite(values)]
+    return Estimate.columns(name, known if len(known) > 1 else [np.nan, np.nan])
+
+
 def _smallest(values: Iterable[float]) -> float:
     return min((value for value in values if np.isfinite(value)), default=float("nan"))
 
@@ -454,9 +460,9 @@ def _affine(params: Params, losses: dict[tuple[str, float], Array]) -> pd.DataFr
                 **{
                     column: cell
                     for part, place in parts.items()
-                    for column, cell in Estimate.finite_columns(part, found[place]).items()
+                    for column, cell in _columns(part, found[place]).items()
                 },
-                **Estimate.finite_columns("over_both", found[TEST] - losses[BOTH, lr][TEST]),
+                **_columns("over_both", found[TEST] - losses[BOTH, lr][TEST]),
             }
             for (arm, lr), found in losses.items()
         ]
@@ -472,10 +478,10 @@ def _bias_training(params: Params, found: dict[tuple[Any, ...], Any]) -> pd.Data
         rows.append(
             {
                 "optimiser": optimiser,
-                **Estimate.finite_columns("test", test),
-                **Estimate.finite_columns("difference", test - test_without),
-                **Estimate.finite_columns("left", left),
-                **Estimate.finite_columns("wandered", wandered),
+                **_columns("test", test),
+                **_columns("difference", test - test_without),
+                **_columns("left", left),
+                **_columns("wandered", wandered),
                 "left_predicted": (1 - params.bias_lr * params.decay) ** params.steps if decays else 1.0,
             }
         )
@@ -496,10 +502,10 @@ def _running(params: Params, watched: running.Averages) -> pd.DataFrame:
             {
                 "momentum": momentum,
                 "predicted": law(momentum, params.batch),
-                **Estimate.finite_columns("error", watched.error[-1, place]),
-                **Estimate.finite_columns("still_error", watched.still_error[place]),
-                **Estimate.finite_columns("excess", watched.excess[-1, place]),
-                **Estimate.finite_columns("test_excess", watched.test_excess[place]),
+                **_columns("error", watched.error[-1, place]),
+                **_columns("still_error", watched.still_error[place]),
+                **_columns("excess", watched.excess[-1, place]),
+                **_columns("test_excess", watched.test_excess[place]),
                 "trusted": float(watched.steps[first]) if first < len(watched.steps) else float("nan"),
             }
         )
@@ -513,8 +519,8 @@ def _curves(params: Params, watched: running.Averages) -> pd.DataFrame:
             {
                 "momentum": momentum,
                 "step": int(step),
-                **Estimate.finite_columns("excess", watched.excess[when, place]),
-                **Estimate.finite_columns("error", watched.error[when, place]),
+                **_columns("excess", watched.excess[when, place]),
+                **_columns("error", watched.error[when, place]),
             }
             for place, momentum in enumerate(params.momenta)
             for when, step in enumerate(watched.steps)
@@ -531,11 +537,7 @@ def _at_init(params: Params, found: dict[tuple[Any, ...], Any]) -> pd.DataFrame:
         shares[name] = (without, with_norm)
     return pd.DataFrame(
         [
-            {
-                "initialisation": name,
-                **Estimate.finite_columns("without", without),
-                **Estimate.finite_columns("with", with_norm),
-            }
+            {"initialisation": name, **_columns("without", without), **_columns("with", with_norm)}
             for name, (without, with_norm) in shares.items()
         ]
     )
@@ -548,8 +550,8 @@ def _trained(params: Params, units: dict[tuple[str, float], dead.Units]) -> pd.D
             {
                 "arm": arm,
                 "lr": lr,
-                **Estimate.finite_columns("died", found.died),
-                **Estimate.finite_columns("loss", found.loss),
+                **_columns("died", found.died),
+                **_columns("loss", found.loss),
                 "diverged": int(np.isnan(found.loss).sum()),
             }
             for (arm, lr), found in units.items()
@@ -567,9 +569,9 @@ def _more(params: Params, units: dict[tuple[str, float], dead.Units]) -> pd.Data
             {
                 "lr": lr,
                 "pairs": int(both.sum()),
-                **Estimate.finite_columns("with", with_norm[both]),
-                **Estimate.finite_columns("without", without[both]),
-                **Estimate.finite_columns("more", with_norm[both] - without[both]),
+                **_columns("with", with_norm[both]),
+                **_columns("without", without[both]),
+                **_columns("more", with_norm[both] - without[both]),
             }
         )
     return pd.DataFrame(rows)
@@ -583,8 +585,8 @@ def _reach(params: Params, data: networks.Data, trained: Array) -> pd.DataFrame:
         [
             {
                 "below": below,
-                **Estimate.finite_columns("initial", (initial <= below).mean(1)),
-                **Estimate.finite_columns("trained", (trained <= below).mean(1)),
+                **_columns("initial", (initial <= below).mean(1)),
+                **_columns("trained", (trained <= below).mean(1)),
             }
             for below in np.arange(0, 6.01, 0.25)
         ]

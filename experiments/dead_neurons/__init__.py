@@ -467,9 +467,9 @@ def _others(params: Params) -> pd.DataFrame:
                 "activation": name,
                 "lr": lr,
                 "diverged": run.diverged,
-                **Estimate.finite_columns("died", run.died),
-                **Estimate.finite_columns("dead_at_init", at_init[name]),
-                **Estimate.finite_columns("loss", run.loss),
+                **tables.columns("died", run.died),
+                **tables.columns("dead_at_init", at_init[name]),
+                **tables.columns("loss", run.loss),
             }
             for (name, lr), run in zip(planned, found, strict=True)
         ]

@@ -86,7 +86,7 @@ def final_row(run: History, inactive: bool) -> dict[str, float]:
     }
     row: dict[str, float] = {"diverged": int(run.diverged.sum())}
     for name, values in measures.items():
-        row |= Estimate.finite_columns(name, values[~run.diverged])
+        row |= columns(name, values[~run.diverged])
     return row
 
 
@@ -101,7 +101,7 @@ def by_depth(groups: Mapping[str, Group], edges: Sequence[float]) -> pd.DataFram
         for low, high in pairwise(edges):
             here = lost & (depth >= low) & (depth < high)
             row: dict[str, object] = {"group": name, "from": low, "to": high, "units": int(here.sum())}
-            rows.append(row | Estimate.finite_columns("revived", history.shares(back, here)))
+            rows.append(row | columns("revived", history.shares(back, here)))
     return pd.DataFrame(rows)
 
 
@@ -117,9 +117,7 @@ def curves(histories: Mapping[tuple[Plan, float], History]) -> pd.DataFrame:
     for (plan, lr), run in histories.items():
         finite = ~run.diverged
         for step, dead, inactive in zip(run.steps.tolist(), run.dead, run.inactive, strict=True):
-            found = Estimate.finite_columns("dead", dead[finite].mean(1)) | Estimate.finite_columns(
-                "inactive", inactive[finite].mean(1)
-            )
+            found = columns("dead", dead[finite].mean(1)) | columns("inactive", inactive[finite].mean(1))
             rows.append({**plan._asdict(), "lr": lr, "step": step, **found})
     return pd.DataFrame(rows)
 
@@ -141,8 +139,8 @@ def benefit(setting: str, arm: str, lr: float, plain: Array, changed: Array) -> 
         "setting": setting,
         "arm": arm,
         "lr": lr,
-        **Estimate.finite_columns("loss", plain),
-        **Estimate.finite_columns("benefit", both),
+        **columns("loss", plain),
+        **columns("benefit", both),
         "compared": int(np.isfinite(both).sum()),
     }
 
@@ -155,10 +153,16 @@ def deep(found: Mapping[tuple[float, bool], Deep]) -> pd.DataFrame:
                 "lr": lr,
                 "arm": ARMS[int(revived)],
                 "diverged": int((~np.isfinite(run.loss)).sum()),
-                **Estimate.finite_columns("loss", run.loss),
-                **Estimate.finite_columns("dead_at_init", run.dead_at_init),
-                **Estimate.finite_columns("revived", np.where(np.isfinite(run.loss), run.revived, np.nan)),
+                **columns("loss", run.loss),
+                **columns("dead_at_init", run.dead_at_init),
+                **columns("revived", np.where(np.isfinite(run.loss), run.revived, np.nan)),
             }
             for (lr, revived), run in found.items()
         ]
     )
+
+
+def columns(name: str, values: Array) -> dict[str, float]:
+    """Return the cells of `Estimate.columns` over the seeds that have a value; nan if fewer than two have one."""
+    found = Estimate.of_finite(values)
+    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
