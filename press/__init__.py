@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from press.book import Book, Progress
-    from press.build.render import read_sources, render
-    from press.build.variant import render_variant
+    from press.build import read_sources, render, render_variant
     from press.errors import SourceError
     from press.execute import reads, recorder
     from press.execute.source_imports import forget, from_source
@@ -32,8 +31,7 @@ __all__ += ["from_source", "keep", "read_project", "read_sources", "reads", "rec
 __all__ += ["swap", "sync_folder", "wake_kernels", "write_whole"]
 _HOMES = {
     "press.book": ["Book", "Progress"],
-    "press.build.render": ["read_sources", "render"],
-    "press.build.variant": ["render_variant"],
+    "press.build": ["read_sources", "render", "render_variant"],
     "press.errors": ["SourceError"],
     "press.execute.source_imports": ["forget", "from_source"],
     "press.execute": ["reads", "recorder"],
