@@ -33,20 +33,18 @@ _HOMES = {
     "press.book": ["Book", "Progress"],
     "press.build": ["read_sources", "render", "render_variant"],
     "press.errors": ["SourceError"],
-    "press.execute.source_imports": ["forget", "from_source"],
     "press.execute": ["reads", "recorder"],
+    "press.execute.source_imports": ["forget", "from_source"],
     "press.files": ["cached", "cached_file", "keep", "swap", "sync_folder", "write_whole"],
     "press.fork_server": ["wake_kernels"],
     "press.read.project": ["read_project"],
     "press.read.qmd": ["Cell", "Source"],
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use: `import press` costs nothing."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'press' has no attribute {name!r}")
-    if name in ("reads", "recorder"):  # modules, not something in one
-        return import_module(f"{_HOME[name]}.{name}")
-    return getattr(import_module(_HOME[name]), name)
+    for home, names in _HOMES.items():
+        if name in names:
+            return import_module(f"{home}.{name}") if home == "press.execute" else getattr(import_module(home), name)
+    raise AttributeError(f"module 'press' has no attribute {name!r}")

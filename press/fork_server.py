@@ -11,6 +11,7 @@ import gc
 import importlib
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -22,6 +23,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 LONGEST = 1 << 20  # bytes of a message
 OFTEN = 0.1  # seconds between two looks at whether the program still runs
@@ -67,21 +70,10 @@ def address(pid: int) -> str:
     return str(home() / f"{pid}.sock")
 
 
-def runs(pid: int) -> bool:
-    """Say whether there is a process of this number."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
 def sweep() -> None:
     """Delete what killed renders have left."""
     for place in home().iterdir():
-        if not runs(int(place.name.partition("-")[0].removesuffix(".sock"))):
+        if not psutil.pid_exists(int(re.split("[-.]", place.name)[0])):
             shutil.rmtree(place, ignore_errors=True)
             place.unlink(missing_ok=True)
 
@@ -111,7 +103,7 @@ def serve(pid: int, listener: socket.socket, libraries: Iterable[str]) -> None:
             importlib.import_module(name)
     gc.freeze()  # what is here stays: no kernel need look through it, and have it copied by doing so
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: who has ended is gone
-    while runs(pid):
+    while psutil.pid_exists(pid):
         if not select.select([listener], [], [], OFTEN)[0]:
             continue
         with listener.accept()[0] as asking, suppress(OSError):  # whoever asked may be gone

@@ -15,19 +15,19 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
+import psutil
 from jupyter_client.provisioning import LocalProvisioner
 
-from press.fork_server import LONGEST, address, home, runs
+from press.fork_server import LONGEST, address, home
 
 PATIENCE = 60  # seconds for libraries to be imported
 _LONGEST_SOCKET = 96  # bytes of a socket's path, less its ending: systems take 104 or 108
 
 
-class _Forked:
+class _Forked(psutil.Process):  # type: ignore[misc]
     """What Jupyter wants of a process, for a kernel that is another process's child."""
 
     stdin = stdout = stderr = None
@@ -38,19 +38,14 @@ class _Forked:
             connection.settimeout(PATIENCE)
             connection.connect(place)
             socket.send_fds(connection, [json.dumps(asked).encode()], streams)
-            self.pid = int(connection.recv(LONGEST))
+            super().__init__(int(connection.recv(LONGEST)))
 
     def poll(self) -> int | None:
-        return None if runs(self.pid) else -signal.SIGKILL
-
-    wait = poll  # once it has ended
+        return None if self.is_running() else -signal.SIGKILL
 
     def send_signal(self, number: int) -> None:
-        if runs(self.pid):
-            os.kill(self.pid, number)
-
-    kill = partialmethod(send_signal, signal.SIGKILL)
-    terminate = partialmethod(send_signal, signal.SIGTERM)
+        with suppress(psutil.NoSuchProcess):
+            super().send_signal(number)
 
 
 class Provisioner(LocalProvisioner):  # type: ignore[misc]
@@ -77,7 +72,7 @@ class Provisioner(LocalProvisioner):  # type: ignore[misc]
             folder, environment = options.get("cwd") or os.getcwd(), options.get("env") or dict(os.environ)
             streams = options.get("stdout") or 1, options.get("stderr") or 2
             for program in (os.getpid(), os.getppid()):
-                with suppress(OSError, ValueError):
+                with suppress(OSError, ValueError, psutil.Error):
                     self.process = _Forked(address(program), [arguments, folder, environment], streams)
                     self.pid = self.pgid = self.process.pid
                     self.cwd = options.get("cwd", Path.cwd())
