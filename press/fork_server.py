@@ -24,8 +24,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
-
 LONGEST = 1 << 20  # bytes of a message
 OFTEN = 0.1  # seconds between two looks at whether the program still runs
 DEFAULTS = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # figures are for the page
@@ -72,6 +70,8 @@ def address(pid: int) -> str:
 
 def sweep() -> None:
     """Delete what killed renders have left."""
+    import psutil
+
     for place in home().iterdir():
         if not psutil.pid_exists(int(re.split("[-.]", place.name)[0])):
             shutil.rmtree(place, ignore_errors=True)
@@ -98,6 +98,8 @@ def _start(pid: int, libraries: Iterable[str], environment: Mapping[str, str]) -
 
 def serve(pid: int, listener: socket.socket, libraries: Iterable[str]) -> None:
     """Fork a kernel for whoever asks, while the program `pid` runs; kernels see that their parent is gone, and end."""
+    import psutil
+
     for name in libraries:
         with suppress(ImportError):
             importlib.import_module(name)
