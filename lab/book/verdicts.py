@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from IPython.display import Markdown
 
 from lab.book.markdown_tables import as_text, markdown_table, plain
@@ -32,6 +33,7 @@ VERDICT_WORDS = {  # of one claim, and of several
 }
 
 
+BOOK = "_quarto.yml"
 NOTES_FILE = "book/notes.toml"
 
 
@@ -298,9 +300,13 @@ def in_book_order(root: Path) -> list[str]:
     return sorted(names(root), key=lambda name: order.get(name, len(order)))
 
 
-def book_chapters(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield part and path of every chapter, in the order of _quarto.yml; the path of a part's own page comes with its path."""
-    import yaml
+def book_chapters(root: Path) -> list[tuple[str, Path]]:
+    """Return part and path of every chapter of a book, in order."""
+    return list(chapters_of((root / BOOK).read_text(encoding="utf-8")))
+
+
+def chapters_of(book: str) -> Iterator[tuple[str, Path]]:
+    """Yield part and path of every chapter in _quarto.yml's text; the path of a part's own page comes with its path."""
 
     def walk(nodes: Any, part: str) -> Iterator[tuple[str, Path]]:
         for node in nodes or []:
@@ -312,5 +318,9 @@ def book_chapters(root: Path) -> Iterator[tuple[str, Path]]:
                     yield inner, Path(inner)
                 yield from walk(node.get("chapters"), inner)
 
-    config = yaml.safe_load((root / "_quarto.yml").read_text(encoding="utf-8"))
-    yield from walk(config["book"]["chapters"], "")
+    try:
+        yield from walk(yaml.safe_load(book)["book"]["chapters"], "")
+    except yaml.YAMLError as error:
+        raise LabError(f"{BOOK} is not YAML: {error}") from None
+    except (KeyError, TypeError):
+        raise LabError(f"{BOOK} has no list book: chapters:") from None

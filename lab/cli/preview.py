@@ -13,11 +13,12 @@ import time
 import webbrowser
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import press
 from lab.book.chapter_keys import Chapters
 from lab.book.prerender import LIBRARIES
-from lab.book.serve import Changing, preview_server
+from lab.book.serve import server
 from lab.cli.render import quarto_version
 from lab.errors import LabError
 
@@ -35,9 +36,9 @@ def follow(root: Path, port: int, renderer: str | None, show: bool) -> None:
         return
     if renderer == "quarto":
         raise LabError("there is no quarto 1.9 or newer on PATH\ntype: make quarto, or lab preview --with press")
-    state = Changing(root / press.read_project(root).output_dir)
-    _render(root, state)
-    with preview_server(state, port) as running:
+    news: dict[str, Any] = {"version": 0, "error": ""}
+    _render(root, news)
+    with server(root / press.read_project(root).output_dir, port, news) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{running.server_address[1]}/"
         print(f"the book is at {address} and follows what you save (ctrl-C ends this)", flush=True)
@@ -45,7 +46,7 @@ def follow(root: Path, port: int, renderer: str | None, show: bool) -> None:
             webbrowser.open(address)
         for changes in watch(root, watch_filter=lambda _, path: is_source(Path(path), root), raise_interrupt=False):
             _say({Path(path) for _, path in changes}, root)
-            _render(root, state)
+            _render(root, news)
 
 
 def is_source(path: Path, root: Path) -> bool:
@@ -54,17 +55,18 @@ def is_source(path: Path, root: Path) -> bool:
     return path.suffix in WATCHED and not any(part.startswith((".", "_")) for part in inside[:-1])
 
 
-def _render(root: Path, state: Changing) -> None:
+def _render(root: Path, news: dict[str, Any]) -> None:
     """Render the site with the results that are there; what fails is told on the page and here."""
     begun = time.monotonic()
     try:
         press.render(root, ["html"], keys=Chapters(root).key, libraries=LIBRARIES)
     except (LabError, press.SourceError) as error:
-        state.tell(str(error))
+        news["error"] = str(error)
         print(f"error: {error}", file=sys.stderr, flush=True)
     else:
-        state.tell()
+        news["error"] = ""
         print(f"rendered in {time.monotonic() - begun:.1f} s", flush=True)
+    news["version"] += 1
 
 
 def _say(paths: Iterable[Path], root: Path) -> None:

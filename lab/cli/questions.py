@@ -7,7 +7,6 @@ from pathlib import Path
 
 from lab.book import questions
 from lab.book.notebooks import write_notebooks
-from lab.book.own_book import EXAMPLE, create_book
 from lab.cli.run import finish, watched
 from lab.errors import few
 from lab.keys.experiments import files
@@ -19,10 +18,10 @@ MOST = 10  # places named
 
 def write_book(folder: Path) -> None:
     """Write a book of one's own, and say what comes next."""
-    for path in create_book(folder):
+    for path in questions.create_book(folder):
         print(f"wrote {path.relative_to(folder.resolve().parent)}")
     print(f"""
-{folder} is a book with one question, {EXAMPLE}.  Next:
+{folder} is a book with one question, {questions.EXAMPLE}.  Next:
   cd {folder}
   lab render           computes it, and renders the site and the PDF into _book/
   lab new my_question  another question, of your own
