@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown
 
-from lab.book import quarto_reads
+from lab.book import prerender
 from lab.book.colophon import colophon, costs, reproduced, total_cost
 from lab.book.home import bar, contents, start, surprises
 from lab.book.markdown_tables import markdown_table
@@ -23,7 +23,7 @@ from lab.errors import LabError
 from lab.live import explore
 from lab.read import read
 
-quarto_reads.begin()
+prerender.begin()
 
 LONGEST = 25  # lines that a reader takes in at once: a network of a dozen lines, its training loop, and their imports
 
