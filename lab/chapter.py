@@ -18,7 +18,7 @@ from lab.book.colophon import colophon, costs, reproduced, total_cost
 from lab.book.home import bar, contents, start, surprises
 from lab.book.markdown_tables import markdown_table
 from lab.book.notes import note_counts, notes
-from lab.book.verdicts import all_entries, judged, ledger, ledger_controls, ledger_counts, strip, verdict, verdicts
+from lab.book.verdicts import all_entries, judged, ledger, ledger_controls, ledger_counts, strip, verdicts
 from lab.errors import LabError
 from lab.live import explore
 from lab.read import read

@@ -2,20 +2,21 @@
 
 They are committed in notebooks/, so that pages can offer them and services can open them from the repository.  The text of the
 sources is read and nothing is imported: writing them costs next to nothing, and `lab render` keeps them as they should be.
+The figures that they draw are drawn of any other result, too, as files.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.book import figures
 from lab.keys import key
-from lab.keys.experiments import source
+from lab.keys.experiments import load, source
 from lab.keys.params import comments
 from lab.keys.sources import rules
 from press import Book, cached, read_project, write_whole
@@ -40,7 +41,6 @@ if any(importlib.util.find_spec(name) is None for name in {packages!r}):
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--editable", str(root)], check=True)
 os.chdir(root)
 sys.path.insert(0, str(root))"""
-_CODE = [Path(__file__), Path(figures.__file__)]  # what makes notebooks, beside the rules by which sources are read
 PACKAGES = ("torch", "typer", "pypandoc", "filelock")  # what is there where the project is installed, and seldom else
 
 
@@ -57,7 +57,7 @@ def write_notebooks(root: Path, names: Sequence[str]) -> list[Path]:
 
 def _made(name: str, root: Path, book: Book) -> bytes:
     """Return the bytes of a question's notebook: those of the last time where it is made of the same."""
-    files = [source(name, root), root / "figures" / f"{name}.py", *_CODE]
+    files = [source(name, root), root / "figures" / f"{name}.py", Path(__file__)]
     texts = [file.read_text(encoding="utf-8") if file.is_file() else "" for file in files]
     made_of = [rules(), str(book.settings), *texts]
     return cached(root / ".lab" / FOLDER / name, made_of, lambda: notebook(name, root, book).encode())
@@ -77,7 +77,7 @@ def notebook(name: str, root: Path, book: Book) -> str:
     question = (ast.get_docstring(ast.parse(text)) or name).splitlines()[0]
     site, repository = str(book.settings.get("site-url") or ""), str(book.settings.get("repo-url") or "")
     chapter = f"[book/{name}.html]({site.rstrip('/')}/book/{name}.html)" if site else f"`book/{name}.qmd`"
-    drawn = figures.figure_functions(name, root)
+    drawn = figure_functions(name, root)
     cells = [
         words(
             "question",
@@ -142,3 +142,37 @@ def _minute(text: str) -> dict[str, Any]:
             case ast.Assign([ast.Name("MINUTE")], ast.Call(keywords=changes)):
                 return {str(change.arg): ast.literal_eval(change.value) for change in changes}
     return {}
+
+
+def figure_functions(name: str, root: Path) -> list[str]:
+    """Return the functions that draw a chapter's figures: those in its module in figures/ that make a Figure of a result alone."""
+    file = root / "figures" / f"{name}.py"
+    tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.Module([], [])
+    return [
+        of.name
+        for of in tree.body
+        if isinstance(of, ast.FunctionDef) and not of.name.startswith("_")
+        if of.returns and ast.unparse(of.returns).rpartition(".")[2].strip("'") == "Figure"
+        if len(of.args.posonlyargs + of.args.args) - len(of.args.defaults) == 1 and None not in of.args.kw_defaults
+    ]
+
+
+def draw(name: str, root: Path, result: Any, folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """Draw every figure of a result into a folder; return the files, and which failed and why.
+
+    A setting of one's own may lack what a figure shows: the others are drawn all the same.
+    """
+    drawn, failed = [], {}
+    load(name, root)  # and with it the project's modules can be imported
+    for figure in figure_functions(name, root):
+        file = folder / f"{figure}.svg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            getattr(importlib.import_module(f"figures.{name}"), figure)(result).savefig(
+                file, bbox_inches="tight", metadata={"Date": None}
+            )
+        except Exception as error:  # whatever somebody's figure raises
+            failed[figure] = f"{type(error).__name__}: {error}"
+        else:
+            drawn.append(file)
+    return drawn, failed

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import yaml
@@ -16,7 +17,7 @@ from IPython.display import Markdown
 from lab.book.markdown_tables import as_text, markdown_table, plain
 from lab.claims import Claim, Verdict
 from lab.duration import duration
-from lab.errors import LabError, unknown
+from lab.errors import LabError
 from lab.estimate import Estimate
 from lab.keys.experiments import files, find_root, home, load, names
 from lab.live import data, html_only
@@ -190,14 +191,6 @@ def tally(found: list[Verdict]) -> str:
     return ", ".join(phrases)
 
 
-def verdict(experiment: Any, name: str) -> Markdown:
-    """Return the verdict on one claim, for use in a sentence."""
-    found = {entry.claim.name: entry for entry in decide(experiment)}
-    if name not in found:
-        raise unknown("claim", name, found)
-    return Markdown(found[name].word)
-
-
 def all_entries(root: Path | None = None) -> list[Entry]:
     """Return every claim of every experiment, in the book's order."""
     root = root or find_root()
@@ -220,78 +213,53 @@ def ledger(entries: Sequence[Entry]) -> Markdown:
 
     The first of a chapter is linked to its code and test, too.
     """
-    root, entries = find_root(), _striking_first(entries)
-    first = {entry.experiment: entry.claim.name for entry in reversed(entries)}
-    rows = [
-        [
-            entry.chapter
-            + (
-                f"[: [experiment](../{files(entry.experiment, root)[0]}), [test](../tests/test_{entry.experiment}.py)]"
-                "{.to-files}"
-                if first[entry.experiment] == entry.claim.name
-                else ""
-            ),
-            f"{entry.text}{entry.noted} {entry.first}",
-            f"[{entry.word}]({entry.experiment}.qmd#{entry.anchor})[]{{#ledger-{entry.anchor}}}",
-            entry.number,
-        ]
-        for entry in entries
-    ]
+    rows, linked = [], set()
+    for entry in _striking_first(entries):
+        name, chapter = entry.experiment, entry.chapter
+        if name not in linked:
+            code = f"../{files(name, find_root())[0]}"
+            chapter += f"[: [experiment]({code}), [test](../tests/test_{name}.py)]{{.to-files}}"
+            linked.add(name)
+        verdict = f"[{entry.word}]({name}.qmd#{entry.anchor})[]{{#ledger-{entry.anchor}}}"
+        rows.append([chapter, f"{entry.text}{entry.noted} {entry.first}", verdict, entry.number])
     return Markdown(markdown_table(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
 
 
 def ledger_controls(entries: Sequence[Entry]) -> Markdown:
     """Return what the page's script makes filters of, for the ledger that stands below; without script it is nothing."""
     parts = {path.stem: part for part, path in book_chapters(find_root())}
-    places = {entry.anchor: place for place, entry in enumerate(entries)}
     claims = [
         {
             "anchor": entry.anchor,
             "verdict": entry.verdict.name,
             "part": parts.get(entry.experiment, ""),
-            "place": places[entry.anchor],
+            "place": entries.index(entry),
         }
         for entry in _striking_first(entries)
     ]
     return Markdown(html_only(f'<div class="ledger" hidden>{data(claims)}</div>'))
 
 
-@dataclass(frozen=True)
-class Counts:
-    """The ledger in numbers."""
-
-    claims: int
-    experiments: int
-    example: str  # an estimate, as the book prints it
-    strip: Markdown  # how many came out in which way, in colour, in a line of its own
-    lines_first: int  # claims whose line provably came before the number
-    unprovable: int  # by the authors' word alone
-    lines_later: int  # claims whose line was changed or drawn when the number was known
-
-
-def ledger_counts(entries: Sequence[Entry]) -> Counts:
-    """Count claims and verdicts."""
+def ledger_counts(entries: Sequence[Entry]) -> SimpleNamespace:
+    """Return the ledger in numbers."""
     root = find_root()
     standing = Counter(entry.standing.when for entry in entries)
     told = tally([entry.verdict for entry in entries]) or "none is decided yet"
-    return Counts(
+    return SimpleNamespace(
         claims=len(entries),
-        experiments=len(names(root)),
         example=_example(root),
         strip=Markdown(f"::: {{.tally}}\n{told}\n:::"),
-        lines_first=standing[When.BEFORE],
-        unprovable=standing[When.UNPROVABLE],
-        lines_later=standing[When.AFTER],
+        lines_first=standing[When.BEFORE],  # claims whose line provably came before the number
+        unprovable=standing[When.UNPROVABLE],  # by the authors' word alone
+        lines_later=standing[When.AFTER],  # claims whose line was changed or drawn when the number was known
     )
 
 
 def _example(root: Path) -> str:
     """Return the first estimate of the book, as it is printed."""
-    for name in in_book_order(root):
-        for value in vars(as_result(load(name, root), page_result(name, root))).values():
-            if isinstance(value, Estimate):
-                return str(value)
-    return str(Estimate.of([1, 2, 3]))
+    results = (as_result(load(name, root), page_result(name, root)) for name in in_book_order(root))
+    estimates = (value for result in results for value in vars(result).values() if isinstance(value, Estimate))
+    return str(next(estimates, Estimate.of([1, 2, 3])))
 
 
 def in_book_order(root: Path) -> list[str]:

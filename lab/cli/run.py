@@ -150,7 +150,7 @@ def show_result(name: str, root: Path, wanted: key.Key) -> None:
 
 def _draw(name: str, root: Path, place: Path | Shared, there: store.Stored) -> None:
     """Draw the chapter's figures beside a result, and name them."""
-    from lab.book.figures import draw
+    from lab.book.notebooks import draw
 
     folder = place if isinstance(place, Path) else root / ".lab" / "figures" / name / there.key
     drawn, failed = draw(name, root, as_result(load(name, root), there), folder)
