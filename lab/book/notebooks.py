@@ -48,19 +48,15 @@ def write_notebooks(root: Path, names: Sequence[str]) -> list[Path]:
     """Write the notebooks of these questions where they are not as they should be; return those written."""
     written, book = [], read_project(root)
     for name in names:
-        path, made = root / FOLDER / f"{name}.ipynb", _made(name, root, book)
+        files = [source(name, root), root / "figures" / f"{name}.py", Path(__file__)]
+        texts = [file.read_text(encoding="utf-8") if file.is_file() else "" for file in files]
+        made_of = [rules(), str(book.settings), *texts]
+        made = cached(root / ".lab" / FOLDER / name, made_of, lambda name=name: notebook(name, root, book).encode())
+        path = root / FOLDER / f"{name}.ipynb"
         if not path.is_file() or path.read_bytes() != made:
             write_whole(path, made)
             written.append(path)
     return written
-
-
-def _made(name: str, root: Path, book: Book) -> bytes:
-    """Return the bytes of a question's notebook: those of the last time where it is made of the same."""
-    files = [source(name, root), root / "figures" / f"{name}.py", Path(__file__)]
-    texts = [file.read_text(encoding="utf-8") if file.is_file() else "" for file in files]
-    made_of = [rules(), str(book.settings), *texts]
-    return cached(root / ".lab" / FOLDER / name, made_of, lambda: notebook(name, root, book).encode())
 
 
 def notebook(name: str, root: Path, book: Book) -> str:

@@ -130,8 +130,7 @@ def begin() -> None:
         return
     place = record_of(Path(os.path.relpath(Path(folder, file), root)), Path(root))
     place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("w", encoding="utf-8") as lines:  # one for each format: the last one counts, and they read the same
-        lines.write("")
+    place.write_text("", encoding="utf-8")  # one for each format: the last one counts, and they read the same
 
     def write(kind: str, name: str, state: str | None) -> None:
         with place.open("a", encoding="utf-8") as lines:
@@ -172,9 +171,8 @@ if __name__ == "__main__":
         if (error.name or "").partition(".")[0] in ("lab", "press", "experiments", "figures", "nets"):
             raise
         print(f"error: {sys.executable} has no {error.name}, which this book needs", file=sys.stderr)
-        if Path(
-            ".venv/bin/python"
-        ).exists():  # Quarto was started elsewhere, and looks there for what _environment names
+        # Quarto looks for what _environment names in the folder where it was started.
+        if Path(".venv/bin/python").exists():
             print(f"run quarto where the book's own Python is found: cd {Path.cwd()}", file=sys.stderr)
         else:
             print("set the book's own Python up with: make .venv/ready", file=sys.stderr)

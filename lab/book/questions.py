@@ -48,19 +48,11 @@ _CODE = {  # the code in a file, by its ending
 # How the pages and figures of a book of one's own look, and its filters: from the project that the lab comes with.
 SOURCE = Path(__file__).resolve().parents[2]
 COPIED = (
-    "book/theme/book.css",
-    "book/theme/fonts",
-    "book/theme/live.js",
-    "figures/fonts",
-    "figures/inline.py",
-    "figures/phone.py",
-    "figures/style.py",
     "experiments/__init__.py",
-    "figures/__init__.py",
-)
-FILTERS = (
+    *(f"figures/{name}" for name in ("__init__.py", "style.py", "inline.py", "phone.py", "fonts")),
+    *(f"book/theme/{name}" for name in ("book.css", "live.js", "fonts")),
     *(f"book/theme/{name}.lua" for name in ("together", "reading_time", "alt", "quarto")),
-    *(f"press/{name}.lua" for name in ("links", "description", "numpy")),
+    *(f"press/{name}.lua" for name in ("links", "description", "numpy")),  # in a book they lie in its theme
 )
 EXAMPLE = "coin_flips"
 
@@ -84,22 +76,21 @@ def create_book(folder: Path) -> list[Path]:
     folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise LabError(f"{folder} is there and not empty\nname a folder that is not, as in: lab init my_notes")
-    if missing := [name for name in (*COPIED, *FILTERS) if not (SOURCE / name).exists()]:
+    if missing := [name for name in COPIED if not (SOURCE / name).exists()]:
         raise LabError(
             f"the lab is installed without the project it comes with: no {missing[0]} in {SOURCE}\n"
             "get the project, and there: pip install --editable ."
         )
-    filters = [name.replace("press/", "book/theme/") for name in FILTERS]
-    for name, place in zip((*COPIED, *FILTERS), (*COPIED, *filters), strict=True):
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        place = folder / name.replace("press/", "book/theme/")
+        place.parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (SOURCE / name).is_dir() else shutil.copyfile
-        copy(SOURCE / name, folder / place)
+        copy(SOURCE / name, place)
     title = folder.name.replace("_", " ").replace("-", " ").capitalize()
     texts = {}
     for template in sorted(path for path in (TEMPLATES / "book").iterdir() if path.suffix == ".txt"):
-        place = template.name.removesuffix(".txt").replace("+", "/")
-        text = template.read_text(encoding="utf-8")
-        texts[place] = text.replace("TITLE", title).replace("FILTERS", ", ".join(filters))
+        text = template.read_text(encoding="utf-8").replace("TITLE", title)
+        texts[template.stem.replace("+", "/")] = text  # + in a name stands for /
     return _write(texts, folder) + create(EXAMPLE, folder)
 
 

@@ -275,20 +275,12 @@ def book_chapters(root: Path) -> list[tuple[str, Path]]:
 
 def chapters_of(book: str) -> Iterator[tuple[str, Path]]:
     """Yield part and path of every chapter in _quarto.yml's text; the path of a part's own page comes with its path."""
-
-    def walk(nodes: Any, part: str) -> Iterator[tuple[str, Path]]:
-        for node in nodes or []:
-            if isinstance(node, str):
-                yield part, Path(node)
-            elif isinstance(node, dict):
-                inner = str(node.get("part", part))
-                if inner.endswith(".qmd"):
-                    yield inner, Path(inner)
-                yield from walk(node.get("chapters"), inner)
-
     try:
-        yield from walk(yaml.safe_load(book)["book"]["chapters"], "")
+        for node in yaml.safe_load(book)["book"]["chapters"]:
+            part, paths = (node["part"], node.get("chapters") or []) if isinstance(node, dict) else ("", [node])
+            for path in [part, *paths] if part.endswith(".qmd") else paths:
+                yield part, Path(path)
     except yaml.YAMLError as error:
         raise LabError(f"{BOOK} is not YAML: {error}") from None
-    except (KeyError, TypeError):
-        raise LabError(f"{BOOK} has no list book: chapters:") from None
+    except (KeyError, TypeError, AttributeError):
+        raise LabError(f"{BOOK} has no list book: chapters: of paths and parts") from None
