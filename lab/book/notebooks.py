@@ -46,17 +46,21 @@ PACKAGES = ("torch", "typer", "pypandoc", "filelock")  # what is there where the
 
 def write_notebooks(root: Path, names: Sequence[str]) -> list[Path]:
     """Write the notebooks of these questions where they are not as they should be; return those written."""
-    written, book = [], read_project(root)
-    for name in names:
-        files = [source(name, root), root / "figures" / f"{name}.py", Path(__file__)]
-        texts = [file.read_text(encoding="utf-8") if file.is_file() else "" for file in files]
-        made_of = [rules(), str(book.settings), *texts]
-        made = cached(root / ".lab" / FOLDER / name, made_of, lambda name=name: notebook(name, root, book).encode())
-        path = root / FOLDER / f"{name}.ipynb"
-        if not path.is_file() or path.read_bytes() != made:
-            write_whole(path, made)
-            written.append(path)
-    return written
+    book = read_project(root)
+    return [path for name in names if (path := _write(name, root, book))]
+
+
+def _write(name: str, root: Path, book: Book) -> Path | None:
+    """Write a question's notebook, the one of the last time where it is made of the same; None where it is there already."""
+    files = [source(name, root), root / "figures" / f"{name}.py", Path(__file__)]
+    texts = [file.read_text(encoding="utf-8") if file.is_file() else "" for file in files]
+    made_of = [rules(), str(book.settings), *texts]
+    made = cached(root / ".lab" / FOLDER / name, made_of, lambda: notebook(name, root, book).encode())
+    path = root / FOLDER / f"{name}.ipynb"
+    if path.is_file() and path.read_bytes() == made:
+        return None
+    write_whole(path, made)
+    return path
 
 
 def notebook(name: str, root: Path, book: Book) -> str:
