@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.book.notes import Notes, Statement, notes, read_notes
-from lab.book.verdicts import NOTES_FILE, Entry, all_entries, ledger, verdicts
+from lab.book.ledger import Notes, Statement, all_entries, ledger, notes, read_notes
+from lab.book.verdicts import NOTES_FILE, Entry, verdicts
 from lab.claims import Above, Claim, Lines, Verdict
 from lab.keys.experiments import load, names
 from lab.results.registration import Standing, When

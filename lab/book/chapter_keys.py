@@ -44,12 +44,8 @@ class Chapters:
 
     def key(self, path: Path) -> str:
         """Return the key of a chapter, by its path relative to the root."""
-        source = self._sources[path.as_posix()]
-        code, settings, experiments = (
-            self._code[source.file],
-            _bearing([self._book.config, source.front]),
-            self.experiments(path),
-        )
+        source, experiments = self._sources[path.as_posix()], self.experiments(path)
+        code, settings = self._code[source.file], [_bearing(of) for of in (self._book.config, source.front)]
         try:
             reached, start = self._reached(source.file)
         except Refused:  # a cell that is not Python, or code that nobody can follow: then on everything
@@ -123,10 +119,8 @@ class Chapters:
         return [wanted, there.key, there.checksum]
 
 
-def _bearing(settings: Any) -> Any:
+def _bearing(settings: Any) -> dict[str, Any]:
     """Return the part of settings that bears on execution: of a book, a chapter, or one of their formats."""
-    if isinstance(settings, list):
-        return [_bearing(each) for each in settings]
     found: dict[str, Any] = {}
     for name, value in settings.items() if isinstance(settings, dict) else ():
         if name == "execute":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from html import escape
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import yaml
@@ -19,7 +19,7 @@ from lab.claims import Claim, Verdict
 from lab.duration import duration
 from lab.errors import LabError
 from lab.estimate import Estimate
-from lab.keys.experiments import files, find_root, home, load, names
+from lab.keys.experiments import find_root, home, load, names
 from lab.live import data, html_only
 from lab.results.reading import as_result, book_result, own_changes, page_result
 from lab.results.registration import Standing, When, standings
@@ -191,71 +191,20 @@ def tally(found: list[Verdict]) -> str:
     return ", ".join(phrases)
 
 
-def all_entries(root: Path | None = None) -> list[Entry]:
-    """Return every claim of every experiment, in the book's order."""
-    root = root or find_root()
-    return [entry for name in in_book_order(root) for entry in decide(load(name, root))]
-
-
-def by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Return claims by their full names, as in "tanh_gain.value"."""
-    return {f"{entry.experiment}.{entry.claim.name}": entry for entry in entries}
-
-
-def _striking_first(entries: Iterable[Entry]) -> list[Entry]:
-    """Return claims with what one looks for first at the beginning; of the same verdict, in the book's order."""
-    order = (Verdict.FAILS, Verdict.UNDECIDED, Verdict.CAVEAT, Verdict.HOLDS)
-    return sorted(entries, key=lambda entry: order.index(entry.verdict))
-
-
-def ledger(entries: Sequence[Entry]) -> Markdown:
-    """Return claims with their verdicts, linked to their chapters (from a page in book/): what failed first.
-
-    The first of a chapter is linked to its code and test, too.
-    """
-    rows, linked = [], set()
-    for entry in _striking_first(entries):
-        name, chapter = entry.experiment, entry.chapter
-        if name not in linked:
-            code = f"../{files(name, find_root())[0]}"
-            chapter += f"[: [experiment]({code}), [test](../tests/test_{name}.py)]{{.to-files}}"
-            linked.add(name)
-        verdict = f"[{entry.word}]({name}.qmd#{entry.anchor})[]{{#ledger-{entry.anchor}}}"
-        rows.append([chapter, f"{entry.text}{entry.noted} {entry.first}", verdict, entry.number])
-    return Markdown(markdown_table(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
-
-
-def ledger_controls(entries: Sequence[Entry]) -> Markdown:
-    """Return what the page's script makes filters of, for the ledger that stands below; without script it is nothing."""
-    parts = {path.stem: part for part, path in book_chapters(find_root())}
-    claims = [
-        {
-            "anchor": entry.anchor,
-            "verdict": entry.verdict.name,
-            "part": parts.get(entry.experiment, ""),
-            "place": entries.index(entry),
-        }
-        for entry in _striking_first(entries)
-    ]
-    return Markdown(html_only(f'<div class="ledger" hidden>{data(claims)}</div>'))
-
-
-def ledger_counts(entries: Sequence[Entry]) -> SimpleNamespace:
-    """Return the ledger in numbers."""
-    root = find_root()
-    standing = Counter(entry.standing.when for entry in entries)
-    told = tally([entry.verdict for entry in entries]) or "none is decided yet"
-    return SimpleNamespace(
-        claims=len(entries),
-        example=_example(root),
-        strip=Markdown(f"::: {{.tally}}\n{told}\n:::"),
-        lines_first=standing[When.BEFORE],  # claims whose line provably came before the number
-        unprovable=standing[When.UNPROVABLE],  # by the authors' word alone
-        lines_later=standing[When.AFTER],  # claims whose line was changed or drawn when the number was known
+def bar(entries: Iterable[Entry]) -> Markdown:
+    """Return all verdicts as one bar, each as long as its share; where there are no pictures, the tally below says it."""
+    found = Counter(entry.verdict for entry in entries)
+    said = ", ".join(f"{found[verdict]} {words[found[verdict] != 1]}" for verdict, words in VERDICT_WORDS.items())
+    parts = "".join(
+        f'<span class="bar-{verdict.name.lower()}" style="flex-grow: {found[verdict]}"></span>'
+        for verdict in VERDICT_WORDS
+        if found[verdict]
     )
+    words = escape(f"Of {found.total()} claims {said}.")
+    return Markdown(f'```{{=html}}\n<div class="bar" role="img" aria-label="{words}">{parts}</div>\n```')
 
 
-def _example(root: Path) -> str:
+def first_estimate(root: Path) -> str:
     """Return the first estimate of the book, as it is printed."""
     results = (as_result(load(name, root), page_result(name, root)) for name in in_book_order(root))
     estimates = (value for result in results for value in vars(result).values() if isinstance(value, Estimate))
