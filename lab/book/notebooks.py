@@ -164,15 +164,13 @@ def draw(name: str, root: Path, result: Any, folder: Path) -> tuple[list[Path], 
     """
     drawn, failed = [], {}
     load(name, root)  # and with it the project's modules can be imported
+    folder.mkdir(parents=True, exist_ok=True)
     for figure in figure_functions(name, root):
         file = folder / f"{figure}.svg"
-        file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            getattr(importlib.import_module(f"figures.{name}"), figure)(result).savefig(
-                file, bbox_inches="tight", metadata={"Date": None}
-            )
+            draws = getattr(importlib.import_module(f"figures.{name}"), figure)
+            draws(result).savefig(file, bbox_inches="tight", metadata={"Date": None})
+            drawn.append(file)
         except Exception as error:  # whatever somebody's figure raises
             failed[figure] = f"{type(error).__name__}: {error}"
-        else:
-            drawn.append(file)
     return drawn, failed
