@@ -101,17 +101,14 @@ def remove(names: Sequence[str], root: Path, force: bool = False) -> list[str]:
     have, unless with `force`.
     """
     gone = [place for name in names for place in _own(name, root)]
-    texts = {
-        place: (root / place).read_text(encoding="utf-8") for place in (BOOK, NOTATION) if (root / place).is_file()
-    }
+    there = [place for place in (BOOK, NOTATION) if (root / place).is_file()]
+    texts = {place: (root / place).read_text(encoding="utf-8") for place in there}
     for name in names:
         texts[BOOK] = without_chapter(texts[BOOK], f"book/{name}.qmd")
         if NOTATION in texts:
             texts[NOTATION] = _without_section(texts[NOTATION], name)
-    drawn = [root / place for place in gone if place.startswith("figures/")]
-    if any(
-        re.search(r"^README\b", module.read_text(encoding="utf-8"), re.M) for module in drawn
-    ):  # shows a figure of it
+    modules = [(root / place).read_text(encoding="utf-8") for place in gone if place.startswith("figures/")]
+    if any(re.search(r"^README\b", module, re.M) for module in modules):  # the README shows a figure of it
         gone.append("figures/readme.svg")
         text = (root / "README.md").read_text(encoding="utf-8")
         texts["README.md"] = re.sub(r"!\[[^\]]*\]\(figures/readme\.svg\)\n\n?", "", text)
