@@ -32,6 +32,8 @@ class _Handler(SimpleHTTPRequestHandler):
         """Send what is asked for if it is a file or folder of the site: no link out of it, no pipe."""
         if self._news is not None and self.path == "/preview-news":
             return self._send(json.dumps(self._news), "application/json")
+        if self._news is not None and self.path == "/preview-script.js":  # pages allow no script within them
+            return self._send(SCRIPT.read_text(encoding="utf-8"), "text/javascript")
         try:
             asked, site = Path(self.translate_path(self.path)).resolve(), Path(self.directory).resolve()
             page = (asked / "index.html").resolve() if asked.is_dir() else asked
@@ -41,8 +43,8 @@ class _Handler(SimpleHTTPRequestHandler):
             inside = found = False
         if inside and self._news is not None and page.suffix == ".html":
             text = page.read_text(encoding="utf-8") if page.is_file() else NOT_YET
-            script = f'<script id="preview-script">{SCRIPT.read_text(encoding="utf-8")}</script></body>'
-            return self._send(text.replace("</body>", script), "text/html")
+            script = '<script src="/preview-script.js"></script>'
+            return self._send(text.replace("</body>", f"{script}</body>"), "text/html")
         if not found:
             self.send_error(404)
             return None
