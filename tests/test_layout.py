@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from lab.claims import Claim
+from lab.cli.commands import COMMANDS
 from lab.keys.call_graph import Reach
 from lab.keys.experiments import load, names
 from lab.keys.sources import Sources
@@ -219,12 +220,13 @@ def shared_names(package: str) -> dict[str, list[str]]:
     folder = package if package in MAY_IMPORT else f"experiments.{package}"
     homes: dict[str, list[str]] = {}
     for module, path in MODULES.items():
-        if not f"{module}.".startswith(f"{folder}.") or module == "lab.cli.commands" or module.endswith(".plain"):
+        if not f"{module}.".startswith(f"{folder}.") or module.endswith(".plain"):
             continue
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith(
-                "_"
-            ):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                continue
+            command = module == f"lab.cli.{COMMANDS.get(node.name)}"
+            if not command and not node.name.startswith("_"):
                 homes.setdefault(node.name, []).append(module)
     alike = [{f"{package}.{room}" for room in level} for level in ROOMS.get(package, ()) if len(level) > 1]
     expected = {"main"} if package in ROOMS else OF_NETWORKS | OF_TRAINING

@@ -14,7 +14,6 @@ from lab.workers.stages import Outlook
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
-    from rich.text import Text
 
     from lab.run.run_state import Job
 
@@ -95,14 +94,15 @@ class Watch:
             case Started():
                 self.begun.append(name)
                 self._said[name] = self._started[name] = now
-                usual = f", {duration(job.expected)} the last time" if job.expected else ""
-                self._line(f"{name}: running{usual}", name, plain_only=True)
+                usual = duration(job.expected or None)
                 if self._bars:
                     self._tasks[name] = self._bars.add_task(
-                        name, total=None, at="", left=(job.expected and f"{duration(job.expected)} left") or ""
+                        name, total=None, at="", left=usual and f"about {usual} left"
                     )
+                else:
+                    self.say(f"{name}: running" + (usual and f", {usual} the last time"))
             case Waiting():
-                self._line(f"{name}: somebody else computes it at the moment; waiting for that", name)
+                self.say(f"{name}: somebody else computes it at the moment; waiting for that")
             case Progress():
                 at, outlook = self._at[name], self._outlook[name]
                 at.note(message.what, message.done, message.total, now, message.number)
@@ -115,9 +115,10 @@ class Watch:
                 self.kept.append(name)
                 took = now - self._started.get(name, now)
                 shared = f" ({duration(cost)} on one core)" if cost > 1.3 * took else ""
-                self._line(f"{name}: done in {duration(took)}{shared}" if computed else f"{name}: already there", name)
+                count = f" ({len(self.kept)} of {len(self.jobs)})" if self._bars and len(self.jobs) > 1 else ""
+                self.say(f"{name}: " + (f"done in {duration(took)}{shared}" if computed else "already there") + count)
             case Failed():
-                self._line(f"{name}: failed", name)
+                self.say(f"{name}: failed")
             case Ended(error):
                 if error:
                     self.failed.append(name)
@@ -129,16 +130,26 @@ class Watch:
         share = outlook.share(at.share or 0.0 if at.loops else 1.0)
         left = at.left(now) if share is None else outlook.left(share, now - self._started.get(name, now))
         rest = f"{duration(left)} left" if left else ""
-        if share is None:  # what is known is this part alone
-            rest += f"{' in this part' if rest else ''}; what follows is not known"
+        if rest and share is None:  # what is known is this part alone
+            rest += " in this part; what follows is not known"
         said = "" if outlook.parts == 1 else f"part {outlook.begun}{f' of {outlook.parts}' if outlook.parts else ''}: "
         if self._bars:
             total = None if share is None else 1.0
             where = f"{said}{at}" if at.loops else ""
-            self._bars.update(self._tasks[name], total=total, completed=share or 0.0, at=where, left=rest)
+            self._bars.update(
+                self._tasks[name], total=total, completed=share or 0.0, at=where, left=rest and f"about {rest}"
+            )
         elif at.loops and now - self._said[name] >= QUIET:
             self._said[name] = now
-            self._line(f"{name}: {said}{at}" + (", " if left else "") + rest, name)
+            self.say(f"{name}: {said}{at}" + (", " if left else "") + rest)
+
+    def summary(self) -> str:
+        """Say what has become of each experiment so far."""
+        names = [job.experiment for job in self.jobs]
+        lost = [name for name in self.begun if name not in [*self.kept, *self.failed]]
+        idle = [name for name in names if name not in [*self.kept, *self.failed, *self.begun]]
+        parts = {"kept": self.kept, "failed": self.failed, "lost": lost, "not begun": idle}
+        return "; ".join(f"{what}: {', '.join(those)}" for what, those in parts.items() if those)
 
     def say(self, text: str) -> None:
         """Print a line: above the bars, where there are any."""
@@ -147,29 +158,16 @@ class Watch:
         else:
             print(text, flush=True)
 
-    def _line(self, text: str, name: str, plain_only: bool = False) -> None:
-        count = f" ({len(self.kept)} of {len(self.jobs)})" if name in self.kept and len(self.jobs) > 1 else ""
-        if not self._bars:
-            self.say(text)
-        elif not plain_only:
-            self.say(text + count)
-
 
 def _bars() -> Bars:
-    from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
-    from rich.text import Text
-
-    class Left(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            left = task.fields["left"]
-            return Text(f"about {left}" if left[:1].isdigit() else left.strip("; "), style="dim")
 
     return Bars(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TimeElapsedColumn(),
-        Left(),
+        TextColumn("{task.fields[left]}", style="dim"),
         TextColumn("{task.fields[at]}", style="dim"),
         transient=True,
     )

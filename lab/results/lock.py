@@ -36,17 +36,14 @@ def is_held(place: Path | Shared, root: Path) -> bool:
     from filelock import Timeout
 
     try:
-        lock = lock_of(place, root)
-        lock.acquire(timeout=0)
+        with lock_of(place, root).acquire(timeout=0):
+            return False
     except Timeout:
         return True
     except (LabError, OSError):  # a project that we may only read: whoever computes there is none of us
         return False
-    lock.release()
-    return False
 
 
 def _file(place: Path | Shared, root: Path) -> Path:
-    if isinstance(place, Shared):
-        return root / ".lab" / "locks" / f"shared+{'+'.join(place.url.split('/')[-2:])}.lock"
-    return root / ".lab" / "locks" / f"{place.relative_to(root).as_posix().replace('/', '+')}.lock"
+    parts = place.relative_to(root).parts if isinstance(place, Path) else ("shared", *place.url.split("/")[-2:])
+    return root / ".lab" / "locks" / f"{'+'.join(parts)}.lock"

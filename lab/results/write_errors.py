@@ -26,13 +26,11 @@ def unwritten(error: OSError, path: Path, kept: str = "") -> LabError:
 
 def check_writable(place: Path) -> None:
     """Raise LabError if a result's folder could not be replaced, before hours are spent on what goes into it."""
-    nearest = place
-    while not nearest.exists():
-        nearest = nearest.parent
+    nearest = next(folder for folder in (place, *place.parents) if folder.exists())
     for folder in {nearest, place.parent if nearest == place else nearest}:
-        if not os.access(folder, os.W_OK):
-            try:
-                (folder / f".writable.{os.getpid()}").touch()  # to be told why not
-            except OSError as error:
-                raise unwritten(error, folder) from None
-            (folder / f".writable.{os.getpid()}").unlink(missing_ok=True)
+        probe = folder / f".writable.{os.getpid()}"
+        try:
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise unwritten(error, folder) from None
