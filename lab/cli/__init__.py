@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from lab.errors import LabError
-from lab.results import write_errors
+from lab.results.writing import HINTS, unwritten
 from press import SourceError
 
 
@@ -44,9 +44,9 @@ def main() -> None:
     except BrokenPipeError:  # whoever reads along has read enough: head, say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        if error.errno not in write_errors.HINTS:
+        if error.errno not in HINTS:
             raise
-        sys.exit(f"error: {write_errors.unwritten(error, Path(error.filename or 'to this disk'))}")
+        sys.exit(f"error: {unwritten(error, Path(error.filename or 'to this disk'))}")
     except KeyboardInterrupt:
         sys.exit(130)
 

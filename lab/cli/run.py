@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -164,11 +165,11 @@ def watched(
     """
     watch = Watch(jobs)
     try:
-        with scheduler.connected(address, jobs, root, watch.say) as cluster, watch:
+        with scheduler.connected(address, jobs, root, watch.say) as cluster, watch.bars or nullcontext():
             outcomes = scheduler.run_jobs(jobs, root, workers, watch, cluster)
     except KeyboardInterrupt:
         print(f"stopped; {watch.summary()}\n{onward}", file=sys.stderr)
-        raise Stopped(watch.kept) from None
+        raise Stopped(watch.those("kept")) from None
     for outcome in outcomes:
         job = outcome.job
         if job.changes or job.verify or devices.in_key():

@@ -26,7 +26,7 @@ from lab.keys.canonical_json import digest, dumps, loads
 from lab.keys.key import Key
 from lab.results.codec import Table
 from lab.results.shared_cache import Shared, shared
-from lab.results.write_errors import unwritten
+from lab.results.writing import unwritten
 from press import reads, swap, sync_folder
 
 FORMAT = 1  # raise it whenever what is written below changes its meaning

@@ -16,8 +16,8 @@ from lab.keys.canonical_json import dumps, loads
 from lab.keys.experiments import names, source
 from lab.results import store
 from lab.results.key_diff import changes, moved
-from lab.results.lock import is_held
 from lab.results.store import Stored
+from lab.results.writing import is_held
 from lab.workers.stages import Stage
 from press import reads, write_whole
 

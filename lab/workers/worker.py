@@ -23,9 +23,9 @@ from filelock import Timeout
 from lab import tasks
 from lab.errors import LabError, NoResult, Refused
 from lab.keys import key
-from lab.results import codec, registration, store, write_errors
-from lab.results.lock import lock_of
+from lab.results import codec, registration, store
 from lab.results.shared_cache import Shared
+from lab.results.writing import check_writable, lock_of
 from lab.workers import arithmetic, provenance, task_runner
 from lab.workers.messages import (
     ComputeResult,
@@ -102,7 +102,7 @@ def publish(job: ComputeResult, root: Path, tell: Tell, inbox: queue.Queue[Messa
         if isinstance(place, Shared):
             place.check()
         else:
-            write_errors.check_writable(place)
+            check_writable(place)
         tell(Started(wanted.key, wanted.spreads))
         try:
             stored = compute_result(wanted, root, tell, inbox, job.away)

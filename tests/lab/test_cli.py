@@ -430,7 +430,6 @@ def test_position_follows_loops_inside_loops() -> None:
     at.note("steps", 0, 10, now=10.0)
     at.note("steps", 5, 10, now=12.0)
     assert at.share == pytest.approx(1 / 8) and str(at) == "networks 0 of 4, steps 5 of 10"
-    assert at.left(now=12.0) == pytest.approx(14.0)  # an eighth took two seconds
     at.note("networks", 2, 4, now=18.0)  # the inner loop's end went unreported
     assert at.share == pytest.approx(1 / 2) and str(at) == "networks 2 of 4"
     at.note("networks", 4, 4, now=26.0)

@@ -69,9 +69,9 @@ def lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], j
 
     monkeypatch.setattr(watch.time, "monotonic", now)
     monkeypatch.setattr(watch, "QUIET", 0.0)
-    with Watch([job]) as listening:
-        for message in (Started("key"), *told):
-            listening(job, message)
+    listening = Watch([job])
+    for message in (Started("key"), *told):
+        listening(job, message)
     return capsys.readouterr().out
 
 

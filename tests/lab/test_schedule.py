@@ -15,7 +15,7 @@ import pytest
 from small_project import ENDLESS, TABLES, Project
 
 from lab.results import store
-from lab.results.lock import is_held, lock_of
+from lab.results.writing import is_held, lock_of
 from lab.run import status
 from lab.run.run_state import Job
 from lab.run.scheduler import run_jobs

@@ -396,7 +396,6 @@ def test_progress_adds_up_over_tasks() -> None:
     assert at.share == pytest.approx(1 / 8) and str(at) == "walks 0 of 4, steps 5 of 10"
     at.note("steps", 5, 10, now=12.0, task=1)
     assert at.share == pytest.approx(2 / 8) and str(at) == "walks 0 of 4"
-    assert at.left(now=12.0) == pytest.approx(6.0)
 
 
 def _meeting(walks: Project, processes: int) -> str:
