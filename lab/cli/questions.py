@@ -11,8 +11,8 @@ from lab.cli.commands import Force, known
 from lab.cli.run import finish, watched
 from lab.errors import few
 from lab.keys.experiments import files, find_root
-from lab.run.run_state import Job
 from lab.run.status import status_of
+from lab.workers.messages import Job
 
 MOST = 10  # places named
 

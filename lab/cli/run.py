@@ -24,7 +24,8 @@ from lab.keys.params import KINDS, Field, as_options, as_typed, comments
 from lab.results import store
 from lab.results.shared_cache import VARIABLE
 from lab.run import scheduler, status
-from lab.run.run_state import Job, Outcome
+from lab.run.scheduler import Outcome
+from lab.workers.messages import Job
 from press import reads
 
 
@@ -165,8 +166,8 @@ def watched(
     """
     watch = Watch(jobs)
     try:
-        with scheduler.connected(address, jobs, root, watch.say) as cluster, watch.bars or nullcontext():
-            outcomes = scheduler.run_jobs(jobs, root, workers, watch, cluster)
+        with watch.bars or nullcontext():
+            outcomes = scheduler.run_jobs(jobs, root, workers, watch, address, watch.say)
     except KeyboardInterrupt:
         print(f"stopped; {watch.summary()}\n{onward}", file=sys.stderr)
         raise Stopped(watch.those("kept")) from None

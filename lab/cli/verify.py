@@ -15,7 +15,8 @@ from lab.cli.show import print_table
 from lab.errors import LabError, few
 from lab.keys import experiments
 from lab.keys.canonical_json import dumps
-from lab.run.run_state import Job, Outcome
+from lab.run.scheduler import Outcome
+from lab.workers.messages import Job
 
 if TYPE_CHECKING:
     from lab.run.verification import Comparison

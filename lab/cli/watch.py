@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lab.duration import duration
-from lab.workers.messages import Done, Ended, Failed, Message, Progress, Started, TaskDone, Waiting
+from lab.workers.messages import Done, Failed, Job, Message, Progress, Started, Waiting
 from lab.workers.stages import Outlook
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
-
-    from lab.run.run_state import Job
 
 QUIET = 30.0  # seconds between two plain lines on one experiment
 
@@ -88,12 +86,10 @@ class Watch:
                 self.say(f"{name}: somebody else computes it at the moment; waiting for that")
             case Progress():
                 at, outlook = self._at[name], self._outlook[name]
-                at.note(message.what, message.done, message.total, now, message.number)
+                at.note(message.what, message.done, message.total, now, message.task)
                 if at.parts > outlook.begun:
                     outlook.begin(message.what, message.total)
                 self._show(name, now)
-            case TaskDone(number):
-                self._at[name].tasks.pop(number, None)
             case Done(cost, computed):
                 self.became[name] = "kept"
                 took = now - self._started.get(name, now)
@@ -102,12 +98,10 @@ class Watch:
                 count = f" ({len(self.those('kept'))} of {every})" if self.bars and every > 1 else ""
                 self.say(f"{name}: " + (f"done in {duration(took)}{shared}" if computed else "already there") + count)
             case Failed():
+                self.became[name] = "failed"
                 self.say(f"{name}: failed")
-            case Ended(error):
-                if error:
-                    self.became[name] = "failed"
-                if self.bars and name in self._tasks:
-                    self.bars.remove_task(self._tasks.pop(name))
+        if self.bars and isinstance(message, Done | Failed) and name in self._tasks:
+            self.bars.remove_task(self._tasks.pop(name))
 
     def _show(self, name: str, now: float) -> None:
         at, outlook = self._at[name], self._outlook[name]

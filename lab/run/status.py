@@ -18,7 +18,7 @@ from lab.results import store
 from lab.results.key_diff import changes, moved
 from lab.results.store import Stored
 from lab.results.writing import is_held
-from lab.workers.stages import Stage
+from lab.workers.messages import Stage
 from press import reads, write_whole
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-Stage = Sequence[str | int | float | None]  # what was counted, how many there were, seconds on one core
+from lab.workers.messages import Stage
 
 
 class StageLog:

@@ -12,8 +12,7 @@ from lab.cli import watch
 from lab.cli.watch import Watch
 from lab.keys import key
 from lab.results import store
-from lab.run.run_state import Job
-from lab.workers.messages import Message, Progress, Started
+from lab.workers.messages import Job, Message, Progress, Started
 from lab.workers.stages import Outlook, StageLog
 
 TWO_BATCHES = '''"""Does it come in parts?
