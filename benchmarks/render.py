@@ -57,7 +57,7 @@ def kernels_and_pandoc(book: Path) -> float:
     import pypandoc
     from nbclient import NotebookClient
 
-    from press.build.render import read_sources
+    from press.build import read_sources
     from press.read.project import read_project
     from press.read.qmd import Cell
 

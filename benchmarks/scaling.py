@@ -25,9 +25,8 @@ from rich.table import Table
 
 from lab.keys.experiments import find_root
 from lab.results.shared_cache import VARIABLE
-from lab.run.run_state import Job
 from lab.run.scheduler import run_jobs
-from lab.workers.messages import Done, Message, Started
+from lab.workers.messages import Done, Job, Message, Started
 
 SEEDS, WORKERS, MANY = (16, 64, 256, 1000), (1, 2), 64
 CHEAP = {"depth": "20", "width": "128", "batch": "32"}  # some tens of milliseconds a seed

@@ -13,17 +13,26 @@ from typing import Any
 import pandas as pd
 from IPython.display import Markdown
 
-from lab.book import quarto_reads
+from lab.book import prerender
 from lab.book.colophon import colophon, costs, reproduced, total_cost
-from lab.book.home import bar, contents, start, surprises
+from lab.book.ledger import (
+    all_entries,
+    contents,
+    ledger,
+    ledger_controls,
+    ledger_counts,
+    note_counts,
+    notes,
+    start,
+    surprises,
+)
 from lab.book.markdown_tables import markdown_table
-from lab.book.notes import note_counts, notes
-from lab.book.verdicts import all_entries, judged, ledger, ledger_controls, ledger_counts, strip, verdict, verdicts
+from lab.book.verdicts import bar, judged, strip, verdicts
 from lab.errors import LabError
 from lab.live import explore
 from lab.read import read
 
-quarto_reads.begin()
+prerender.begin()
 
 LONGEST = 25  # lines that a reader takes in at once: a network of a dozen lines, its training loop, and their imports
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from press.book import Book, Progress
-    from press.build.render import read_sources, render
-    from press.build.variant import render_variant
+    from press.build import read_sources, render, render_variant
     from press.errors import SourceError
     from press.execute import reads, recorder
     from press.execute.source_imports import forget, from_source
@@ -32,23 +31,20 @@ __all__ += ["from_source", "keep", "read_project", "read_sources", "reads", "rec
 __all__ += ["swap", "sync_folder", "wake_kernels", "write_whole"]
 _HOMES = {
     "press.book": ["Book", "Progress"],
-    "press.build.render": ["read_sources", "render"],
-    "press.build.variant": ["render_variant"],
+    "press.build": ["read_sources", "render", "render_variant"],
     "press.errors": ["SourceError"],
-    "press.execute.source_imports": ["forget", "from_source"],
     "press.execute": ["reads", "recorder"],
+    "press.execute.source_imports": ["forget", "from_source"],
     "press.files": ["cached", "cached_file", "keep", "swap", "sync_folder", "write_whole"],
     "press.fork_server": ["wake_kernels"],
     "press.read.project": ["read_project"],
     "press.read.qmd": ["Cell", "Source"],
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use: `import press` costs nothing."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'press' has no attribute {name!r}")
-    if name in ("reads", "recorder"):  # modules, not something in one
-        return import_module(f"{_HOME[name]}.{name}")
-    return getattr(import_module(_HOME[name]), name)
+    for home, names in _HOMES.items():
+        if name in names:
+            return import_module(f"{home}.{name}") if home == "press.execute" else getattr(import_module(home), name)
+    raise AttributeError(f"module 'press' has no attribute {name!r}")

@@ -90,10 +90,8 @@ def digest(path: Path) -> str:
 
 @cache
 def code_hash(*parts: str) -> str:
-    """Return the hash of some of press's files and folders; of all outside the writers, `html` and `pdf`, by default."""
-    files = [file for part in parts for file in [_HOME / part, *(_HOME / part).rglob("*")]] or [
-        file for file in _HOME.rglob("*") if file.relative_to(_HOME).parts[0] not in ("html", "pdf")
-    ]
+    """Return the hash of some of press's files and folders; of all by default."""
+    files = [file for part in parts or ["."] for file in [_HOME / part, *(_HOME / part).rglob("*")]]
     state = sha256()
     for file in sorted(files):
         if file.is_file() and file.suffix != ".pyc":

@@ -11,7 +11,9 @@ import gc
 import importlib
 import json
 import os
+import re
 import select
+import shutil
 import signal
 import socket
 import stat
@@ -21,12 +23,9 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-from press.kernel_folders import KernelFolder
 
 LONGEST = 1 << 20  # bytes of a message
-OFTEN = 0.02  # seconds between two looks at who has ended
+OFTEN = 0.1  # seconds between two looks at whether the program still runs
 DEFAULTS = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # figures are for the page
 
 
@@ -35,48 +34,59 @@ def wake_kernels(libraries: Iterable[str]) -> None:
 
     Nothing is started where Jupyter would not ask it.
     """
-    if os.environ.get("JUPYTER_DEFAULT_PROVISIONER_NAME") == "press" and hasattr(os, "fork"):
-        _start(os.getppid(), address(os.getppid()), libraries, os.environ | DEFAULTS)
+    if os.environ.get("JUPYTER_DEFAULT_PROVISIONER_NAME") == "press":
+        _start(os.getppid(), libraries, os.environ | DEFAULTS)
 
 
 @contextmanager
-def awake(libraries: Iterable[str], environment: Mapping[str, str]) -> Iterator[str]:
-    """Give the address of such a process, which ends with the block; "" where there can be none."""
-    if not hasattr(os, "fork"):
-        yield ""
-        return
-    folder = KernelFolder()
-    try:
-        place = str(folder.path / "fork.sock")
-        with _start(os.getpid(), place, libraries, environment) as process:
-            try:
-                yield place
-            finally:
-                process.kill()
-    finally:
-        folder.remove()
+def started(pid: int, libraries: Iterable[str], environment: Mapping[str, str]) -> Iterator[None]:
+    """Have such a process for the program `pid`, which ends with the block."""
+    with _start(pid, libraries, environment) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+            os.unlink(address(pid))
 
 
-def address(pid: int) -> str:
-    """Return where the process for the program `pid` listens: in a folder that nobody else can look into."""
+def home() -> Path:
+    """Return the temporary folder for all that kernels are reached through, which nobody else can look into.
+
+    What is in it is named by the process that it ends with: <pid>.sock, where a process listens, and <pid>-..., a kernel's files.
+    """
     folder = Path(tempfile.gettempdir(), f"press-{os.getuid()}")
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise PermissionError(f"{folder} is not a folder of this user's alone")
-    return str(folder / f"{pid}.sock")
+    return folder
 
 
-def _start(pid: int, place: str, libraries: Iterable[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def address(pid: int) -> str:
+    """Return where the process for the program `pid` listens."""
+    return str(home() / f"{pid}.sock")
+
+
+def sweep() -> None:
+    """Delete what killed renders have left."""
+    import psutil
+
+    for place in home().iterdir():
+        if not psutil.pid_exists(int(re.split("[-.]", place.name)[0])):
+            shutil.rmtree(place, ignore_errors=True)
+            place.unlink(missing_ok=True)
+
+
+def _start(pid: int, libraries: Iterable[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start the process; who asks before it has its libraries waits."""
     with suppress(FileNotFoundError):
-        os.unlink(place)
+        os.unlink(address(pid))
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(place)
+        listener.bind(address(pid))
         listener.listen(8)
         return subprocess.Popen(
-            [sys.executable, "-m", __name__, str(pid), place, str(listener.fileno()), *libraries],
+            [sys.executable, "-m", __name__, str(pid), str(listener.fileno()), *libraries],
             env=environment,
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
@@ -86,50 +96,37 @@ def _start(pid: int, place: str, libraries: Iterable[str], environment: Mapping[
         )
 
 
-def serve(pid: int, place: str, listener: socket.socket, libraries: Iterable[str]) -> None:
-    """Answer whoever wants a kernel, while the program `pid` runs."""
+def serve(pid: int, listener: socket.socket, libraries: Iterable[str]) -> None:
+    """Fork a kernel for whoever asks, while the program `pid` runs; kernels see that their parent is gone, and end."""
+    import psutil
+
     for name in libraries:
         with suppress(ImportError):
             importlib.import_module(name)
     gc.freeze()  # what is here stays: no kernel need look through it, and have it copied by doing so
-    kernels: dict[int, socket.socket] = {}
-    while _runs(pid):
-        if select.select([listener], [], [], OFTEN)[0]:
-            asking = listener.accept()[0]
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: who has ended is gone
+    while psutil.pid_exists(pid):
+        if not select.select([listener], [], [], OFTEN)[0]:
+            continue
+        with listener.accept()[0] as asking, suppress(OSError):  # whoever asked may be gone
             message, files, *_ = socket.recv_fds(asking, LONGEST, 2)
-            kernel = os.fork()
-            if kernel == 0:
-                for held in (listener, asking, *kernels.values()):
-                    held.close()
-                _be_kernel(json.loads(message), files)
-                return
-            for file in files:
-                os.close(file)
-            asking.send(json.dumps(kernel).encode())
-            kernels[kernel] = asking
-        with suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                with suppress(OSError):  # whoever asked is gone
-                    kernels[ended[0]].send(json.dumps(os.waitstatus_to_exitcode(ended[1])).encode())
-                kernels.pop(ended[0]).close()
-    for kernel in kernels:
-        with suppress(ProcessLookupError):
-            os.killpg(kernel, signal.SIGKILL)
-    os.unlink(place)
+            if (kernel := os.fork()) == 0:
+                break
+            asking.send(str(kernel).encode())
+        for file in files:
+            os.close(file)
+    else:
+        os.unlink(address(pid))
+        return
+    listener.close()
+    arguments, folder, environment = json.loads(message)
+    _be_kernel(arguments, folder, environment, files)
 
 
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _be_kernel(asked: list[Any], files: list[int]) -> None:
+def _be_kernel(arguments: list[str], folder: str, environment: Mapping[str, str], files: list[int]) -> None:
     """Be the kernel asked for, as if it had been started with these arguments in this folder and environment."""
-    arguments, folder, environment = asked
     parent = os.getppid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     os.chdir(folder)
     os.environ.clear()
@@ -147,4 +144,4 @@ def _be_kernel(asked: list[Any], files: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), sys.argv[2], socket.socket(fileno=int(sys.argv[3])), sys.argv[4:])
+    serve(int(sys.argv[1]), socket.socket(fileno=int(sys.argv[2])), sys.argv[3:])

@@ -8,95 +8,79 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
+import psutil
 from jupyter_client.provisioning import LocalProvisioner
 
-from press.fork_server import LONGEST, address
-from press.kernel_folders import KernelFolder
+from press.fork_server import LONGEST, address, home
 
 PATIENCE = 60  # seconds for libraries to be imported
 _LONGEST_SOCKET = 96  # bytes of a socket's path, less its ending: systems take 104 or 108
 
 
-class _Forked:
+class _Forked(psutil.Process):  # type: ignore[misc]
     """What Jupyter wants of a process, for a kernel that is another process's child."""
 
     stdin = stdout = stderr = None
 
     def __init__(self, place: str, asked: Any, streams: Sequence[int]) -> None:
         """Have it made.  Raises OSError or ValueError where nobody does that."""
-        self._code: int | None = None
-        self._connection = socket.socket(socket.AF_UNIX)
-        try:
-            self._connection.settimeout(PATIENCE)
-            self._connection.connect(place)
-            socket.send_fds(self._connection, [json.dumps(asked).encode()], streams)
-            self.pid: int = json.loads(self._connection.recv(LONGEST))
-            self._connection.setblocking(False)
-        except BaseException:
-            self._connection.close()
-            raise
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(PATIENCE)
+            connection.connect(place)
+            socket.send_fds(connection, [json.dumps(asked).encode()], streams)
+            super().__init__(int(connection.recv(LONGEST)))
 
     def poll(self) -> int | None:
-        if self._code is None:
-            with suppress(BlockingIOError):
-                said = self._connection.recv(LONGEST)
-                self._code = json.loads(said) if said else -signal.SIGKILL
-                self._connection.close()
-        return self._code
-
-    wait = poll  # once it has ended
+        return None if self.is_running() else -signal.SIGKILL
 
     def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    kill = partialmethod(send_signal, signal.SIGKILL)
-    terminate = partialmethod(send_signal, signal.SIGTERM)
+        with suppress(psutil.NoSuchProcess):
+            super().send_signal(number)
 
 
 class Provisioner(LocalProvisioner):  # type: ignore[misc]
     """Starts kernels on this machine, as Jupyter's own does, but for what is said above."""
 
-    asks: str | None = None  # where the process with the libraries listens, "" for none; None: where Quarto's does
-    _folder: KernelFolder | None = None
+    _folder: str | None = None
 
     async def pre_launch(self, **options: Any) -> dict[str, Any]:
         """Let the kernel be talked to through files: a port found free may be taken, and any user may listen at it."""
         manager = self.parent
         if manager and manager.transport == "tcp":
-            self._folder = KernelFolder()
-            kernel = self._folder.path / "kernel"
+            self._folder = tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=home())
+            kernel = f"{self._folder}/kernel"
             manager.connection_file = f"{kernel}.json"
-            if os.name == "posix" and len(os.fsencode(kernel)) < _LONGEST_SOCKET:
-                manager.transport, manager.ip = "ipc", str(kernel)
+            if len(os.fsencode(kernel)) < _LONGEST_SOCKET:
+                manager.transport, manager.ip = "ipc", kernel
         prepared: dict[str, Any] = await super().pre_launch(**options)
         return prepared
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
-        """Have a kernel of this Python copied; start it where nobody does that."""
-        if self.asks != "" and "ipykernel_launcher" in cmd and cmd[0] == sys.executable:
+        """Have a kernel of this Python copied, by this program's process or that of Quarto, which began it; else start it."""
+        if "ipykernel_launcher" in cmd and cmd[0] == sys.executable:
             arguments = cmd[cmd.index("ipykernel_launcher") + 1 :]
             folder, environment = options.get("cwd") or os.getcwd(), options.get("env") or dict(os.environ)
             streams = options.get("stdout") or 1, options.get("stderr") or 2
-            with suppress(OSError, ValueError):
-                place = self.asks or address(os.getppid())
-                self.process = _Forked(place, [arguments, folder, environment], streams)
-                self.pid = self.pgid = self.process.pid
-                self.cwd = options.get("cwd", Path.cwd())
-                return self.connection_info
+            for program in (os.getpid(), os.getppid()):
+                with suppress(OSError, ValueError, psutil.Error):
+                    self.process = _Forked(address(program), [arguments, folder, environment], streams)
+                    self.pid = self.pgid = self.process.pid
+                    self.cwd = options.get("cwd", Path.cwd())
+                    return self.connection_info
         return await super().launch_kernel(cmd, **options)
 
     async def cleanup(self, restart: bool = False) -> None:
         """Remove the files with the kernel."""
         await super().cleanup(restart)
         if self._folder and not restart:
-            self._folder.remove()
+            shutil.rmtree(self._folder, ignore_errors=True)

@@ -17,7 +17,7 @@ import lab.chapter
 import press
 from lab.claims import Verdict
 from lab.keys.experiments import load, names
-from press.build.variant import beside
+from press.build import beside
 from press.read.qmd import parse
 
 if TYPE_CHECKING:

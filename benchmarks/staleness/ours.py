@@ -131,15 +131,19 @@ class Ours(System):
         from lab.errors import LabError
         from lab.run import status
         from lab.workers import worker
-        from lab.workers.messages import ComputeResult
+        from lab.workers.messages import Job
+        from press import recorder
 
         with self.here():
             if self.within and not dies:
                 try:
                     with _imported_anew():
-                        worker.publish(ComputeResult("walk", {}), self.root, lambda message: None, Queue())
+                        recorder.start(self.root)
+                        worker.publish(Job("walk"), self.root, lambda message: None, Queue())
                 except LabError as error:
                     raise Refused(str(error)) from None
+                finally:
+                    recorder.stop()
             else:
                 bring_up_to_date(["walk"], self.root, 1)
             there = status.status_of("walk", self.root)

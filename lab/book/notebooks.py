@@ -2,20 +2,21 @@
 
 They are committed in notebooks/, so that pages can offer them and services can open them from the repository.  The text of the
 sources is read and nothing is imported: writing them costs next to nothing, and `lab render` keeps them as they should be.
+The figures that they draw are drawn of any other result, too, as files.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.book import figures
 from lab.keys import key
-from lab.keys.experiments import source
+from lab.keys.experiments import load, source
 from lab.keys.params import comments
 from lab.keys.sources import rules
 from press import Book, cached, read_project, write_whole
@@ -40,27 +41,26 @@ if any(importlib.util.find_spec(name) is None for name in {packages!r}):
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--editable", str(root)], check=True)
 os.chdir(root)
 sys.path.insert(0, str(root))"""
-_CODE = [Path(__file__), Path(figures.__file__)]  # what makes notebooks, beside the rules by which sources are read
 PACKAGES = ("torch", "typer", "pypandoc", "filelock")  # what is there where the project is installed, and seldom else
 
 
 def write_notebooks(root: Path, names: Sequence[str]) -> list[Path]:
     """Write the notebooks of these questions where they are not as they should be; return those written."""
-    written, book = [], read_project(root)
-    for name in names:
-        path, made = root / FOLDER / f"{name}.ipynb", _made(name, root, book)
-        if not path.is_file() or path.read_bytes() != made:
-            write_whole(path, made)
-            written.append(path)
-    return written
+    book = read_project(root)
+    return [path for name in names if (path := _write(name, root, book))]
 
 
-def _made(name: str, root: Path, book: Book) -> bytes:
-    """Return the bytes of a question's notebook: those of the last time where it is made of the same."""
-    files = [source(name, root), root / "figures" / f"{name}.py", *_CODE]
+def _write(name: str, root: Path, book: Book) -> Path | None:
+    """Write a question's notebook, the one of the last time where it is made of the same; None where it is there already."""
+    files = [source(name, root), root / "figures" / f"{name}.py", Path(__file__)]
     texts = [file.read_text(encoding="utf-8") if file.is_file() else "" for file in files]
     made_of = [rules(), str(book.settings), *texts]
-    return cached(root / ".lab" / FOLDER / name, made_of, lambda: notebook(name, root, book).encode())
+    made = cached(root / ".lab" / FOLDER / name, made_of, lambda: notebook(name, root, book).encode())
+    path = root / FOLDER / f"{name}.ipynb"
+    if path.is_file() and path.read_bytes() == made:
+        return None
+    write_whole(path, made)
+    return path
 
 
 def notebook(name: str, root: Path, book: Book) -> str:
@@ -77,7 +77,7 @@ def notebook(name: str, root: Path, book: Book) -> str:
     question = (ast.get_docstring(ast.parse(text)) or name).splitlines()[0]
     site, repository = str(book.settings.get("site-url") or ""), str(book.settings.get("repo-url") or "")
     chapter = f"[book/{name}.html]({site.rstrip('/')}/book/{name}.html)" if site else f"`book/{name}.qmd`"
-    drawn = figures.figure_functions(name, root)
+    drawn = figure_functions(name, root)
     cells = [
         words(
             "question",
@@ -142,3 +142,35 @@ def _minute(text: str) -> dict[str, Any]:
             case ast.Assign([ast.Name("MINUTE")], ast.Call(keywords=changes)):
                 return {str(change.arg): ast.literal_eval(change.value) for change in changes}
     return {}
+
+
+def figure_functions(name: str, root: Path) -> list[str]:
+    """Return the functions that draw a chapter's figures: those in its module in figures/ that make a Figure of a result alone."""
+    file = root / "figures" / f"{name}.py"
+    tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.Module([], [])
+    return [
+        of.name
+        for of in tree.body
+        if isinstance(of, ast.FunctionDef) and not of.name.startswith("_")
+        if of.returns and ast.unparse(of.returns).rpartition(".")[2].strip("'") == "Figure"
+        if len(of.args.posonlyargs + of.args.args) - len(of.args.defaults) == 1 and None not in of.args.kw_defaults
+    ]
+
+
+def draw(name: str, root: Path, result: Any, folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """Draw every figure of a result into a folder; return the files, and which failed and why.
+
+    A setting of one's own may lack what a figure shows: the others are drawn all the same.
+    """
+    drawn, failed = [], {}
+    load(name, root)  # and with it the project's modules can be imported
+    folder.mkdir(parents=True, exist_ok=True)
+    for figure in figure_functions(name, root):
+        file = folder / f"{figure}.svg"
+        try:
+            draws = getattr(importlib.import_module(f"figures.{name}"), figure)
+            draws(result).savefig(file, bbox_inches="tight", metadata={"Date": None})
+            drawn.append(file)
+        except Exception as error:  # whatever somebody's figure raises
+            failed[figure] = f"{type(error).__name__}: {error}"
+    return drawn, failed

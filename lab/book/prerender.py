@@ -1,7 +1,9 @@
 """Runs before Quarto renders: brings experiments up to date, and drops frozen outputs of chapters that would print old numbers.
 
-Quarto's freeze looks at the text of a chapter alone.  The key that each chapter had when its frozen outputs were last looked at
-is kept in .lab/frozen.json; where the key is another now, or is not known, the frozen outputs go and Quarto executes again.
+Quarto's freeze looks at the text of a chapter alone.  What each chapter's key and text were when its frozen outputs were last
+looked at is kept in .lab/frozen.json.  What its cells read is written down by its kernel as they read it, line by line: Quarto says
+in the environment which document it executes, and lab.chapter begins such a record there.  Where the key is another now, or is not
+known, or the record does not hold, the frozen outputs go and Quarto executes again.
 """
 
 from __future__ import annotations
@@ -12,24 +14,23 @@ import shutil
 import subprocess
 import sys
 from contextlib import suppress
-from hashlib import md5
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":  # run as a script, Python would look for modules in lab/
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from lab.errors import LabError
-from lab.keys.canonical_json import dumps, loads
+from lab.keys.canonical_json import digest, dumps, loads
 from lab.keys.experiments import find_root, names
-from press import forget, wake_kernels, write_whole
+from press import forget, reads, recorder, wake_kernels, write_whole
 
 if TYPE_CHECKING:
     from lab.book.chapter_keys import Chapters
     from lab.keys.call_graph import Reach
 
 RECORD = ".lab/frozen.json"
+CLEANUP = "kernel_deps"  # what Quarto keeps in the cell that it runs last: when each module was saved
 # What nearly every chapter's kernel imports, and PyTorch, which takes longer than all else and which some need.
 LIBRARIES = (
     "ipykernel.kernelapp",
@@ -53,7 +54,6 @@ def main() -> int:
     gc.disable()  # it looks for what can be thrown away, and this ends before that matters
     try:
         root = find_root()
-        check_kernels()
         forget(root)  # Quarto's kernels import as Python does
         try:
             book = Chapters(root)
@@ -65,20 +65,13 @@ def main() -> int:
         code = compute_stale(old, root)
         if code == 0:
             write_notebooks(root, sorted({name for path in chosen for name in book.experiments(path)}))
-            drop_stale(Chapters(root) if old else book, chosen, root)  # another look where results are new
-            if count := sum(runs(path, root) for path in chosen):
+            again = drop_stale(Chapters(root) if old else book, chosen, root)  # another look where results are new
+            if count := len(again if chosen == book.paths else chosen):  # a chapter rendered alone is run in any case
                 wake_kernels(LIBRARIES if count > FEW else LIBRARIES[:-1])
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return code
-
-
-def check_kernels() -> None:
-    """Raise LabError where Quarto is told to start kernels in a way that the environment does not have."""
-    name = os.environ.get("JUPYTER_DEFAULT_PROVISIONER_NAME")
-    if name == "press" and not entry_points(group="jupyter_client.kernel_provisioners", name=name):
-        raise LabError("the environment was set up before Quarto's kernels were ours\ntype: make .venv/ready")
 
 
 def inputs(chapters: list[Path], root: Path) -> list[Path]:
@@ -109,36 +102,66 @@ def compute_stale(experiments: list[str], root: Path) -> int:
             return running.wait()
 
 
-def runs(path: Path, root: Path) -> bool:
-    """Say whether Quarto is about to run a chapter's cells: in a whole render not where frozen outputs are of the same text."""
-    text = (root / path).read_bytes()
-    frozen = list((root / "_freeze" / path.with_suffix("")).glob("execute-results/*.json"))
-    if os.environ.get("QUARTO_PROJECT_RENDER_ALL") != "1" or not frozen:
-        return b"{python}" in text
-    now = md5(text, usedforsecurity=False).hexdigest()
-    return any(loads(file.read_bytes())["hash"] != now for file in frozen)
-
-
 def drop_stale(book: Chapters, chosen: list[Path], root: Path) -> list[Path]:
-    """Delete the frozen outputs of chapters whose key is not the one on record, and put the new keys on record."""
+    """Delete frozen outputs that cannot be trusted, and put on record what is known; return the chapters that run again."""
     try:
         known = dict(loads((root / RECORD).read_bytes()))
     except (OSError, ValueError, TypeError):
         known = {}
-    from lab.book import quarto_reads
-
-    dropped = []
+    before, again = dict(known), []
     for path in chosen:
-        new = book.key(path)
+        frozen, text = root / "_freeze" / path.with_suffix(""), (root / path).read_text(encoding="utf-8")
+        known[path.as_posix()] = digest([book.key(path), text])
         # A chapter that does not import lab.chapter keeps no record of what it reads: no frozen output of its can be trusted.
-        reads_nothing = b"{python}" not in (root / path).read_bytes()
-        if known.get(path.as_posix()) != new or not (reads_nothing or quarto_reads.holds(path, root)):
-            shutil.rmtree(root / "_freeze" / path.with_suffix(""), ignore_errors=True)
-            known[path.as_posix()] = new
-            dropped.append(path)
-    if dropped:
+        trusted = "{python}" not in text or (frozen.is_dir() and holds(path, root))
+        if not trusted or known[path.as_posix()] != before.get(path.as_posix()):
+            shutil.rmtree(frozen, ignore_errors=True)
+            again += [path] if "{python}" in text else []
+    if known != before:
         write_whole(root / RECORD, dumps(known, indent=1))
-    return dropped
+    return again
+
+
+def begin() -> None:
+    """Record from now on, if this is a kernel of Quarto's."""
+    folder, file = os.environ.get("QUARTO_DOCUMENT_PATH"), os.environ.get("QUARTO_DOCUMENT_FILE")
+    root = os.environ.get("QUARTO_PROJECT_ROOT")
+    if not (folder and file and root) or recorder.active():
+        return
+    place = record_of(Path(os.path.relpath(Path(folder, file), root)), Path(root))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("", encoding="utf-8")  # one for each format: the last one counts, and they read the same
+
+    def write(kind: str, name: str, state: str | None) -> None:
+        with place.open("a", encoding="utf-8") as lines:
+            lines.write(dumps([kind, name, state]) + "\n")
+
+    recorder.start(root, sink=write).lenient = True
+    if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
+        shell.events.register("pre_run_cell", _end)
+
+
+def _end(cell: Any) -> None:
+    """Record no more when the chapter's own cells are done: what Quarto asks for then is not the chapter's."""
+    if CLEANUP in cell.raw_cell:
+        recorder.stop()
+
+
+def holds(path: Path, root: Path) -> bool:
+    """Say whether everything that a chapter's cells have read is as it was; not where nothing is on record."""
+    record = reads.empty()
+    try:
+        for line in record_of(path, root).read_text(encoding="utf-8").splitlines():
+            kind, name, state = loads(line)
+            record[kind][name] = state
+    except (OSError, ValueError, KeyError):
+        return False
+    return reads.Present(root).holds(record)
+
+
+def record_of(path: Path, root: Path) -> Path:
+    """Return where a chapter's record lies."""
+    return root / ".lab" / "reads" / f"{path.as_posix().replace('/', '+')}.jsonl"
 
 
 if __name__ == "__main__":
@@ -148,9 +171,8 @@ if __name__ == "__main__":
         if (error.name or "").partition(".")[0] in ("lab", "press", "experiments", "figures", "nets"):
             raise
         print(f"error: {sys.executable} has no {error.name}, which this book needs", file=sys.stderr)
-        if Path(
-            ".venv/bin/python"
-        ).exists():  # Quarto was started elsewhere, and looks there for what _environment names
+        # Quarto looks for what _environment names in the folder where it was started.
+        if Path(".venv/bin/python").exists():
             print(f"run quarto where the book's own Python is found: cd {Path.cwd()}", file=sys.stderr)
         else:
             print("set the book's own Python up with: make .venv/ready", file=sys.stderr)

@@ -9,12 +9,12 @@ box.style.cssText = "position:fixed;inset:auto 1rem 1rem;z-index:99;max-height:6
 let known = "";
 async function follow() {
   try {
-    const { version, error } = await (await fetch("/preview-state?" + known)).json();
+    const { version, error } = await (await fetch("/preview-news")).json();
     const first = known === "";
     if (error) { box.textContent = error; document.body.append(box); } else box.remove();
     if (!first && version !== known && !error) { sessionStorage.setItem(place, scrollY); location.reload(); return; }
     known = version;
-  } catch { await new Promise(done => setTimeout(done, 1000)); }
-  follow();
+  } catch { /* the server is gone; it may come back */ }
+  setTimeout(follow, 300);
 }
 follow();

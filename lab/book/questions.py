@@ -1,4 +1,7 @@
-"""A question's files and where else it stands: written by `lab new`, taken out by `lab remove`, named anew by `lab rename`."""
+"""A question's files and where else it stands, and a book of one's own to put questions in.
+
+`lab new` writes a question from templates, `lab remove` takes it out, `lab rename` names it anew, and `lab init` writes a book.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,12 @@ import ast
 import keyword
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from lab.book.notebooks import write_notebooks
+from lab.book.verdicts import BOOK, chapters_of
 from lab.errors import LabError, NoResult, few, unknown
 from lab.keys.experiments import source
 from lab.results import store
@@ -31,9 +32,29 @@ PACKAGE = "experiments/{}/__init__.py"  # in place of the first, for a question 
 RESULT = "results/{}"
 NOTEBOOK = "notebooks/{}.ipynb"
 REGISTERED = "experiments/{}.registered.json"  # of a package it lies within
-BOOK = "_quarto.yml"
 NOTATION = "book/notation.qmd"
 TEXTS = {".py", ".qmd", ".md", ".yml", ".toml", ".txt", ".lua"}
+
+# Where a question's name stands for the question and is no mere word.
+_NAMED = (
+    r"\b(?:experiments|figures|book|results|notebooks|independent)[./]|\btest_"
+    r"|\bfrom (?:experiments|figures) import |\b(?:lab [a-z]+|chapter on) "
+)
+_CODE = {  # the code in a file, by its ending
+    ".py": r"(?s).+",
+    ".qmd": r"(?ms)(?<=^```\{python\}\n).*?(?=^```$)|(?<=`\{python\} )[^`]+",
+}
+
+# How the pages and figures of a book of one's own look, and its filters: from the project that the lab comes with.
+SOURCE = Path(__file__).resolve().parents[2]
+COPIED = (
+    "experiments/__init__.py",
+    *(f"figures/{name}" for name in ("__init__.py", "style.py", "inline.py", "phone.py", "fonts")),
+    *(f"book/theme/{name}" for name in ("book.css", "live.js", "fonts")),
+    *(f"book/theme/{name}.lua" for name in ("together", "reading_time", "alt", "quarto")),
+    *(f"press/{name}.lua" for name in ("links", "description", "numpy")),  # in a book they lie in its theme
+)
+EXAMPLE = "coin_flips"
 
 
 def create(name: str, root: Path, part: str | None = None, package: bool = False) -> list[Path]:
@@ -42,21 +63,35 @@ def create(name: str, root: Path, part: str | None = None, package: bool = False
     Returns what was written.  Raises LabError, with nothing written, for a name that will not do or is taken.
     """
     _check_name(name, root)
-    listed = with_chapter((root / BOOK).read_text(encoding="utf-8"), f"book/{name}.qmd", part)
-    written = []
-    for template, place in PLACES.items():
-        path = root / (PACKAGE if package and template == "experiment.py" else place).format(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(_filled(template, name))
-        written.append(path)
-    (root / BOOK).write_text(listed, encoding="utf-8")
-    written.append(root / BOOK)
+    places = PLACES | ({"experiment.py": PACKAGE} if package else {})
+    texts = {place.format(name): _filled(template, name) for template, place in places.items()}
+    texts[BOOK] = with_chapter((root / BOOK).read_text(encoding="utf-8"), f"book/{name}.qmd", part)
     if (root / NOTATION).is_file():
-        with (root / NOTATION).open("a", encoding="utf-8") as file:
-            file.write("\n" + _filled("notation.qmd", name))
-        written.append(root / NOTATION)
-    return written
+        texts[NOTATION] = (root / NOTATION).read_text(encoding="utf-8") + "\n" + _filled("notation.qmd", name)
+    return _write(texts, root)
+
+
+def create_book(folder: Path) -> list[Path]:
+    """Write a book into a folder, which is made or is empty; return what there is to be edited.  Raises LabError."""
+    folder = folder.resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LabError(f"{folder} is there and not empty\nname a folder that is not, as in: lab init my_notes")
+    if missing := [name for name in COPIED if not (SOURCE / name).exists()]:
+        raise LabError(
+            f"the lab is installed without the project it comes with: no {missing[0]} in {SOURCE}\n"
+            "get the project, and there: pip install --editable ."
+        )
+    for name in COPIED:
+        place = folder / name.replace("press/", "book/theme/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (SOURCE / name).is_dir() else shutil.copyfile
+        copy(SOURCE / name, place)
+    title = folder.name.replace("_", " ").replace("-", " ").capitalize()
+    texts = {}
+    for template in sorted(path for path in (TEMPLATES / "book").iterdir() if path.suffix == ".txt"):
+        text = template.read_text(encoding="utf-8").replace("TITLE", title)
+        texts[template.stem.replace("+", "/")] = text  # + in a name stands for /
+    return _write(texts, folder) + create(EXAMPLE, folder)
 
 
 def remove(names: Sequence[str], root: Path, force: bool = False) -> list[str]:
@@ -65,24 +100,23 @@ def remove(names: Sequence[str], root: Path, force: bool = False) -> list[str]:
     Returns what was deleted or changed, relative to the root.  Raises LabError, with nothing changed, for what git does not
     have, unless with `force`.
     """
-    gone = [path for name in names for path in _own(name, root)]
-    changed: dict[str, str] = {}
+    gone = [place for name in names for place in _own(name, root)]
+    there = [place for place in (BOOK, NOTATION) if (root / place).is_file()]
+    texts = {place: (root / place).read_text(encoding="utf-8") for place in there}
     for name in names:
-        book = changed.get(BOOK, (root / BOOK).read_text(encoding="utf-8"))
-        changed[BOOK] = without_chapter(book, f"book/{name}.qmd")
-        if (root / NOTATION).is_file():
-            symbols = changed.get(NOTATION, (root / NOTATION).read_text(encoding="utf-8"))
-            changed[NOTATION] = _without_section(symbols, name)
-    if any((root / f"figures/{name}.py").is_file() and _in_readme(root / f"figures/{name}.py") for name in names):
+        texts[BOOK] = without_chapter(texts[BOOK], f"book/{name}.qmd")
+        if NOTATION in texts:
+            texts[NOTATION] = _without_section(texts[NOTATION], name)
+    modules = [(root / place).read_text(encoding="utf-8") for place in gone if place.startswith("figures/")]
+    if any(re.search(r"^README\b", module, re.M) for module in modules):  # the README shows a figure of it
         gone.append("figures/readme.svg")
         text = (root / "README.md").read_text(encoding="utf-8")
-        changed["README.md"] = re.sub(r"!\[[^\]]*\]\(figures/readme\.svg\)\n\n?", "", text)
-    _check_committed([*gone, *changed], root, force)
+        texts["README.md"] = re.sub(r"!\[[^\]]*\]\(figures/readme\.svg\)\n\n?", "", text)
+    _check_committed([*gone, *texts], root, force)
     for place in gone:
         shutil.rmtree(root / place) if (root / place).is_dir() else (root / place).unlink(missing_ok=True)
-    for place, text in changed.items():
-        (root / place).write_text(text, encoding="utf-8")
-    return [*gone, *changed]
+    _write(texts, root)
+    return [*gone, *texts]
 
 
 def rename(old: str, new: str, root: Path, force: bool = False) -> list[str]:
@@ -90,129 +124,84 @@ def rename(old: str, new: str, root: Path, force: bool = False) -> list[str]:
 
     Its result moves with it.  Returns what was changed, relative to the root.  Raises LabError as `remove` does.
     """
-    source(old, root)
-    _check_name(new, root)
-    texts = {path: path.read_text(encoding="utf-8") for path in _texts(root)}
-    changed = {
-        path: text for path, before in texts.items() if (text := renamed(before, path.suffix, old, new)) != before
-    }
     own = _own(old, root)
-    _check_committed([*own, *(path.relative_to(root).as_posix() for path in changed)], root, force)
+    _check_name(new, root)
+    before = _texts(root)
+    texts = {place: renamed(text, Path(place).suffix, old, new) for place, text in before.items()}
+    texts = {place: text for place, text in texts.items() if text != before[place]}
+    _check_committed([*own, *texts], root, force)
     try:
         stored = store.read_result(root / RESULT.format(old), root)
     except NoResult:
         stored = None
-    for path, text in changed.items():
-        path.write_text(text, encoding="utf-8")
+    _write(texts, root)
     for place in own:
-        (root / place).rename(root / _place(place, old, new))
+        (root / place).rename(root / renamed(place, "", old, new))
     if NOTEBOOK.format(old) in own:
         write_notebooks(root, [new])
     if stored:
         store.write_result(root / RESULT.format(new), root, replace(stored, experiment=new))
-    return sorted({*(_place(place, old, new) for place in own), *(_moved(path, root, old, new) for path in changed)})
+    return sorted({renamed(place, "", old, new) for place in (*own, *texts)})
 
 
 def renamed(text: str, suffix: str, old: str, new: str) -> str:
-    """Return a file's text with the question under its new name, wherever it is meant and not merely a word."""
+    """Return a file's text, or its place, with the question under its new name, wherever it is meant and not merely a word."""
     label, fresh = (name.replace("_", "-") for name in (old, new))
-    text = re.sub(rf"\b(experiments|figures|book|results|independent)([./]){old}\b(?!\()", rf"\1\2{new}", text)
+    claims = r'|"(?=\w+[."])' if suffix == ".toml" else ""  # that the notes name, and pages with exceptions
+    text = re.sub(rf"({_NAMED}{claims}){old}\b(?!\()", rf"\g<1>{new}", text)
     text = re.sub(rf"\b{old}(?=\.(qmd|html)\b)", new, text)
-    text = re.sub(rf"\btest_{old}(?=\b(?!\())", f"test_{new}", text)
-    text = re.sub(rf"\b((?:from|import) (?:experiments|figures) import ){old}\b", rf"\1{new}", text)
-    text = re.sub(rf"\b(lab [a-z]+|chapter on) {old}\b", rf"\1 {new}", text)
-    text = re.sub(
-        rf"\b(sec-{label}(?![\w-])|(?:fig|tbl|eq|exr|claim)-{label}(?!\w))",
-        lambda found: found[0].replace(label, fresh),
-        text,
-    )
-    if suffix == ".toml":  # claims that the notes name, and pages with exceptions
-        text = re.sub(rf'"{old}(?=[."])', f'"{new}', text)
-    if suffix == ".py":
-        return _with_variable(text, old, new)
-    if suffix == ".qmd":
-        text = re.sub(r"(?ms)(?<=^```\{python\}\n).*?(?=^```$)", lambda cell: _with_variable(cell[0], old, new), text)
-        if re.search(rf"import {new}\b", text):
-            inline = re.compile(r"(?<=`\{python\} )[^`]+(?=`)")
-            text = inline.sub(lambda code: re.sub(rf"(?<![\w.]){old}(?=\.)", new, code[0]), text)
+    text = re.sub(rf"\b(sec-(?!{label}-)|(?:fig|tbl|eq|exr|claim)-){label}(?!\w)", rf"\g<1>{fresh}", text)
+    if suffix in _CODE and re.search(rf"import {new}\b", text):
+        text = re.sub(_CODE[suffix], lambda code: _with_variable(code[0], old, new), text)
     return text
 
 
 def mentions(name: str, root: Path) -> list[str]:
     """Return where the word still stands, as file:line: what `rename` took for prose, and `remove` leaves to its author."""
     word = re.compile(rf"(?<![\w-])(?:{name}|sec-{name.replace('_', '-')})(?![\w-])")
-    found = []
-    for path in _texts(root):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        found += [f"{path.relative_to(root)}:{n}" for n, line in enumerate(lines, 1) if word.search(line)]
-    return found
+    lines = ((place, n, line) for place, text in _texts(root).items() for n, line in enumerate(text.splitlines(), 1))
+    return [f"{place}:{n}" for place, n, line in lines if word.search(line)]
 
 
 def _with_variable(code: str, old: str, new: str) -> str:
-    """Rename the variable that an import of the question made, in code that has just had its imports renamed, or uses it."""
+    """Rename the variable that an import of the question made."""
     try:
-        tree = ast.parse(code)
+        names = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name) and node.id == old]
     except SyntaxError:
         return code
-    lines = code.splitlines(keepends=True)
-    stored = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    uses = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == old and old not in stored]
-    for node in sorted(uses, key=lambda node: (node.lineno, node.col_offset), reverse=True):
-        line = lines[node.lineno - 1].encode()
-        at = node.col_offset
-        lines[node.lineno - 1] = (line[:at] + new.encode() + line[at + len(old.encode()) :]).decode()
-    return "".join(lines)
+    if any(isinstance(node.ctx, ast.Store) for node in names):  # a variable of its own
+        return code
+    lines = code.encode().splitlines(keepends=True)
+    for node in sorted(names, key=lambda node: (node.lineno, node.col_offset), reverse=True):
+        line, at = lines[node.lineno - 1], node.col_offset
+        lines[node.lineno - 1] = line[:at] + new.encode() + line[at + len(old) :]
+    return b"".join(lines).decode()
 
 
 def with_chapter(book: str, chapter: str, part: str | None = None) -> str:
     """Return _quarto.yml's text with one chapter more; comments and everything else stay as they are."""
-    chapters = _chapters(book, chapter)
-    parts = {_get(item, "part").value: _get(item, "chapters") for item in chapters.value if _get(item, "part")}
+    last = dict(chapters_of(book))  # of each part
+    parts = [of for of in last if of]
     if part is not None and part not in parts:
         raise unknown("part", part, parts)
-    last = parts[part] if part is not None else list(parts.values())[-1] if parts else chapters
-    if not isinstance(last, yaml.SequenceNode) or last.flow_style or not last.value:
+    path = last[part or (parts or [""])[-1]].as_posix()
+    if not (line := re.search(rf"(?m)^( *)- {_listed(path)}", book)):
         raise LabError(f"{BOOK}: write the chapters one a line, each after a dash, so that another can be added")
-    lines = book.splitlines(keepends=True)
-    lines[-1] = lines[-1].rstrip("\n") + "\n"
-    lines.insert(last.value[-1].start_mark.line + 1, f"{' ' * last.start_mark.column}- {chapter}\n")
-    return "".join(lines)
+    before, after = book[: line.end()].rstrip("\n"), book[line.end() :]
+    return f"{before}\n{line[1]}- {chapter}\n{after}"
 
 
 def without_chapter(book: str, chapter: str) -> str:
     """Return _quarto.yml's text without a chapter; and without its part, if that has no other."""
-    lines = book.splitlines(keepends=True)
-    chapters = _chapters(book, chapter)
-    for item in chapters.value:
-        inside = _get(item, "chapters")
-        for entry in inside.value if inside else [item]:
-            if getattr(entry, "value", None) != chapter:
-                continue
-            first, last = entry.start_mark.line, entry.start_mark.line
-            if inside and len(inside.value) == 1:
-                first = item.start_mark.line
-            return "".join(lines[:first] + lines[last + 1 :])
-    return book
+    parts = [of for of, path in chapters_of(book) if path.as_posix() == chapter]
+    alone = parts and parts[0] and [of for of, _ in chapters_of(book)].count(parts[0]) == 1
+    heading = r"(?:^ *- part:.*\n *chapters:.*\n)?" if alone else ""
+    return re.sub(rf"(?m){heading}^ *- {_listed(chapter)}", "", book)
 
 
-def _chapters(book: str, chapter: str) -> yaml.SequenceNode:
-    try:
-        tree = yaml.compose(book, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise LabError(f"{BOOK} is not YAML: {error}") from None
-    chapters = _get(_get(tree, "book"), "chapters")
-    if not isinstance(chapters, yaml.SequenceNode):
-        raise LabError(f"{BOOK} has no list book: chapters: to put {chapter} in")
-    return chapters
-
-
-def _get(node: Any, name: str) -> Any:
-    """Return what a mapping of YAML holds under a name, None if it is not there."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == name:
-                return value
-    return None
+def _listed(path: str) -> str:
+    """Return the pattern of a path in a list, to the end of its line."""
+    return rf"[\"']?{re.escape(path)}(?![\w.]).*\n?"
 
 
 def _without_section(text: str, name: str) -> str:
@@ -236,34 +225,23 @@ def _own(name: str, root: Path) -> list[str]:
     return [first.relative_to(root).as_posix(), *(place for place in others if (root / place).exists())]
 
 
-def _place(place: str, old: str, new: str) -> str:
-    head, _, last = place.rpartition("/")
-    return f"{head}/{last.replace(old, new)}"
-
-
-def _moved(path: Path, root: Path, old: str, new: str) -> str:
-    """Return where a file is after its question has a new name, relative to the root."""
-    place = path.relative_to(root).as_posix()
-    return re.sub(
-        rf"^((?:experiments|figures|book|results)/|tests/test_|tests/independent/){old}(?=[/.])", rf"\g<1>{new}", place
-    )
-
-
-def _in_readme(figures: Path) -> bool:
-    """Say whether the README shows a figure of this module."""
-    return bool(re.search(r"^README\b", figures.read_text(encoding="utf-8"), re.M))
-
-
-def _texts(root: Path) -> Iterator[Path]:
-    """Yield the project's own text files."""
+def _texts(root: Path) -> dict[str, str]:
+    """Return the project's own text files, by their places relative to the root."""
+    found = {}
     for path in sorted(root.rglob("*")):
-        inside = path.relative_to(root).parts
-        if (
-            path.suffix in TEXTS
-            and path.is_file()
-            and not any(part.startswith((".", "_book", "_own")) for part in inside[:-1])
-        ):
-            yield path
+        place = path.relative_to(root)
+        made = any(part.startswith((".", "_book", "_own")) for part in place.parts[:-1])
+        if path.suffix in TEXTS and path.is_file() and not made:
+            found[place.as_posix()] = path.read_text(encoding="utf-8")
+    return found
+
+
+def _write(texts: dict[str, str], root: Path) -> list[Path]:
+    """Write files by their places relative to the root; return their paths."""
+    for place, text in texts.items():
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).write_text(text, encoding="utf-8")
+    return [root / place for place in texts]
 
 
 def _check_committed(places: Sequence[str], root: Path, force: bool) -> None:

@@ -6,7 +6,6 @@ import errno
 import io
 import json
 import sys
-import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,24 +14,49 @@ from typing import Any, BinaryIO
 from lab.errors import LabError
 
 SCRIPT = Path(__file__).with_name("preview.js")
+NOT_YET = "<!DOCTYPE html><title>Not rendered</title><body></body>"
 
 
-class _Quiet(SimpleHTTPRequestHandler):
+class _Handler(SimpleHTTPRequestHandler):
+    """Sends a site; where it is previewed, every page gets a script that shows it anew, at the same place, or the error."""
+
+    def __init__(self, *request: Any, news: dict[str, Any] | None, **options: Any) -> None:
+        self._news = news
+        super().__init__(*request, **options)
+
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-cache")  # the next render is seen at once
         super().end_headers()
 
     def send_head(self) -> io.BytesIO | BinaryIO | None:
         """Send what is asked for if it is a file or folder of the site: no link out of it, no pipe."""
+        if self._news is not None and self.path == "/preview-news":
+            return self._send(json.dumps(self._news), "application/json")
+        if self._news is not None and self.path == "/preview-script.js":  # pages allow no script within them
+            return self._send(SCRIPT.read_text(encoding="utf-8"), "text/javascript")
         try:
             asked, site = Path(self.translate_path(self.path)).resolve(), Path(self.directory).resolve()
-            found = asked.is_relative_to(site) and (asked.is_file() or asked.is_dir())
+            page = (asked / "index.html").resolve() if asked.is_dir() else asked
+            inside = asked.is_relative_to(site) and page.is_relative_to(site)
+            found = inside and (page.is_file() or asked.is_dir())
         except (OSError, ValueError, RuntimeError):  # a name that is too long, a zero byte, a link to itself
-            found = False
+            inside = found = False
+        if inside and self._news is not None and page.suffix == ".html":
+            text = page.read_text(encoding="utf-8") if page.is_file() else NOT_YET
+            script = '<script src="/preview-script.js"></script>'
+            return self._send(text.replace("</body>", f"{script}</body>"), "text/html")
         if not found:
             self.send_error(404)
             return None
         return super().send_head()
+
+    def _send(self, text: str, kind: str) -> io.BytesIO:
+        content = text.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        return io.BytesIO(content)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing of what was asked for."""
@@ -45,77 +69,19 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
-class Changing:
-    """A site that is rendered again and again: what the last attempt came to, and how to wait for the next."""
+def server(site: Path, port: int, news: dict[str, Any] | None = None) -> ThreadingHTTPServer:
+    """Return a server of the folder `site`, to be reached from this machine only.  Port 0 takes any that is free.
 
-    def __init__(self, site: Path) -> None:
-        self.site, self.version, self.error = site, 0, ""
-        self._news = threading.Condition()
-
-    def tell(self, error: str = "") -> None:
-        """Say that the site has been rendered, or why it could not be."""
-        with self._news:
-            self.version, self.error = self.version + 1, error
-            self._news.notify_all()
-
-    def wait(self, known: int) -> dict[str, Any]:
-        """Return what there is to know as soon as it is news to somebody who knows an older version; after a while anyway."""
-        with self._news:
-            self._news.wait_for(lambda: self.version != known, timeout=20)
-            return {"version": self.version, "error": self.error}
-
-
-class _Preview(_Quiet):
-    """Serves a changing site: every page gets a script that shows it anew, at the same place, or the error."""
-
-    def __init__(self, *request: Any, state: Changing, **options: Any) -> None:
-        self._state = state
-        super().__init__(*request, directory=str(state.site), **options)
-
-    def send_head(self) -> io.BytesIO | BinaryIO | None:
-        path, _, known = self.path.partition("?")
-        if path == "/preview-state":
-            return self._send(json.dumps(self._state.wait(int(known) if known.isdigit() else -1)), "application/json")
-        if path == "/preview-script.js":
-            return self._send(SCRIPT.read_text(encoding="utf-8"), "text/javascript")
-        file = Path(self.translate_path(self.path))
-        file = file / "index.html" if file.is_dir() else file
-        if file.suffix != ".html" or not file.resolve().is_relative_to(self._state.site.resolve()):
-            return super().send_head()
-        page = (
-            file.read_text(encoding="utf-8")
-            if file.is_file()
-            else "<!DOCTYPE html><title>Not rendered</title><body></body>"
-        )
-        return self._send(page.replace("</body>", '<script src="/preview-script.js"></script></body>'), "text/html")
-
-    def _send(self, text: str, kind: str) -> io.BytesIO:
-        content = text.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", f"{kind}; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        return io.BytesIO(content)
-
-
-def preview_server(state: Changing, port: int) -> ThreadingHTTPServer:
-    """Return a server of a changing site; as `server`, but what it shows may not be there yet."""
-    return _bound(partial(_Preview, state=state), port, "lab preview")
-
-
-def server(site: Path, port: int) -> ThreadingHTTPServer:
-    """Return a server of the folder `site`, to be reached from this machine only.  Port 0 takes any that is free."""
-    if not (site / "index.html").is_file():
+    With `news` it is a preview: pages show themselves anew when "version" is another, and what is under "error".
+    """
+    if news is None and not (site / "index.html").is_file():
         raise LabError(f"there is no site in {site}\ntype: lab render")
-    return _bound(partial(_Quiet, directory=str(site)), port, "lab serve")
-
-
-def _bound(handler: Any, port: int, command: str) -> ThreadingHTTPServer:
     try:
-        return _Server(("127.0.0.1", port), handler)
+        return _Server(("127.0.0.1", port), partial(_Handler, directory=str(site), news=news))
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
+        command = "lab serve" if news is None else "lab preview"
         raise LabError(
             f"port {port} is not to be had ({error.strerror})\ntype: {command} --port 0, which takes any that is free"
         ) from None

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
+import yaml
 from IPython.display import Markdown
 
 from lab.book.markdown_tables import as_text, markdown_table, plain
 from lab.claims import Claim, Verdict
 from lab.duration import duration
-from lab.errors import LabError, unknown
+from lab.errors import LabError
 from lab.estimate import Estimate
-from lab.keys.experiments import files, find_root, home, load, names
+from lab.keys.experiments import find_root, home, load, names
 from lab.live import data, html_only
 from lab.results.reading import as_result, book_result, own_changes, page_result
 from lab.results.registration import Standing, When, standings
@@ -32,6 +34,7 @@ VERDICT_WORDS = {  # of one claim, and of several
 }
 
 
+BOOK = "_quarto.yml"
 NOTES_FILE = "book/notes.toml"
 
 
@@ -188,108 +191,24 @@ def tally(found: list[Verdict]) -> str:
     return ", ".join(phrases)
 
 
-def verdict(experiment: Any, name: str) -> Markdown:
-    """Return the verdict on one claim, for use in a sentence."""
-    found = {entry.claim.name: entry for entry in decide(experiment)}
-    if name not in found:
-        raise unknown("claim", name, found)
-    return Markdown(found[name].word)
-
-
-def all_entries(root: Path | None = None) -> list[Entry]:
-    """Return every claim of every experiment, in the book's order."""
-    root = root or find_root()
-    return [entry for name in in_book_order(root) for entry in decide(load(name, root))]
-
-
-def by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Return claims by their full names, as in "tanh_gain.value"."""
-    return {f"{entry.experiment}.{entry.claim.name}": entry for entry in entries}
-
-
-def _striking_first(entries: Iterable[Entry]) -> list[Entry]:
-    """Return claims with what one looks for first at the beginning; of the same verdict, in the book's order."""
-    order = (Verdict.FAILS, Verdict.UNDECIDED, Verdict.CAVEAT, Verdict.HOLDS)
-    return sorted(entries, key=lambda entry: order.index(entry.verdict))
-
-
-def ledger(entries: Sequence[Entry]) -> Markdown:
-    """Return claims with their verdicts, linked to their chapters (from a page in book/): what failed first.
-
-    The first of a chapter is linked to its code and test, too.
-    """
-    root, entries = find_root(), _striking_first(entries)
-    first = {entry.experiment: entry.claim.name for entry in reversed(entries)}
-    rows = [
-        [
-            entry.chapter
-            + (
-                f"[: [experiment](../{files(entry.experiment, root)[0]}), [test](../tests/test_{entry.experiment}.py)]"
-                "{.to-files}"
-                if first[entry.experiment] == entry.claim.name
-                else ""
-            ),
-            f"{entry.text}{entry.noted} {entry.first}",
-            f"[{entry.word}]({entry.experiment}.qmd#{entry.anchor})[]{{#ledger-{entry.anchor}}}",
-            entry.number,
-        ]
-        for entry in entries
-    ]
-    return Markdown(markdown_table(["Chapter", "Claim", "Verdict", "Number"], rows, widths=[14, 46, 14, 26]))
-
-
-def ledger_controls(entries: Sequence[Entry]) -> Markdown:
-    """Return what the page's script makes filters of, for the ledger that stands below; without script it is nothing."""
-    parts = {path.stem: part for part, path in book_chapters(find_root())}
-    places = {entry.anchor: place for place, entry in enumerate(entries)}
-    claims = [
-        {
-            "anchor": entry.anchor,
-            "verdict": entry.verdict.name,
-            "part": parts.get(entry.experiment, ""),
-            "place": places[entry.anchor],
-        }
-        for entry in _striking_first(entries)
-    ]
-    return Markdown(html_only(f'<div class="ledger" hidden>{data(claims)}</div>'))
-
-
-@dataclass(frozen=True)
-class Counts:
-    """The ledger in numbers."""
-
-    claims: int
-    experiments: int
-    example: str  # an estimate, as the book prints it
-    strip: Markdown  # how many came out in which way, in colour, in a line of its own
-    lines_first: int  # claims whose line provably came before the number
-    unprovable: int  # by the authors' word alone
-    lines_later: int  # claims whose line was changed or drawn when the number was known
-
-
-def ledger_counts(entries: Sequence[Entry]) -> Counts:
-    """Count claims and verdicts."""
-    root = find_root()
-    standing = Counter(entry.standing.when for entry in entries)
-    told = tally([entry.verdict for entry in entries]) or "none is decided yet"
-    return Counts(
-        claims=len(entries),
-        experiments=len(names(root)),
-        example=_example(root),
-        strip=Markdown(f"::: {{.tally}}\n{told}\n:::"),
-        lines_first=standing[When.BEFORE],
-        unprovable=standing[When.UNPROVABLE],
-        lines_later=standing[When.AFTER],
+def bar(entries: Iterable[Entry]) -> Markdown:
+    """Return all verdicts as one bar, each as long as its share; where there are no pictures, the tally below says it."""
+    found = Counter(entry.verdict for entry in entries)
+    said = ", ".join(f"{found[verdict]} {words[found[verdict] != 1]}" for verdict, words in VERDICT_WORDS.items())
+    parts = "".join(
+        f'<span class="bar-{verdict.name.lower()}" style="flex-grow: {found[verdict]}"></span>'
+        for verdict in VERDICT_WORDS
+        if found[verdict]
     )
+    words = escape(f"Of {found.total()} claims {said}.")
+    return Markdown(f'```{{=html}}\n<div class="bar" role="img" aria-label="{words}">{parts}</div>\n```')
 
 
-def _example(root: Path) -> str:
+def first_estimate(root: Path) -> str:
     """Return the first estimate of the book, as it is printed."""
-    for name in in_book_order(root):
-        for value in vars(as_result(load(name, root), page_result(name, root))).values():
-            if isinstance(value, Estimate):
-                return str(value)
-    return str(Estimate.of([1, 2, 3]))
+    results = (as_result(load(name, root), page_result(name, root)) for name in in_book_order(root))
+    estimates = (value for result in results for value in vars(result).values() if isinstance(value, Estimate))
+    return str(next(estimates, Estimate.of([1, 2, 3])))
 
 
 def in_book_order(root: Path) -> list[str]:
@@ -298,19 +217,19 @@ def in_book_order(root: Path) -> list[str]:
     return sorted(names(root), key=lambda name: order.get(name, len(order)))
 
 
-def book_chapters(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield part and path of every chapter, in the order of _quarto.yml; the path of a part's own page comes with its path."""
-    import yaml
+def book_chapters(root: Path) -> list[tuple[str, Path]]:
+    """Return part and path of every chapter of a book, in order."""
+    return list(chapters_of((root / BOOK).read_text(encoding="utf-8")))
 
-    def walk(nodes: Any, part: str) -> Iterator[tuple[str, Path]]:
-        for node in nodes or []:
-            if isinstance(node, str):
-                yield part, Path(node)
-            elif isinstance(node, dict):
-                inner = str(node.get("part", part))
-                if inner.endswith(".qmd"):
-                    yield inner, Path(inner)
-                yield from walk(node.get("chapters"), inner)
 
-    config = yaml.safe_load((root / "_quarto.yml").read_text(encoding="utf-8"))
-    yield from walk(config["book"]["chapters"], "")
+def chapters_of(book: str) -> Iterator[tuple[str, Path]]:
+    """Yield part and path of every chapter in _quarto.yml's text; the path of a part's own page comes with its path."""
+    try:
+        for node in yaml.safe_load(book)["book"]["chapters"]:
+            part, paths = (node["part"], node.get("chapters") or []) if isinstance(node, dict) else ("", [node])
+            for path in [part, *paths] if part.endswith(".qmd") else paths:
+                yield part, Path(path)
+    except yaml.YAMLError as error:
+        raise LabError(f"{BOOK} is not YAML: {error}") from None
+    except (KeyError, TypeError, AttributeError):
+        raise LabError(f"{BOOK} has no list book: chapters: of paths and parts") from None

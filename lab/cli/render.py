@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -19,10 +20,13 @@ from lab.book.chapter_keys import Chapters
 from lab.book.markdown_tables import as_text
 from lab.book.notebooks import write_notebooks
 from lab.book.prerender import LIBRARIES
+from lab.cli.commands import CORES, LEFT_OUT, Changes, Jobs, Port, Renderer, Smoke
 from lab.cli.run import bring_up_to_date, compute_setting, finish
+from lab.cli.runs import OWN
 from lab.errors import LabError, unknown
 from lab.keys import key
 from lab.keys.canonical_json import digest, dumps
+from lab.keys.experiments import find_root
 from lab.keys.key import Key
 from lab.results import store
 from lab.results.reading import SETTING
@@ -32,39 +36,74 @@ QUARTO = (1, 9)  # the first version that makes books with Typst
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = r"\w+(?:Error|Exception|Interrupt|Exit)\b.*"
-OWN = Path("_own")  # pages with settings of one's own
 LONGEST = 80  # characters of a folder's name
 
 
-def render_book(
-    chapters: Sequence[str], root: Path, formats: Sequence[str], renderer: str | None, workers: int
+def render(
+    chapters: Annotated[list[str], typer.Argument(metavar="CHAPTER", help="all if none is named", **LEFT_OUT)],
+    changes: Changes,
+    to: Annotated[str, typer.Option(metavar="FORMATS", help="html, pdf, or both")] = "html,pdf",
+    renderer: Renderer = None,
+    smoke: Smoke = False,
+    jobs: Jobs = CORES,
 ) -> None:
-    """Bring the experiments up to date, render, and say where the book is and what made it."""
+    """The book as a site and a PDF, in _book/, with what is stale brought up to date first.
+
+    One chapter is made alone: pages of others that have never been rendered say so.
+
+    With --set, the chapter is made from a setting of your own, which is computed first: a page in _own/ with the book's values beside
+    yours, verdicts and figures of your setting.  The book stays as it is.  What can be set is listed by: lab params NAME
+
+    \b
+    Examples:  lab render
+               lab render tanh_gain --to html
+               lab render tanh_gain --set depth=200
+               lab render --with press
+    """
+    formats = [word.strip() for word in to.split(",")]
+    if not set(formats) <= set(FORMATS):
+        raise typer.BadParameter(f"{to!r} is not html, pdf or html,pdf", param_hint="'--to'")
+    begun, root, own = time.monotonic(), find_root(), bool(changes or smoke)
+    if own and len(chapters) != 1:
+        raise typer.BadParameter("name the one chapter that is to be made with it", param_hint="'--set'")
+    if own and renderer == "quarto":
+        raise typer.BadParameter("a page with a setting of its own is made with press", param_hint="'--with'")
+    quarto = None if own else quarto_version(renderer, "lab render")
     only = [_chapter(name, root) for name in chapters]
-    quarto = quarto_version() if renderer != "press" else None
-    if renderer == "quarto" and quarto is None:
-        raise LabError("there is no quarto 1.9 or newer on PATH\ntype: make quarto, or lab render --with press")
-    begun = time.monotonic()
-    keys = _bring_up_to_date(root, only, workers).key
+    setting = compute_setting(chapters, changes, root, jobs, smoke=smoke) if own else None
+    keys = _bring_up_to_date(root, only, jobs).key
     try:
-        made = _with_quarto(root, formats, only) if quarto else _with_press(root, formats, only, keys)
+        if setting:
+            made = press_variant(*setting, root, formats, keys)
+        elif quarto:
+            made = _with_quarto(root, formats, only)
+        else:
+            with _telling() as tell:
+                made = press.render(root, formats, only or None, keys, tell, libraries=LIBRARIES)
     except KeyboardInterrupt:
         print("stopped; the book is as it was\nthe same command goes on from here", file=sys.stderr)
         raise typer.Exit(130) from None
     for name, path in made.items():
         print(f"{name:4}  {path}")
-    print(f"rendered with {f'quarto {quarto}' if quarto else 'press'} in {time.monotonic() - begun:.1f} s")
+    stays = "; the book stays as it is" if own else ""
+    print(f"rendered with {f'quarto {quarto}' if quarto else 'press'} in {time.monotonic() - begun:.1f} s{stays}")
 
 
-def render_own(name: str, typed: Sequence[str], root: Path, formats: Sequence[str], workers: int, smoke: bool) -> None:
-    """Make a chapter's page from a setting of one's own, computing that first, in a folder of its own: with press."""
-    begun = time.monotonic()
-    name, changes, wanted = compute_setting([name], typed, root, workers, smoke=smoke)
-    keys = _bring_up_to_date(root, [_chapter(name, root)], workers).key
-    made = press_variant(name, changes, wanted, root, formats, keys)
-    for kind, path in made.items():
-        print(f"{kind:4}  {path}")
-    print(f"rendered with press in {time.monotonic() - begun:.1f} s; the book stays as it is")
+def serve(port: Port = 8000) -> None:
+    """The rendered site on localhost, until ctrl-C.
+
+    Example:  lab serve --port 8080
+    """
+    from lab.book.serve import server
+
+    root = find_root()
+    with server(root / press.read_project(root).output_dir, port) as running:
+        print(f"the book is at http://127.0.0.1:{running.server_address[1]}/ (ctrl-C ends this)", flush=True)
+        try:
+            running.serve_forever()
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+            raise typer.Exit(0) from None
 
 
 def press_variant(
@@ -105,13 +144,6 @@ def _bring_up_to_date(root: Path, only: Sequence[Path], workers: int) -> Chapter
     finish(outcomes)
     write_notebooks(root, read)
     return Chapters(root) if outcomes else book
-
-
-def _with_press(
-    root: Path, formats: Sequence[str], only: Sequence[Path], keys: Callable[[Path], str]
-) -> dict[str, Path]:
-    with _telling() as tell:
-        return press.render(root, formats, only or None, keys, tell, libraries=LIBRARIES)
 
 
 @contextmanager
@@ -189,13 +221,18 @@ def _failed_inline(file: str, source: press.Source, number: int, error: str) -> 
     return f"{file}:{named[0].line}: {which} fails: {error}"
 
 
-def quarto_version() -> str | None:
-    """Return the version of the quarto on PATH if it can render this book."""
-    if not shutil.which("quarto"):
+def quarto_version(renderer: str | None, command: str) -> str | None:
+    """Return the version of the quarto on PATH if that is to render the book; None if press is."""
+    if renderer == "press":
         return None
-    said = subprocess.run(["quarto", "--version"], capture_output=True, text=True).stdout.strip()
-    found = re.match(r"(\d+)\.(\d+)", said)
-    return said if found and tuple(map(int, found.groups())) >= QUARTO else None
+    if shutil.which("quarto"):
+        said = subprocess.run(["quarto", "--version"], capture_output=True, text=True).stdout.strip()
+        found = re.match(r"(\d+)\.(\d+)", said)
+        if found and tuple(map(int, found.groups())) >= QUARTO:
+            return said
+    if renderer == "quarto":
+        raise LabError(f"there is no quarto 1.9 or newer on PATH\ntype: make quarto, or {command} --with press")
+    return None
 
 
 def _chapter(name: str, root: Path) -> Path:
@@ -205,16 +242,3 @@ def _chapter(name: str, root: Path) -> Path:
         if candidate in known:
             return Path(candidate)
     raise unknown("chapter", name, [Path(path).stem for path in known])
-
-
-def serve_site(root: Path, port: int) -> None:
-    """Serve the site until ctrl-C."""
-    from lab.book.serve import server
-
-    with server(root / press.read_project(root).output_dir, port) as running:
-        print(f"the book is at http://127.0.0.1:{running.server_address[1]}/ (ctrl-C ends this)", flush=True)
-        try:
-            running.serve_forever()
-        except KeyboardInterrupt:
-            print(file=sys.stderr)
-            raise typer.Exit(0) from None

@@ -5,144 +5,140 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from lab.book.markdown_tables import plain
-from lab.book.verdicts import tally
-from lab.cli.params import smoke_setting
-from lab.cli.render import OWN
-from lab.cli.result import changed_params, claim_cells, claim_head, describe, print_numbers, setting
+import typer
+
+from lab.cli.commands import LEFT_OUT, Names
+from lab.cli.run import smoke_setting
 from lab.cli.show import print_table
 from lab.duration import duration
 from lab.errors import LabError, NoResult
-from lab.keys import key
-from lab.keys.experiments import load, names
+from lab.keys import experiments, key
 from lab.results import store
 from lab.results.reading import as_result
-from lab.run.verification import claim_pairs
 
 SHORT = 8  # characters of a key by which a run is named
+OWN = Path("_own")  # pages with settings of one's own
 
 
-@dataclass(frozen=True)
-class Run:
-    """One setting, computed once."""
+def show(
+    which: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME|RUN", help="experiments, or one or two runs by the names listed", **LEFT_OUT),
+    ],
+) -> None:
+    """What you have computed with settings of your own: what differs from the book, when, what it cost, which claims hold.
 
-    stored: store.Stored
-    place: Path
-    changes: dict[str, str]  # what differs from the book's setting, as typed
-    current: bool  # computed by the code that is there now
+    With one run, its numbers and verdicts beside the book's; with two, beside each other.  In Python: read(tanh_gain, depth=200)
 
-    @property
-    def ident(self) -> str:
-        """What it is called: the beginning of its key."""
-        return self.stored.key[:SHORT]
+    \b
+    Examples:  lab show
+               lab show tanh_gain
+               lab show 3f2a91c0
+               lab show 3f2a91c0 b7712e04
+    """
+    from lab.cli.result import describe
 
-    def __str__(self) -> str:
-        return setting(self.changes)
-
-
-def all_runs(root: Path, chosen: Sequence[str] = ()) -> list[Run]:
-    """Return the runs of all experiments, or of those chosen, the newest of each first."""
-    found = []
-    for name in chosen or names(root):
-        runs = []
-        for place in sorted((root / ".lab" / "cache" / name).glob("*")):
-            with suppress(NoResult):
-                runs.append(_run(store.read_result(place, root), place, root))
-        found += sorted(runs, key=lambda run: str(run.stored.provenance.get("date")), reverse=True)
-    return found
-
-
-def find_run(ident: str, root: Path) -> Run:
-    """Return the run that the beginning of a key names."""
-    there = all_runs(root)
-    found = [run for run in there if run.stored.key.startswith(ident)]
-    if not found:
-        known = ", ".join(run.ident for run in there)
-        raise LabError(f"no run or experiment is called {ident!r}; the runs are: {known or 'none'}\ntype: lab show")
-    if len({run.stored.key for run in found}) > 1:
-        raise LabError(f"{ident!r} begins {' and '.join(run.stored.key[:16] for run in found)}: type more of the one")
-    return found[0]
-
-
-def remove_runs(root: Path, chosen: Sequence[str] = ()) -> int:
-    """Remove what is kept of other settings, of all experiments or of those chosen; return how many runs there were."""
-    count = len(all_runs(root, chosen))
-    for name in chosen or names(root):
-        for kept in ("cache", "figures"):
-            shutil.rmtree(root / ".lab" / kept / name, ignore_errors=True)
-    return count
-
-
-def show_runs(which: Sequence[str], root: Path) -> None:
-    """List the runs, of all experiments or those named; show the one named by the beginning of its key; compare two."""
-    if set(which) <= set(names(root)):
+    root = experiments.find_root()
+    if set(which) <= set(experiments.names(root)):
         _list(all_runs(root, which), root)
         return
-    runs = [find_run(ident, root) for ident in which]
-    if len(runs) == 1:
-        (run,) = runs
-        place = store.shown(run.place, root)
-        print(f"in {place}/, of {run.stored.provenance['date'][:10]}\n")
-        describe(load(run.stored.experiment, root), run.stored, place, root)
-    elif len(runs) == 2:
-        _compare(runs[0], runs[1], root)
+    places = [find_run(ident, root) for ident in which]
+    if len(places) == 1:
+        describe(places[0], store.read_result(places[0], root), root)
+    elif len(places) == 2:
+        _compare([store.read_result(place, root) for place in places], root)
     else:
         raise LabError("two runs can be compared\ntype: lab show RUN RUN, with names from: lab show")
 
 
-def _list(runs: Sequence[Run], root: Path) -> None:
+def clean(
+    names: Names,
+    runs: Annotated[bool, typer.Option("--runs", help="results and pages with settings of your own")] = False,
+) -> None:
+    """Remove what was computed with settings of your own: of all experiments, or those named.  The book's results stay.
+
+    \b
+    Examples:  lab clean --runs
+               lab clean tanh_gain --runs
+    """
+    if not runs:
+        raise typer.BadParameter("say what is to be removed: --runs", param_hint="'--runs'")
+    root = experiments.find_root()
+    count = len(all_runs(root, names))
+    for folder in (root / ".lab" / "cache", root / ".lab" / "figures", root / OWN):
+        for name in names or [""]:
+            shutil.rmtree(folder / name, ignore_errors=True)
+    print(f"removed {count} run{'s' * (count != 1)} and the pages made from such; the book's results are as they were")
+
+
+def all_runs(root: Path, chosen: Sequence[str] = ()) -> dict[Path, store.Stored]:
+    """Return the runs of all experiments, or of those chosen, the newest of each first."""
+    found = dict[Path, store.Stored]()
+    for name in chosen or experiments.names(root):
+        runs = []
+        for place in sorted((root / ".lab" / "cache" / name).glob("*")):
+            with suppress(NoResult):
+                runs.append((place, store.read_result(place, root)))
+        found |= dict(sorted(runs, key=lambda run: str(run[1].provenance.get("date")), reverse=True))
+    return found
+
+
+def find_run(ident: str, root: Path) -> Path:
+    """Return where the run lies that the beginning of a key names."""
+    runs = {place: run.key for place, run in all_runs(root).items()}
+    found = {place: key for place, key in runs.items() if key.startswith(ident)}
+    if not found:
+        there = ", ".join(key[:SHORT] for key in runs.values()) or "none"
+        raise LabError(f"no run or experiment is called {ident!r}; the runs are: {there}\ntype: lab show")
+    if len(set(found.values())) > 1:
+        raise LabError(f"{ident!r} begins {' and '.join(key[:16] for key in found.values())}: type more of the one")
+    return next(iter(found))
+
+
+def _list(runs: dict[Path, store.Stored], root: Path) -> None:
+    from lab.cli.result import changed_params, setting
+
     if not runs:
         print("no other setting has been computed here")
         print("type: lab run NAME --set PARAMETER=VALUE; which parameters there are says: lab params NAME")
         return
     rows = []
-    for run in runs:
-        made, experiment = run.stored.provenance, load(run.stored.experiment, root)
-        called = "--smoke" if run.changes == smoke_setting(experiment) else str(run)
-        age = "as now" if run.current else "another"
-        cost, verdicts = duration(made["seconds"]), _verdicts(experiment, run)
-        rows.append([run.stored.experiment, run.ident, called, made["date"][:10], cost, verdicts, age])
+    for run in runs.values():
+        experiment, changes = experiments.load(run.experiment, root), changed_params(run, root)
+        called = "--smoke" if changes == smoke_setting(experiment) else setting(changes)
+        cost, day, age = duration(run.provenance["seconds"]), run.provenance["date"][:10], "another"
+        with suppress(LabError):
+            age = "as now" if key.compute(run.experiment, root, changes).key == run.key else "another"
+        rows.append([run.experiment, run.key[:SHORT], called, day, cost, _verdicts(experiment, run), age])
     print_table(rows, head=["experiment", "run", "setting", "date", "cost", "claims", "code"])
     print("\nlab show RUN shows one, lab show RUN RUN compares two, lab render NAME --set ... makes the chapter's page")
 
 
-def _verdicts(experiment: Any, run: Run) -> str:
+def _verdicts(experiment: Any, run: store.Stored) -> str:
+    from lab.book.markdown_tables import plain
+    from lab.book.verdicts import tally
+
     try:
-        result = as_result(experiment, run.stored)
+        result = as_result(experiment, run)
         return plain(tally([claim.verdict(result) for claim in experiment.CLAIMS]))
     except Exception:  # of other code, whose result may lack what a claim asks for
         return "not to be told"
 
 
-def _compare(one: Run, other: Run, root: Path) -> None:
-    if one.stored.experiment != other.stored.experiment:
-        raise LabError(f"{one.ident} is of {one.stored.experiment} and {other.ident} of {other.stored.experiment}")
-    experiment = load(one.stored.experiment, root)
-    results = [as_result(experiment, run.stored) for run in (one, other)]
-    for run in (one, other):
-        print(f"{run.ident}  {run.stored.experiment} with {run}")
+def _compare(runs: list[store.Stored], root: Path) -> None:
+    from lab.cli import result
+
+    one, other = runs
+    if one.experiment != other.experiment:
+        raise LabError(f"{one.key[:SHORT]} is of {one.experiment} and {other.key[:SHORT]} of {other.experiment}")
+    experiment = experiments.load(one.experiment, root)
+    for run in runs:
+        print(f"{run.key[:SHORT]}  {run.experiment} with {result.setting(result.changed_params(run, root))}")
     print()
-    print_numbers(one.stored.numbers, dict(zip((one.ident, other.ident), results, strict=True)))
+    results = {run.key[:SHORT]: as_result(experiment, run) for run in runs}
+    result.print_numbers(one.numbers, results)
     print()
-    print_table(claim_cells(claim_pairs(experiment, *results)), head=claim_head(one.ident, other.ident))
-
-
-def clean_runs(chosen: Sequence[str], root: Path) -> None:
-    """Remove runs and the pages made from them."""
-    count = remove_runs(root, chosen)
-    for folder in [root / OWN / name for name in chosen] or [root / OWN]:
-        shutil.rmtree(folder, ignore_errors=True)
-    print(f"removed {count} run{'s' * (count != 1)} and the pages made from such; the book's results are as they were")
-
-
-def _run(stored: store.Stored, place: Path, root: Path) -> Run:
-    changes = changed_params(stored, root)
-    try:
-        current = key.compute(stored.experiment, root, changes).key == stored.key
-    except LabError:
-        current = False
-    return Run(stored, place, changes, current)
+    print_table(result.claim_rows(experiment, *results.values()), head=result.claim_head(*results))

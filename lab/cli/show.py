@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
-import io
 import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
 
 WORDS = {  # states and verdicts with their colours
     "fresh": "green",
@@ -38,24 +37,23 @@ def print_table(
     if not rows:
         return
     room = terminal_width()
-    widths = [max(map(len, cells)) for cells in zip(*([head] if head else []), *rows, strict=True)]
+    table = [head, *rows] if head else rows
+    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
     if room and cut:
         widths[-1] = min(widths[-1], max(room - sum(widths[:-1]) - 2 * len(widths) + 2, 20))
     elif room and not _shrink(widths, room):
         for row in rows:
             _print_paragraph(row, head, room)
         return
-    for row in [head, *rows] if head else rows:
-        lines = [
-            [f"{cell[: width - 1]}…" if len(cell) > width else cell] for cell, width in zip(row, widths, strict=True)
+    for row in table:
+        cells = [
+            textwrap.wrap(cell, width or 1, max_lines=1 if cut else None, placeholder="…")
+            for cell, width in zip(row, widths, strict=True)
         ]
-        if not cut:
-            lines = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
-        for number in range(max(map(len, lines))):
-            shown = [line[number] if number < len(line) else "" for line in lines]
+        for line in zip_longest(*cells, fillvalue=""):
             placed = [
-                text.rjust(w) if i in right else text.ljust(w)
-                for i, (text, w) in enumerate(zip(shown, widths, strict=True))
+                text.rjust(width) if column in right else text.ljust(width)
+                for column, (text, width) in enumerate(zip(line, widths, strict=True))
             ]
             print("  ".join(map(_coloured, placed, row)).rstrip())
 
@@ -87,22 +85,3 @@ def _print_paragraph(row: Sequence[str], head: Sequence[str], room: int) -> None
 def _coloured(text: str, cell: str) -> str:
     plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
     return text if plain or cell not in WORDS else f"\x1b[{_ANSI[WORDS[cell]]}m{text}\x1b[0m"
-
-
-# For a terminal, or a file, whose encoding lacks what we print.
-_PLAIN = dict(zip("−×…’“”\N{NO-BREAK SPACE}⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-x.''' -0123456789", strict=True)) | {"±": "+/-", "→": "->"}
-
-
-def plainly() -> None:
-    """Print signs that an output has no code for as the nearest that it has, and never fail for want of one."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="lab.plain")
-
-
-def _plain(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeEncodeError)
-    return "".join(_PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
-
-
-codecs.register_error("lab.plain", _plain)

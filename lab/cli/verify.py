@@ -4,47 +4,57 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lab.cli.result import claim_cells, claim_head
-from lab.cli.run import Stopped, finish, watched
+from lab.cli.commands import CORES, Address, AsJson, Executor, Jobs, Names
+from lab.cli.run import Stopped, dask, finish, watched
 from lab.cli.show import print_table
 from lab.errors import LabError, few
+from lab.keys import experiments
 from lab.keys.canonical_json import dumps
-from lab.keys.experiments import names
-from lab.run import verification
-from lab.run.run_state import Job, Outcome
-from lab.run.verification import Comparison
+from lab.run.scheduler import Outcome
+from lab.workers.messages import Job
+
+if TYPE_CHECKING:
+    from lab.run.verification import Comparison
 
 MOST = 5  # numbers that differ and are listed, for each experiment
 
 
-def again(chosen: Sequence[str], root: Path, workers: int, address: str | None = None, as_json: bool = False) -> None:
-    """Recompute, compare, print claim by claim and in summary; exit code 1 if a verdict or an estimate differs.
+def verify(
+    names: Names, jobs: Jobs = CORES, executor: Executor = "local", address: Address = None, as_json: AsJson = False
+) -> None:
+    """Compute the book's results again, beside the committed ones, and compare: verdicts and numbers.
 
-    Also if a result is missing or damaged, or an experiment fails; the others are compared all the same.  After ctrl-C, those
-    that are done are; exit code 130.
+    Exit code 0 if every verdict is the same and every estimate lies in the book's interval, else 1.  The summary at the end
+    can be pasted into a bug report; with --json it is what the book's table of machines is made of, from files in reproduced/.
+
+    \b
+    Examples:  lab verify
+               lab verify tanh_gain
+               lab verify --json > reproduced/my-machine.json
     """
-    jobs, amiss = list[Job](), dict[str, str]()
-    for name in chosen or names(root):
+    from lab.run import verification
+
+    root, at = experiments.find_root(), dask(executor, address)
+    wanted, amiss = list[Job](), dict[str, str]()
+    for name in names or experiments.names(root):
         try:
             made = verification.committed(name, root).provenance
-            jobs.append(Job(name, verify=True, expected=made["seconds"], stages=made.get("stages", ())))
+            wanted.append(Job(name, verify=True, expected=made["seconds"], stages=made.get("stages", ())))
         except LabError as error:
             amiss[name] = str(error)
     outcomes, stopped = list[Outcome](), False
     try:
         with redirect_stdout(sys.stderr) if as_json else nullcontext():
-            outcomes = watched(jobs, root, workers, address, onward="the book's results are untouched")
+            outcomes = watched(wanted, root, jobs, at, onward="the book's results are untouched")
         done = [outcome.job.experiment for outcome in outcomes if not outcome.error]
-    except Stopped as stop:
+    except Stopped as stop:  # those that are done are compared all the same
         done, stopped = stop.kept, True
-    found = list[Comparison]()
+    found: list[Comparison] = []
     for name in sorted(done):
         try:
             found.append(verification.compare(name, root))
@@ -66,7 +76,11 @@ def again(chosen: Sequence[str], root: Path, workers: int, address: str | None =
 
 
 def _print(found: list[Comparison], failed: dict[str, str]) -> None:
-    rows = [[of.experiment, *cells] for of in found for cells in claim_cells(of.claims)]
+    from lab.book.markdown_tables import plain
+    from lab.cli.result import claim_head
+
+    claims = [(of.experiment, claim) for of in found for claim in of.claims]
+    rows = [[name, of.name, *of.verdicts, *map(plain, of.numbers), "" if of.same else "no"] for name, of in claims]
     print_table(rows, head=["experiment", *claim_head("book", "here")])
     print("\nSummary, for a bug report")
     print("-------------------------")

@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lab.duration import duration
-from lab.workers.messages import Done, Ended, Failed, Message, Progress, Started, TaskDone, Waiting
+from lab.workers.messages import Done, Failed, Job, Message, Progress, Started, Waiting
 from lab.workers.stages import Outlook
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
-    from rich.text import Text
-
-    from lab.run.run_state import Job
 
 QUIET = 30.0  # seconds between two plain lines on one experiment
 
@@ -53,11 +50,6 @@ class Position:
             found = None if not total else (done + (found or 0.0)) / total
         return found if self.loops else None
 
-    def left(self, now: float) -> float | None:
-        """Return the seconds left of the outermost loop, at the pace so far."""
-        share = self.share
-        return (now - self.begun) * (1 - share) / share if share else None
-
     def __str__(self) -> str:
         shown = [f"{what} {done}" + (f" of {total}" if total else "") for what, (done, total) in self.loops.items()]
         inside = [str(task) for task in self.tasks.values() if task.loops]
@@ -68,108 +60,94 @@ class Watch:
     """Listens to what happens in a run, prints it, and remembers what has become of each experiment."""
 
     def __init__(self, jobs: list[Job]) -> None:
-        self.jobs = jobs
-        self.kept: list[str] = []  # computed and published
-        self.begun: list[str] = []
-        self.failed: list[str] = []
+        self.became = {job.experiment: "not begun" for job in jobs}  # or lost, if the run ends now; kept; failed
         self._at = {job.experiment: Position() for job in jobs}
         self._outlook = {job.experiment: Outlook(job.stages, job.expected) for job in jobs}
         self._said: dict[str, float] = {}
         self._started: dict[str, float] = {}
-        self._bars = _bars() if sys.stdout.isatty() else None
+        self.bars = _bars() if sys.stdout.isatty() else None
         self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Watch:
-        if self._bars:
-            self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bars:
-            self._bars.stop()
 
     def __call__(self, job: Job, message: Message) -> None:
         """Take in what happens to one job."""
         name, now = job.experiment, time.monotonic()
         match message:
             case Started():
-                self.begun.append(name)
+                self.became[name] = "lost"
                 self._said[name] = self._started[name] = now
-                usual = f", {duration(job.expected)} the last time" if job.expected else ""
-                self._line(f"{name}: running{usual}", name, plain_only=True)
-                if self._bars:
-                    self._tasks[name] = self._bars.add_task(
-                        name, total=None, at="", left=(job.expected and f"{duration(job.expected)} left") or ""
+                usual = duration(job.expected or None)
+                if self.bars:
+                    self._tasks[name] = self.bars.add_task(
+                        name, total=None, at="", left=usual and f"about {usual} left"
                     )
+                else:
+                    self.say(f"{name}: running" + (usual and f", {usual} the last time"))
             case Waiting():
-                self._line(f"{name}: somebody else computes it at the moment; waiting for that", name)
+                self.say(f"{name}: somebody else computes it at the moment; waiting for that")
             case Progress():
                 at, outlook = self._at[name], self._outlook[name]
-                at.note(message.what, message.done, message.total, now, message.number)
+                at.note(message.what, message.done, message.total, now, message.task)
                 if at.parts > outlook.begun:
                     outlook.begin(message.what, message.total)
                 self._show(name, now)
-            case TaskDone(number):
-                self._at[name].tasks.pop(number, None)
             case Done(cost, computed):
-                self.kept.append(name)
+                self.became[name] = "kept"
                 took = now - self._started.get(name, now)
                 shared = f" ({duration(cost)} on one core)" if cost > 1.3 * took else ""
-                self._line(f"{name}: done in {duration(took)}{shared}" if computed else f"{name}: already there", name)
+                every = len(self.became)
+                count = f" ({len(self.those('kept'))} of {every})" if self.bars and every > 1 else ""
+                self.say(f"{name}: " + (f"done in {duration(took)}{shared}" if computed else "already there") + count)
             case Failed():
-                self._line(f"{name}: failed", name)
-            case Ended(error):
-                if error:
-                    self.failed.append(name)
-                if self._bars and name in self._tasks:
-                    self._bars.remove_task(self._tasks.pop(name))
+                self.became[name] = "failed"
+                self.say(f"{name}: failed")
+        if self.bars and isinstance(message, Done | Failed) and name in self._tasks:
+            self.bars.remove_task(self._tasks.pop(name))
 
     def _show(self, name: str, now: float) -> None:
         at, outlook = self._at[name], self._outlook[name]
         share = outlook.share(at.share or 0.0 if at.loops else 1.0)
-        left = at.left(now) if share is None else outlook.left(share, now - self._started.get(name, now))
+        done, since = (at.share, at.begun) if share is None else (share, self._started.get(name, now))
+        left = (now - since) * (1 - done) / done if done else None  # at the pace so far
         rest = f"{duration(left)} left" if left else ""
-        if share is None:  # what is known is this part alone
-            rest += f"{' in this part' if rest else ''}; what follows is not known"
+        if rest and share is None:  # what is known is this part alone
+            rest += " in this part; what follows is not known"
         said = "" if outlook.parts == 1 else f"part {outlook.begun}{f' of {outlook.parts}' if outlook.parts else ''}: "
-        if self._bars:
+        if self.bars:
             total = None if share is None else 1.0
             where = f"{said}{at}" if at.loops else ""
-            self._bars.update(self._tasks[name], total=total, completed=share or 0.0, at=where, left=rest)
+            self.bars.update(
+                self._tasks[name], total=total, completed=share or 0.0, at=where, left=rest and f"about {rest}"
+            )
         elif at.loops and now - self._said[name] >= QUIET:
             self._said[name] = now
-            self._line(f"{name}: {said}{at}" + (", " if left else "") + rest, name)
+            self.say(f"{name}: {said}{at}" + (", " if left else "") + rest)
+
+    def those(self, became: str) -> list[str]:
+        """Return the experiments of which this has become."""
+        return [name for name, what in self.became.items() if what == became]
+
+    def summary(self) -> str:
+        """Say what has become of each experiment, where the run ends now."""
+        words = [word for word in ("kept", "failed", "lost", "not begun") if self.those(word)]
+        return "; ".join(f"{word}: {', '.join(self.those(word))}" for word in words)
 
     def say(self, text: str) -> None:
         """Print a line: above the bars, where there are any."""
-        if self._bars:
-            self._bars.console.print(text, markup=False, highlight=False)
+        if self.bars:
+            self.bars.console.print(text, markup=False, highlight=False)
         else:
             print(text, flush=True)
 
-    def _line(self, text: str, name: str, plain_only: bool = False) -> None:
-        count = f" ({len(self.kept)} of {len(self.jobs)})" if name in self.kept and len(self.jobs) > 1 else ""
-        if not self._bars:
-            self.say(text)
-        elif not plain_only:
-            self.say(text + count)
-
 
 def _bars() -> Bars:
-    from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
-    from rich.text import Text
-
-    class Left(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            left = task.fields["left"]
-            return Text(f"about {left}" if left[:1].isdigit() else left.strip("; "), style="dim")
 
     return Bars(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TimeElapsedColumn(),
-        Left(),
+        TextColumn("{task.fields[left]}", style="dim"),
         TextColumn("{task.fields[at]}", style="dim"),
         transient=True,
     )

@@ -22,10 +22,11 @@ from lab.errors import LabError
 from lab.keys import key
 from lab.results.key_diff import changes
 from lab.results.store import Stored
-from lab.workers.messages import HelpOut, Keys, Said, TaskFailed, TaskOrder, Tell, from_line
+from lab.workers.messages import Failed, HelpOut, Message, TaskOrder, from_line
 
 PATIENCE = 5  # seconds until a scheduler that does not answer counts as not there
 NEEDED = "pip install 'notes-measured[dask]'"
+Tell = Callable[[Message, str], None]
 
 
 class Cluster:
@@ -52,7 +53,7 @@ class Cluster:
                 f"type there: dask scheduler, and on each machine: dask worker {address}"
             ) from None
         self._name = f"lab-{uuid.uuid4().hex[:12]}"
-        self._orders: dict[str, tuple[TaskOrder, Tell]] = {}  # by Dask's name for a task, with who is to be told
+        self._orders: dict[str, Tell] = {}  # who is to be told, by Dask's name for a task
         self._address, self._say = address, say
         self._waits = False  # tasks do, for a worker
         self.threads = sum(self._client.nthreads().values())
@@ -74,7 +75,7 @@ class Cluster:
         except Exception as error:  # whatever a worker without our libraries makes of it
             raise self._refuse("a worker", error) from None
         for worker, answer in sorted(found.items()):
-            if not isinstance(answer, Keys):  # one that died meanwhile, or lacks the libraries
+            if not isinstance(answer, dict):  # one that died meanwhile, or lacks the libraries
                 raise self._refuse(f"worker {worker}", answer)
             if differences := list(_differences(answer, wanted)):
                 shown = "\n".join(f"  {line}" for line in differences[:6])
@@ -89,11 +90,11 @@ class Cluster:
         return LabError(f"{worker} cannot take part: {said}\ntype there: {NEEDED}, then: dask worker {self._address}")
 
     def submit(self, help_wanted: HelpOut, order: TaskOrder, tell: Tell) -> Any:
-        """Have a task computed; `tell` is called, in a thread, with what is said of it."""
+        """Have a task computed; `tell` is called, in a thread, with what is said of it, and what it has printed."""
         from lab.dask.worker_plugin import compute_task
 
         future = self._client.submit(compute_task, self._name, help_wanted, order, pure=False)
-        self._orders[future.key] = order, tell
+        self._orders[future.key] = tell
         future.add_done_callback(self._done)
         self._look()
         return future
@@ -111,25 +112,20 @@ class Cluster:
         self._client.close(timeout=PATIENCE)
 
     def _done(self, future: Any) -> None:
-        if future.key not in self._orders:
+        if not (tell := self._orders.pop(future.key, None)):
             return
-        order, tell = self._orders.pop(future.key)
         if future.status == "finished":
-            answer, said = future.result()
-            tell(Said(said))
-            tell(answer)
-            return
-        why = "the scheduler lost it: the connection broke, or somebody restarted it"
-        if future.status != "cancelled":
+            tell(*future.result())
+        elif future.status == "cancelled":
+            tell(Failed("the scheduler lost it: the connection broke, or somebody restarted it"), "")
+        else:
             error = future.exception()
-            why = f"on the cluster: {type(error).__name__}: {error}"
-        tell(TaskFailed(order.batch, why))
+            tell(Failed(f"on the cluster: {type(error).__name__}: {error}"), "")
 
     def _hear(self, event: tuple[float, tuple[str, str]]) -> None:
         _, (name, line) = event
-        if name in self._orders:
-            _, tell = self._orders[name]
-            tell(from_line(line))
+        if tell := self._orders.get(name):
+            tell(from_line(line), "")
 
     async def _hear_of_workers(self, event: tuple[float, dict[str, Any]]) -> None:
         if event[1].get("action") in ("add-worker", "remove-worker"):
@@ -145,13 +141,13 @@ class Cluster:
             self._say(f"there is a worker at {self._address} again: going on")
 
 
-def _differences(answer: Keys, wanted: Sequence[key.Key]) -> list[str]:
+def _differences(answer: dict[str, Any], wanted: Sequence[key.Key]) -> list[str]:
     """Return what a worker has that is not as it is here."""
-    here, there = (".".join(version.split(".")[:2]) for version in (sys.version.split()[0], answer.python))
+    here, there = (".".join(version.split(".")[:2]) for version in (sys.version.split()[0], answer["python"]))
     if here != there:
         return [f"Python: {here} → {there}"]
     found: dict[str, None] = {}
-    for mine, its in zip(wanted, answer.keys, strict=True):
+    for mine, its in zip(wanted, answer["keys"], strict=True):
         if "error" in its:
             found[f"{mine.experiment}: {its['error']}"] = None
         elif its["key"] != mine.key:

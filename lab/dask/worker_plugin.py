@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import queue
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -18,19 +21,10 @@ from typing import Any
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from lab.workers.messages import (
-    Failed,
-    HelpOut,
-    Keys,
-    MakeKeys,
-    Message,
-    Progress,
-    TaskFailed,
-    TaskOrder,
-    TaskResult,
-    to_line,
-)
-from lab.workers.worker_process import WorkerProcess, ended
+from lab.errors import LabError
+from lab.keys import key
+from lab.workers.messages import Failed, HelpOut, Message, Progress, TaskOrder, TaskResult, to_line
+from lab.workers.worker_process import WorkerProcess, ended, environment
 
 EVERY = 1.0  # seconds between two reports of progress from one task
 
@@ -62,7 +56,7 @@ class ProjectWorkers(WorkerPlugin):  # type: ignore[misc]
             process.terminate()
 
     def compute(self, help_wanted: HelpOut, order: TaskOrder) -> tuple[Message, str]:
-        """Return what a helper says of a task in the end, TaskResult or TaskFailed, and what it has printed meanwhile."""
+        """Return what a helper says of a task in the end, TaskResult or Failed, and what it has printed meanwhile."""
         worker, name = get_worker(), get_worker().get_current_task()
         process, heard = self._helper(help_wanted)
         self._at_work[name] = process
@@ -70,16 +64,14 @@ class ProjectWorkers(WorkerPlugin):  # type: ignore[misc]
         try:
             process.send(order)
             while (message := heard.get()) is not None:
-                if isinstance(message, Failed):  # it could not begin
-                    message = TaskFailed(order.batch, message.error, message.trace)
-                if isinstance(message, TaskResult | TaskFailed):
-                    return message, self._news(process)
+                if isinstance(message, TaskResult | Failed):
+                    return message, process.said()
                 if isinstance(message, Progress) and time.monotonic() - last > EVERY:
                     last = time.monotonic()
                     worker.log_event(self.name, (name, to_line(message)))
         finally:
             del self._at_work[name]
-        return TaskFailed(order.batch, ended(process.end())), self._news(process)
+        return Failed(ended(process.end())), process.said()
 
     def _helper(self, help_wanted: HelpOut) -> tuple[WorkerProcess, queue.Queue[Message | None]]:
         """Return this thread's process: the one it had, if that is alive and knows the experiment."""
@@ -88,15 +80,11 @@ class ProjectWorkers(WorkerPlugin):  # type: ignore[misc]
             if known == help_wanted and process.alive:
                 return process, heard
             process.terminate()
-        process, heard = _started(self.root, help_wanted)
-        self._mine.has, self._mine.printed = (help_wanted, process, heard), 0
+        heard = queue.Queue()
+        process = WorkerProcess(self.root, help_wanted, heard.put)
+        self._mine.has = help_wanted, process, heard
         self._all.append(process)
         return process, heard
-
-    def _news(self, process: WorkerProcess) -> str:
-        """Return what the process has printed since the last time."""
-        before, self._mine.printed = self._mine.printed, len(process.said)
-        return process.said[before:]
 
 
 def compute_task(name: str, help_wanted: HelpOut, order: TaskOrder) -> tuple[Message, str]:
@@ -105,15 +93,32 @@ def compute_task(name: str, help_wanted: HelpOut, order: TaskOrder) -> tuple[Mes
     return answer
 
 
-async def make_keys(name: str, asked: list[tuple[str, dict[str, str]]], dask_worker: Any = None) -> Keys | str:
-    """Return the keys that experiments have on this worker, and its version of Python; or why there are none."""
-    process, heard = _started(dask_worker.plugins[name].root, MakeKeys(asked))
-    found = await asyncio.to_thread(heard.get)
-    process.terminate()
-    code = await asyncio.to_thread(process.end)
-    return found if isinstance(found, Keys) else process.said.strip().rpartition("\n")[2] or ended(code)
+async def make_keys(
+    name: str, asked: list[tuple[str, dict[str, str]]], dask_worker: Any = None
+) -> dict[str, Any] | str:
+    """Return the version of Python on this worker, and the keys that experiments have; or why there are none."""
+    root = dask_worker.plugins[name].root
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", "from lab.dask import worker_plugin; worker_plugin.print_keys()", json.dumps(asked)],
+        cwd=root,
+        env=environment(root),
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        return done.stderr.strip().rpartition("\n")[2] or ended(done.returncode)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
-def _started(root: Path, first: Message) -> tuple[WorkerProcess, queue.Queue[Message | None]]:
-    heard: queue.Queue[Message | None] = queue.Queue()
-    return WorkerProcess(root, first, lambda _, message: heard.put(message)), heard
+def print_keys() -> None:
+    """Print what `make_keys` returns."""
+    keys: list[dict[str, Any]] = []
+    for experiment, changes in json.loads(sys.argv[1]):
+        try:
+            found = key.compute(experiment, Path.cwd(), changes)
+            keys.append({"key": found.key, "params": found.packed, "parts": found.parts})
+        except LabError as error:
+            keys.append({"error": str(error)})
+    print(json.dumps({"python": sys.version.split()[0], "keys": keys}))

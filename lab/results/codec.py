@@ -13,7 +13,14 @@ from lab.keys.canonical_json import pack, unpack
 
 PARAMS = "params"  # the field of a Result that holds the parameters
 TEXT = "str"
-NUMERIC = {"float64", "float32", "int64", "int32", "bool"}
+_NUMERIC = {
+    "float64": float,
+    "float32": float,
+    "int64": int,
+    "int32": int,
+    "bool": {"True": True, "False": False}.__getitem__,
+}
+_PARSE: dict[str, Any] = _NUMERIC | {TEXT: str}  # what makes a column's values from their texts, by its dtype
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +110,7 @@ def _table(frame: Any, name: str) -> Table:
     dtypes, columns = {}, []
     for column in frame.columns:
         values, dtype = frame[column].tolist(), str(frame[column].dtype)
-        if dtype not in NUMERIC:
+        if dtype not in _NUMERIC:
             if not all(type(value) is str for value in values):
                 odd = next(value for value in values if type(value) is not str)
                 raise refuse(f"column {column!r} holds {odd!r}", "a column is float, int, bool, or all text")
@@ -120,21 +127,14 @@ def _quoted(text: str) -> str:
 
 
 def _frame(table: Table) -> Any:
-    import numpy as np
     import pandas as pd
 
     header, *rows = csv.reader(io.StringIO(table.csv.decode(), newline=""))
     if header != list(table.dtypes) or any(len(row) != len(header) for row in rows):
         raise ValueError("its columns are not those recorded")
-    made: dict[str, Any] = {}
-    for index, (name, dtype) in enumerate(table.dtypes.items()):
-        texts = [row[index] for row in rows]
-        if dtype == TEXT:
-            made[name] = pd.Series(texts, dtype="str")
-        elif dtype == "bool":
-            made[name] = pd.Series([{"True": True, "False": False}[text] for text in texts], dtype="bool")
-        else:
-            made[name] = pd.Series(
-                np.array([(float if "float" in dtype else int)(text) for text in texts], dtype=dtype)
-            )
-    return pd.DataFrame(made, index=pd.RangeIndex(len(rows)), columns=list(table.dtypes))
+    cells = zip(*rows, strict=True) if rows else [()] * len(header)
+    columns = {
+        name: pd.Series([*map(_PARSE[dtype], texts)], dtype=dtype)
+        for (name, dtype), texts in zip(table.dtypes.items(), cells, strict=True)
+    }
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)), columns=header)

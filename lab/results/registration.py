@@ -23,7 +23,7 @@ from lab.claims import Claim
 from lab.errors import LabError, NoResult
 from lab.keys import experiments
 from lab.keys.canonical_json import digest as digest_of
-from lab.keys.canonical_json import dumps, loads
+from lab.keys.canonical_json import dumps
 from lab.keys.syntax import dump
 from lab.results import store
 from lab.results.reading import what_is_there
@@ -93,17 +93,22 @@ def registered(name: str, root: Path) -> dict[str, Any]:
     """Return what is registered of an experiment, by claim; nothing if nothing is."""
     place = file(name, root)
     try:
-        found = loads(place.read_bytes())["claims"]
-        return {
-            str(claim): {"digest": str(entry["digest"]), "when": When[entry["when"]].name}
-            for claim, entry in found.items()
-        }
+        return _entries(place.read_bytes())
     except FileNotFoundError:
         return {}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise LabError(
-            f"{place.relative_to(root)} is damaged ({error!r})\ntake it from git, or type: lab register {name}"
+            f"{place.relative_to(root)} is damaged ({error})\ntake it from git, or type: lab register {name}"
         ) from None
+
+
+def _entries(text: bytes | str) -> dict[str, dict[str, str]]:
+    """Return digest and standing of each claim, as `register` writes them.  Raises ValueError for anything else."""
+    try:
+        found = json.loads(text)["claims"].items()
+        return {claim: {"digest": str(of["digest"]), "when": When[of["when"]].name} for claim, of in found}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(repr(error)) from None
 
 
 def for_result(name: str, root: Path) -> dict[str, Any] | None:
@@ -187,11 +192,11 @@ def _comes_before(commit: str, other: str, root: Path) -> bool:
 
 def _digests_at(commit: str, path: str, root: Path) -> dict[str, str] | None:
     """Return the digests that were registered in a commit, None if none were."""
-    text = git_says(root, "show", f"{commit}:{path}")
     try:
-        return {claim: entry["digest"] for claim, entry in json.loads(text or "")["claims"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        held = _entries(git_says(root, "show", f"{commit}:{path}") or "")
+    except ValueError:
         return None
+    return {claim: entry["digest"] for claim, entry in held.items()}
 
 
 def _first_with(wanted: dict[str, str], path: str, root: Path) -> str | None:
@@ -243,25 +248,14 @@ def _code(path: Path) -> dict[str, str]:
 
 def _reached(rule: ast.expr, defined: dict[str, ast.stmt]) -> str:
     """Write out a rule without its words, and the functions and constants of the module that it uses."""
-    seen: dict[str, str] = {}
-
-    def follow(node: ast.AST) -> None:
-        for item in ast.walk(node):
-            if isinstance(item, ast.Name) and item.id in defined and item.id not in seen and item.id != "CLAIMS":
-                seen[item.id] = ""
-                bare = _wordless(defined[item.id])
-                seen[item.id] = dump(bare)
-                follow(bare)
-
-    bare = _wordless(rule)
-    follow(bare)
-    return "\n".join([dump(bare), *(f"{name}: {seen[name]}" for name in sorted(seen))])
-
-
-def _wordless(node: ast.AST) -> ast.AST:
-    """Return a copy of some code without the words of its leaves."""
-    bare: ast.AST = _Wordless().visit(copy.deepcopy(node))
-    return bare
+    bare = _Wordless().visit(copy.deepcopy(rule))
+    found, left = dict[str, str](), [bare]
+    while left:
+        for item in ast.walk(left.pop()):
+            if isinstance(item, ast.Name) and item.id in defined and item.id not in found and item.id != "CLAIMS":
+                left.append(_Wordless().visit(copy.deepcopy(defined[item.id])))
+                found[item.id] = dump(left[-1])
+    return "\n".join([dump(bare), *(f"{name}: {found[name]}" for name in sorted(found))])
 
 
 class _Wordless(ast.NodeTransformer):

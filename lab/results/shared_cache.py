@@ -7,16 +7,15 @@ result.json goes first, and the new one, which has the checksums of all, comes l
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from lab.errors import LabError
 
 VARIABLE = "LAB_CACHE"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,55 +29,47 @@ class Shared:
 
     def read(self, file: str) -> bytes:
         """Return a file.  Raises FileNotFoundError, and LabError where the cache cannot be reached."""
-        content: bytes = self._try(lambda fs, path: fs.cat_file(f"{path}/{file}"))
+        with self._reached() as (fs, path):
+            content: bytes = fs.cat_file(f"{path}/{file}")
         return content
 
     def write(self, files: dict[str, bytes]) -> None:
         """Put files there, one after the other, the last one last."""
         *_, last = files
-
-        def put(fs: Any, path: str) -> None:
+        with self._reached(missing=LabError) as (fs, path):
             fs.makedirs(path, exist_ok=True)
             if fs.exists(f"{path}/{last}"):
                 fs.rm_file(f"{path}/{last}")
             for name, content in files.items():
                 fs.pipe_file(f"{path}/{name}", content)
 
-        try:
-            self._try(put)
-        except FileNotFoundError as error:  # no folder can be made there
-            raise self._unusable(error) from None
-
     def siblings(self) -> list[Shared]:
         """Return the results beside it that have the same key and read something else."""
-        try:
-            found: list[str] = self._try(lambda fs, path: [fs.unstrip_protocol(name) for name in fs.glob(f"{path}+*")])
-        except FileNotFoundError:
-            return []
-        return [Shared(url if "://" in self.url else url.removeprefix("file://")) for url in sorted(found)]
+        with suppress(FileNotFoundError), self._reached() as (fs, path):
+            found = sorted(fs.unstrip_protocol(name) for name in fs.glob(f"{path}+*"))
+            return [Shared(url if "://" in self.url else url.removeprefix("file://")) for url in found]
+        return []
 
     def check(self) -> None:
         """Raise LabError if nothing can be written there, before hours are spent on what should be."""
         self.write({".writable": b""})
-        with suppress(FileNotFoundError):  # another of the team has looked as well
-            self._try(lambda fs, path: fs.rm_file(f"{path}/.writable"))
+        with suppress(FileNotFoundError), self._reached() as (fs, path):  # another of the team may have looked as well
+            fs.rm_file(f"{path}/.writable")
 
-    def _try(self, do: Callable[[Any, str], T]) -> T:
+    @contextmanager
+    def _reached(self, missing: type[Exception] = FileNotFoundError) -> Iterator[tuple[Any, str]]:
+        """Give the file system and the path; what goes wrong there, a file that is `missing` aside, is a LabError."""
         import fsspec
 
         try:
-            fs, path = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
-            return do(fs, path)
-        except FileNotFoundError:
-            raise
+            yield fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except Exception as error:  # each kind of store has its own
-            raise self._unusable(error) from None
-
-    def _unusable(self, error: Exception) -> LabError:
-        return LabError(
-            f"the cache {self.url} cannot be used: {type(error).__name__}: {error}\n"
-            f"look at --cache or {VARIABLE}; without them, results of other settings are kept in .lab/cache"
-        )
+            if isinstance(error, missing):
+                raise
+            raise LabError(
+                f"the cache {self.url} cannot be used: {type(error).__name__}: {error}\n"
+                f"look at --cache or {VARIABLE}; without them, results of other settings are kept in .lab/cache"
+            ) from None
 
 
 def shared(root: Path, name: str, key: str) -> Shared | None:

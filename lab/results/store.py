@@ -15,7 +15,6 @@ import hashlib
 import os
 import shutil
 import stat
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,12 +26,15 @@ from lab.keys.canonical_json import digest, dumps, loads
 from lab.keys.key import Key
 from lab.results.codec import Table
 from lab.results.shared_cache import Shared, shared
-from lab.results.write_errors import unwritten
+from lab.results.writing import unwritten
 from press import reads, swap, sync_folder
 
 FORMAT = 1  # raise it whenever what is written below changes its meaning
 FILE = "result.json"
-_FIELDS = ("format", "experiment", "key", "params", "numbers", "tables", "parts", "provenance")
+_FIELDS = {"format": int, "experiment": str, "key": str} | dict.fromkeys(
+    ("params", "numbers", "tables", "parts", "provenance"), dict
+)
+_TABLE = {"file": str, "sha256": str, "rows": int, "dtypes": dict}
 _nothing: Callable[[str], None] = lambda step: None  # noqa: E731
 
 
@@ -109,27 +111,21 @@ def _beside(place: Path | Shared) -> list[Path | Shared]:
 
 def read_result(place: Path | Shared, root: Path) -> Stored:
     """Read a result.  Raises Missing if there is none, NoResult if it is damaged; the reason is the message."""
-    previous = None if isinstance(place, Shared) else _previous(place, root)
     reason = NoResult("")
-    for attempt in range(5):  # a reader may meet a writer between two renames
-        if attempt:
-            time.sleep(0.02 * attempt)
-        before = _mark(place)
+    for _ in range(1 if isinstance(place, Shared) else 5):  # a reader may meet a writer between two renames
         try:
             return _check(place.read if isinstance(place, Shared) else _reader(place))
         except FileNotFoundError:
             reason = Missing(f"{shown(place, root)} is missing")
             with suppress(FileNotFoundError, NoResult):
-                if previous:
-                    return _check(_reader(previous))
+                if isinstance(place, Path):
+                    return _check(_reader(_previous(place, root)))
         except OtherFormat as error:
             reason = OtherFormat(f"{shown(place, root)} {error}")
         except NoResult as error:
             reason = NoResult(f"{shown(place, root)} is damaged: {error}")
         except OSError as error:
             reason = NoResult(f"{shown(place, root)} cannot be read: {error.strerror}")
-        if before == _mark(place) and not (previous and previous.exists()):
-            break
     raise reason
 
 
@@ -144,7 +140,6 @@ def write_result(place: Path | Shared, root: Path, stored: Stored, step: Callabl
         place.write(files)
         return
     staged = root / ".lab" / "staged" / _flat(place, root)
-    previous = _previous(place, root)
     shutil.rmtree(staged, ignore_errors=True)  # left by a writer that was killed: we hold the lock now
     try:
         staged.mkdir(parents=True)
@@ -154,7 +149,7 @@ def write_result(place: Path | Shared, root: Path, stored: Stored, step: Callabl
                 step(f"wrote {name}")
         sync_folder(staged)
         step("staged")
-        swap(staged, place, previous, step)
+        swap(staged, place, _previous(place, root), step)
     except OSError as error:
         raise unwritten(error, Path(error.filename or place), "the result there is as it was") from None
     finally:
@@ -162,24 +157,17 @@ def write_result(place: Path | Shared, root: Path, stored: Stored, step: Callabl
 
 
 def _content(stored: Stored) -> dict[str, Any]:
-    content = {
-        "format": FORMAT,
-        "experiment": stored.experiment,
-        "key": stored.key,
-        "params": stored.params,
-        "numbers": stored.numbers,
-        "tables": {
-            name: {
-                "file": f"{name}.csv",
-                "sha256": hashlib.sha256(table.csv).hexdigest(),
-                "rows": table.rows,
-                "dtypes": table.dtypes,
-            }
-            for name, table in stored.tables.items()
-        },
-        "parts": stored.parts,
-        "provenance": stored.provenance,
+    tables = {
+        name: {
+            "file": f"{name}.csv",
+            "sha256": hashlib.sha256(table.csv).hexdigest(),
+            "rows": table.rows,
+            "dtypes": table.dtypes,
+        }
+        for name, table in stored.tables.items()
     }
+    content = {"format": FORMAT} | vars(stored) | {"tables": tables}
+    del content["checksum"]
     return content | {"checksum": digest(content)}
 
 
@@ -206,16 +194,20 @@ def _check(get: Callable[[str], bytes]) -> Stored:
     if found != FORMAT:
         raise NoResult(f"{FILE} has format {found!r}, this lab reads format {FORMAT}")
     checksum = content.pop("checksum", None)
-    if not _fits(content) or checksum != _digest(content):
+    try:
+        right = _fits(content) and checksum == digest(content)
+    except (ValueError, RecursionError):  # 1e400: JSON takes it for a number, and Python for infinity
+        right = False
+    if not right:
         raise NoResult(f"{FILE} does not agree with its checksum")
     tables = {}
     for name, table in content["tables"].items():
         try:
-            csv = get(table["file"])
+            csv = get(f"{name}.csv")
         except FileNotFoundError:
-            raise NoResult(f"{table['file']} is missing") from None
+            raise NoResult(f"{name}.csv is missing") from None
         if hashlib.sha256(csv).hexdigest() != table["sha256"]:
-            raise NoResult(f"{table['file']} does not agree with its checksum")
+            raise NoResult(f"{name}.csv does not agree with its checksum")
         tables[name] = Table(csv, table["dtypes"])
     content.pop("format")
     return Stored(**(content | {"tables": tables, "checksum": checksum}))
@@ -223,24 +215,13 @@ def _check(get: Callable[[str], bytes]) -> Stored:
 
 def _fits(content: dict[str, Any]) -> bool:
     """Say whether the fields are those of a result, each of its kind; the checksum vouches for what is in them."""
-    names, tables = {"format", "experiment", "key"}, content.get("tables")
-    return (
-        set(content) == set(_FIELDS)
-        and all(isinstance(value, dict) for name, value in content.items() if name not in names)
-        and isinstance(tables, dict)
-        and all(
-            isinstance(of, dict) and of.get("file") == f"{name}.csv" and name.isidentifier()
-            for name, of in tables.items()
-        )
-        and all(isinstance(of.get("dtypes"), dict) and isinstance(of.get("sha256"), str) for of in tables.values())
+    return _kinds(content) == _FIELDS and all(
+        name.isidentifier() and _kinds(table) == _TABLE for name, table in content["tables"].items()
     )
 
 
-def _digest(content: dict[str, Any]) -> str:
-    try:
-        return digest(content)
-    except (ValueError, RecursionError):  # 1e400: JSON takes it for a number, and Python for infinity
-        return ""
+def _kinds(value: Any) -> dict[str, type]:
+    return {name: type(held) for name, held in value.items()} if isinstance(value, dict) else {}
 
 
 def _previous(place: Path, root: Path) -> Path:
@@ -249,17 +230,6 @@ def _previous(place: Path, root: Path) -> Path:
 
 def _flat(place: Path, root: Path) -> str:
     return shown(place, root).replace("/", "+")
-
-
-def _mark(place: Path | Shared) -> tuple[int, ...] | None:
-    """Return what tells that a result has been replaced meanwhile; of a team's nothing does."""
-    if isinstance(place, Shared):
-        return None
-    try:
-        found = (place / FILE).stat()
-    except OSError:
-        return None
-    return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def shown(place: Path | Shared, root: Path) -> str:

@@ -8,24 +8,23 @@ there, and this machine computes only what lies between them.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lab.run.run_state import ClusterTask, ExperimentProcess, HelperProcess, Job, Outcome
 from lab.workers.messages import (
     Done,
-    Ended,
     Failed,
     HandOut,
+    HelpOut,
+    Job,
     Message,
     Progress,
-    Ready,
-    Said,
     Started,
-    TaskDone,
-    TaskFailed,
+    TaskOrder,
     TaskResult,
 )
 from lab.workers.worker_process import WorkerProcess, ended
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 DEATHS = 3  # of processes, by a signal, in one task: then it is the task's fault
 LONG = 10.0  # seconds on one core; a helper takes about two to be ready
 
-
 Listener = Callable[[Job, Message], None]
 
 
@@ -45,31 +43,108 @@ def run_jobs(
     root: Path,
     workers: int,
     listener: Listener = lambda job, message: None,
-    cluster: Cluster | None = None,
+    address: str | None = None,
+    say: Callable[[str], None] = print,
 ) -> list[Outcome]:
     """Do all jobs, `workers` at a time, and tell `listener` what happens.  A job that fails stops no other.
 
+    With `address`, on a Dask cluster, of which `say` is told what the reader should know.
     KeyboardInterrupt ends the jobs in hand and passes on; results published by then stay.
     """
-    return _Run(jobs, root, workers, listener, cluster).all()
-
-
-@contextmanager
-def connected(
-    address: str | None, jobs: Sequence[Job], root: Path, say: Callable[[str], None]
-) -> Iterator[Cluster | None]:
-    """Hold a connection to the Dask cluster at `address`, with all it needs for the jobs; without an address, none."""
     if address is None:
-        yield None
-        return
+        return _Run(jobs, root, workers, listener, None).all()
     from lab.dask.client import Cluster
 
-    cluster = Cluster(address, say)
-    try:
+    with closing(Cluster(address, say)) as cluster:
         cluster.prepare([(job.experiment, job.changes) for job in jobs], root)
-        yield cluster
-    finally:
-        cluster.close()
+        return _Run(jobs, root, workers, listener, cluster).all()
+
+
+@dataclass
+class Outcome:
+    """What became of a job."""
+
+    job: Job
+    computed: bool = False  # False with no error: somebody else had just computed it
+    seconds: float = 0.0
+    error: str = ""
+    trace: str = ""
+    said: str = ""  # on stderr, warnings for example
+
+
+@dataclass(eq=False)
+class _Batch:
+    """Tasks that an experiment has handed out and waits for."""
+
+    what: str
+    calls: list[str]
+    results: dict[int, TaskResult] = field(default_factory=dict)
+    deaths: Counter[int] = field(default_factory=Counter)  # of processes, by task
+
+    def __post_init__(self) -> None:
+        self.open = deque(range(len(self.calls)))  # tasks that nobody has taken
+
+
+class _Experiment:
+    """One result on its way: its own process, those that help it, and the tasks that it waits for, if it does."""
+
+    def __init__(self, job: Job, root: Path, heard: _Heard) -> None:
+        self.outcome = Outcome(job)
+        self.key = ""
+        self.batch: _Batch | None = None
+        self.helpers: list[_Process] = []
+        self.futures: list[Any] = []  # a cluster's, of its tasks
+        self.printed: list[str] = []  # by others, for it
+        self._root, self._heard = root, heard
+        self.own = _Process(self, root, job, heard)
+
+    @property
+    def open(self) -> int:
+        """How many tasks nobody has taken."""
+        return len(self.batch.open) if self.batch else 0
+
+    @property
+    def help_wanted(self) -> HelpOut:
+        """What a helper has to know."""
+        return HelpOut(self.outcome.job.experiment, self.outcome.job.changes, self.key)
+
+    def start_helper(self) -> None:
+        """Start a process that takes some of its tasks."""
+        self.helpers.append(_Process(self, self._root, self.help_wanted, self._heard))
+
+    def fail(self, error: Failed) -> None:
+        """Hand on how a task failed: it will raise that, and need no more tasks of this batch."""
+        if self.batch:
+            self.batch = None
+            self.own.send(error)
+
+
+class _Taker:
+    """Who takes tasks of an experiment, one at a time: one of its processes, or a place on a cluster."""
+
+    def __init__(self, experiment: _Experiment) -> None:
+        self.experiment = experiment
+        self.batch: _Batch | None = None  # of the task in hand
+        self.number = 0
+
+    def take(self) -> TaskOrder:
+        """Take a task that nobody has taken."""
+        assert self.experiment.batch
+        self.batch = self.experiment.batch
+        self.number = self.batch.open.popleft()
+        return TaskOrder(self.batch.calls[self.number])
+
+
+class _Process(_Taker, WorkerProcess):
+    """An experiment's own process, or a helper's."""
+
+    def __init__(self, experiment: _Experiment, root: Path, first: Message, heard: _Heard) -> None:
+        _Taker.__init__(self, experiment)
+        self.ready = False  # a helper has imported what it needs; until then a task would have to wait
+        WorkerProcess.__init__(self, root, first, lambda message: heard.put((self, message)))
+
+
+_Heard = queue.Queue[tuple[_Taker, Message | None]]
 
 
 class _Run:
@@ -78,174 +153,148 @@ class _Run:
     ) -> None:
         self.root, self.workers, self.listener, self.cluster = root, workers, listener, cluster
         self.waiting = sorted(jobs, key=lambda job: -(job.expected if job.expected is not None else float("inf")))
-        self.running: list[ExperimentProcess] = []
-        self.heard: queue.Queue[tuple[WorkerProcess | ClusterTask, Message | None]] = queue.Queue()
+        self.running: list[_Experiment] = []
+        self.outcomes: list[Outcome] = []
+        self.heard: _Heard = queue.Queue()
 
     def all(self) -> list[Outcome]:
-        outcomes: list[Outcome] = []
         try:
             while self.waiting or self.running:
                 while self._computing < self.workers and self._use_a_core():
                     pass
                 source, message = self.heard.get()
-                if isinstance(source, ExperimentProcess):
-                    if message is None:
-                        outcomes.append(self._close(source))
-                    else:
-                        self._note(source, message)
-                elif isinstance(source, HelperProcess | ClusterTask) and source.owner in self.running:
+                if source.experiment in self.running:
                     self._heed(source, message)
         finally:
             self.listener = lambda job, message: None  # what is cut short here has not failed
-            for process in [*self.running, *(helper for experiment in self.running for helper in experiment.helpers)]:
-                process.terminate()
+            for experiment in self.running:
+                for process in (experiment.own, *experiment.helpers):
+                    process.terminate()
             for experiment in list(self.running):
                 self._close(experiment)
-        return outcomes
+        return self.outcomes
 
     @property
     def _computing(self) -> int:
-        helpers = sum(helper.order is not None for experiment in self.running for helper in experiment.helpers)
-        return helpers + sum(experiment.busy for experiment in self.running)
+        helpers = sum(helper.batch is not None for experiment in self.running for helper in experiment.helpers)
+        return helpers + sum(not of.batch or of.own.batch is not None for of in self.running)
 
     def _use_a_core(self) -> bool:
         """Put one free core to use; say whether there was a use for it."""
         for experiment in self.running:
-            if not experiment.busy and experiment.left == 0:
-                experiment.proceed()
+            batch, own = experiment.batch, experiment.own
+            if batch and not own.batch and len(batch.results) == len(batch.calls):
+                for number in range(len(batch.calls)):
+                    own.send(batch.results[number])
+                experiment.batch = None
                 return True
-            if not experiment.busy and experiment.open:
-                experiment.compute()
+            if batch and not own.batch and batch.open:
+                own.send(own.take())
                 return True
         most = self.workers + (self.cluster.threads if self.cluster else self.workers)
         if self.waiting and len(self.running) < most:
-            outcome = Outcome(self.waiting.pop(0))
-            self.running.append(ExperimentProcess(outcome, self.root, self.cluster is not None, self._hear))
+            job = replace(self.waiting.pop(0), away=self.cluster is not None)
+            self.running.append(_Experiment(job, self.root, self.heard))
             return True
-        for experiment in sorted(self.running, key=lambda experiment: -len(experiment.open)):
+        for experiment in sorted(self.running, key=lambda experiment: -experiment.open):
             for helper in experiment.helpers:
-                if experiment.open and helper.ready and helper.order is None:
-                    helper.take(experiment.open.popleft())
+                if experiment.open and helper.ready and not helper.batch:
+                    helper.send(helper.take())
                     return True
-        starting = [helper for experiment in self.running for helper in experiment.helpers if not helper.ready]
-        behind = max(self.running, key=lambda experiment: len(experiment.open), default=None)
-        if not behind or len(behind.open) <= len(starting) or self._computing + len(starting) >= self.workers:
+        starting = sum(not helper.ready for experiment in self.running for helper in experiment.helpers)
+        behind = max(self.running, key=lambda experiment: experiment.open, default=None)
+        if not behind or behind.open <= starting or self._computing + starting >= self.workers:
             return False
-        behind.helpers.append(HelperProcess(behind, self.root, self._hear))
+        behind.start_helper()
         return True
 
-    def _hear(self, process: WorkerProcess, message: Message | None) -> None:
-        self.heard.put((process, message))
-
-    def _note(self, experiment: ExperimentProcess, message: Message) -> None:
-        """Take in what the process of an experiment says."""
-        outcome = experiment.outcome
+    def _heed(self, source: _Taker, message: Message | None) -> None:
+        """Take in what is said by an experiment's process, by a helper, or of a task on a cluster."""
+        experiment, outcome = source.experiment, source.experiment.outcome
+        own = source is experiment.own
         match message:
-            case HandOut():
-                experiment.begin(message)
-                self._progress(experiment)
-                if self.cluster:
+            case None if own:
+                self._close(experiment)
+            case None:
+                assert isinstance(source, _Process)
+                self._bury(source)
+            case Started() if isinstance(source, _Process) and not own:
+                source.ready = True
+            case HandOut(what, calls):
+                experiment.batch = _Batch(what, calls) if calls else None
+                self._tell_how_far(experiment, what, 0, len(calls))
+                while self.cluster and experiment.open:
                     self._send_away(experiment, self.cluster)
-                return
-            case TaskDone(number):
-                experiment.busy = experiment.failed  # it will not ask whether it may go on
-                self._done(experiment, number)
-                return
-            case Started(key, spreads):
-                experiment.key = key
-                if spreads:
-                    self._make_ready(experiment)
-            case Done():
-                outcome.computed, outcome.seconds = message.computed, message.seconds
-            case Failed():
-                outcome.error, outcome.trace = message.error, message.trace
-        self.listener(outcome.job, message)
+            case Progress() if source.batch:
+                if source.batch is experiment.batch:  # else it is of one that was given up
+                    self.listener(outcome.job, replace(message, task=source.number))
+            case TaskResult():
+                batch, source.batch = source.batch, None
+                if batch and batch is experiment.batch:
+                    batch.results[source.number] = message
+                    self._tell_how_far(experiment, batch.what, len(batch.results), len(batch.calls))
+            case Failed() if source.batch or not own:  # of a task, or of a helper that could not begin
+                if source.batch in (None, experiment.batch):
+                    experiment.fail(message)
+                source.batch = None
+            case _:
+                if isinstance(message, Done):
+                    outcome.computed, outcome.seconds = message.computed, message.seconds
+                elif isinstance(message, Failed):
+                    outcome.error, outcome.trace = message.error, message.trace
+                elif isinstance(message, Started):
+                    experiment.key = message.key
+                    self._make_ready(experiment, message.spreads)
+                self.listener(outcome.job, message)
 
-    def _make_ready(self, experiment: ExperimentProcess) -> None:
+    def _tell_how_far(self, experiment: _Experiment, what: str, done: int, total: int) -> None:
+        self.listener(experiment.outcome.job, Progress(what, done, total))
+
+    def _make_ready(self, experiment: _Experiment, spreads: bool) -> None:
         """Start helpers for tasks to come, where cores are free for them: they import while the experiment itself does."""
         job = experiment.outcome.job
-        if self.cluster or not job.stages or (job.expected or 0.0) < LONG:
+        if not spreads or self.cluster or not job.stages or (job.expected or 0.0) < LONG:
             return
         _, pieces, _ = job.stages[0]  # as it was the last time
         free = self.workers - sum(1 + len(of.helpers) for of in self.running)
         for _ in range(min(int(pieces or 0) - 1, free)):
-            experiment.helpers.append(HelperProcess(experiment, self.root, self._hear))
+            experiment.start_helper()
 
-    def _send_away(self, experiment: ExperimentProcess, cluster: Cluster) -> None:
-        while experiment.open:
-            task = ClusterTask(experiment, experiment.open.popleft())
-            assert task.order
+    def _send_away(self, experiment: _Experiment, cluster: Cluster) -> None:
+        """Have a cluster compute a task."""
+        task = _Taker(experiment)
 
-            def tell(message: Message, task: ClusterTask = task) -> None:
-                self.heard.put((task, message))
+        def tell(message: Message, said: str) -> None:
+            experiment.printed.append(said)
+            self.heard.put((task, message))
 
-            experiment.futures.append(cluster.submit(experiment.help_wanted, task.order, tell))
+        experiment.futures.append(cluster.submit(experiment.help_wanted, task.take(), tell))
 
-    def _heed(self, source: HelperProcess | ClusterTask, message: Message | None) -> None:
-        """Take in what is said of a task by a helper, here or elsewhere."""
-        experiment, order = source.owner, source.order
-        current = (
-            order is not None and order.batch == experiment.handed_out.batch
-        )  # else it is of one that was given up
-        match message:
-            case None:
-                assert isinstance(source, HelperProcess)
-                self._bury(source, current)
-            case Ready():
-                assert isinstance(source, HelperProcess)
-                source.ready = True
-            case Said(text):
-                experiment.outcome.said += text
-            case Failed():  # it could not begin
-                experiment.fail(TaskFailed(experiment.handed_out.batch, message.error, message.trace))
-            case Progress() if current:
-                self.listener(experiment.outcome.job, message)
-            case TaskResult(number=number):
-                source.order = None
-                if current:
-                    experiment.send(message)
-                    self._done(experiment, number)
-            case TaskFailed():
-                source.order = None
-                if current:
-                    experiment.fail(message)
-
-    def _bury(self, helper: HelperProcess, current: bool) -> None:
+    def _bury(self, helper: _Process) -> None:
         """Take leave of a helper that has ended: its task, if it had one in hand, is for another."""
-        experiment, code = helper.owner, helper.end()
+        experiment, batch, code = helper.experiment, helper.batch, helper.end()
         experiment.helpers.remove(helper)
-        experiment.outcome.said += helper.said
-        if not helper.order or not current:
+        experiment.printed.append(helper.said())
+        if not batch or batch is not experiment.batch:
             return
-        number = helper.order.number
-        experiment.deaths[number] += 1
-        if code < 0 and experiment.deaths[number] < DEATHS:
-            experiment.open.append(number)
+        batch.deaths[helper.number] += 1
+        if code < 0 and batch.deaths[helper.number] < DEATHS:
+            batch.open.append(helper.number)
         else:
-            experiment.fail(TaskFailed(helper.order.batch, ended(code)))
+            experiment.fail(Failed(ended(code)))
 
-    def _done(self, experiment: ExperimentProcess, number: int) -> None:
-        experiment.left -= 1
-        self.listener(experiment.outcome.job, TaskDone(number))
-        self._progress(experiment)
-
-    def _progress(self, experiment: ExperimentProcess) -> None:
-        total = len(experiment.handed_out.calls)
-        done = total - experiment.left
-        self.listener(experiment.outcome.job, Progress(experiment.handed_out.what, done, total))
-
-    def _close(self, experiment: ExperimentProcess) -> Outcome:
+    def _close(self, experiment: _Experiment) -> None:
         """Take leave of an experiment whose process has ended, and of its helpers."""
         self.running.remove(experiment)
-        outcome, code = experiment.outcome, experiment.end()
+        outcome, code = experiment.outcome, experiment.own.end()
         for helper in experiment.helpers:
             helper.terminate()
             helper.end()
-            outcome.said += helper.said
+            experiment.printed.append(helper.said())
         if self.cluster:
             self.cluster.forget(experiment.futures)
-        outcome.said = experiment.said + outcome.said
+        outcome.said = "".join([experiment.own.said(), *experiment.printed])
         if code and not outcome.error:
             outcome.error, outcome.trace = ended(code), outcome.said
-        self.listener(outcome.job, Ended(outcome.error))
-        return outcome
+            self.listener(outcome.job, Failed(outcome.error))
+        self.outcomes.append(outcome)

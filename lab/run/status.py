@@ -16,9 +16,9 @@ from lab.keys.canonical_json import dumps, loads
 from lab.keys.experiments import names, source
 from lab.results import store
 from lab.results.key_diff import changes, moved
-from lab.results.lock import is_held
 from lab.results.store import Stored
-from lab.workers.stages import Stage
+from lab.results.writing import is_held
+from lab.workers.messages import Stage
 from press import reads, write_whole
 
 

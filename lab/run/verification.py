@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import platform
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +16,9 @@ from lab.estimate import Estimate
 from lab.keys import experiments, key
 from lab.keys.canonical_json import dumps, pack, unpack
 from lab.results import codec, store
-from lab.results.codec import Table
 from lab.results.key_diff import changes
 from lab.results.reading import as_result
-from lab.workers import arithmetic, provenance
+from lab.workers import arithmetic
 from lab.workers.worker import verify_folder
 from press import reads
 
@@ -65,6 +65,9 @@ class Comparison:
     differences: dict[str, float]  # every number and column that differs in a bit, with its relative difference
     times: dict[str, float]  # the same for measured times, which never repeat
     changed: tuple[str, ...]  # between the code, data and versions of the book's result and those here
+    decided_by: list[str]  # what decides the bits, and is another here than where the book's result was computed
+    calls: list[str]  # those that give other bits here
+    untold: list[str]  # what decides the bits, and is not known of both machines: then none are promised
     book: store.Stored
     here: store.Stored
 
@@ -83,28 +86,6 @@ class Comparison:
         """Whether the bits differ where nothing explains it: the same arithmetic, code, data and versions."""
         explained = self.identical or self.changed or self.decided_by or self.calls or self.untold
         return "arithmetic" in self.book.provenance and not explained
-
-    @property
-    def decided_by(self) -> list[str]:
-        """What decides the bits and is another here than where the book's result was computed."""
-        return self._arithmetic(lambda one, other: arithmetic.differing(one, other, "decided by"))
-
-    @property
-    def calls(self) -> list[str]:
-        """The calls that give other bits here than where the book's result was computed."""
-        return self._arithmetic(lambda one, other: arithmetic.differing(one, other, "calls"))
-
-    @property
-    def untold(self) -> list[str]:
-        """What decides the bits and is not known of both: then none are promised."""
-        return self._arithmetic(arithmetic.untold)
-
-    def _arithmetic(self, names: Callable[[dict[str, Any], dict[str, Any]], list[str]]) -> list[str]:
-        """Return the names that two machines give rise to, unless the same ones were at work for the book and here."""
-        book, here = (made.provenance.get("arithmetic", []) for made in (self.book, self.here))
-        same = all(one in here for one in book) and all(one in book for one in here)
-        pairs = zip(book, book, strict=True) if same else ((one, other) for one in book for other in here)
-        return sorted({name for one, other in pairs for name in names(one, other)})
 
     def __str__(self) -> str:
         """Print the outcome on one line."""
@@ -136,6 +117,7 @@ def compare(name: str, root: Path) -> Comparison:
         for field, value in vars(results[0]).items()
         if isinstance(value, Estimate) and field not in measured
     ]
+    decided_by, calls, untold = _other_arithmetic(theirs, ours)
     return Comparison(
         name,
         tuple(claim_pairs(module, *results)),
@@ -143,9 +125,24 @@ def compare(name: str, root: Path) -> Comparison:
         {what: far for what, far in differences.items() if what not in measured},
         {what: far for what, far in differences.items() if what in measured},
         tuple(changes(theirs, key.compute(name, root), reads.Present(root))),
+        decided_by,
+        calls,
+        untold,
         theirs,
         ours,
     )
+
+
+def _other_arithmetic(theirs: store.Stored, ours: store.Stored) -> tuple[list[str], list[str], list[str]]:
+    """Return what decides the bits and differs, the calls that do, and what is not told, unless the same machines were at work."""
+    book, here = (made.provenance.get("arithmetic", []) for made in (theirs, ours))
+    same = all(one in here for one in book) and all(one in book for one in here)
+    pairs = list(zip(book, book, strict=True) if same else itertools.product(book, here))
+
+    def named(names: Callable[..., list[str]], *of: str) -> list[str]:
+        return sorted({name for pair in pairs for name in names(*pair, *of)})
+
+    return named(arithmetic.differing, "decided by"), named(arithmetic.differing, "calls"), named(arithmetic.untold)
 
 
 def summary(found: Sequence[Comparison], failed: dict[str, str]) -> dict[str, Any]:
@@ -153,7 +150,7 @@ def summary(found: Sequence[Comparison], failed: dict[str, str]) -> dict[str, An
     made = [of.here.provenance for of in found]
     return {
         "date": max((of["date"] for of in made), default=""),
-        "machine": provenance.machine(),
+        "machine": arithmetic.machine(),
         "python": platform.python_version(),
         "versions": dict(sorted(item for of in made for item in of["versions"].items())),
         "commit": next((of["commit"] for of in made), None),
@@ -205,29 +202,21 @@ def times(kind: Any, stored: store.Stored) -> set[str]:
 
 def _differences(theirs: store.Stored, ours: store.Stored) -> Iterator[tuple[str, float]]:
     for name, value in theirs.numbers.items():
-        if dumps(value) != dumps(ours.numbers.get(name)):  # 0.0 == -0.0, and 1 == 1.0
-            pair = _leaves(value), _leaves(ours.numbers.get(name))
-            yield name, max(map(_apart, *pair)) if len(pair[0]) == len(pair[1]) else math.inf
-    for name, table in theirs.tables.items():
-        if name not in ours.tables:
-            yield name, math.inf
-        elif table != ours.tables[name]:
-            yield from _columns(name, table, ours.tables[name])
-
-
-def _columns(name: str, theirs: Table, ours: Table) -> Iterator[tuple[str, float]]:
-    frames = codec.frames({"theirs": theirs, "ours": ours})
-    old, new = frames["theirs"], frames["ours"]
-    if list(old) != list(new) or len(old) != len(new):
-        yield f"{name}.csv (other rows or columns)", math.inf
-        return
-    for column in old:
-        if old[column].dtype == new[column].dtype and repr(old[column].tolist()) == repr(new[column].tolist()):
+        other = ours.numbers.get(name)
+        if dumps(value) != dumps(other):  # 0.0 == -0.0, and 1 == 1.0
+            yield name, _apart(_leaves(value), _leaves(other))
+    before, now = codec.frames(theirs.tables), codec.frames(ours.tables)
+    for name, old in before.items():
+        new = now.get(name)
+        if new is None or list(old) != list(new) or len(old) != len(new):
+            yield f"{name}.csv (other rows or columns)", math.inf
             continue
-        pairs = list(zip(old[column].tolist(), new[column].tolist(), strict=True))
-        # Of the column's largest number: beside it, a difference between two that are all but zero means nothing.
-        scale = max((abs(a) for a, _ in pairs if isinstance(a, int | float) and math.isfinite(a)), default=0.0)
-        yield f"{name}.{column}", max(_apart(a, b, scale) for a, b in pairs)
+        for column in old:
+            one, other = old[column].tolist(), new[column].tolist()
+            if old[column].dtype != new[column].dtype or repr(one) != repr(other):
+                # Of the column's largest number: beside it, a difference between two that are all but zero means nothing.
+                finite = [abs(value) for value in one if isinstance(value, int | float) and math.isfinite(value)]
+                yield f"{name}.{column}", _apart(one, other, max(finite, default=0.0))
 
 
 def _leaves(value: Any) -> list[Any]:
@@ -237,10 +226,13 @@ def _leaves(value: Any) -> list[Any]:
     return [leaf for item in found for leaf in _leaves(item)] if isinstance(found, tuple) else [found]
 
 
-def _apart(a: Any, b: Any, scale: float = 0.0) -> float:
-    """Return the relative difference of two values; inf if they are not numbers that can be compared."""
-    if a == b or (a != a and b != b):
-        return 0.0
-    if not all(isinstance(value, int | float) and math.isfinite(value) for value in (a, b)):
-        return math.inf
-    return float(abs(a - b) / max(abs(a), abs(b), scale))
+def _apart(theirs: list[Any], ours: list[Any], scale: float = 0.0) -> float:
+    """Return the largest relative difference of values; inf where they are not numbers that can be compared."""
+    most = 0.0
+    for a, b in itertools.zip_longest(theirs, ours):
+        if a == b or (a != a and b != b):
+            continue
+        if not all(isinstance(value, int | float) and math.isfinite(value) for value in (a, b)):
+            return math.inf
+        most = max(most, float(abs(a - b) / max(abs(a), abs(b), scale)))
+    return most

@@ -13,7 +13,8 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -46,28 +47,42 @@ def untold(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     )
 
 
+def machine() -> str:
+    """Return processor, cores and system, for example "AMD EPYC 7763 with AVX2, 2 cores, Linux x86_64".
+
+    The widest vectors are named because they decide the order of sums: processors of one name that differ in them differ in
+    the last bits of results.
+    """
+    info = _cpuinfo()
+    processor, flags = (
+        info.get("model name") or platform.processor() or "unknown processor",
+        info.get("flags", "").split(),
+    )
+    if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= set(flags):
+        processor += " with AVX-512"
+    elif {"avx2", "fma"} <= set(flags):
+        processor += " with AVX2"
+    return f"{processor}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+
+
 def _deciding() -> Iterator[tuple[str, str]]:
-    info = cpuinfo()
-    numbers = [
-        f"{name} {info[key]}"
-        for name, key in (("family", "cpu family"), ("model", "model"), ("stepping", "stepping"))
-        if key in info
-    ]
+    info = _cpuinfo()
+    numbers = [f"{name.split()[-1]} {info[name]}" for name in ("cpu family", "model", "stepping") if name in info]
     yield "processor", " ".join([info.get("vendor_id", "") or platform.machine(), *numbers])
     flags = info.get("flags", info.get("Features", "")).split()
     yield "vectors", " ".join(sorted(flag for flag in flags if flag.startswith(VECTORS)))
-    yield "caches", " ".join(_caches())
+    places = sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"))
+    caches = [[_read(place / name).strip() for name in ("level", "type", "size")] for place in places]
+    yield "caches", " ".join(f"L{level} {size}" for level, kind, size in caches if kind != "Instruction")
     yield "C library", " ".join(platform.libc_ver())
     careful = sum([1e16, 1.0, -1e16])  # since Python 3.12
     yield "Python's sum of floats", "carries along what rounding loses" if careful else "rounds after each"
-    yield (
-        "variables",
-        " ".join(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(CHOICES) and "THREADS" not in k),
-    )
+    chosen = [f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(CHOICES) and "THREADS" not in k]
+    yield "variables", " ".join(chosen)
     if core := sys.modules.get("numpy._core._multiarray_umath"):
         yield "NumPy", " ".join(name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)) or "baseline"
-    for file in _loaded("openblas"):
-        yield f"OpenBLAS of {Path(file).parent.name.partition('.')[0]}", _openblas(file)
+    for file in sorted(set(re.findall(r"/\S*openblas\S*\.so\S*", _read(Path("/proc/self/maps"))))):
+        yield f"OpenBLAS of {Path(file).parent.name.partition('.')[0]}", _openblas(ctypes.CDLL(file))
     if torch := sys.modules.get("torch"):
         yield "PyTorch", torch.backends.cpu.get_cpu_capability()
         built = [line.strip(" -") for line in torch.__config__.show().splitlines()]
@@ -145,44 +160,28 @@ def _torch(torch: Any, large: Any, kind: str) -> dict[str, Any]:
     return {f"torch.{name} {kind}": value.numpy() for name, value in made.items()}
 
 
-def cpuinfo() -> dict[str, str]:
+def _cpuinfo() -> dict[str, str]:
     """Return what Linux says of the first processor; elsewhere nothing."""
+    first = _read(Path("/proc/cpuinfo")).partition("\n\n")[0]
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
+
+
+def _read(file: Path) -> str:
+    """Return what a file of the system's says; nothing where there is none."""
     try:
-        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
+        return file.read_text(encoding="utf-8")
     except OSError:
-        return {}
-    pairs = (line.partition(":") for line in first.splitlines())
-    return {name.strip(): value.strip() for name, _, value in pairs}
+        return ""
 
 
-def _caches() -> Iterator[str]:
-    for place in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        try:
-            level, kind, size = ((place / name).read_text().strip() for name in ("level", "type", "size"))
-        except OSError:
-            continue
-        if kind != "Instruction":
-            yield f"L{level} {size}"
-
-
-def _loaded(word: str) -> list[str]:
-    """Return the shared libraries of this process with a word in their names."""
-    try:
-        lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-    return sorted({line.split(maxsplit=5)[-1] for line in lines if word in line and ".so" in line})
-
-
-def _openblas(file: str) -> str:
-    library = ctypes.CDLL(file)
+def _openblas(library: Any) -> str:
+    """Return its version, and the processor it takes this one for."""
     for name in ("scipy_openblas_get_config64_", "scipy_openblas_get_config", "openblas_get_config"):
-        if hasattr(library, name):
-            asked = getattr(library, name)
+        if asked := getattr(library, name, None):
             asked.restype = ctypes.c_char_p
             said = asked().decode().split()
-            return f"{said[1]} {said[-2]}"  # its version, and the processor it takes this one for
-    return "unknown"
+            return f"{said[1]} {said[-2]}"
+    return NOT_TOLD
 
 
 def _mkl(file: Path) -> str:
@@ -198,45 +197,26 @@ def _mkl(file: Path) -> str:
 
 
 def _onednn(torch: Any) -> str:
-    """Return the instructions that oneDNN chose, and its implementations of a few calls, as it reports them itself."""
+    """Return the instructions that oneDNN chose, and its implementations of a few calls, as it reports them itself.
 
-    def calls() -> None:
-        with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
-            one = torch.ones(32, 64).to_mkldnn()
-            torch.nn.functional.linear(one, one)
-            one.relu()
-
-    said = _said_by_c(calls)
+    It prints them, in C, where only the file number 1 is known.
+    """
+    sys.stdout.flush()
+    usual = os.dup(1)
+    with tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), 1)
+        try:
+            with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
+                one = torch.ones(32, 64).to_mkldnn()
+                torch.nn.functional.linear(one, one)
+                one.relu()
+        except RuntimeError:  # no such implementation here
+            pass
+        finally:
+            ctypes.CDLL(None).fflush(None)
+            os.dup2(usual, 1)
+            os.close(usual)
+        printed.seek(0)
+        said = printed.read().decode(errors="replace")
     made = [match.split(":", 1)[-1] for match in re.findall(r",exec,cpu,(?!reorder)\w+,([^,]+),", said)]
-    if not made:
-        return NOT_TOLD
-    return "; ".join([*re.findall(r",info,cpu,isa:(.+)", said), *made])
-
-
-def _said_by_c(call: Callable[[], None]) -> str:
-    """Return what libraries in C print while something is called: they know only the file number 1."""
-    try:
-        flush = ctypes.CDLL(None).fflush
-        sys.stdout.flush()
-        flush(None)
-        usual = os.dup(1)
-    except (OSError, TypeError, AttributeError, ValueError):  # no such function on this system, or no output to divert
-        return ""
-    reading, writing = os.pipe()
-    os.dup2(writing, 1)
-    try:
-        call()
-    except RuntimeError:  # no such implementation here
-        pass
-    finally:
-        flush(None)
-        os.dup2(usual, 1)
-        os.close(usual)
-        os.close(writing)
-    os.set_blocking(reading, False)  # a process started meanwhile may hold the other end
-    try:
-        return os.read(reading, 1 << 16).decode(errors="replace")
-    except BlockingIOError:  # nothing was printed
-        return ""
-    finally:
-        os.close(reading)
+    return "; ".join([*re.findall(r",info,cpu,isa:(.+)", said), *made]) if made else NOT_TOLD

@@ -1,16 +1,20 @@
 """What a worker and whoever started it say to each other: each message a class, on its way a line of JSON.
 
-The first message to a worker says what it is for: ComputeResult, HelpOut or MakeKeys.  What it then says of itself and is told to
-do concerns tasks: an experiment's own process says HandOut and waits; TaskOrder goes to it and to its helpers alike; a helper's
-TaskResult comes back, and is handed on to the experiment as it is, until all are there and it is told to Proceed.
+The first message to a worker says what it is for: a Job, or HelpOut.  An experiment that cuts its work into tasks says HandOut and
+waits.  TaskOrder goes to its process and to its helpers alike, and each answers with TaskResult or Failed; when all results are there,
+they are handed on to the experiment in the order of its tasks.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+Stage = Sequence[
+    str | int | float | None
+]  # a part of a run: what was counted, how many there were, seconds on one core
 
 
 class Message:
@@ -21,21 +25,16 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Surroundings(Message):
-    """The environment of whoever started it: a worker's own has little, and code that asks for more is told from here."""
-
-    variables: dict[str, str]
-
-
-@dataclass(frozen=True)
-class ComputeResult(Message):
+class Job(Message):
     """Compute a result and publish it, unless it is there."""
 
     experiment: str
-    changes: dict[str, str]  # to the book's parameters, as typed
+    changes: dict[str, str] = field(default_factory=dict)  # to the book's parameters, as typed
     verify: bool = False  # compute beside the committed result, which stays as it is
     force: bool = False  # also if the result is fresh
-    away: bool = False  # an experiment without tasks is handed out whole: this process only waits for it
+    expected: float | None = None  # seconds, from the last time
+    stages: Sequence[Stage] = ()  # the parts of the last run
+    away: bool = False  # an experiment without tasks is handed out whole: its process only waits for it
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,6 @@ class HelpOut(Message):
     key: str
 
 
-@dataclass(frozen=True)
-class MakeKeys(Message):
-    """Say which keys experiments have where this worker runs."""
-
-    asked: list[tuple[str, dict[str, str]]]  # experiments, each with changes to its parameters
-
-
 # -- of tasks
 
 
@@ -61,7 +53,6 @@ class MakeKeys(Message):
 class HandOut(Message):
     """From an experiment: its work is cut into tasks, and it waits for what to do about them."""
 
-    batch: int  # how often it has handed out tasks; what is said of an earlier batch comes too late
     what: str  # what a task is called
     calls: list[str]  # pickled, on which see lab.pickling
 
@@ -70,55 +61,31 @@ class HandOut(Message):
 class TaskOrder(Message):
     """To a helper or to the experiment's own process: compute a task."""
 
-    batch: int
-    number: int
     call: str
 
 
 @dataclass(frozen=True)
 class TaskResult(Message):
-    """From a helper, and handed on to the experiment's own process."""
+    """From whoever computed it; and handed on to the experiment's own process."""
 
-    batch: int
-    number: int
     result: str  # pickled
-    seconds: float
-    machine: str
-    arithmetic: dict[str, Any]  # what decides the last bits there
-    reads: dict[str, dict[str, str | None]]  # all that the helper has read since it started (press.execute.reads)
+    seconds: float  # on one core
+    helper: dict[
+        str, Any
+    ]  # its machine, its arithmetic, and all that it has read since it started; {} for the experiment's own
 
 
 @dataclass(frozen=True)
-class TaskDone(Message):
-    """From an experiment that has computed a task itself; and to whoever looks on, of every task."""
+class Failed(Message):
+    """The worker gives up; of a task, from whoever computed it, handed on to the experiment's own process, which raises it."""
 
-    number: int
-
-
-@dataclass(frozen=True)
-class Proceed(Message):
-    """To an experiment: all tasks are done."""
-
-    batch: int
-
-
-@dataclass(frozen=True)
-class TaskFailed(Message):
-    """From a helper, and handed on to the experiment's own process, which raises it."""
-
-    batch: int
     error: str
     trace: str = ""
-    exception: str = ""  # pickled; "" where there is none, as after a kill
+    exception: str = ""  # of a task, pickled; "" where there is none, as after a kill
     frames: list[str] = field(default_factory=list)  # of the traceback, without the lab's own
 
 
 # -- from a worker
-
-
-@dataclass(frozen=True)
-class Ready(Message):
-    """A helper has imported what it needs."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +95,7 @@ class Waiting(Message):
 
 @dataclass(frozen=True)
 class Started(Message):
-    """The computation begins."""
+    """The computation begins; a helper has imported what it needs."""
 
     key: str
     spreads: bool = False  # whether it will cut its work into tasks
@@ -141,8 +108,7 @@ class Progress(Message):
     what: str
     done: int
     total: int | None
-    batch: int = 0
-    number: int | None = None  # of the task that it is inside of, if it is
+    task: int | None = None  # the number of the task that it is inside of, if it is
 
 
 @dataclass(frozen=True)
@@ -151,36 +117,6 @@ class Done(Message):
 
     seconds: float
     computed: bool  # False: it was there already
-
-
-@dataclass(frozen=True)
-class Keys(Message):
-    """The answer to MakeKeys."""
-
-    python: str
-    keys: list[dict[str, Any]]  # key, params and parts; or error
-
-
-@dataclass(frozen=True)
-class Said(Message):
-    """What a helper on a cluster has printed: warnings, for example."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Failed(Message):
-    """The worker gives up."""
-
-    error: str
-    trace: str = ""
-
-
-@dataclass(frozen=True)
-class Ended(Message):
-    """From the scheduler to whoever looks on: the process of an experiment has ended."""
-
-    error: str = ""
 
 
 Tell = Callable[[Message], None]

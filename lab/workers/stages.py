@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-Stage = Sequence[str | int | float | None]  # what was counted, how many there were, seconds on one core
+from lab.workers.messages import Stage
 
 
 class StageLog:
@@ -58,8 +58,3 @@ class Outlook:
         whole = max(sum(self._seconds), self._expected)
         done = sum(self._seconds[: max(self.begun - 1, 0)])
         return (done + self._seconds[self.begun - 1] * part) / whole if self.begun and whole else 0.0
-
-    @staticmethod
-    def left(share: float, elapsed: float) -> float | None:
-        """Return the seconds left at the pace so far."""
-        return elapsed * (1 - share) / share if share else None

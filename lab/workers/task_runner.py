@@ -6,13 +6,15 @@ started them to say (lab.run.scheduler).
 
 from __future__ import annotations
 
+import platform
 import queue
+import random
 import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,26 +24,16 @@ from lab.errors import LabError, Refused
 from lab.keys import experiments, key, refusals
 from lab.pickling import pickled, unpickled
 from lab.results import codec
-from lab.workers import arithmetic, draws, provenance
-from lab.workers.messages import (
-    Failed,
-    HandOut,
-    HelpOut,
-    Message,
-    Proceed,
-    Progress,
-    Ready,
-    TaskDone,
-    TaskFailed,
-    TaskOrder,
-    TaskResult,
-    Tell,
-)
+from lab.workers import arithmetic
+from lab.workers.messages import Failed, HandOut, HelpOut, Message, Progress, Started, TaskOrder, TaskResult, Tell
 from lab.workers.stages import StageLog
 from press import reads, recorder
 
 EVERY = 0.1  # seconds between two reports of progress
-PATIENCE = 60.0  # seconds after which a helper that is asked for nothing ends
+
+Draws = list[tuple[Callable[[Any], None], Any]]
+
+_draws_then: Draws = []  # as they were when the project's code had been imported
 
 
 class TaskRunner:
@@ -49,7 +41,6 @@ class TaskRunner:
 
     def __init__(self, tell: Tell, inbox: queue.Queue[Message]) -> None:
         self._tell, self._inbox = tell, inbox
-        self._batch = 0
         self.helped = 0.0  # CPU seconds of the tasks that others computed
         self.machines: set[str] = set()  # that helped
         self.arithmetic: list[dict[str, Any]] = []  # theirs, each once
@@ -62,67 +53,66 @@ class TaskRunner:
 
     def __call__(self, calls: list[str], what: str) -> list[str]:
         """Return the results of all tasks.  An exception in a helper is raised here, as if it had happened here."""
-        self._batch += 1
-        found: dict[int, str] = {}
         self.log.note(what, 0, len(calls) or None)
-        self._tell(HandOut(self._batch, what, calls))
-        while True:
-            message = self._inbox.get()
-            if getattr(message, "batch", None) != self._batch:
-                continue  # of one that was given up
-            match message:
-                case TaskOrder(number=number):
-                    found[number], _ = timed_task(message, self._tell)
-                    self._tell(TaskDone(number))
-                case TaskResult(number=number):
-                    found[number] = message.result
-                    self.helped += message.seconds
-                    self.machines.add(message.machine)
-                    take_in(message.reads)
-                    if message.arithmetic not in self.arithmetic:
-                        self.arithmetic.append(message.arithmetic)
-                case TaskFailed():
-                    raise _exception(message)
-                case Proceed():
-                    self.log.note(what, len(calls), len(calls))
-                    return [found[number] for number in range(len(calls))]
+        self._tell(HandOut(what, calls))
+        results: list[str] = []
+        raised: Exception | None = None
+        while len(results) < len(calls):
+            match self._inbox.get():
+                case TaskOrder(call):
+                    try:
+                        self._tell(TaskResult(_computed(call, self._tell), 0.0, {}))
+                    except Exception as error:
+                        raised = error
+                        self._tell(_failed_task(error))
+                case TaskResult() as found:
+                    results.append(found.result)
+                    if found.helper:
+                        self._take_in(found)
+                case Failed() as failed:
+                    raise raised or _exception(failed)
+        self.log.note(what, len(calls), len(calls))
+        return results
+
+    def _take_in(self, found: TaskResult) -> None:
+        """Add what a helper's task cost, and what that helper has read.  Raises LabError where it read something else."""
+        self.helped += found.seconds
+        self.machines.add(found.helper["machine"])
+        if found.helper["arithmetic"] not in self.arithmetic:
+            self.arithmetic.append(found.helper["arithmetic"])
+        if differ := reads.merge(recorder.current().record, found.helper["reads"]):
+            said = f"two processes of this run have read different things: {', '.join(differ)}"
+            raise LabError(f"{said}; its result was not kept")
 
 
 def help_out(job: HelpOut, root: Path, tell: Tell, inbox: queue.Queue[Message]) -> None:
-    """Compute tasks of somebody else's experiment, until nobody asks for more."""
+    """Compute tasks of somebody else's experiment, until it ends this process."""
     wanted = key.compute(job.experiment, root, job.changes)
     if wanted.key != job.key:
         raise LabError(
-            f"the code, data or versions of {job.experiment} are others here ({provenance.node()}) than where the run began\n"
+            f"the code, data or versions of {job.experiment} are others here ({platform.node()}) than where the run began\n"
             f"type again: lab run {job.experiment}"
         )
-    here, recording = provenance.machine(), recorder.current()
+    machine, recording = arithmetic.machine(), recorder.current()
     prepare(wanted)
     experiments.load(job.experiment, root)
-    draws.remember()
-    tell(Ready())
+    remember_draws()
+    tell(Started(wanted.key))
     while True:
-        try:
-            order = inbox.get(timeout=PATIENCE)
-        except queue.Empty:
-            return
+        order = inbox.get()
         assert isinstance(order, TaskOrder)
+        begun = time.process_time()
         try:
             recording.running = True
-            result, seconds = timed_task(order, tell)
+            result = _computed(order.call, tell)
+            seconds = time.process_time() - begun
             check_reads()
         except Exception as error:
-            tell(_failed_task(order.batch, error))
+            tell(_failed_task(error))
         else:
             # All that was read since it started: what a cache in the code keeps is read once.
-            tell(TaskResult(order.batch, order.number, result, seconds, here, arithmetic.here(), recording.record))
-
-
-def take_in(record: reads.Record) -> None:
-    """Add what another process of this run has read.  Raises LabError where the two have read different things."""
-    if differ := reads.merge(recorder.current().record, record):
-        said = f"two processes of this run have read different things: {', '.join(differ)}"
-        raise LabError(f"{said}; its result was not kept")
+            here = {"machine": machine, "arithmetic": arithmetic.here(), "reads": recording.record}
+            tell(TaskResult(result, seconds, here))
 
 
 def check_reads() -> None:
@@ -140,7 +130,7 @@ def prepare(wanted: key.Key) -> None:
     recording = recorder.current()
     recording.strict, recording.running = wanted.book, True
     recording.follows(wanted.files.values())
-    draws.seed(wanted.parts["versions"])
+    seed_draws(wanted.parts["versions"])
     if "torch" in wanted.parts["versions"]:
         import torch
 
@@ -171,23 +161,63 @@ def whole(setting: tuple[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str
     """Run an experiment (its name, its parameters) from first to last; return numbers and tables."""
     name, values = setting
     module = experiments.load(name, Path.cwd())  # a worker's working directory is the project, wherever that lies
-    draws.remember()
+    remember_draws()
     found = module.run(module.Params(**values))
     if not isinstance(found, module.Result):
         raise LabError(f"run in experiments.{name} returned {type(found).__name__}, not its Result")
     return codec.encode(found)
 
 
-def timed_task(order: TaskOrder, tell: Tell) -> tuple[str, float]:
-    """Return the result of a task, and the CPU seconds it took."""
-    begun = time.process_time()
-    with reports(tell, order.batch, order.number), draws.of_task():
-        result = tasks.run_task(order.call)
-    return result, time.process_time() - begun
+def seed_draws(libraries: Iterable[str]) -> None:
+    """Seed the generators that are seeded by chance; PyTorch's is not."""
+    random.seed(0)
+    if libraries:
+        with suppress(ImportError):
+            import numpy as np
+
+            np.random.seed(0)
+
+
+def remember_draws() -> None:
+    """Let tasks begin with the generators as they are now."""
+    global _draws_then
+    _draws_then = _draws()
 
 
 @contextmanager
-def reports(tell: Tell, batch: int = 0, number: int | None = None, log: StageLog | None = None) -> Iterator[None]:
+def draws_of_task() -> Iterator[None]:
+    """Compute a task whose numbers depend on no other task, and that leaves the experiment's own as they were."""
+    before = _draws()
+    _put_back(_draws_then)
+    try:
+        yield
+    finally:
+        _put_back(before)
+
+
+def _draws() -> Draws:
+    kept: Draws = [(random.setstate, random.getstate())]
+    if numpy := sys.modules.get("numpy.random"):
+        kept.append((numpy.set_state, numpy.get_state()))
+    if "torch._C" in sys.modules:
+        torch = sys.modules["torch"]
+        kept.append((torch.set_rng_state, torch.get_rng_state()))
+    return kept
+
+
+def _put_back(kept: Draws) -> None:
+    for put, state in kept:
+        put(state)
+
+
+def _computed(call: str, tell: Tell) -> str:
+    """Return the result of a task."""
+    with reports(tell), draws_of_task():
+        return tasks.run_task(call)
+
+
+@contextmanager
+def reports(tell: Tell, log: StageLog | None = None) -> Iterator[None]:
     """Tell of all progress meanwhile, each kind of item a few times a second at most; note the parts of a run in `log`."""
     last: dict[str, float] = {}  # when each kind was last told of
 
@@ -196,7 +226,7 @@ def reports(tell: Tell, batch: int = 0, number: int | None = None, log: StageLog
             log.note(what, done, total)
         if (now := time.monotonic()) - last.get(what, 0.0) >= EVERY or done == total:
             last[what] = now
-            tell(Progress(what, done, total, batch, number))
+            tell(Progress(what, done, total))
 
     before = progress.listen(listener)
     try:
@@ -217,7 +247,7 @@ def failure(error: Exception) -> Failed:
     return Failed(f"{type(error).__name__}: {error}", "".join(trace))
 
 
-def _failed_task(batch: int, error: Exception) -> TaskFailed:
+def _failed_task(error: Exception) -> Failed:
     """Return an exception as it travels: itself where it can be pickled, and where it happened."""
     said = failure(error)
     try:
@@ -225,10 +255,10 @@ def _failed_task(batch: int, error: Exception) -> TaskFailed:
         unpickled(exception)
     except Exception:  # made in a way of its own
         exception = pickled(RuntimeError(said.error))
-    return TaskFailed(batch, said.error, said.trace, exception, _not_ours(traceback.format_tb(error.__traceback__)))
+    return Failed(said.error, said.trace, exception, _not_ours(traceback.format_tb(error.__traceback__)))
 
 
-def _exception(failed: TaskFailed) -> Exception:
+def _exception(failed: Failed) -> Exception:
     if not failed.exception:
         return LabError(failed.error)
     error: Exception = unpickled(failed.exception)

@@ -6,14 +6,14 @@ lock while it works, so that two processes asked for one result compute it once;
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import re
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,31 +23,17 @@ from filelock import Timeout
 from lab import tasks
 from lab.errors import LabError, NoResult, Refused
 from lab.keys import key
-from lab.results import codec, registration, store, write_errors
-from lab.results.lock import lock_of
+from lab.results import codec, registration, store
 from lab.results.shared_cache import Shared
-from lab.workers import arithmetic, provenance, task_runner
-from lab.workers.messages import (
-    ComputeResult,
-    Done,
-    HelpOut,
-    Keys,
-    MakeKeys,
-    Message,
-    Started,
-    Surroundings,
-    Tell,
-    Waiting,
-    from_line,
-    to_line,
-)
+from lab.results.writing import check_writable, lock_of
+from lab.workers import arithmetic, task_runner
+from lab.workers.messages import Done, HelpOut, Job, Message, Started, Tell, Waiting, from_line, to_line
 from press import reads, recorder
 
 
 def main() -> None:
     """Do one job in the project that is the working directory."""
-    around, job = from_line(sys.stdin.readline()), from_line(sys.stdin.readline())
-    assert isinstance(around, Surroundings)
+    around, job = json.loads(sys.stdin.readline()), from_line(sys.stdin.readline())
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what an experiment prints goes to stderr, messages alone to stdout
     inbox: queue.Queue[Message] = queue.Queue()
@@ -58,30 +44,19 @@ def main() -> None:
         answers.flush()
 
     root = Path.cwd()
-    recorder.start(root, around.variables)
+    recorder.start(root, around)
     try:
-        match job:
-            case ComputeResult():
-                publish(job, root, tell, inbox)
-            case HelpOut():
-                task_runner.help_out(job, root, tell, inbox)
-            case MakeKeys():
-                tell(Keys(sys.version.split()[0], [_parts(root, *asked) for asked in job.asked]))
+        if isinstance(job, HelpOut):
+            task_runner.help_out(job, root, tell, inbox)
+        else:
+            assert isinstance(job, Job)
+            publish(job, root, tell, inbox)
     except Exception as error:
         tell(task_runner.failure(error))
         sys.exit(1)
 
 
-def _parts(root: Path, experiment: str, changes: dict[str, str]) -> dict[str, Any]:
-    """Return what a key is made of here, or the error that there is instead of one."""
-    try:
-        found = key.compute(experiment, root, changes)
-    except LabError as error:
-        return {"error": str(error)}
-    return {"key": found.key, "params": found.packed, "parts": found.parts}
-
-
-def publish(job: ComputeResult, root: Path, tell: Tell, inbox: queue.Queue[Message]) -> None:
+def publish(job: Job, root: Path, tell: Tell, inbox: queue.Queue[Message]) -> None:
     """Compute a result and publish it, unless somebody else has by the time the lock is free."""
     name, anyway = job.experiment, job.force or job.verify
     wanted = key.compute(name, root, job.changes)
@@ -94,40 +69,25 @@ def publish(job: ComputeResult, root: Path, tell: Tell, inbox: queue.Queue[Messa
     except Timeout:
         tell(Waiting())
         lock.acquire()
-    with lock, _recording(root) as recording:
+    with lock:
         lock.release()  # acquired twice by now; once is enough, and then it is free at the end
-        if not anyway and _is_there(place, wanted, root, reads.Present(root, recording.variables())):
+        if not anyway and _is_there(place, wanted, root, reads.Present(root, recorder.current().variables())):
             tell(Done(0.0, computed=False))
             return
         if isinstance(place, Shared):
             place.check()
         else:
-            write_errors.check_writable(place)
+            check_writable(place)
         tell(Started(wanted.key, wanted.spreads))
         try:
             stored = compute_result(wanted, root, tell, inbox, job.away)
-        except Exception:
-            # Half-saved code fails in ways of its own, which explain nothing.
+        finally:  # also where it failed: half-saved code fails in ways of its own, which explain nothing
             _refuse_changed(wanted, root, job.changes)
-            raise
-        _refuse_changed(wanted, root, job.changes)
         if not job.verify:
             _keep(place, stored, root)
         beside = not (job.verify or wanted.book)
         store.write_result(store.place_for(place, root, stored) if beside else place, root, stored)
         tell(Done(stored.provenance["seconds"], computed=True))
-
-
-@contextmanager
-def _recording(root: Path) -> Iterator[recorder.Recorder]:
-    """Have a record of what this process reads: the one that began with it, or one for now."""
-    if found := recorder.active():
-        yield found
-        return
-    try:
-        yield recorder.start(root)
-    finally:
-        recorder.stop()
 
 
 def _is_there(place: Path | Shared, wanted: key.Key, root: Path, present: reads.Present) -> bool:
@@ -195,11 +155,12 @@ def compute_result(
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(runner.total_cost(), 2),  # of CPU, all of it
         "stages": runner.log.stages,
-        "machine": "; ".join(sorted(runner.machines | (set() if waited else {provenance.machine()}))),
+        "machine": "; ".join(sorted(runner.machines | (set() if waited else {arithmetic.machine()}))),
         "arithmetic": [*runner.arithmetic, *(one for one in mine if one not in runner.arithmetic)],
         "python": sys.version.split()[0],
         "versions": wanted.parts["versions"],
-        "commit": provenance.commit(root),
+        "commit": registration.git_says(root, "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
+        or None,
     }
     if wanted.book:
         if left := registration.unregistered(wanted.experiment, root):

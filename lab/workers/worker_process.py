@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from lab.workers.messages import Message, Surroundings, from_line, to_line
+from lab.workers.messages import Message, from_line, to_line
 
 # All that a worker's environment has, so that libraries, many of which look there in C, find the same everywhere: what the system and
 # the lab need to work at all, and what is fixed.  What an experiment itself asks for is recorded (press.execute.recorder).
@@ -35,12 +37,23 @@ FIXED |= dict.fromkeys(
 class WorkerProcess:
     """`python -m lab.workers.worker` in a project's folder, and the threads that hear what it tells."""
 
-    def __init__(self, root: Path, first: Message, hear: Callable[[WorkerProcess, Message | None], None]) -> None:
+    def __init__(self, root: Path, first: Message, hear: Callable[[Message | None], None]) -> None:
         """Start it with its `first` message; `hear` is called in a thread with all that it says, and with None at the end."""
-        self._process = _start(root)
-        self.pid = self._process.pid
-        self._said: list[str] = []
-        self.send(Surroundings(dict(os.environ)))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "lab.workers.worker"],
+            cwd=root,
+            env=environment(root),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,  # ctrl-C reaches us, and we end it
+        )
+        self._said: deque[str] = deque()
+        self._write(
+            json.dumps(dict(os.environ)) + "\n"
+        )  # its own has little, and code that asks for more is told from here
         self.send(first)
         self._threads = [
             threading.Thread(target=self._hear_errors, daemon=True),
@@ -51,21 +64,15 @@ class WorkerProcess:
 
     def send(self, message: Message) -> None:
         """Tell it something."""
-        assert self._process.stdin
-        with suppress(BrokenPipeError):  # it is dead already, which its exit code will say
-            self._process.stdin.write(to_line(message))
-            self._process.stdin.flush()
+        self._write(to_line(message))
 
     def end(self) -> int:
         """Wait for its end and return its exit code."""
-        code = self._process.wait()
         for thread in self._threads:
             thread.join()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            assert pipe
-            with suppress(BrokenPipeError):  # a message that it never read
-                pipe.close()
-        return code
+        with suppress(BrokenPipeError), self._process:  # a message that it never read
+            pass
+        return self._process.wait()
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -76,21 +83,26 @@ class WorkerProcess:
         """Whether it has not ended."""
         return self._process.poll() is None
 
-    @property
     def said(self) -> str:
-        """What it has printed: warnings, for example."""
-        return "".join(self._said)
+        """Return what it has printed since this was last asked: warnings, for example."""
+        return "".join(self._said.popleft() for _ in range(len(self._said)))
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin
+        with suppress(BrokenPipeError):  # it is dead already, which its exit code will say
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
 
     def _hear_errors(self) -> None:
         assert self._process.stderr
         self._said.extend(self._process.stderr)
 
-    def _hear_messages(self, hear: Callable[[WorkerProcess, Message | None], None]) -> None:
+    def _hear_messages(self, hear: Callable[[Message | None], None]) -> None:
         assert self._process.stdout
         for line in self._process.stdout:
             with suppress(ValueError):  # a line cut short by a kill
-                hear(self, from_line(line))
-        hear(self, None)
+                hear(from_line(line))
+        hear(None)
 
 
 def ended(code: int) -> str:
@@ -104,17 +116,3 @@ def environment(root: Path) -> dict[str, str]:
     path = os.pathsep.join([str(root), here, *filter(None, [os.environ.get("PYTHONPATH")])])
     kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("LAB_")}
     return kept | FIXED | {"PYTHONPATH": path}
-
-
-def _start(root: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "lab.workers.worker"],
-        cwd=root,
-        env=environment(root),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        start_new_session=True,  # ctrl-C reaches us, and we end it
-    )

@@ -15,18 +15,17 @@ import string
 from ast import literal_eval
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import aclosing, nullcontext
 from pathlib import Path
 from typing import Any
 
 from press.book import Book, Keys, Progress
 from press.errors import SourceError
 from press.execute import outputs, reads
-from press.execute.kernel import FIGURES, Kernel
-from press.execute.messages import CellFailed, Output
+from press.execute.kernel import FIGURES, CellFailed, Kernel
+from press.execute.outputs import Output
 from press.files import unsealed, write_sealed, write_whole
-from press.fork_server import DEFAULTS, awake
-from press.kernel_folders import sweep
+from press.fork_server import DEFAULTS, started, sweep
 from press.read.qmd import Cell, Inline, Source
 
 Outputs = dict[str, Any]  # {"key": ..., "cells": [[output, ...], ...], "inlines": [markdown, ...]}
@@ -64,8 +63,8 @@ def _kept(book: Book, source: Source, key: str) -> Outputs | None:
 
 
 def are_kept(book: Book, sources: Mapping[str, Source], keys: Keys) -> bool:
-    """Say whether all chapters have outputs under their keys, and what their cells read is as it was."""
-    return all(_kept(book, source, keys[file] or UNKEYED) for file, source in sources.items() if source.runs)
+    """Say whether chapters have outputs under their keys, and what their cells read is as it was."""
+    return all(_kept(book, sources[file], key or UNKEYED) for file, key in keys.items() if sources[file].runs)
 
 
 def _load(file: Path, source: Source) -> Outputs | None:
@@ -136,12 +135,12 @@ async def _run_side_by_side(
         environment = {"MPLCONFIGDIR": str(book.root / ".press/matplotlib")} | environment
     places = asyncio.Semaphore(os.cpu_count() or 1)
 
-    async def one(source: Source, asks: str) -> None:
-        async with places:
+    async def one(source: Source) -> None:
+        async with aclosing(Kernel(book.root, environment)) as kernel, places:
             tell("execute", source.file, "starting")
             try:
-                async with Kernel(book.root, environment, asks) as kernel:
-                    made = await _run_chapter(source, kernel, tell, book.lenient)
+                await kernel.start()
+                made = await _run_chapter(source, kernel, tell, book.lenient)
             except CellFailed as failure:  # outside a cell: the kernel itself
                 raise source.error(0, failure.what, failure.traceback) from None
             made["key"] = keys[source.file] or UNKEYED
@@ -149,8 +148,8 @@ async def _run_side_by_side(
             tell("executed", source.file, "")
             ready(source.file, made)
 
-    with awake(book.libraries, environment) if len(waiting) > FEW else nullcontext("") as asks:
-        tasks = [asyncio.create_task(one(source, asks)) for source in waiting]
+    with started(os.getpid(), book.libraries, environment) if len(waiting) > FEW else nullcontext():
+        tasks = [asyncio.create_task(one(source)) for source in waiting]
         try:
             await asyncio.gather(*tasks)
         except BaseException:  # also ctrl-C: no kernel goes on running
@@ -200,13 +199,13 @@ async def _run_chapter(source: Source, kernel: Kernel, tell: Progress, lenient: 
 
 def _forms(source: Source, cell: Cell, number: int, shown: list[Output]) -> list[dict[str, str]]:
     name = cell.options.get("label") or f"cell-{number}"
-    worth_showing = enumerate(outputs.without_names(shown), 1)
+    worth_showing = enumerate(outputs.without_names(outputs.joined(shown)), 1)
     return [outputs.best_form(output, f"{name}-{index}", source, cell) for index, output in worth_showing]
 
 
 async def _run_cell(source: Source, cell: Cell, kernel: Kernel) -> list[Output]:
     try:
-        return await kernel.execute(cell.code, may_fail=cell.options.get("error") is True)
+        return await kernel.run(cell.code, may_fail=cell.options.get("error") is True)
     except CellFailed as failure:
         line = cell.code_line + failure.line - 1 if failure.line else cell.line
         raise source.error(line, f"this cell fails: {failure.what}", failure.traceback) from None
@@ -218,7 +217,7 @@ async def _run_what_can_be(source: Source, cell: Cell, kernel: Kernel) -> list[O
     lines = cell.code.split("\n")
     while True:
         try:
-            return await kernel.execute("\n".join(lines))
+            return await kernel.run("\n".join(lines))
         except CellFailed as failure:
             end = next((end for end in ends if end >= failure.line), ends[-1])
             if end < ends[-1]:

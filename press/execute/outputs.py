@@ -8,15 +8,54 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from press.execute.messages import Output
-from press.execute.terminal import as_shown, without_controls
 from press.read.qmd import Cell, Inline, Source
+
+Output = dict[str, Any]  # as notebooks keep it: {"output_type": "stream", "name": "stdout", "text": ...}
 
 LINES, LAST, WIDE, ROWS = 5_000, 200, 20_000, 2_000  # of text, of those at its end; characters of one; of a table
 _IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()>#+,\-.!])")
 _NUMPY = re.compile(r"\bnp\.(\w+\(|(True|False)_)")  # the name of a type, in the repr of a value or of a list of them
 _WARNING_PLACE = re.compile(r"^\S*ipykernel_\d+/\d+\.py:\d+: ", re.MULTILINE)
+# Colours, moves of the cursor; window titles and links up to their end; other escapes.
+_ESCAPE = re.compile(r"(?s)\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_].*?(?:\x07|\x1b\\|\Z)|\x1b[ -/]*[0-~]?")
+# Lines that were left again for the one above, and what was erased before it was written anew.
+_UNDONE = re.compile(r"(?:\n[^\n]*)?\x1b\[1?A|[^\n]*(?:\r\x1b\[0?K|\x1b\[2K)")
+# Controls other than tab and line feed, the override that turns a line round, and what no file in UTF-8 can hold.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff\ufffe\uffff]")
+
+
+def as_shown(text: str) -> str:
+    """Return text as a terminal leaves it on the screen: progress bars, which write over themselves, in their last state."""
+    text = _ESCAPE.sub("", _UNDONE.sub("", text.replace("\r\n", "\n")))
+    if "\r" in text or "\b" in text:
+        text = "\n".join(map(_overwritten, text.split("\n")))
+    return without_controls(text)
+
+
+def _overwritten(line: str) -> str:
+    shown = ""
+    for written in line.split("\r"):
+        while written != (written := re.sub("[^\b]\b|^\b+", "", written)):
+            pass
+        shown = written + shown[len(written) :]
+    return shown.rstrip(" ")
+
+
+def without_controls(text: str) -> str:
+    """Return text without control characters, but for tabs and ends of lines."""
+    return _CONTROLS.sub("", text.replace("\r\n", "\n"))
+
+
+def joined(outputs: list[Output]) -> list[Output]:
+    """Return outputs with what a stream says in several pieces in one."""
+    whole: list[Output] = []
+    for output in outputs:
+        if output["output_type"] == "stream" and whole and whole[-1].get("name") == output["name"]:
+            whole[-1] = whole[-1] | {"text": whole[-1]["text"] + output["text"]}
+        else:
+            whole.append(output)
+    return whole
 
 
 def without_names(outputs: list[Output]) -> list[Output]:

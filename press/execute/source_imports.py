@@ -6,11 +6,9 @@ file restored with its time, a clock set back: and the old code runs, in the nam
 
 from __future__ import annotations
 
-import py_compile
 import sys
 from contextlib import suppress
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
-from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -40,30 +38,12 @@ def from_source(root: Path | str) -> None:
 
 
 def forget(root: Path) -> None:
-    """Let no bytecode kept in a project be taken for current by size and time, in kernels that somebody else starts.
-
-    What is there is made again with a hash of its source in it, by which Python then goes; it stays for the next time.
-    """
-    tops = [top for top in root.iterdir() if top.is_dir() and not top.name.startswith(".")]  # .venv is large
-    for folder in [root / "__pycache__", *(found for top in tops for found in top.rglob("__pycache__"))]:
-        if _within(str(folder), str(root.resolve())):
-            for kept in folder.glob("*.pyc"):
+    """Delete the bytecode kept in a project, for kernels that somebody else starts and that would take it for current."""
+    for top in root.iterdir():
+        for kept in [] if top.name.startswith(".") else top.rglob("__pycache__/*.pyc"):  # .venv is large
+            if _within(str(kept), str(root.resolve())):
                 with suppress(OSError):
-                    if not _goes_by_hash(kept):
-                        kept.unlink()
-                        _compile(folder.parent / f"{kept.name.partition('.')[0]}.py", kept)
-
-
-def _goes_by_hash(kept: Path) -> bool:
-    with kept.open("rb") as file:
-        return file.read(8) == MAGIC_NUMBER + b"\3\0\0\0"
-
-
-def _compile(source: Path, kept: Path) -> None:
-    by_hash = py_compile.PycInvalidationMode.CHECKED_HASH
-    with suppress(py_compile.PyCompileError, FileNotFoundError):
-        if Path(cache_from_source(str(source))).name == kept.name:  # else of another Python, or pytest's own
-            py_compile.compile(str(source), str(kept), doraise=True, invalidation_mode=by_hash)
+                    kept.unlink()
 
 
 def _within(path: str, base: str) -> bool:

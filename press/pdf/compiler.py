@@ -147,10 +147,7 @@ def _main(book: Book, chapters: list[Chapter]) -> str:
 
 def _error(error: typst.TypstError, chapters: list[Chapter]) -> SourceError:
     """Typst's error as one of the chapter it points to."""
-    place = re.search(rf"{re.escape(WORK.as_posix())}/(.+?\.typ):(\d+):(\d+)", error.diagnostic)
     hint = "\n".join([*error.hints, "Typst's words:", *error.diagnostic.strip().splitlines()])
-    for chapter in chapters:
-        if any(_file(chapter).as_posix() in seen for seen in [error.diagnostic, *error.trace]):
-            return SourceError(chapter.path, 0, f"the PDF could not be set: {error.message}", hint)
-    where = f"{WORK.as_posix()}/{place[1]}" if place else TEMPLATE.name
-    return SourceError(where, 0, f"the PDF could not be set: {error.message}", hint)
+    seen = "\n".join([error.diagnostic, *error.trace])
+    file = next((chapter.source for chapter in chapters if _file(chapter).as_posix() in seen), TEMPLATE.name)
+    return SourceError(file, 0, f"the PDF could not be set: {error.message}", hint)

@@ -39,40 +39,25 @@ def length(width: str) -> str:
     return width if re.fullmatch(r"\d+(\.\d+)?(in|cm|mm|pt|%)", width) else "none"
 
 
-class Call:
-    """A call under construction, in code mode: `code` adds Typst code, `content` adds a `[...]` argument."""
+def call(*parts: str | Sequence[Node]) -> list[Node]:
+    """The blocks of a call: strings are its code, each sequence of blocks an argument `[...],` for pandoc to convert.
 
-    def __init__(self, code: str = "") -> None:
-        self._blocks: list[Node] = []
-        self._line: list[Node] = []
-        self.code(code)
-
-    def code(self, code: str) -> Call:
-        """Add Typst code."""
-        if code:
-            self._line.append(raw(code))
-        return self
-
-    def content(self, blocks: Sequence[Node]) -> Call:
-        """Add `[blocks],`; a paragraph that comes first runs on from what the function puts before it."""
-        self.code("[")
-        if blocks and blocks[0]["t"] in ("Plain", "Para"):
-            inlines, blocks = blocks[0]["c"], blocks[1:]
+    A paragraph that comes first in an argument runs on from what the function puts before it.
+    """
+    made: list[Node] = []
+    line: list[Node] = []
+    for part in parts:
+        if isinstance(part, str):
+            line.append(raw(part))
+            continue
+        line.append(raw("["))
+        if part and part[0]["t"] in ("Plain", "Para"):
+            inlines, part = part[0]["c"], part[1:]
             if inlines and inlines[0]["t"] == "Str" and _MARKER.match(inlines[0]["c"]):
-                self.code("#[]")
-            self._line.extend(inlines)
-        if blocks:
-            self._flush("Para")
-            self._blocks.extend(blocks)
-        return self.code("],")
-
-    def end(self, code: str = ")") -> list[Node]:
-        """Close the call; return its blocks."""
-        self.code(code)
-        self._flush()
-        return self._blocks
-
-    def _flush(self, kind: str = "Plain") -> None:
-        if self._line:
-            self._blocks.append({"t": kind, "c": self._line})
-            self._line = []
+                line.append(raw("#[]"))
+            line += inlines
+        if part:
+            made += [{"t": "Para", "c": line}, *part]
+            line = []
+        line.append(raw("],"))
+    return [*made, {"t": "Plain", "c": line}]

@@ -12,7 +12,7 @@ from press.addresses import elsewhere
 from press.book import Book, Node, Page
 from press.pandoc_ast import Rewriter, plain, split, words
 from press.pdf import maths
-from press.pdf.markup import Call, length, literal, optional_plain, raw
+from press.pdf.markup import call, length, literal, optional_plain, raw
 from press.pdf.tables import table_call
 
 SHORT = 240  # characters of a paragraph that can go to the next page with the code or the table that it leads to
@@ -86,22 +86,20 @@ class _Writer(Rewriter):
         """The chapter's heading."""
         chapter, title = self.page.chapter, self.rewrite(self.page.title)
         kind = "Appendix" if chapter.appendix else "Chapter"
-        call = Call("#show: book.chapter.with(")
-        call.code(f"{literal(kind)}, {literal(chapter.number)}, {self.base}, {literal(self.path)}, ")
-        call.code(f"{self._label(self.page.ident)}, ")
-        return call.content(optional_plain(title)).end()
+        what = f"{literal(kind)}, {literal(chapter.number)}, {self.base}, {literal(self.path)}"
+        return call(f"#show: book.chapter.with({what}, {self._label(self.page.ident)}, ", optional_plain(title), ")")
 
     def solutions(self, solved: list[tuple[Node, Node]]) -> list[Node]:
         """What ends the chapter: the solutions to its exercises."""
         if not solved:
             return []
-        made = Call(f"#book.section({self.base + 1}, 2, none, none, [Solutions])").end("")
+        made = call(f"#book.section({self.base + 1}, 2, none, none, [Solutions])")
         for exercise, solution in solved:
             (ident, _, pairs), _ = exercise["c"]
             body, _ = split(solution["c"][1], "title")
             made += self._anchor(solution["c"][0][0])
-            call = Call(f"#book.solution(name: {_name(dict(pairs))}, to: {self._label(ident)}, body: ")
-            made += call.content(self.rewrite(body)).end()
+            begin = f"#book.solution(name: {_name(dict(pairs))}, to: {self._label(ident)}, body: "
+            made += call(begin, self.rewrite(body), ")")
         return made
 
     def rewrite(self, nodes: list[Node], top: bool = False) -> list[Node]:
@@ -110,7 +108,7 @@ class _Writer(Rewriter):
         for node, after in zip(nodes, [*nodes[1:], None], strict=False):
             new = self._div(node, top) if node["t"] == "Div" else self.node(node)
             if node["t"] == "Para" and len(words([node])) < SHORT and _kind(after) in ("CodeBlock", "Table"):
-                new = Call("#book.leading-to(").content(new).end()
+                new = call("#book.leading-to(", new, ")")
             out += new
         return out
 
@@ -125,8 +123,8 @@ class _Writer(Rewriter):
             case "Header":
                 level, (ident, _, attributes), inlines = content
                 number = literal(dict(attributes).get("number"))
-                call = Call(f"#book.section({level + self.base - 1}, {level}, {number}, {self._label(ident)}, ")
-                return call.content(optional_plain(self.rewrite(inlines))).end()
+                begin = f"#book.section({level + self.base - 1}, {level}, {number}, {self._label(ident)}, "
+                return call(begin, optional_plain(self.rewrite(inlines)), ")")
             case "Table":
                 self._in_table = True
                 made = table_call(node, self.rewrite)
@@ -134,13 +132,13 @@ class _Writer(Rewriter):
                 return made
             case "Figure":  # an image alone in its paragraph; its caption is its alt text in Markdown
                 _, caption, inside = content
-                call = Call("#book.numbered(kind: image, body: ").content(self.rewrite(inside))
-                return call.code("caption: ").content(self.rewrite(caption[1])).end()
+                begin = "#book.numbered(kind: image, body: "
+                return call(begin, self.rewrite(inside), "caption: ", self.rewrite(caption[1]), ")")
             case "CodeBlock":
                 (ident, classes, _), code = content
                 return [*optional_plain(self._anchor(ident)), {"t": kind, "c": [["", classes, []], code]}]
             case "HorizontalRule":
-                return Call("#book.pause").end("")
+                return call("#book.pause")
             case "RawBlock" | "RawInline":
                 return [node] if content[0] == "typst" else []
             case "Cite":
@@ -168,23 +166,23 @@ class _Writer(Rewriter):
             body, caption = split(inside, "caption")
             kind = "image" if "figure" in classes else "table"
             float_ = "true" if top and kind == "image" else "false"
-            call = Call(f"#book.numbered(kind: {kind}, name: {name}, at: {label}, float: {float_}, body: ")
-            return call.content(self.rewrite(body)).code("caption: ").content(self.rewrite(caption)).end()
+            begin = f"#book.numbered(kind: {kind}, name: {name}, at: {label}, float: {float_}, body: "
+            return call(begin, self.rewrite(body), "caption: ", self.rewrite(caption), ")")
         if "theorem" in classes:
             body, title = split(inside, "title")
-            call = Call(f"#book.exercise(name: {name}, at: {label}, title: ")
+            begin = f"#book.exercise(name: {name}, at: {label}, title: "
             begun = self.rewrite(body[:1]) + self.rewrite(body[1:])  # its first sentence goes on after the name
-            return call.content(self.rewrite(title)).code("body: ").content(begun).end()
+            return call(begin, self.rewrite(title), "body: ", begun, ")")
         if "callout" in classes:
             body, title = split(inside, "title")
             kind = next((c.removeprefix("callout-") for c in classes if c.startswith("callout-")), "note")
-            call = Call(f"#book.callout({literal(kind)}, at: {label}, title: ").content(self.rewrite(title))
-            return call.code("body: ").content(self.rewrite(body)).end()
+            begin = f"#book.callout({literal(kind)}, at: {label}, title: "
+            return call(begin, self.rewrite(title), "body: ", self.rewrite(body), ")")
         if "csl-entry" in classes:
-            return Call(f"#book.entry({label}, ").content(self.rewrite(inside)).end()
+            return call(f"#book.entry({label}, ", self.rewrite(inside), ")")
         for stream in ("stdout", "stderr", "error"):
             if f"output-{stream}" in classes:
-                return Call(f"#book.output({literal(stream)}, ").content(self.rewrite(inside)).end()
+                return call(f"#book.output({literal(stream)}, ", self.rewrite(inside), ")")
         return optional_plain(self._anchor(ident)) + self.rewrite(inside, top)
 
     # -- inlines

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 import press
-from press import kernel_folders as folders
-from press import pandoc_ast
-from press.build.render import read_pages, read_sources
-from press.execute.outputs import machine_path
-from press.execute.terminal import as_shown
+from press import fork_server, pandoc_ast
+from press.build import read_pages, read_sources
+from press.execute.outputs import as_shown, machine_path
 from press.read.project import read_project
 from tests.press.conftest import MakeBook, found, pages_of
 
@@ -26,9 +22,10 @@ from tests.press.conftest import MakeBook, found, pages_of
         ("step 1/3\rstep 2/3\rdone    \n", "done\n"),
         ("long line\rab\n", "abng line\n"),
         ("50%\r\x1b[K100%\n", "100%\n"),
-        ("abc\b\bX\n", "aXc\n"),
+        ("abc\b\bXY\n", "aXY\n"),
         ("one\r\ntwo\r\n", "one\ntwo\n"),
-        ("outer 0\n\x1b[Ainner\x1b[2Kx\n", "     x\n"),
+        ("\router 0\n\rinner 1\x1b[A\n\rinner 2\x1b[A\router 1\n", "outer 1\n"),
+        ("inner\x1b[2Kx\n", "x\n"),
         ("\x1b[?25l\x1b]8;;http://e.org\x1b\\link\x1b]8;;\x07 \x1b(Bbold\x1b[1;31mred\x1b[0m\n", "link boldred\n"),
         ("bell\x07 nul\x00 del\x7f c1\x85 turned\u202e\tkept\n", "bell nul del c1 turned\tkept\n"),
         ("\x01 word \x01", " word "),
@@ -121,26 +118,21 @@ def test_folders_of_killed_renders_are_swept_and_those_of_others_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    ours = folders.KernelFolder()
-    program = "from press.kernel_folders import KernelFolder; import os, signal; f = KernelFolder(); print(f.path, flush=True); "
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
-    ends = [sys.executable, "-c", program + "os.kill(os.getpid(), signal.SIGKILL)"]
-    lives = [sys.executable, "-c", program + "input()"]
-    dead = Path(subprocess.run(ends, env=environment, capture_output=True, text=True, check=False).stdout.strip())
-    with subprocess.Popen(lives, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None
-        alive = Path(other.stdout.readline().strip())
-        young = folders.KernelFolder()
-        (tmp_path / "press-kernel-link").symlink_to(tmp_path / "elsewhere")
-        (tmp_path / "press-1000").mkdir()
-        for folder in (ours.path, dead, alive):
-            os.utime(folder, (time.time() - 1000,) * 2)
-        folders.sweep()
-        assert not dead.exists() and alive.exists() and ours.path.exists() and young.path.exists()
-        assert (tmp_path / "press-kernel-link").is_symlink() and (tmp_path / "press-1000").exists()
-        other.communicate("\n")
-    ours.remove()
-    young.remove()
+    with subprocess.Popen(["sleep", "100"]) as dead, subprocess.Popen(["sleep", "100"]) as alive:
+        kept = [fork_server.home() / f"{process}-abc" for process in (os.getpid(), alive.pid)]
+        left = fork_server.home() / f"{dead.pid}-abc"
+        for folder in (*kept, left):
+            folder.mkdir()
+            (folder / "kernel.json").touch()
+        sockets = [Path(fork_server.address(process.pid)) for process in (dead, alive)]
+        for socket in sockets:
+            socket.touch()
+        dead.kill()
+        dead.wait()
+        fork_server.sweep()
+        assert all((folder / "kernel.json").exists() for folder in kept) and not left.exists()
+        assert [socket.exists() for socket in sockets] == [False, True]
+        alive.kill()
 
 
 def test_a_title_in_front_matter_is_the_heading(make_book: MakeBook) -> None:

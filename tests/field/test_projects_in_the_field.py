@@ -181,11 +181,11 @@ def test_a_render_that_is_asked_to_end_leaves_nothing_behind(project: Project, h
     while not ((project.root / "kernel").is_file() and (project.root / "kernel").read_text()):
         assert running.poll() is None, running.communicate()
         time.sleep(0.05)
-    assert list(temporary.glob("press-*"))
+    assert list(temporary.glob("press-*/*"))
     running.send_signal(how)
     _, said = running.communicate(timeout=120)
     assert running.returncode == 130 and "stopped; the book is as it was" in said
-    assert list(temporary.glob("press-*")) == [] and (project.root / "_book/index.html").read_text() == "<p>Hello"
+    assert list(temporary.glob("press-*/*")) == [] and (project.root / "_book/index.html").read_text() == "<p>Hello"
     with pytest.raises(ProcessLookupError):
         os.kill(int((project.root / "kernel").read_text()), 0)
 

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from lab.book import prerender, quarto_reads
+from lab.book import prerender
 from lab.book.chapter_keys import Chapters
 from lab.keys import key
 from lab.keys.canonical_json import loads
@@ -243,7 +243,7 @@ def run(root: Path, *only: str) -> subprocess.CompletedProcess[str]:
 def freeze(root: Path) -> None:
     for name in ALL:
         (root / "_freeze" / name).with_suffix("").mkdir(parents=True, exist_ok=True)
-        record = quarto_reads.record_of(Path(name), root)  # as Quarto's kernels leave it
+        record = prerender.record_of(Path(name), root)  # as Quarto's kernels leave it
         record.parent.mkdir(parents=True, exist_ok=True)
         record.write_text("")
 
@@ -277,7 +277,7 @@ def test_a_chapter_that_keeps_no_record_of_what_it_reads_is_run_again_each_time(
     (root / "book/plain.qmd").write_text("# Words {#sec-plain}\n\n```{python}\nlen(open('notes.txt').read())\n```\n")
     for _before_and_after in range(2):
         freeze(root)
-        quarto_reads.record_of(Path("book/plain.qmd"), root).unlink()
+        prerender.record_of(Path("book/plain.qmd"), root).unlink()
         assert run(root).returncode == 0
     assert frozen(root) == ALL - {"book/plain.qmd"}
 
@@ -376,7 +376,7 @@ def test_what_quarto_itself_asks_of_a_kernel_thaws_nothing(root: Path) -> None:
         "PYTHONPATH": os.pathsep.join([str(root), str(Path(prerender.__file__).parents[2])]),
     }
     client.execute(env=os.environ | told)
-    record = quarto_reads.record_of(Path("book/one.qmd"), root).read_text()
+    record = prerender.record_of(Path("book/one.qmd"), root).read_text()
     assert "figures/style.py" in record and "st_mtime" not in record
     assert run(root).returncode == 0
     assert frozen(root) == ALL

@@ -315,7 +315,7 @@ def test_a_helper_whose_code_is_not_the_callers_computes_nothing(walks: Project)
     wanted: Key = compute("walks", walks.root)
     heard: list[Message | None] = []
     walks.edit("experiments/walks.py", "FACTOR = 1.0", "FACTOR = 2.0")
-    process = WorkerProcess(walks.root, HelpOut("walks", {}, wanted.key), lambda _, message: heard.append(message))
+    process = WorkerProcess(walks.root, HelpOut("walks", {}, wanted.key), heard.append)
     assert process.end() == 1
     assert isinstance(heard[0], Failed) and "are others here" in heard[0].error and heard[-1] is None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.book.own_book import create_book
+from lab.book.questions import create_book
 from lab.errors import LabError
 from lab.keys.experiments import names
 

@@ -14,7 +14,6 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 from small_project import Project
 
-from lab.book.serve import Changing
 from lab.cli.preview import chapter_keys, is_source, touch_changed
 
 PAGE = """\
@@ -98,12 +97,3 @@ def test_what_tools_make_is_not_watched(tmp_path: Path) -> None:
         "b/__pycache__/a.py",
     ]
     assert [path for path in [*watched, *made] if is_source(tmp_path / path, tmp_path)] == watched
-
-
-def test_whoever_waits_for_news_is_told_what_went_wrong(tmp_path: Path) -> None:
-    state = Changing(tmp_path)
-    assert state.wait(known=-1) == {"version": 0, "error": ""}
-    state.tell("a.qmd:3: wrong")
-    assert state.wait(known=0) == {"version": 1, "error": "a.qmd:3: wrong"}
-    state.tell()
-    assert state.wait(known=1) == {"version": 2, "error": ""}

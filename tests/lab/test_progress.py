@@ -12,8 +12,7 @@ from lab.cli import watch
 from lab.cli.watch import Watch
 from lab.keys import key
 from lab.results import store
-from lab.run.run_state import Job
-from lab.workers.messages import Message, Progress, Started
+from lab.workers.messages import Job, Message, Progress, Started
 from lab.workers.stages import Outlook, StageLog
 
 TWO_BATCHES = '''"""Does it come in parts?
@@ -69,9 +68,9 @@ def lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], j
 
     monkeypatch.setattr(watch.time, "monotonic", now)
     monkeypatch.setattr(watch, "QUIET", 0.0)
-    with Watch([job]) as listening:
-        for message in (Started("key"), *told):
-            listening(job, message)
+    listening = Watch([job])
+    for message in (Started("key"), *told):
+        listening(job, message)
     return capsys.readouterr().out
 
 

@@ -20,7 +20,7 @@ from lab.results import store
 from lab.run import status
 from lab.run.status import State
 from lab.workers import worker
-from lab.workers.messages import ComputeResult
+from lab.workers.messages import Job, Tell
 from press import reads, recorder
 
 PROBE = """
@@ -247,8 +247,17 @@ def compute(root: Path, far: str = "", **how: object) -> store.Stored:
         (root / "nets/far.py").write_text(far + "\n")
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-    worker.publish(ComputeResult("probe", {}, **how), root, lambda message: None, Queue())  # type: ignore[arg-type]
+    publish(Job("probe", **how), root)  # type: ignore[arg-type]
     return store.read_result(root / "results/probe", root)
+
+
+def publish(job: Job, root: Path, tell: Tell = lambda message: None) -> None:
+    """Do what a worker's process does."""
+    recorder.start(root)
+    try:
+        worker.publish(job, root, tell, Queue())
+    finally:
+        recorder.stop()
 
 
 @pytest.mark.parametrize(("far", "act", "said"), STALE.values(), ids=STALE)
@@ -378,7 +387,7 @@ def test_a_variable_that_is_not_set_counts_and_its_value_is_never_written_down(
     assert there.state is State.STALE and there.why == ("environment variable PROBE_UNSET is set now",)
     with pytest.raises(Exception, match="make it a parameter"):
         compute(root)
-    worker.publish(ComputeResult("probe", {"name": "other"}), root, lambda message: None, Queue())
+    publish(Job("probe", {"name": "other"}), root)
     (place,) = root.glob(".lab/cache/probe/*/result.json")
     assert "PROBE_UNSET" in place.read_text() and "secret" not in place.read_text()
     wanted, present = key.compute("probe", root, {"name": "other"}), reads.Present(root)
@@ -428,7 +437,7 @@ def test_other_settings_keep_one_result_for_each_content(root: Path, monkeypatch
         for text in ("one", "two", "one", "two"):
             write("data/names", text)(root)
             compute(root)  # the book's, for its modules imported anew
-            worker.publish(ComputeResult("probe", {"name": "x"}), root, said.append, Queue())
+            publish(Job("probe", {"name": "x"}), root, said.append)
             wanted = key.compute("probe", root, {"name": "x"})
             _, there = store.find(root, wanted, reads.Present(root))
             assert text in there.numbers["final"]

@@ -15,12 +15,11 @@ import pytest
 from small_project import ENDLESS, TABLES, Project
 
 from lab.results import store
-from lab.results.lock import is_held, lock_of
+from lab.results.writing import is_held, lock_of
 from lab.run import status
-from lab.run.run_state import Job
 from lab.run.scheduler import run_jobs
 from lab.run.status import State
-from lab.workers.messages import Ended, Message, Started
+from lab.workers.messages import Failed, Job, Message, Started
 
 
 def test_two_processes_asked_for_one_stale_result_compute_it_once(project: Project) -> None:
@@ -111,7 +110,7 @@ def test_a_worker_that_is_killed_is_a_failure_that_names_the_signal(project: Pro
     said: list[Message] = []
     (outcome,) = run_jobs([Job("quick")], project.root, 1, lambda job, message: said.append(message))
     assert outcome.error == "its process ended with signal 9" and not outcome.computed
-    assert said[-1] == Ended(outcome.error)
+    assert said[-1] == Failed(outcome.error)
     assert status.status_of("quick", project.root).state is State.MISSING
 
 

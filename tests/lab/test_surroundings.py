@@ -14,8 +14,8 @@ import pytest
 from small_project import ROOT, Project
 
 from lab.results import store
-from lab.run.run_state import Job
 from lab.run.scheduler import run_jobs
+from lab.workers.messages import Job
 
 CHAPTER = """\
 # Walks {#sec-walks}

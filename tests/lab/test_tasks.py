@@ -23,11 +23,10 @@ from lab.errors import LabError
 from lab.keys import key
 from lab.keys.experiments import find_root, load, names
 from lab.results import codec, store
-from lab.run.run_state import Job
 from lab.run.scheduler import run_jobs
 from lab.tasks import spread
-from lab.workers import draws
-from lab.workers.messages import Message, Started
+from lab.workers import task_runner
+from lab.workers.messages import Job, Message, Started
 
 ROOT = find_root()
 
@@ -396,7 +395,6 @@ def test_progress_adds_up_over_tasks() -> None:
     assert at.share == pytest.approx(1 / 8) and str(at) == "walks 0 of 4, steps 5 of 10"
     at.note("steps", 5, 10, now=12.0, task=1)
     assert at.share == pytest.approx(2 / 8) and str(at) == "walks 0 of 4"
-    assert at.left(now=12.0) == pytest.approx(6.0)
 
 
 def _meeting(walks: Project, processes: int) -> str:
@@ -453,20 +451,20 @@ def task(): return random.random(), np.random.random(), torch.rand(1).item()
 
 def test_a_task_draws_the_same_from_the_global_generators_wherever_and_whenever_it_is_computed() -> None:
     def process(tasks: int) -> list[object]:
-        draws.seed(["numpy"])
+        task_runner.seed_draws(["numpy"])
         there: dict[str, Any] = {}
         exec(DRAWS, there)
         torch.manual_seed(torch.initial_seed())
-        draws.remember()
+        task_runner.remember_draws()
         found: list[object] = [there["FIRST"]]
         for _ in range(tasks):
-            with draws.of_task():
+            with task_runner.draws_of_task():
                 found.append(there["task"]())
         return [*found, random.random()]  # what the experiment itself draws does not hang on them either
 
-    before = draws._states()
+    before = task_runner._draws()
     try:
         one, three = process(1), process(3)
     finally:
-        draws._put_back(before)
+        task_runner._put_back(before)
     assert three[1:4] == [one[1]] * 3 and (three[0], three[4]) == (one[0], one[2])

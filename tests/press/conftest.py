@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from press.book import Page
-from press.build.render import read_pages, read_sources
+from press.build import read_pages, read_sources
 from press.read.project import read_project
 
 FIXTURE_BOOK = Path(__file__).with_name("fixture_book")

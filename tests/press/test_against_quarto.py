@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 
 import press
 from lab.book.serve import server
-from press.build.render import read_sources
+from press.build import read_sources
 from press.read import project
 from tests.press import reading
 from tests.press.conftest import FIXTURE_BOOK

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from press.book import Page
-from press.build.render import read_pages, read_sources
+from press.build import read_pages, read_sources
 from press.read.project import read_project
 from tests.press.conftest import MakeBook, found
 from tests.press.test_interrupted import gone

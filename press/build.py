@@ -2,23 +2,25 @@
 
     render(root)                            both formats, every chapter executed, as `quarto render`
     render(root, keys=key)                  the same, but chapters whose key is known keep their outputs
+    render_variant(root, chapter, ...)      one chapter with other variables, into a folder of its own
 
-Nothing in the output folder changes until all is ready.
+The project's own script runs first, then every other room in turn; the two formats are written side by side.  Nothing in the
+output folder changes until all is ready.  Nothing here looks into a chapter: that is for the rooms before this one.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from press.book import Book, Keys, Node, Page, Progress
 from press.errors import SourceError
@@ -31,29 +33,7 @@ if TYPE_CHECKING:
     from press.execute.chapters import Outputs
 
 FORMATS = ("html", "pdf")
-MADE = ".press/made.json"  # what was made from what, relative to the root
-
-
-@dataclass
-class Record:
-    """What the last render was made from, and what it made."""
-
-    inputs: str = ""  # hash of all sources, settings, keys and files
-    files: list[str] = field(default_factory=list)  # images and files that chapters link to
-    stamps: dict[str, str] = field(default_factory=dict)  # of each format: the hash of its pages
-    outputs: dict[str, dict[str, str]] = field(default_factory=dict)  # of each format: its files and their hashes
-
-    @classmethod
-    def load(cls, root: Path) -> Record:
-        """Return what is on record; nothing if the record is missing or damaged."""
-        try:
-            return cls(**json.loads((root / MADE).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return cls()
-
-    def save(self, root: Path) -> None:
-        """Put it on record."""
-        write_whole(root / MADE, json.dumps(asdict(self), indent=1))
+MADE = ".press/made.json"  # of the last render: a hash of all it was made from, files linked to, and hashes of what it made
 
 
 def render(
@@ -71,32 +51,90 @@ def render(
     named keep the outputs they have, however old; those that have none are left out, and their pages say so.  `libraries` are
     what most chapters import: installed modules, imported once for all kernels.
     """
-    from filelock import FileLock
-
     unknown = set(formats) - set(FORMATS)
     if unknown or not formats:
         raise ValueError(f"formats are {' and '.join(FORMATS)}, not {', '.join(sorted(unknown)) or 'none'}")
-    book = replace(read_project(Path(root)), libraries=tuple(libraries))
-    out = book.root / book.output_dir
-    (book.root / ".press").mkdir(exist_ok=True)
-    with FileLock(book.root / ".press/lock"):
+    with _alone(root) as book:
+        from press.execute.chapters import are_kept
+
+        book, out = replace(book, libraries=tuple(libraries)), book.root / book.output_dir
         restore(out, out.with_name(f"{out.name}.old"))
         if keys is None:
             _run_scripts(book, only)
-        from press.execute.chapters import are_kept
-
         sources = read_sources(book)
         chosen = _chosen(book, only)
-        known = {**chapter_keys({file: sources[file] for file in chosen}, keys), **_latest(book, sources, chosen)}
-        record = Record.load(book.root)
-        inputs = _inputs(book, sources, known, record.files)
-        fresh = keys is not None and are_kept(book, {file: sources[file] for file in chosen}, known)
-        if fresh and inputs == record.inputs and not _stale(book, record, formats, record.stamps):
+        wanted = chapter_keys({file: sources[file] for file in chosen}, keys)
+        known = {**wanted, **_latest(book, sources, chosen)}
+        made = _last_made(book)
+        fresh = keys is not None and made["inputs"] == _inputs(book, sources, known, made["files"])
+        kept: dict[str, dict[str, str]] = {}  # of each format that need not be made: its files and their hashes
+        if fresh and are_kept(book, sources, wanted):
+            kept = {name: files for name, files in made["outputs"].items() if _is_whole(out, files)}
+        if set(formats) <= set(kept):
             progress("fresh", "", "")
         else:
-            _make(book, sources, known, formats, record, progress)
+            build = [name for name in formats if name not in kept]
+            _make(book, sources, known, build, kept, progress)
     page = next(chapter for chapter in book.chapters if len(chosen) != 1 or chapter.source in chosen)
     return {name: out / (page.html if name == "html" else f"{book.output_file}.pdf") for name in formats}
+
+
+def render_variant(
+    root: Path | str,
+    chapter: Path,
+    variables: Mapping[str, str],
+    key: str,
+    out: Path,
+    note: str = "",
+    formats: Collection[str] = FORMATS,
+    keys: Callable[[Path], str] | None = None,
+    progress: Progress = lambda event, what, detail: None,
+) -> dict[str, Path]:
+    """Make the page of a chapter with other `variables` in the folder `out`, and return the file to open for each format.
+
+    Its outputs depend, besides the chapter's own key, on `key`: what the variables lead to.  Where an inline value is another than
+    in the book, both are printed; what cannot be computed leaves a gap.  The book's site and all that is kept for it stay as they
+    are.  `note` is Markdown that stands below the heading.  Paths are relative to the root; `keys` and `progress` as in `render`.
+    """
+    file = chapter.as_posix()
+    with _alone(root) as book:
+        from press.execute import chapters
+
+        sources = read_sources(book)
+        known = chapter_keys({file: sources[file]}, keys)
+        usual: dict[str, Outputs] = {}
+        chapters.run(book, {file: sources[file]}, known, progress, usual.__setitem__)
+        sources[file].note = note
+        own = replace(
+            book,
+            output_dir=out,
+            output_file=chapter.stem,
+            variables=tuple(variables.items()),
+            outputs=Path(".press/variants"),
+            lenient=True,
+        )
+        wanted: dict[str, str | None] = {file: sha256(f"{known[file]}\0{key}".encode()).hexdigest()[:24]}
+        wanted |= {name: None for name, source in sources.items() if source.line_of("#refs") and not source.runs}
+
+        def edit(name: str, outputs: Outputs) -> Outputs:
+            return beside(sources[name], outputs, usual[name]) if name == file else outputs
+
+        pages = read_pages(own, sources, wanted, progress, edit)
+        with renewed(book.root / out) as aside:
+            _write(own, pages, formats, aside, progress)
+    page = chapter.with_suffix(".html")
+    return {name: book.root / out / (page if name == "html" else f"{own.output_file}.pdf") for name in formats}
+
+
+@contextmanager
+def _alone(root: Path | str) -> Iterator[Book]:
+    """Give the book in `root`, while no other render of it runs."""
+    from filelock import FileLock
+
+    book = read_project(Path(root))
+    (book.root / ".press").mkdir(exist_ok=True)
+    with FileLock(book.root / ".press/lock"):
+        yield book
 
 
 def _run_scripts(book: Book, only: Collection[Path | str] | None) -> None:
@@ -148,7 +186,7 @@ def chapter_keys(sources: Mapping[str, Source], keys: Callable[[Path], str] | No
 
 def _inputs(book: Book, sources: Mapping[str, Source], keys: Keys, files: Collection[str]) -> str:
     """Return the hash of everything a render depends on; `files` are those the chapters linked to last time."""
-    state = sha256(code_hash(".").encode())
+    state = sha256(code_hash().encode())
     for file, text in sources.items():
         state.update(
             f"{file}\0{keys.get(file, 'left out')}\0{len(text.lines)}\0".encode() + "\n".join(text.lines).encode()
@@ -163,41 +201,43 @@ def _digests(book: Book, files: Collection[str]) -> bytes:
     return "".join(f"{name}\0{digest(book.root / name)}\0" for name in sorted(named | set(files))).encode()
 
 
-def _stale(book: Book, record: Record, formats: Collection[str], stamps: Mapping[str, str]) -> list[str]:
-    """Return the formats whose files are not there, or not as `stamps` would have them."""
-    out = book.root / book.output_dir
+def _last_made(book: Book) -> dict[str, Any]:
+    """Return what is on record of the last render; nothing where the record is missing or damaged."""
+    made: dict[str, Any] = {"inputs": "", "files": [], "outputs": {}}
+    with suppress(OSError, ValueError, TypeError):
+        made |= json.loads((book.root / MADE).read_text(encoding="utf-8"))
+    return made
 
-    def is_made(name: str) -> bool:
-        files = record.outputs.get(name, {})
-        return bool(files) and all(digest(out / file) == known for file, known in files.items())
 
-    return [
-        name for name in formats if name not in stamps or record.stamps.get(name) != stamps[name] or not is_made(name)
-    ]
+def _is_whole(folder: Path, files: Mapping[str, str]) -> bool:
+    return all(digest(folder / file) == known for file, known in files.items())
 
 
 def _make(
-    book: Book, sources: Mapping[str, Source], keys: Keys, formats: Collection[str], record: Record, tell: Progress
+    book: Book,
+    sources: Mapping[str, Source],
+    keys: Keys,
+    build: Collection[str],
+    kept: Mapping[str, Mapping[str, str]],
+    tell: Progress,
 ) -> None:
+    """Make the formats `build`, beside the files of those that are kept, and put on record what was made."""
     from press.resolve import references
 
     pages = read_pages(book, sources, keys, tell)
-    files = references.images(pages) | references.linked(pages)
-    stamps = {name: _stamp(book, pages, files, name) for name in FORMATS}
-    build = _stale(book, record, formats, stamps)
-    keep = [name for name in FORMATS if name not in build and not _stale(book, record, [name], stamps)]
-    if build:
-        out = book.root / book.output_dir
-        with renewed(out) as aside:
-            written = write(book, pages, build, aside, tell)
-            for name in keep:
-                for file in record.outputs[name]:
-                    (aside / file).parent.mkdir(parents=True, exist_ok=True)
-                    os.link(out / file, aside / file)
-        record.outputs = {name: record.outputs[name] for name in keep} | written
-    record.stamps = {name: stamps[name] for name in [*build, *keep]}
-    record.files, record.inputs = sorted(files), _inputs(book, sources, keys, files)
-    record.save(book.root)
+    out, pdf = book.root / book.output_dir, f"{book.output_file}.pdf"
+    with renewed(out) as aside:
+        _write(book, pages, build, aside, tell)
+        for file in [file for files in kept.values() for file in files]:
+            (aside / file).parent.mkdir(parents=True, exist_ok=True)
+            os.link(out / file, aside / file)
+        made = {file.relative_to(aside).as_posix(): digest(file) for file in aside.rglob("*") if file.is_file()}
+    outputs: dict[str, dict[str, str]] = {name: {} for name in [*build, *kept]}
+    for file, content in sorted(made.items()):
+        outputs["pdf" if file == pdf else "html"][file] = content
+    files = sorted(references.images(pages) | references.linked(pages))
+    record = {"inputs": _inputs(book, sources, keys, files), "files": files, "outputs": outputs}
+    write_whole(book.root / MADE, json.dumps(record, indent=1))
     tell("done", "", ", ".join(build))
 
 
@@ -231,33 +271,24 @@ def read_pages(
     return numbers.pages(book, documents, sources, left_out)
 
 
-def write(
-    book: Book, pages: tuple[Page, ...], formats: Collection[str], out: Path, tell: Progress
-) -> dict[str, dict[str, str]]:
-    """Write the formats into an empty folder, side by side; return their files with their hashes."""
+def _write(book: Book, pages: tuple[Page, ...], formats: Collection[str], out: Path, tell: Progress) -> None:
+    """Write the formats into a folder, side by side."""
     from press import html, pdf
 
     writers = {"html": html.write_site, "pdf": pdf.write_pdf}
     with ThreadPoolExecutor(len(formats)) as pool:
-        futures = [pool.submit(writers[name], book, pages, out / f".{name}", tell) for name in formats]
-        for future in futures:
+        for future in [pool.submit(writers[name], book, pages, out, tell) for name in formats]:
             future.result()
-    written: dict[str, dict[str, str]] = {}
-    for name in formats:
-        part = out / f".{name}"
-        files = sorted(path.relative_to(part) for path in part.rglob("*") if path.is_file())
-        written[name] = {file.as_posix(): digest(part / file) for file in files}
-        for file in files:
-            (out / file).parent.mkdir(parents=True, exist_ok=True)
-            (part / file).rename(out / file)
-        shutil.rmtree(part)
-    return written
 
 
-def _stamp(book: Book, pages: tuple[Page, ...], files: Collection[str], name: str) -> str:
-    """Return the hash of all that one format is made from."""
-    state = sha256((code_hash() + code_hash(name) + json.dumps(book.config)).encode())
-    for page in pages:
-        state.update(f"{page.chapter.source}\0{page.chapter.number}\0{page.text}\0".encode())
-    state.update(_digests(book, files))
-    return state.hexdigest()
+def beside(source: Source, own: Outputs, usual: Outputs) -> Outputs:
+    """Return outputs in which each inline value that is another than usual has the usual one beside it.
+
+    Not inside formulas and blocks of code, where Markdown is not read.
+    """
+    values = []
+    for inline, value, other in zip(source.inlines, own["inlines"], usual["inlines"], strict=True):
+        paragraph = inline.before.rpartition("\n\n")[2]
+        unread = paragraph.count("$") % 2 or inline.before.count("\n```") % 2
+        values.append(value if value == other or unread else f"[{value}]{{.moved}}[\\ (book:\\ {other})]{{.usual}}")
+    return own | {"inlines": values}
