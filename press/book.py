@@ -55,14 +55,13 @@ class Book:
     output_dir: Path = Path("_book")  # relative to the root
     output_file: str = "book"  # stem of the PDF
     resources: tuple[str, ...] = ()  # patterns, as press.read.globs reads them
-    bibliography: Path | None = None  # relative to the root
+    bibliography: tuple[Path, ...] = ()  # relative to the root
     csl: Path | None = None  # relative to the root
     filters: tuple[Path, ...] = ()  # in Lua, relative to the root
     css: tuple[str, ...] = ()  # style sheets, relative to the root
     fonts: tuple[Path, ...] = ()  # folders with font files for the PDF, relative to the root
     favicon: str | None = None  # relative to the root
     pre_render: tuple[str, ...] = ()  # scripts or commands
-    downloads: tuple[str, ...] = ()  # formats that the site offers
     config: dict[str, Any] = field(default_factory=dict)  # the whole of _quarto.yml, checked
     variables: tuple[tuple[str, str], ...] = ()  # of its kernels' environment, beside the usual: a variant's
     libraries: tuple[str, ...] = ()  # installed modules that its kernels have from the beginning, where there are many
@@ -82,7 +81,7 @@ class Book:
     @property
     def references_made_of(self) -> list[Path]:
         """The files that citations come from and pass through."""
-        return [file for file in (self.bibliography, self.csl, *self.filters) if file]
+        return [file for file in (*self.bibliography, self.csl, *self.filters) if file]
 
     @property
     def published(self) -> str:

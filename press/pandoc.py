@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from functools import cache
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,16 +24,7 @@ _UNKNOWN = re.compile(r"Could not convert TeX math (.*?), rendering as TeX", re.
 @cache
 def program() -> str:
     """Return the path of pandoc, the one that comes with pypandoc_binary."""
-    from importlib.util import find_spec
-
-    package = find_spec("pypandoc")  # found without importing it, which would run pandoc to ask for its version
-    if package and package.origin:
-        own = Path(package.origin).parent / "files" / "pandoc"
-        if own.is_file():
-            return str(own)
-    import pypandoc
-
-    return str(pypandoc.get_pandoc_path())
+    return str(distribution("pypandoc_binary").locate_file("pypandoc/files/pandoc"))
 
 
 class Read(NamedTuple):
@@ -44,19 +36,24 @@ class Read(NamedTuple):
     notes: list[tuple[str, str]]  # footnotes by their marks, and what is wrong with them
 
 
-def _read(arguments: list[str], text: str, book: Book, file: str) -> tuple[Node, str]:
-    own = [option for name in book.filters for option in ("-L", str(name))]  # before ours, as under Quarto
-    command = [program(), *own, *arguments, "-t", "json"]
+def _run(arguments: list[str], text: str, book: Book, file: str) -> tuple[str, str]:
+    """Return what pandoc writes, and what it says of that."""
     try:
+        command = [program(), *arguments]
         done = subprocess.run(command, input=text.encode(), capture_output=True, cwd=book.root, timeout=LIMIT)
     except subprocess.TimeoutExpired:
         hint = "look for many brackets, quotes or stars that are opened and not closed"
         raise SourceError(file, 0, f"pandoc has not read it after {LIMIT} s", hint) from None
-    log = done.stderr.decode(errors="replace")
+    log = done.stderr.decode(errors="replace").strip()
     if done.returncode:
-        raise _error(log.strip(), book, file)
-    document: Node = json.loads(done.stdout)
-    return document, log
+        raise _error(log, book, file)
+    return done.stdout.decode(), log
+
+
+def _read(arguments: list[str], text: str, book: Book, file: str) -> tuple[Node, str]:
+    own = [option for name in book.filters for option in ("-L", str(name))]  # before ours, as under Quarto
+    document, log = _run([*own, *arguments, "-t", "json"], text, book, file)
+    return json.loads(document), log
 
 
 def _error(words: str, book: Book, file: str) -> SourceError:
@@ -67,14 +64,14 @@ def _error(words: str, book: Book, file: str) -> SourceError:
     if broken := re.match(r"Error running filter (.+):\n(?:\1:(\d+):)?\s*(.*)", words):
         return SourceError(broken[1], int(broken[2] or 0), f"the filter fails: {broken[3]}", f"it was reading {file}")
     file = str(book.csl) if book.csl and words.startswith("Citeproc") else file
-    return SourceError(file, 0, "pandoc cannot read it", f"its words:\n{words}")
+    return SourceError(file, 0, "pandoc fails", f"its words:\n{words}")
 
 
 def _citeproc(book: Book) -> list[str]:
-    if book.bibliography is None:
-        return []
     style = ["--csl", str(book.csl)] if book.csl else []
-    return ["--citeproc", "--bibliography", str(book.bibliography), *style]
+    return (
+        ["--citeproc", *(f"--bibliography={file}" for file in book.bibliography), *style] if book.bibliography else []
+    )
 
 
 def from_markdown(text: str, book: Book, file: str) -> Read:
@@ -97,20 +94,16 @@ def references(keys: list[str], book: Book) -> list[Node]:
     """Return the list of references for these keys: a Div with the id "refs"."""
     cited = ", ".join(f"@{key}" for key in keys)
     text = f"---\nnocite: |\n  {cited}\n---\n"
-    blocks: list[Node] = _read(["-f", "markdown", *_citeproc(book)], text, book, str(book.bibliography))[0]["blocks"]
+    blocks: list[Node] = _read(["-f", "markdown", *_citeproc(book)], text, book, str(book.bibliography[0]))[0]["blocks"]
     return blocks
 
 
 def to_text(blocks: list[Node], form: str, chapter: Path, book: Book, *options: str) -> str:
     """Write blocks of a chapter as `form` ("html5", "typst-smart"); raise SourceError for a formula pandoc does not know."""
     document = json.dumps({"pandoc-api-version": _API, "meta": {}, "blocks": blocks})
-    command = [program(), "-f", "json", "-t", form, "--wrap=none", *options]
-    done = subprocess.run(command, input=document.encode(), capture_output=True, cwd=book.root)
-    log = done.stderr.decode(errors="replace").strip()
-    if done.returncode:
-        raise RuntimeError(f"pandoc cannot write {chapter} as {form}: {log}")
+    text, log = _run(["-f", "json", "-t", form, "--wrap=none", *options], document, book, str(chapter))
     if failed := _UNKNOWN.search(log):
         before, found, _ = (book.root / chapter).read_text(encoding="utf-8").partition(failed[1])
         line = before.count("\n") + 1 if found else 0
         raise SourceError(chapter, line, f"unknown TeX: {failed[1]}", f"pandoc's words:\n{log}")
-    return done.stdout.decode()
+    return text

@@ -80,7 +80,7 @@ def _whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[
         picture=outward.card_picture(page, book),
         size=(outward.WIDTH, outward.HEIGHT),
         actions=outward.actions(page, book),
-        pdf=f"{book.output_file}.pdf" if "pdf" in book.downloads else "",
+        pdf=f"{book.output_file}.pdf" if "pdf" in (book.settings.get("downloads") or "") else "",
         address=f"{site}{chapter.html}" if site else "",
         theme=Markup((HOME / "assets/theme.js").read_text(encoding="utf-8").strip()),
         narrow=Markup(_NARROW),

@@ -39,7 +39,7 @@ def _read_markdown(book: Book, source: Source, text: str) -> list[Node]:
         hint = "give each footnote one text, and a mark in the page"
         raise source.error(f"[^{mark}]:", f"the footnote [^{mark}] {what}", hint)
     if missing:
-        hint = f"add it to {book.bibliography}, or correct the key"
+        hint = f"add it to {' or '.join(map(str, book.bibliography))}, or correct the key"
         if address := re.search(rf"\S+://\S*@{re.escape(missing[0])}\S*", "\n".join(source.lines)):
             hint = f"the @ stands in an address: write <{address[0]}>"
         raise source.error(f"@{missing[0]}", f"there is no {missing[0]} in the bibliography", hint)
@@ -86,7 +86,7 @@ def put_references(documents: Mapping[str, list[Node]], book: Book) -> None:
     cites = [node for blocks in documents.values() for node in pandoc_ast.every(blocks) if node["t"] == "Cite"]
     keys = list(dict.fromkeys(cite["citationId"] for node in cites for cite in node["c"][0]))
     filled = {"c": [pandoc_ast.attr("refs"), []]}
-    if keys and book.bibliography is not None:
+    if keys and book.bibliography:
         made_of = [*keys, code_hash(), *(read_text(book.root, file) for file in book.references_made_of)]
         filled = cached_json(book.root / ".press/references", made_of, lambda: _place(pandoc.references(keys, book)))
     place["c"] = filled["c"]

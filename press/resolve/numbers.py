@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping
 from press import pandoc_ast
 from press.book import Book, Chapter, Heading, Node, Page
 from press.read.project import site_files
-from press.read.qmd import Source
-from press.read.supported import KINDS, prefix
+from press.read.qmd import KINDS, Source, prefix
 from press.resolve.document import NO_IDENT
 from press.resolve.references import Label, Resolver
 

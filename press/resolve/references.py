@@ -15,8 +15,7 @@ from xml.etree import ElementTree
 from press import pandoc_ast
 from press.addresses import elsewhere
 from press.book import Book, Node, Page
-from press.read.qmd import Source
-from press.read.supported import prefix
+from press.read.qmd import Source, prefix
 
 _IN_RAW = re.compile(
     r"""(?i)<(?:img|a|source|video|audio|object|iframe)\b[^>]*?\s(?:src|href|data)\s*=\s*["']([^"'#?]+)"""
