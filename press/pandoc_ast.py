@@ -71,17 +71,13 @@ def change(value: Any, rule: Callable[[Node], Node | list[Node] | None]) -> Any:
         changed: list[Any] = []
         for item in value:
             new = change(item, rule)
-            if isinstance(new, list) and isinstance(item, dict):
-                changed.extend(new)
-            else:
-                changed.append(new)
+            changed += new if isinstance(new, list) and isinstance(item, dict) else [new]
         return changed
-    if isinstance(value, dict):
-        if "c" in value and isinstance(value["c"], list):
+    if isinstance(value, dict) and "t" in value:
+        if isinstance(value.get("c"), list):
             value["c"] = change(value["c"], rule)
-        if "t" in value:
-            new = rule(value)
-            return value if new is None else new
+        new = rule(value)
+        return value if new is None else new
     return value
 
 

@@ -10,13 +10,13 @@ from copy import deepcopy
 from typing import NamedTuple
 
 from press import pandoc, pandoc_ast
+from press.addresses import figure_path, href, relative
 from press.book import Book, Heading, Node, Page
 from press.files import cached_json, code_hash
 from press.html import boxes
 from press.html.boxes import raw
 from press.html.maths import spaced
-from press.html.paths import figure_path, href, relative
-from press.pandoc_ast import div, get, plain, space, span, text, triple
+from press.pandoc_ast import attr, div, get, plain, space, span, text, triple, words
 from press.resolve.quarto_ast import FILE
 
 _SIZE = re.compile(r"([\d.]+)(px|in|cm|mm|%)?$")
@@ -68,7 +68,7 @@ def _for_a_link(inlines: list[Node]) -> list[Node]:
                 classes = triple(node)[1]
                 return span(node["c"][1], classes=classes) if classes else list(node["c"][1])
             case "Code":
-                node["c"][0] = pandoc_ast.attr()
+                node["c"][0] = attr()
             case "Note" | "Image" | "RawInline":
                 return []
         return None
@@ -93,7 +93,6 @@ class _Writer(pandoc_ast.Rewriter):
 
     def __init__(self, page: Page, book: Book) -> None:
         self.chapter, self.book = page.chapter, book
-        self.alt = ""  # of the figure around
 
     def rewrite(self, nodes: list[Node]) -> list[Node]:
         """Return blocks or inlines in their final form."""
@@ -113,7 +112,10 @@ class _Writer(pandoc_ast.Rewriter):
             case "Div":
                 return self._div(node)
             case "Header":
-                return [self._header(node)]
+                level, own, inlines = node["c"]
+                number = get(node, "number")
+                start = [span([text(number)], classes=["header-section-number"]), space()] if number else []
+                return [{"t": "Header", "c": [level, own, [*start, *self.rewrite(inlines)]]}]
             case "Table":
                 (ident, classes, pairs), *rest = node["c"]
                 table = {"t": "Table", "c": [[ident, [*classes, "table"], pairs], *self.inside(rest)]}
@@ -128,17 +130,11 @@ class _Writer(pandoc_ast.Rewriter):
             case "Link":
                 return [self._link(node)]
             case "Span" if "equation" in triple(node)[1]:
-                number = span([text(f"({get(node, 'number')})")], classes=["equation-number"])
-                return [span([*self.rewrite(node["c"][1]), number], triple(node)[0], ["equation"])]
+                numbered = span([text(f"({get(node, 'number')})")], classes=["equation-number"])
+                return [span([*self.rewrite(node["c"][1]), numbered], triple(node)[0], ["equation"])]
             case "Math" if node["c"][0]["t"] == "DisplayMath":
                 return [span([node], classes=["math-scroll"])]
         return super().node(node)
-
-    def _header(self, node: Node) -> Node:
-        level, attr, inlines = node["c"]
-        number = get(node, "number")
-        start = [span([text(number)], classes=["header-section-number"]), space()] if number else []
-        return {"t": "Header", "c": [level, attr, [*start, *self.rewrite(inlines)]]}
 
     def _link(self, node: Node) -> Node:
         (ident, classes, pairs), inlines, (target, title) = node["c"]
@@ -149,34 +145,22 @@ class _Writer(pandoc_ast.Rewriter):
         return {"t": "Link", "c": [[ident, names, pairs], self.rewrite(inlines), [to, title]]}
 
     def _image(self, node: Node) -> Node:
-        (ident, classes, pairs), inlines, (source, title) = node["c"]
-        options = dict(pairs)
-        found = [(name, _SIZE.match(options.get(name, ""))) for name in ("width", "height")]
-        sizes = [
-            [name, size[0] if size[2] == "%" else f"{float(size[1]) * _PIXELS[size[2]]:.0f}"]
-            for name, size in found
-            if size
-        ]
-        alt = options.get("alt") or self.alt or pandoc_ast.words(inlines)
-        own = [ident, [*classes, "img-fluid", "figure-img"], [*sizes, ["alt", alt]]]
+        (ident, classes, _), inlines, (source, title) = node["c"]
+        sizes = {}
+        for name in ("width", "height"):
+            if size := _SIZE.match(get(node, name)):
+                sizes[name] = size[0] if size[2] == "%" else f"{float(size[1]) * _PIXELS[size[2]]:.0f}"
+        own = attr(ident, [*classes, "img-fluid", "figure-img"], {**sizes, "alt": get(node, "alt") or words(inlines)})
         return {"t": "Image", "c": [own, [], [relative(figure_path(source, self.chapter), self.chapter), title]]}
 
     def _div(self, node: Node) -> list[Node]:
         (ident, classes, pairs), content = node["c"]
-        if {"figure", "table"} & set(classes):
-            self.alt, outer = get(node, "alt"), self.alt
-            inside = self.rewrite(content)
-            self.alt = outer
-            return boxes.float_(node, inside)
         if FILE in classes:
             return []
         inside = self.rewrite(content)
-        if "theorem" in classes:
-            return boxes.theorem(node, inside)
-        if "callout" in classes:
-            return boxes.callout(node, inside)
-        if "cell" in classes:
-            return boxes.cell(node, inside)
+        for name, box in boxes.BOXES.items():
+            if name in classes:
+                return box(node, inside)
         if "output" in classes:
             classes = ["cell-output", *(f"cell-{name}" for name in classes if name != "output")]
         return [div(inside, ident, classes, dict(pairs))]

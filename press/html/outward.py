@@ -11,10 +11,10 @@ from hashlib import sha256
 from html import escape
 from pathlib import Path
 
+from press.addresses import figure_path
 from press.book import Book, Page
 from press.errors import SourceError
 from press.files import cached, code_hash
-from press.html.paths import figure_path
 from press.resolve.references import images
 
 CARD = Path("site/cards")  # where the pictures of the cards lie

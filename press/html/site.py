@@ -13,11 +13,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from press.addresses import figure_path, relative
 from press.book import Book, Chapter, Page, Progress
 from press.errors import SourceError
 from press.html import outward
 from press.html.body import ChapterText, chapter_text
-from press.html.paths import figure_path, relative
 from press.read.project import site_files
 from press.resolve.references import images, linked
 

@@ -20,7 +20,7 @@ from press.resolve import tex
 _GLUED = re.compile(rf"\w@((?:{'|'.join(KINDS)})-[A-Za-z0-9-]*[A-Za-z0-9])(?!\.\w)")
 FILE = "output-file"  # class of a picture in whose place HTML shows what stands after it
 _OWN = {"cell", "title", "output", "output-stdout", "output-stderr", "output-error", "output-display", "press-reference"} | {
-    "press-references", "press-mixed", FILE, "cell-code", "references", "csl-bib-body", "hanging-indent",
+    "press-references", "press-mixed", FILE, "references", "csl-bib-body", "hanging-indent",
 }  # fmt: skip
 CALLOUTS = ("note", "tip", "important", "warning", "caution")
 # Classes that mean something to Quarto which press cannot do. Other classes are for the theme's style sheet.
@@ -47,11 +47,10 @@ def _shape(node: Node, source: Source, book: Book) -> Node | list[Node] | None:
             tex.check(node["c"][1], source)
             node["c"][1] = tex.with_gaps(node["c"][1])
         case "Code" | "CodeBlock":
-            (_, classes, _), code = node["c"]
+            code = node["c"][1]
             if code.lstrip().startswith("{python}"):
                 hint = "look for a fence that is opened and not closed, or that stands in a comment, above it"
                 raise source.error(code.strip().split("\n")[0], "a cell that is read as text and not run", hint)
-            classes[:] = [name for name in classes if name != "cell-code"]
             if kind == "Code":  # shown, not run: Quarto takes one pair of the braces away
                 node["c"][1] = re.sub(r"^\{(\{\w+\})\}", r"\1", code)
         case "Link" | "Image":

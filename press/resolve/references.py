@@ -72,11 +72,6 @@ class Resolver:
             self._resolve_image(node)
         elif node["t"] in ("RawBlock", "RawInline"):
             self._check_raw(node["c"][1])
-        elif (
-            node["t"] == "Div" and "figure" in pandoc_ast.triple(node)[1]
-        ):  # references in its caption are words by now
-            images = [image for image in pandoc_ast.every(node["c"][1]) if image["t"] == "Image"]
-            pandoc_ast.put(node, "alt", next((pandoc_ast.words(image["c"][1]) for image in images), ""))
         return None
 
     def _check_raw(self, html: str) -> None:
