@@ -13,13 +13,11 @@ from pathlib import Path
 
 from press.addresses import figure_path
 from press.book import Book, Page
-from press.errors import SourceError
 from press.files import cached, code_hash
 from press.resolve.references import images
 
 CARD = Path("site/cards")  # where the pictures of the cards lie
 WIDTH, HEIGHT = 1200, 630  # pixels, as the networks ask for
-_ACTIONS = {"edit": ("Edit this page", "edit"), "source": ("View source", "blob"), "issue": ("Report an issue", "")}
 
 
 def site_address(book: Book) -> str:
@@ -39,17 +37,13 @@ def actions(page: Page, book: Book) -> dict[str, str]:
     settings = book.settings
     wanted = settings.get("repo-actions") or []
     repo, branch = str(settings.get("repo-url") or "").rstrip("/"), settings.get("repo-branch", "main")
-    found = {}
-    for name in [wanted] if isinstance(wanted, str) else wanted:
-        if name not in _ACTIONS:
-            hint = f"there are {', '.join(_ACTIONS)}"
-            raise SourceError("_quarto.yml", 0, f"book.repo-actions: no action {name!r}", hint)
-        words, folder = _ACTIONS[name]
-        if name == "issue" and (settings.get("issue-url") or repo):
-            found[words] = settings.get("issue-url") or f"{repo}/issues/new"
-        elif name != "issue" and repo:
-            found[words] = f"{repo}/{folder}/{branch}/{page.chapter.source}"
-    return found
+    found = {
+        "edit": ("Edit this page", repo and f"{repo}/edit/{branch}/{page.chapter.source}"),
+        "source": ("View source", repo and f"{repo}/blob/{branch}/{page.chapter.source}"),
+        "issue": ("Report an issue", settings.get("issue-url") or (repo and f"{repo}/issues/new")),
+    }
+    names = [wanted] if isinstance(wanted, str) else wanted
+    return {words: address for words, address in (found[name] for name in names) if address}
 
 
 def card_picture(page: Page, book: Book) -> str:

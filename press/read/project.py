@@ -12,7 +12,6 @@ from typing import Any
 from press.book import Book, Chapter
 from press.errors import SourceError
 from press.read import globs
-from press.read.css import check_css
 from press.read.qmd import heading, read_text
 from press.read.settings import FILE, SETTINGS, Settings, read_settings
 
@@ -29,9 +28,6 @@ def read_project(root: Path) -> Book:
         if not settings.get(name):
             raise settings.error(name, f"{name} is missing", "add it")
     _check_theme(root, settings)
-    css = _paths(root, settings, "format.html.css")
-    for file in css:
-        check_css(root, file.as_posix())
     favicon = _paths(root, settings, "book.favicon")
     title = str(settings.get("book.title"))
     output_file = str(settings.get("book.output-file", title.replace("/", "-").lstrip(". ") or "book"))
@@ -54,7 +50,7 @@ def read_project(root: Path) -> Book:
         csl=next(iter(_paths(root, settings, "csl")), None),
         filters=_paths(root, settings, "filters"),
         fonts=_paths(root, settings, "format.typst.font-paths", folders=True),
-        css=settings.texts("format.html.css"),
+        css=tuple(file.as_posix() for file in _paths(root, settings, "format.html.css")),
         favicon=favicon[0].as_posix() if favicon else None,
         pre_render=settings.texts("project.pre-render"),
         config=settings.values,

@@ -27,7 +27,7 @@ def one_of(*options: Any) -> Kind:
 
 
 def _like(pattern: str, words: str) -> Kind:
-    return Kind(words, lambda value: re.fullmatch(pattern, str(value)) is not None)
+    return Kind(words, lambda value: TEXT.holds(value) and re.fullmatch(pattern, str(value)) is not None)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -48,6 +48,7 @@ DAY = _like(
     r"(?s)(?!\s*(today|now|last-modified)\s*$).*",
     "the day, such as 2026-01-31: the same sources make the same book on any day",
 )
+ACTIONS = Kind("edit, source, issue", lambda value: all(o in ("edit", "source", "issue") for o in _listed(value)))
 NAME = _like(r"(?=.*\S)[^/.][^/]*", "a name without /")
 ENGLISH = _like(
     r"en(-[A-Z]{2})?",
@@ -77,7 +78,7 @@ SETTINGS = {
     "book.page-footer": TEXT,
     "book.repo-url": TEXT,
     "book.repo-branch": TEXT,
-    "book.repo-actions": TEXTS,  # edit, source, issue
+    "book.repo-actions": ACTIONS,
     "book.issue-url": TEXT,
     "book.site-url": TEXT,
     "book.open-graph": FLAG,

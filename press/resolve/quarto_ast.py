@@ -207,7 +207,8 @@ def _shown_table(block: Node, source: Source, book: Book) -> list[Node]:
         return inside
 
     right = "text-align: right" in block["c"][1]
-    shown: list[Node] = pandoc_ast.change(pandoc.from_html(block["c"][1], book, source.file), plainly)
+    blocks, _, _ = pandoc.read(block["c"][1], book, source.file, form="html")
+    shown: list[Node] = pandoc_ast.change(blocks, plainly)
     return shown
 
 

@@ -146,31 +146,6 @@ def test_a_file_that_sets_variables_of_quartos_theme_passes(make_book: MakeBook)
     pages_of(make_book({"_quarto.yml": settings, "theme/a.scss": variables}))
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "words"),
-    [
-        ("p {\n  color: red;\n\nb { color: blue; }\n", 1, "this rule is not closed"),
-        ("p { }\n}\n", 2, "a } without its {"),
-        ("p { }\n/* a note {\n", 2, "this comment is not closed"),
-        ('p::before {\n  content: "a;\n}\n', 2, "this text is not closed"),
-        ("/* url(a.png) */\np { background: url(b.png) }\n", 2, "there is no file b.png"),
-        ('@import "https://example.org/a.css";\n', 1, "nothing is fetched"),
-    ],
-)
-def test_a_broken_style_sheet_is_refused_with_its_line(make_book: MakeBook, text: str, line: int, words: str) -> None:
-    settings = SETTINGS.replace("mathml\n", "mathml\n    css: [theme/a.css]\n")
-    with pytest.raises(SourceError) as caught:
-        pages_of(make_book({"_quarto.yml": settings, "theme/a.css": text}))
-    assert str(caught.value).startswith(f"theme/a.css:{line}: ")
-    assert words in str(caught.value)
-
-
-def test_a_sound_style_sheet_passes(make_book: MakeBook) -> None:
-    sound = '/* } */ @media print { p::after { content: "}\\"{"; background: url("dot.svg#x") } }\na { color: #123 }\n'
-    settings = SETTINGS.replace("mathml\n", "mathml\n    css: theme/a.css\n")
-    pages_of(make_book({"_quarto.yml": settings, "theme/a.css": sound, "theme/dot.svg": "<svg/>"}))
-
-
 @pytest.mark.parametrize("file", ["_quarto.yml", "one.qmd", "references.bib"])
 def test_a_file_that_is_not_utf_8_is_refused_with_its_line(make_book: MakeBook, file: str) -> None:
     root = make_book({"one.qmd": HEAD + "Says @euclid.\n"})
