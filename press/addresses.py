@@ -33,8 +33,8 @@ def href(target: str, chapter: Chapter, book: Book) -> str:
         return target
     if path == chapter.source and fragment:
         return f"#{fragment}"
-    other = book.chapter(path)
-    return relative(other.html if other else unquote(path), chapter) + mark + fragment
+    page = next((other.html for other in book.chapters if other.source == path), unquote(path))
+    return relative(page, chapter) + mark + fragment
 
 
 def figure_path(source: str, chapter: Chapter) -> str:

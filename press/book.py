@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -92,10 +92,6 @@ class Book:
             return self.date
         return f"{day.day} {day:%B %Y}"
 
-    def chapter(self, source: str) -> Chapter | None:
-        """The chapter with this path, if it is one."""
-        return next((chapter for chapter in self.chapters if chapter.source == source), None)
-
 
 @dataclass(frozen=True)
 class Heading:
@@ -126,8 +122,3 @@ class Page:
     def text(self) -> str:
         """Title and blocks as JSON: what a writer makes its text of."""
         return json.dumps([self.title, self.blocks])
-
-    def copy(self) -> Page:
-        """Return a page for a writer to change; the page itself is shared by all formats."""
-        title, blocks = json.loads(self.text)
-        return replace(self, title=title, blocks=blocks)

@@ -42,7 +42,7 @@ def chapter_text(page: Page, book: Book) -> ChapterText:
 def _write(page: Page, book: Book) -> tuple[str, list[str], str]:
     first = [page.title, *(heading.inlines for heading in _flat(page.headings))]
     blocks = [block for inlines in first for block in (plain(_for_a_link(inlines)), raw(_CUT))]
-    blocks += _Writer(page, book).rewrite(page.copy().blocks)
+    blocks += _Writer(page, book).rewrite(page.blocks)
     options = ("--mathml", "--section-divs", "--email-obfuscation=none")
     html = spaced(pandoc.to_text(blocks, "html5", page.chapter.path, book, *options))
     title, *headings, body = html.split(_CUT, len(first))

@@ -7,7 +7,6 @@ import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from press.book import Book, Chapter
 from press.errors import SourceError
@@ -123,21 +122,16 @@ def _path(root: Path, settings: Settings, setting: str, name: str, folder: bool 
 
 def _chapters(root: Path, settings: Settings) -> Iterator[Chapter]:
     """Yield the chapters with their numbers: 1, 2, ... and A, B, ... for those whose heading is not .unnumbered."""
-    entries, appendices = (
-        list(_entries(settings, f"book.{name}", settings.get(f"book.{name}", []), nested=name == "chapters"))
-        for name in ("chapters", "appendices")
-    )
-    if entries[0][0] != "index.qmd":
+    if next(_entries(settings, "book.chapters"), ("",))[0] != "index.qmd":
         hint = "Quarto wants the home page first and at the root"
         raise settings.error("book.chapters", "the first chapter is not index.qmd", hint)
     seen: dict[str, int] = {}
-    for group, appendix in ((entries, False), (appendices, True)):
-        count = 0
-        for name, part, place in group:
-            line = settings.lines[place]
+    for group in ("book.chapters", "book.appendices"):
+        count, appendix = 0, group == "book.appendices"
+        for name, part, place in _entries(settings, group):
             if name in seen:
                 raise settings.error(place, f"{name} is listed twice", f"first on line {seen[name]}")
-            seen[name] = line
+            seen[name] = settings.lines[place]
             if not _inside(name) or not (root / name).is_file():
                 raise settings.error(place, f"there is no chapter {name}", "write it, or correct the path")
             if odd := next((sign for sign in "#?%" if sign in name), None):
@@ -153,21 +147,21 @@ def _chapters(root: Path, settings: Settings) -> Iterator[Chapter]:
             yield Chapter(Path(name), part, number, appendix)
 
 
-def _entries(settings: Settings, place: str, items: Any, nested: bool) -> Iterator[tuple[str, str | None, str]]:
+def _entries(settings: Settings, place: str) -> Iterator[tuple[str, str | None, str]]:
     """Yield path and part of each chapter in a list of chapters and parts, and its place in the settings."""
+    items = settings.get(place, [])
     if not isinstance(items, list):
         raise settings.error(place, f"{place} is not a list", "write one chapter a line, each after a dash")
     for index, item in enumerate(items):
         here = f"{place}.{index}"
-        if isinstance(item, str) and item.endswith(".qmd"):
-            yield item, None, here
-        elif nested and isinstance(item, dict) and set(item) == {"part", "chapters"} and _is_title(item["part"]):
-            for name, _, inner in _entries(settings, f"{here}.chapters", item["chapters"], nested=False):
-                yield name, item["part"], inner
-        else:
-            hint = "a path that ends in .qmd, or part: and chapters:"
-            raise settings.error(here, f"not a chapter: {item!r}", hint)
-
-
-def _is_title(part: Any) -> bool:
-    return isinstance(part, str) and not part.endswith(".qmd")
+        match item:
+            case str(name) if name.endswith(".qmd"):
+                yield name, None, here
+            case {"part": str(part), "chapters": _, **more} if (
+                place == "book.chapters" and not more and part[-4:] != ".qmd"
+            ):
+                for name, _, inner in _entries(settings, f"{here}.chapters"):
+                    yield name, part, inner
+            case _:
+                hint = "a path that ends in .qmd, or part: and chapters:"
+                raise settings.error(here, f"not a chapter: {item!r}", hint)

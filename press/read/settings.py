@@ -55,6 +55,17 @@ ENGLISH = _like(
     "en, en-GB, en-US ...: the words that press adds (Figure, Chapter) are English; for other languages render with Quarto",
 )
 
+_OF_A_PAGE = {
+    "engine": one_of("jupyter"),
+    "jupyter": one_of("python3"),
+    "execute.echo": FLAG,
+    "execute.warning": FLAG,
+}
+_OF_A_FORMAT = {
+    "toc": one_of(True),
+    "number-sections": one_of(True),
+    "fig-format": one_of("svg"),
+}
 SETTINGS = {
     "project.type": one_of("book"),
     "project.output-dir": TEXT,
@@ -86,44 +97,31 @@ SETTINGS = {
     "bibliography": TEXTS,
     "csl": TEXT,
     "filters": LUA,
-    "number-sections": one_of(True),
-    "toc": one_of(True),
-    "engine": one_of("jupyter"),
-    "jupyter": one_of("python3"),
     "crossref.chapters": one_of(True),
-    "execute.echo": FLAG,
-    "execute.warning": FLAG,
+    **_OF_A_PAGE,
     "execute.freeze": one_of("auto", True, False),  # press goes by keys instead
     "execute.cache": one_of(False),
     "execute.daemon": one_of(False),
+    **_OF_A_FORMAT,
+    **{f"format.{name}.{option}": kind for name in ("html", "typst") for option, kind in _OF_A_FORMAT.items()},
     "format.html.theme": ANY,  # press has one look, light and dark
     "format.html.respect-user-color-scheme": one_of(True),
     "format.html.css": TEXTS,
     "format.html.html-math-method": one_of("mathml"),
-    "format.html.fig-format": one_of("svg"),
-    "format.html.toc": one_of(True),
-    "format.html.number-sections": one_of(True),
     "format.html.code-copy": one_of(True, "hover"),
     "format.html.code-fold": one_of(False),
     "format.html.crossrefs-hover": one_of(True),
     "format.html.citations-hover": FLAG,
     "format.html.link-external-newwindow": one_of(False),
     "format.typst.citeproc": one_of(True),
-    "format.typst.fig-format": one_of("svg"),
     "format.typst.font-paths": TEXTS,
     "format.typst.papersize": one_of("a4", "a5", "us-letter"),
-    "format.typst.toc": one_of(True),
     "format.typst.toc-depth": WHOLE,
-    "format.typst.number-sections": one_of(True),
     "format.typst.keep-typ": one_of(False),
     "format.typst.include-in-header": ANY,  # for Quarto's template; press has its own
     "format.typst.include-before-body": ANY,
 }
-# What a page may say in its own front matter.
-FRONT_MATTER = {
-    "title": TEXT,
-    **{name: SETTINGS[name] for name in ("engine", "jupyter", "execute.echo", "execute.warning")},
-}
+FRONT_MATTER = {"title": TEXT, **_OF_A_PAGE}
 CELL_OPTIONS = {
     "label": LABEL,
     "eval": FLAG,
@@ -152,7 +150,7 @@ class Settings:
         """Return the value of a setting."""
         value: Any = self.values
         for part in name.split("."):
-            value = (value or {}).get(part)
+            value = value[int(part)] if isinstance(value, list) else (value or {}).get(part)
         return default if value is None else value
 
     def texts(self, name: str) -> tuple[str, ...]:

@@ -25,12 +25,10 @@ def pages(
     published = set(site_files(book))
     labels: dict[str, Label] = {}
     numbered = {c.source: _number(c, documents[c.source], sources[c.source], labels) for c in book.chapters}
-    for file in left_out:
-        numbered[file].left_out = True
+    for page in (numbered[file] for file in left_out):
+        page.left_out, page.headings, page.description = True, [], ""
+        page.blocks = [{"t": "Para", "c": [pandoc_ast.text(LEFT_OUT)]}]
     for file, page in numbered.items():
-        if page.left_out:
-            page.blocks, page.headings = [{"t": "Para", "c": [pandoc_ast.text(LEFT_OUT)]}], []
-            page.description = ""
         resolver = Resolver(book, numbered, labels, published, sources[file])
         page.title = pandoc_ast.change(page.title, resolver.rule)
         page.title_text = pandoc_ast.words(page.title)
@@ -64,22 +62,23 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
             hint = "every label and every id of a page is given once"
             raise source.error(source.line_of(f"#{name}", 2), f"duplicate label {name}", hint)
         page.ids |= {name} if name else set()
-        if node["t"] == "Header":
+        kind, number = prefix(name), ""
+        if header := node["t"] == "Header":
             number = _section(node, sections, chapter, source)
-            if number and prefix(name) == "sec":
-                _add(labels, name, Label(source.file, "Section", number), source)
             if id(node) in top and "unlisted" not in classes:
                 _nest(Heading(node["c"][0], number, name, node["c"][2]), open_headings, page.headings)
-        if (kind := prefix(name)) and _NUMBERED & set(classes) and node["t"] in ("Div", "Span"):
+        elif kind and _NUMBERED & set(classes) and node["t"] in ("Div", "Span"):
             counts[kind] = counts.get(kind, 0) + 1
             number = f"{chapter.number}.{counts[kind]}" if chapter.number else str(counts[kind])
+        if number:
             pandoc_ast.put(node, "number", number)
-            _add(labels, name, Label(source.file, KINDS[kind], number), source)
+            if header == (kind == "sec"):
+                _add(labels, name, Label(source.file, KINDS[kind], number), source)
     return page
 
 
 def _section(header: Node, sections: list[int], chapter: Chapter, source: Source) -> str:
-    """Return a section's number, also put on its heading; "" where it has none."""
+    """Return a section's number, "" where it has none."""
     level = header["c"][0]
     if level == 1:
         place = "# " + pandoc_ast.words(header["c"][2])
@@ -88,9 +87,7 @@ def _section(header: Node, sections: list[int], chapter: Chapter, source: Source
         return ""
     sections[level] += 1
     sections[level + 1 :] = [0] * (6 - level)
-    number = ".".join([chapter.number, *(str(count) for count in sections[2 : level + 1])])
-    pandoc_ast.put(header, "number", number)
-    return number
+    return ".".join([chapter.number, *(str(count) for count in sections[2 : level + 1])])
 
 
 def _nest(heading: Heading, open_headings: list[Heading], top: list[Heading]) -> None:

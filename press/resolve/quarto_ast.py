@@ -19,7 +19,7 @@ from press.resolve import tex
 
 _GLUED = re.compile(rf"\w@((?:{'|'.join(KINDS)})-[A-Za-z0-9-]*[A-Za-z0-9])(?!\.\w)")
 FILE = "output-file"  # class of a picture in whose place HTML shows what stands after it
-_OWN = {"cell", "title", "output", "output-stdout", "output-stderr", "output-error", "output-display", "press-reference"} | {
+_OWN = {"cell", "output", "output-stdout", "output-stderr", "output-error", "output-display", "press-reference"} | {
     "press-references", "press-mixed", FILE, "references", "csl-bib-body", "hanging-indent",
 }  # fmt: skip
 CALLOUTS = ("note", "tip", "important", "warning", "caution")
@@ -58,9 +58,7 @@ def _shape(node: Node, source: Source, book: Book) -> Node | list[Node] | None:
             if kind == "Image" and (alt := pandoc_ast.get(node, "fig-alt")):
                 node["c"][1] = [pandoc_ast.text(alt)]
                 pandoc_ast.put(node, "fig-alt", None)
-        case "Table" if (
-            prefix(pandoc_ast.triple(node)[0]) == "tbl"
-        ):  # its caption carries a label, `: Caption {#tbl-x}`
+        case "Table" if prefix(pandoc_ast.triple(node)[0]) == "tbl":  # `: Caption {#tbl-x}` stands below it
             (ident, classes, pairs), (_, caption), *rest = node["c"]
             return _captioned([{"t": kind, "c": [["", classes, pairs], [None, []], *rest]}], ident, caption)
         case "Figure" if prefix(pandoc_ast.triple(node)[0]) == "fig":  # `![Caption](file){#fig-x}`
@@ -147,12 +145,8 @@ def _shape_div(node: Node, source: Source, book: Book) -> Node | list[Node] | No
 
 
 def _title(blocks: list[Node]) -> tuple[list[Node], list[Node]]:
-    """Return the title that blocks begin with, as a heading or a `title` div, and the rest."""
-    if blocks and blocks[0]["t"] == "Header":
-        return blocks[0]["c"][2], blocks[1:]
-    if blocks and blocks[0]["t"] == "Div" and pandoc_ast.triple(blocks[0])[1] == ["title"]:
-        return [inline for block in blocks[0]["c"][1] for inline in block["c"]], blocks[1:]
-    return [], blocks
+    """Return the title that blocks begin with, a heading, and the rest."""
+    return (blocks[0]["c"][2], blocks[1:]) if blocks and blocks[0]["t"] == "Header" else ([], blocks)
 
 
 def _float(node: Node, source: Source) -> Node:
