@@ -93,17 +93,6 @@ class Book:
         return f"{day.day} {day:%B %Y}"
 
 
-@dataclass(frozen=True)
-class Heading:
-    """One entry in a page's contents."""
-
-    level: int  # as in the source: 2 for a section of the chapter
-    number: str  # "1.2", "" where unnumbered
-    ident: str
-    inlines: list[Node]
-    children: list[Heading] = field(default_factory=list)
-
-
 @dataclass
 class Page:
     """A chapter, read, executed and numbered, then resolved: what the writers write, who leave it as it is."""
@@ -112,7 +101,6 @@ class Page:
     title: list[Node]  # inlines of the chapter's heading
     ident: str  # of the chapter's heading: "sec-tanh-gain"
     blocks: list[Node]  # resolved pandoc AST without the chapter's heading
-    headings: list[Heading] = field(default_factory=list)  # sections of level 2 and deeper, nested
     ids: set[str] = field(default_factory=set)  # what links can lead to
     title_text: str = ""
     description: str = ""  # how its first paragraph begins, in plain text

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
+from pathlib import Path
 from typing import NamedTuple
 
 from press import pandoc, pandoc_ast
 from press.addresses import figure_path, href, relative
-from press.book import Book, Heading, Node, Page
+from press.book import Book, Node, Page
 from press.files import cached_json, code_hash
 from press.html import boxes
 from press.html.boxes import raw
@@ -22,38 +23,34 @@ from press.resolve.quarto_ast import FILE
 _SIZE = re.compile(r"([\d.]+)(px|in|cm|mm|%)?$")
 _PIXELS = {"px": 1.0, None: 1.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4}
 _CUT = "<!-- press -->\n"  # between texts that pandoc writes in one go
+_PARTS = Path(__file__).with_name("assets") / "parts.html"
 
 
 class ChapterText(NamedTuple):
     """One chapter as HTML."""
 
-    title: str  # this and the headings have no links, so that they can stand in one
-    headings: list[str]  # sections of level 2 and deeper, in the order of the text
+    contents: str  # a list of its sections, "" where there are none
+    title: str  # without links, so that it can stand in one
     body: str  # without the title
 
 
 def chapter_text(page: Page, book: Book) -> ChapterText:
-    """Return a chapter's title, headings and text, those kept in .press/html if nothing changed."""
+    """Return a chapter's contents, title and text, those kept in .press/html if nothing changed."""
     made_of = [code_hash(), code_hash("html"), *(chapter.source for chapter in book.chapters)]
     folder = book.root / ".press/html" / page.chapter.path.with_suffix("")
     return ChapterText(*cached_json(folder, [*made_of, page.chapter.source, page.text], lambda: _write(page, book)))
 
 
-def _write(page: Page, book: Book) -> tuple[str, list[str], str]:
-    first = [page.title, *(heading.inlines for heading in _flat(page.headings))]
-    blocks = [block for inlines in first for block in (plain(_for_a_link(inlines)), raw(_CUT))]
-    blocks += _Writer(page, book).rewrite(page.blocks)
-    options = ("--mathml", "--section-divs", "--email-obfuscation=none")
+def _write(page: Page, book: Book) -> tuple[str, str, str]:
+    blocks = [plain(_for_a_link(page.title)), raw(_CUT), *_Writer(page, book).rewrite(page.blocks)]
+    options = ["--mathml", "--section-divs", "--email-obfuscation=none"]
+    options += ["--toc", "--toc-depth=6", f"--template={_PARTS}", "--metadata=pagetitle:-"]
     html = spaced(pandoc.to_text(blocks, "html5", page.chapter.path, book, *options))
-    title, *headings, body = html.split(_CUT, len(first))
+    contents, title, body = html.split(_CUT)
     if page.chapter == book.chapters[0]:  # the book's title is the heading of this page
         for level in range(5, 0, -1):
             body = body.replace(f"<h{level}", f"<h{level + 1}").replace(f"</h{level}>", f"</h{level + 1}>")
-    return title.strip(), [heading.strip() for heading in headings], body
-
-
-def _flat(headings: list[Heading]) -> list[Heading]:
-    return [each for heading in headings for each in (heading, *_flat(heading.children))]
+    return re.sub(r' id="toc-[^"]*"', "", contents.strip()), title.strip(), body
 
 
 def _for_a_link(inlines: list[Node]) -> list[Node]:

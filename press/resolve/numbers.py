@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from press import pandoc_ast
-from press.book import Book, Chapter, Heading, Node, Page
+from press.book import Book, Chapter, Node, Page
 from press.read.project import site_files
 from press.read.qmd import KINDS, Source, prefix
 from press.resolve.document import NO_IDENT
@@ -26,7 +26,7 @@ def pages(
     labels: dict[str, Label] = {}
     numbered = {c.source: _number(c, documents[c.source], sources[c.source], labels) for c in book.chapters}
     for page in (numbered[file] for file in left_out):
-        page.left_out, page.headings, page.description = True, [], ""
+        page.left_out, page.description = True, ""
         page.blocks = [{"t": "Para", "c": [pandoc_ast.text(LEFT_OUT)]}]
     for file, page in numbered.items():
         resolver = Resolver(book, numbered, labels, published, sources[file])
@@ -54,8 +54,6 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
             _add(labels, ident, Label(source.file, word, chapter.number), source)
     counts: dict[str, int] = {}
     sections = [0] * 7
-    open_headings: list[Heading] = []
-    top = {id(block) for block in page.blocks}
     for node in pandoc_ast.every(page.blocks):
         name, classes, _ = pandoc_ast.triple(node)
         if name and name in page.ids:
@@ -65,8 +63,6 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
         kind, number = prefix(name), ""
         if header := node["t"] == "Header":
             number = _section(node, sections, chapter, source)
-            if id(node) in top and "unlisted" not in classes:
-                _nest(Heading(node["c"][0], number, name, node["c"][2]), open_headings, page.headings)
         elif kind and _NUMBERED & set(classes) and node["t"] in ("Div", "Span"):
             counts[kind] = counts.get(kind, 0) + 1
             number = f"{chapter.number}.{counts[kind]}" if chapter.number else str(counts[kind])
@@ -88,13 +84,6 @@ def _section(header: Node, sections: list[int], chapter: Chapter, source: Source
     sections[level] += 1
     sections[level + 1 :] = [0] * (6 - level)
     return ".".join([chapter.number, *(str(count) for count in sections[2 : level + 1])])
-
-
-def _nest(heading: Heading, open_headings: list[Heading], top: list[Heading]) -> None:
-    while open_headings and open_headings[-1].level >= heading.level:
-        open_headings.pop()
-    (open_headings[-1].children if open_headings else top).append(heading)
-    open_headings.append(heading)
 
 
 def _add(labels: dict[str, Label], name: str, label: Label, source: Source) -> None:
