@@ -21,11 +21,6 @@ def text(value: str) -> Node:
     return {"t": "Str", "c": value}
 
 
-def space() -> Node:
-    """Return a space between words."""
-    return {"t": "Space"}
-
-
 def plain(inlines: list[Node]) -> Node:
     """Return a block of inlines that is no paragraph."""
     return {"t": "Plain", "c": inlines}
@@ -45,9 +40,7 @@ def span(
 
 def triple(node: Node) -> list[Any]:
     """Return the node's own [id, classes, attributes], shared with the node: changing it changes the node."""
-    kind = node["t"]
-    none: list[Any] = ["", [], []]
-    own: list[Any] = node["c"][0] if kind in _FIRST else node["c"][1] if kind == "Header" else none
+    own: list[Any] = node["c"][0] if node["t"] in _FIRST else node["c"][1] if node["t"] == "Header" else attr()
     return own
 
 

@@ -17,7 +17,7 @@ from press.files import cached_json, code_hash
 from press.html import boxes
 from press.html.boxes import raw
 from press.html.maths import spaced
-from press.pandoc_ast import attr, div, get, plain, space, span, text, triple, words
+from press.pandoc_ast import attr, div, get, plain, span, text, triple, words
 from press.resolve.quarto_ast import FILE
 
 _SIZE = re.compile(r"([\d.]+)(px|in|cm|mm|%)?$")
@@ -111,7 +111,7 @@ class _Writer(pandoc_ast.Rewriter):
             case "Header":
                 level, own, inlines = node["c"]
                 number = get(node, "number")
-                start = [span([text(number)], classes=["header-section-number"]), space()] if number else []
+                start = [span([text(number)], classes=["header-section-number"]), text(" ")] if number else []
                 return [{"t": "Header", "c": [level, own, [*start, *self.rewrite(inlines)]]}]
             case "Table":
                 (ident, classes, pairs), *rest = node["c"]

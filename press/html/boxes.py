@@ -6,7 +6,7 @@ from html import escape
 
 from press import pandoc_ast
 from press.book import Node
-from press.pandoc_ast import div, get, plain, space, span, split, text, triple
+from press.pandoc_ast import div, get, plain, span, split, text, triple
 
 
 def _float(node: Node, content: list[Node]) -> list[Node]:
@@ -16,7 +16,7 @@ def _float(node: Node, content: list[Node]) -> list[Node]:
     content, [caption] = split(content, "caption")
     label = span([text(f"{get(node, 'label')}\u00a0{get(node, 'number')}:")], classes=["float-label"])
     names = f"quarto-float-caption-{place} quarto-float-caption quarto-float-{kind}"
-    words = [raw(f'<figcaption class="{names}">'), plain([label, space(), *caption["c"]]), raw("</figcaption>")]
+    words = [raw(f'<figcaption class="{names}">'), plain([label, text(" "), *caption["c"]]), raw("</figcaption>")]
     inside = [raw("<div>"), *content, raw("</div>")]
     opening = raw(f'<figure class="quarto-float quarto-float-{kind} figure">')
     parts = [opening, *(inside + words if kind == "fig" else words + inside), raw("</figure>")]
@@ -27,10 +27,10 @@ def _theorem(node: Node, content: list[Node]) -> list[Node]:
     """A theorem or exercise: its kind, number and title run into the first paragraph."""
     ident, classes, _ = triple(node)
     blocks, title = split(content, "title")
-    words = [text(get(node, "label")), space(), text(get(node, "number"))]
+    words = [text(f"{get(node, 'label')} {get(node, 'number')}")]
     for line in title:
-        words += [space(), text("("), *line["c"], text(")")]
-    start: list[Node] = [span([{"t": "Strong", "c": words}], classes=["theorem-title"]), space()]
+        words += [text(" ("), *line["c"], text(")")]
+    start: list[Node] = [span([{"t": "Strong", "c": words}], classes=["theorem-title"]), text(" ")]
     first = blocks.pop(0)["c"] if blocks and blocks[0]["t"] in ("Para", "Plain") else []
     return [div([{"t": "Para", "c": [*start, *first]}, *blocks], ident, classes)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from press.book import Book, Chapter
@@ -100,24 +100,22 @@ def _check_theme(root: Path, settings: Settings) -> None:
             if not isinstance(name, str) or not (name.isalpha() or name.endswith(".scss")):
                 hint = "name a theme of Quarto's, such as cosmo; the book's own rules go into a style sheet under css"
                 raise settings.error(setting, f"press has no theme {name!r}", hint)
-            if name.endswith(".scss") and not _VARIABLES.fullmatch(
-                read_text(root, _path(root, settings, setting, name))
-            ):
-                hint = "it may set Quarto's variables ($name: value;); the book's own rules go into a style sheet under css"
-                raise settings.error(setting, f"press cannot follow {name}", hint)
+            for file in _paths(root, settings, setting, [name] if name.endswith(".scss") else []):
+                if not _VARIABLES.fullmatch(read_text(root, file)):
+                    hint = "it may set Quarto's variables ($name: value;); the book's own rules go into a style sheet under css"
+                    raise settings.error(setting, f"press cannot follow {file}", hint)
 
 
-def _paths(root: Path, settings: Settings, setting: str, folders: bool = False) -> tuple[Path, ...]:
-    """Return the files, or folders, of the book that a setting names."""
-    return tuple(_path(root, settings, setting, name, folders) for name in settings.texts(setting))
-
-
-def _path(root: Path, settings: Settings, setting: str, name: str, folder: bool = False) -> Path:
-    """Return a file, or a folder, of the book; refuse what is not there."""
-    if not (_inside(name) and ((root / name).is_dir() if folder else (root / name).is_file())):
-        what = f"{setting}: there is no {'folder' if folder else 'file'} {name}"
-        raise settings.error(setting, what, "correct the path; it begins at the book's root")
-    return Path(name)
+def _paths(
+    root: Path, settings: Settings, setting: str, names: Sequence[str] | None = None, folders: bool = False
+) -> tuple[Path, ...]:
+    """Return the files, or folders, of the book that a setting names; refuse what is not there."""
+    named = tuple(map(Path, settings.texts(setting) if names is None else names))
+    for path in named:
+        if not (_inside(str(path)) and ((root / path).is_dir() if folders else (root / path).is_file())):
+            what = f"{setting}: there is no {'folder' if folders else 'file'} {path}"
+            raise settings.error(setting, what, "correct the path; it begins at the book's root")
+    return named
 
 
 def _chapters(root: Path, settings: Settings) -> Iterator[Chapter]:

@@ -1,5 +1,6 @@
 """Quarto's constructs in the syntax tree: divs and labels become figures, tables, theorems, callouts and equations.
 
+What of Quarto press cannot show is refused.
 Each is a Div or Span with a class that says what it is, so that the writers need no rules about Markdown:
 `figure`, `table` and `theorem` carry `label` ("Figure") and end in a `caption` or begin with a `title`; `numbers` adds `number`.
 """
