@@ -44,15 +44,15 @@ def triple(node: Node) -> list[Any]:
     return own
 
 
-def get(node: Node, name: str, default: str = "") -> str:
-    """Return an attribute's value."""
-    return next((value for key, value in triple(node)[2] if key == name), default)
+def get(node: Node, name: str) -> str:
+    """Return an attribute's value, "" where it has none."""
+    return next((value for key, value in triple(node)[2] if key == name), "")
 
 
-def put(node: Node, name: str, value: str | None) -> None:
-    """Set an attribute, or remove it with None."""
+def put(node: Node, name: str, value: str) -> None:
+    """Set an attribute."""
     pairs = triple(node)[2]
-    pairs[:] = [pair for pair in pairs if pair[0] != name] + ([] if value is None else [[name, value]])
+    pairs[:] = [pair for pair in pairs if pair[0] != name] + [[name, value]]
 
 
 def change(value: Any, rule: Callable[[Node], Node | list[Node] | None]) -> Any:

@@ -22,8 +22,8 @@ class Kind(NamedTuple):
 
 def one_of(*options: Any) -> Kind:
     """Return the kind of a setting that may be one of these."""
-    words = sorted(str(option).lower() if isinstance(option, bool) else str(option) for option in options)
-    return Kind(" or ".join(words), lambda value: any(value == o and type(value) is type(o) for o in options))
+    words = " or ".join(str(option).lower() if isinstance(option, bool) else str(option) for option in options)
+    return Kind(words, lambda value: any(value == o and type(value) is type(o) for o in options))
 
 
 def _like(pattern: str, words: str) -> Kind:
@@ -40,7 +40,7 @@ LUA = Kind(
     "a list of filters in Lua, which pandoc runs itself",
     lambda value: all(str(item).endswith(".lua") for item in _listed(value)),
 )
-FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+FLAG = one_of(True, False)
 WHOLE = Kind("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool))
 ANY = Kind("anything", lambda value: True)
 LABEL = _like(r"[\w-]+", "letters and hyphens")

@@ -129,15 +129,9 @@ def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], source: Source, ho
     if not parts or asis:
         return "\n\n".join(parts)
     label = f"#{options['label']} " if "label" in options and caption is None else ""
-    attributes = "".join(f" {name}={_quoted(value)}" for name, value in _fold(options).items())
-    return f"::: {{{label}.cell{attributes}}}\n" + "\n\n".join(parts) + "\n:::"
-
-
-def _fold(options: dict[str, Any]) -> dict[str, str]:
-    fold = options.get("code-fold", False)
-    if not fold or not options["echo"]:
-        return {}
-    return {"fold": "show" if fold == "show" else "true", "summary": str(options.get("code-summary", "Code"))}
+    fold = options.get("code-fold") if options["echo"] else False
+    folded = f" fold={str(fold).lower()} summary={_quoted(str(options.get('code-summary', 'Code')))}" if fold else ""
+    return f"::: {{{label}.cell{folded}}}\n" + "\n\n".join(parts) + "\n:::"
 
 
 def _output_markdown(output: dict[str, str], home: Path, asis: bool, alt: str) -> str:

@@ -58,7 +58,6 @@ def _shape(node: Node, source: Source, book: Book) -> Node | list[Node] | None:
             node["c"][2][0] = _from_root(node["c"][2][0], source, kind)
             if kind == "Image" and (alt := pandoc_ast.get(node, "fig-alt")):
                 node["c"][1] = [pandoc_ast.text(alt)]
-                pandoc_ast.put(node, "fig-alt", None)
         case "Table" if prefix(pandoc_ast.triple(node)[0]) == "tbl":  # `: Caption {#tbl-x}` stands below it
             (ident, classes, pairs), (_, caption), *rest = node["c"]
             return _captioned([{"t": kind, "c": [["", classes, pairs], [None, []], *rest]}], ident, caption)
