@@ -99,11 +99,11 @@ class Page:
 
     chapter: Chapter
     title: list[Node]  # inlines of the chapter's heading
+    title_text: str
     ident: str  # of the chapter's heading: "sec-tanh-gain"
     blocks: list[Node]  # resolved pandoc AST without the chapter's heading
-    ids: set[str] = field(default_factory=set)  # what links can lead to
-    title_text: str = ""
     description: str = ""  # how its first paragraph begins, in plain text
+    ids: set[str] = field(default_factory=set)  # what links can lead to
     left_out: bool = False  # its cells have not been run: what stands here only says so
 
     @cached_property

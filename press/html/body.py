@@ -6,18 +6,17 @@ What Quarto adds to Markdown becomes raw HTML and attributes around pandoc's own
 from __future__ import annotations
 
 import re
-from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
-from press import pandoc, pandoc_ast
+from press import pandoc
 from press.addresses import figure_path, href, relative
 from press.book import Book, Node, Page
 from press.files import cached_json, code_hash
 from press.html import boxes
 from press.html.boxes import raw
 from press.html.maths import spaced
-from press.pandoc_ast import attr, div, get, plain, span, text, triple, words
+from press.pandoc_ast import Rewriter, attr, div, get, plain, span, text, triple, words
 from press.resolve.quarto_ast import FILE
 
 _SIZE = re.compile(r"([\d.]+)(px|in|cm|mm|%)?$")
@@ -30,7 +29,7 @@ class ChapterText(NamedTuple):
     """One chapter as HTML."""
 
     contents: str  # a list of its sections, "" where there are none
-    title: str  # without links, so that it can stand in one
+    title: str
     body: str  # without the title
 
 
@@ -42,7 +41,7 @@ def chapter_text(page: Page, book: Book) -> ChapterText:
 
 
 def _write(page: Page, book: Book) -> tuple[str, str, str]:
-    blocks = [plain(_for_a_link(page.title)), raw(_CUT), *_Writer(page, book).rewrite(page.blocks)]
+    blocks = [plain(page.title), raw(_CUT), *_Writer(page, book).rewrite(page.blocks)]
     options = ["--mathml", "--section-divs", "--email-obfuscation=none"]
     options += ["--toc", "--toc-depth=6", f"--template={_PARTS}", "--metadata=pagetitle:-"]
     html = spaced(pandoc.to_text(blocks, "html5", page.chapter.path, book, *options))
@@ -51,27 +50,6 @@ def _write(page: Page, book: Book) -> tuple[str, str, str]:
         for level in range(5, 0, -1):
             body = body.replace(f"<h{level}", f"<h{level + 1}").replace(f"</h{level}>", f"</h{level + 1}>")
     return re.sub(r' id="toc-[^"]*"', "", contents.strip()), title.strip(), body
-
-
-def _for_a_link(inlines: list[Node]) -> list[Node]:
-    """Return a title as it may stand inside a link, and twice on a page: without links, footnotes and places."""
-
-    def bare(node: Node) -> Node | list[Node] | None:
-        match node["t"]:
-            case "Link" | "Cite":
-                content: list[Node] = node["c"][1]
-                return content
-            case "Span":
-                classes = triple(node)[1]
-                return span(node["c"][1], classes=classes) if classes else list(node["c"][1])
-            case "Code":
-                node["c"][0] = attr()
-            case "Note" | "Image" | "RawInline":
-                return []
-        return None
-
-    changed: list[Node] = pandoc_ast.change(deepcopy(inlines), bare)
-    return changed
 
 
 def _kind(node: Node) -> str:
@@ -85,7 +63,7 @@ def _together(before: Node, *more: Node) -> Node:
     return span([*inside, *more], classes=["together"])
 
 
-class _Writer(pandoc_ast.Rewriter):
+class _Writer(Rewriter):
     """Turns the document of one page into one that pandoc can write as HTML."""
 
     def __init__(self, page: Page, book: Book) -> None:

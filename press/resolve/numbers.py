@@ -12,6 +12,7 @@ from press.resolve.document import NO_IDENT
 from press.resolve.references import Label, Resolver
 
 _NUMBERED = {"figure", "table", "equation", "theorem"}  # classes
+_ELSEWHERE = {"Note": "a footnote", "Link": "a link", "Image": "a picture", "Cite": "a citation"}  # not in a title
 LEFT_OUT = "This chapter has not been rendered here."
 
 
@@ -29,10 +30,7 @@ def pages(
         page.left_out, page.description = True, ""
         page.blocks = [{"t": "Para", "c": [pandoc_ast.text(LEFT_OUT)]}]
     for file, page in numbered.items():
-        resolver = Resolver(book, numbered, labels, published, sources[file])
-        page.title = pandoc_ast.change(page.title, resolver.rule)
-        page.title_text = pandoc_ast.words(page.title)
-        page.blocks = pandoc_ast.change(page.blocks, resolver.rule)
+        page.blocks = pandoc_ast.change(page.blocks, Resolver(book, numbered, labels, published, sources[file]).rule)
     return tuple(numbered.values())
 
 
@@ -41,12 +39,15 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
     title = next((block for block in blocks if block["t"] == "Header" and block["c"][0] == 1), None)
     if title is None:
         raise source.error(source.title_line, "the chapter's heading is not read as one", "check its line")
-    if any(node["t"] == "Note" for node in pandoc_ast.every(title["c"][2])):
-        hint = "put it into the first paragraph: a title also stands in the contents and above other pages"
-        raise source.error(source.title_line, "a footnote in a chapter's heading", hint)
+    for node in pandoc_ast.every(title["c"][2]):
+        own, classes, _ = pandoc_ast.triple(node)
+        what = "a reference" if "press-references" in classes else "an anchor" if own else _ELSEWHERE.get(node["t"])
+        if what:
+            hint = "put it into the first paragraph: a title also stands in the contents and above other pages"
+            raise source.error(source.title_line, f"{what} in a chapter's heading", hint)
     ident = "" if pandoc_ast.triple(title)[0] == NO_IDENT else pandoc_ast.triple(title)[0]
     blocks = [block for block in blocks if block is not title]
-    page = Page(chapter, title["c"][2], ident, blocks, description=pandoc_ast.get(title, "description"))
+    page = Page(chapter, title["c"][2], pandoc_ast.words(title), ident, blocks, pandoc_ast.get(title, "description"))
     if ident:
         page.ids.add(ident)
         if prefix(ident) == "sec" and chapter.number:

@@ -43,7 +43,7 @@ def linked(pages: Iterable[Page]) -> set[str]:
 
 
 def _nodes(pages: Iterable[Page]) -> Iterator[Node]:
-    return (node for page in pages for node in pandoc_ast.every([page.title, page.blocks]))
+    return (node for page in pages for node in pandoc_ast.every(page.blocks))
 
 
 @dataclass

@@ -79,9 +79,22 @@ def test_what_would_be_wrong_without_a_word_is_refused_with_its_line(
     assert caught.value.file == "one.qmd" and (not line or caught.value.line == line), caught.value
 
 
-def test_a_footnote_in_a_chapters_heading_is_refused(make_book: MakeBook) -> None:
-    with pytest.raises(press.SourceError, match=r"one.qmd:1: a footnote in a chapter's heading"):
-        pages_of(make_book({"one.qmd": "# One[^1] {#sec-one}\n\n[^1]: Note.\n"}))
+@pytest.mark.parametrize(
+    ("heading", "what"),
+    [
+        ("One^[Note.]", "a footnote"),
+        ("[One](two.qmd)", "a link"),
+        ("After @sec-two", "a reference"),
+        ("One, by @euclid", "a citation"),
+        ("One ![](sq.svg)", "a picture"),
+        ("[One]{#here}", "an anchor"),
+    ],
+)
+def test_what_cannot_stand_in_a_link_is_refused_in_a_chapters_heading(
+    make_book: MakeBook, heading: str, what: str
+) -> None:
+    with pytest.raises(press.SourceError, match=rf"one.qmd:1: {what} in a chapter's heading"):
+        pages_of(make_book({"one.qmd": f"# {heading} {{#sec-one}}\n"}))
 
 
 @pytest.mark.parametrize(
