@@ -58,18 +58,16 @@ class Resolver:
 
     def rule(self, node: Node) -> Node | list[Node] | None:
         """Resolve one node, as `pandoc_ast.change` wants it."""
-        if node["t"] == "Span" and "press-references" in pandoc_ast.triple(node)[1]:
-            found: list[Node] = []
-            for part in node["c"][1]:
-                found += [pandoc_ast.text(", ")] if found else []
-                found.append(self._reference(part))
-            return found
-        if node["t"] == "Link":
-            self._resolve_link(node)
-        elif node["t"] == "Image":
-            self._resolve_image(node)
-        elif node["t"] in ("RawBlock", "RawInline"):
-            self._check_raw(node["c"][1])
+        match node["t"]:
+            case "Span" if "press-references" in pandoc_ast.triple(node)[1]:
+                found = [self._reference(part) for part in node["c"][1]]
+                return [piece for link in found for piece in (pandoc_ast.text(", "), link)][1:]
+            case "Link":
+                self._resolve_link(node)
+            case "Image":
+                self._resolve_image(node)
+            case "RawBlock" | "RawInline":
+                self._check_raw(node["c"][1])
         return None
 
     def _check_raw(self, html: str) -> None:
@@ -128,10 +126,9 @@ class Resolver:
         elif (self.book.root / unquote(path)).is_file():
             classes.append("file")
         else:
-            named = unquote(path)
-            what, hint = f"there is no {named} to link to", "correct the path, or make the file"
-            if (self.book.root / named).is_dir():
-                what, hint = f"{named} is a folder, which a site cannot show", "link to a file in it"
+            what, hint = f"there is no {unquote(path)} to link to", "correct the path, or make the file"
+            if (self.book.root / unquote(path)).is_dir():
+                what, hint = f"{unquote(path)} is a folder, which a site cannot show", "link to a file in it"
             raise self.source.error(path.rpartition("/")[2], what, hint)
 
     def _references_page(self) -> str:
