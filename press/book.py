@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -55,14 +55,13 @@ class Book:
     output_dir: Path = Path("_book")  # relative to the root
     output_file: str = "book"  # stem of the PDF
     resources: tuple[str, ...] = ()  # patterns, as press.read.globs reads them
-    bibliography: Path | None = None  # relative to the root
+    bibliography: tuple[Path, ...] = ()  # relative to the root
     csl: Path | None = None  # relative to the root
     filters: tuple[Path, ...] = ()  # in Lua, relative to the root
     css: tuple[str, ...] = ()  # style sheets, relative to the root
     fonts: tuple[Path, ...] = ()  # folders with font files for the PDF, relative to the root
     favicon: str | None = None  # relative to the root
     pre_render: tuple[str, ...] = ()  # scripts or commands
-    downloads: tuple[str, ...] = ()  # formats that the site offers
     config: dict[str, Any] = field(default_factory=dict)  # the whole of _quarto.yml, checked
     variables: tuple[tuple[str, str], ...] = ()  # of its kernels' environment, beside the usual: a variant's
     libraries: tuple[str, ...] = ()  # installed modules that its kernels have from the beginning, where there are many
@@ -82,7 +81,7 @@ class Book:
     @property
     def references_made_of(self) -> list[Path]:
         """The files that citations come from and pass through."""
-        return [file for file in (self.bibliography, self.csl, *self.filters) if file]
+        return [file for file in (*self.bibliography, self.csl, *self.filters) if file]
 
     @property
     def published(self) -> str:
@@ -93,21 +92,6 @@ class Book:
             return self.date
         return f"{day.day} {day:%B %Y}"
 
-    def chapter(self, source: str) -> Chapter | None:
-        """The chapter with this path, if it is one."""
-        return next((chapter for chapter in self.chapters if chapter.source == source), None)
-
-
-@dataclass(frozen=True)
-class Heading:
-    """One entry in a page's contents."""
-
-    level: int  # as in the source: 2 for a section of the chapter
-    number: str  # "1.2", "" where unnumbered
-    ident: str
-    inlines: list[Node]
-    children: list[Heading] = field(default_factory=list)
-
 
 @dataclass
 class Page:
@@ -115,20 +99,14 @@ class Page:
 
     chapter: Chapter
     title: list[Node]  # inlines of the chapter's heading
+    title_text: str
     ident: str  # of the chapter's heading: "sec-tanh-gain"
     blocks: list[Node]  # resolved pandoc AST without the chapter's heading
-    headings: list[Heading] = field(default_factory=list)  # sections of level 2 and deeper, nested
-    ids: set[str] = field(default_factory=set)  # what links can lead to
-    title_text: str = ""
     description: str = ""  # how its first paragraph begins, in plain text
+    ids: set[str] = field(default_factory=set)  # what links can lead to
     left_out: bool = False  # its cells have not been run: what stands here only says so
 
     @cached_property
     def text(self) -> str:
         """Title and blocks as JSON: what a writer makes its text of."""
         return json.dumps([self.title, self.blocks])
-
-    def copy(self) -> Page:
-        """Return a page for a writer to change; the page itself is shared by all formats."""
-        title, blocks = json.loads(self.text)
-        return replace(self, title=title, blocks=blocks)

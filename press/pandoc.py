@@ -6,8 +6,8 @@ import json
 import re
 import subprocess
 from functools import cache
+from importlib.metadata import distribution
 from pathlib import Path
-from typing import NamedTuple
 
 from press.book import Book, Node
 from press.errors import SourceError
@@ -15,48 +15,42 @@ from press.errors import SourceError
 HOME = Path(__file__).parent
 LIMIT = 60  # seconds; a chapter takes one, nested open brackets take for ever
 _API = [1, 23, 1]  # version of pandoc's JSON
-_MISSING = re.compile(r"citation (\S+) not found")
-_NOTES = re.compile(r"(?:Duplicate note reference '([^']+)'|Note with key '([^']+)'.*?not used)", re.DOTALL)
 _UNKNOWN = re.compile(r"Could not convert TeX math (.*?), rendering as TeX", re.DOTALL)
 
 
 @cache
 def program() -> str:
     """Return the path of pandoc, the one that comes with pypandoc_binary."""
-    from importlib.util import find_spec
-
-    package = find_spec("pypandoc")  # found without importing it, which would run pandoc to ask for its version
-    if package and package.origin:
-        own = Path(package.origin).parent / "files" / "pandoc"
-        if own.is_file():
-            return str(own)
-    import pypandoc
-
-    return str(pypandoc.get_pandoc_path())
+    return str(distribution("pypandoc_binary").locate_file("pypandoc/files/pandoc"))
 
 
-class Read(NamedTuple):
-    """What pandoc has read of a chapter."""
-
-    blocks: list[Node]
-    missing: list[str]  # the keys that are not in the bibliography
-    description: str  # of the page, in plain text
-    notes: list[tuple[str, str]]  # footnotes by their marks, and what is wrong with them
-
-
-def _read(arguments: list[str], text: str, book: Book, file: str) -> tuple[Node, str]:
-    own = [option for name in book.filters for option in ("-L", str(name))]  # before ours, as under Quarto
-    command = [program(), *own, *arguments, "-t", "json"]
+def _run(arguments: list[str], text: str, book: Book, file: str) -> tuple[str, str]:
+    """Return what pandoc writes, and what it says of that."""
     try:
+        command = [program(), *arguments]
         done = subprocess.run(command, input=text.encode(), capture_output=True, cwd=book.root, timeout=LIMIT)
     except subprocess.TimeoutExpired:
         hint = "look for many brackets, quotes or stars that are opened and not closed"
         raise SourceError(file, 0, f"pandoc has not read it after {LIMIT} s", hint) from None
-    log = done.stderr.decode(errors="replace")
+    log = done.stderr.decode(errors="replace").strip()
     if done.returncode:
-        raise _error(log.strip(), book, file)
-    document: Node = json.loads(done.stdout)
-    return document, log
+        raise _error(log, book, file)
+    return done.stdout.decode(), log
+
+
+def read(text: str, book: Book, file: str, *options: str, form: str = "markdown") -> tuple[list[Node], Node, str]:
+    """Return the blocks and the metadata of a text, after the book's own filters, and what pandoc says of it."""
+    own = [option for name in book.filters for option in ("-L", str(name))]  # before ours, as under Quarto
+    document, log = _run([*own, *options, "-f", form, "-t", "json"], text, book, file)
+    tree = json.loads(document)
+    return tree["blocks"], tree["meta"], log
+
+
+def citeproc(book: Book) -> list[str]:
+    """Return the options with which pandoc writes out citations."""
+    style = ["--csl", str(book.csl)] if book.csl else []
+    files = [f"--bibliography={file}" for file in book.bibliography]
+    return ["--citeproc", *files, *style] if files else []
 
 
 def _error(words: str, book: Book, file: str) -> SourceError:
@@ -67,50 +61,15 @@ def _error(words: str, book: Book, file: str) -> SourceError:
     if broken := re.match(r"Error running filter (.+):\n(?:\1:(\d+):)?\s*(.*)", words):
         return SourceError(broken[1], int(broken[2] or 0), f"the filter fails: {broken[3]}", f"it was reading {file}")
     file = str(book.csl) if book.csl and words.startswith("Citeproc") else file
-    return SourceError(file, 0, "pandoc cannot read it", f"its words:\n{words}")
-
-
-def _citeproc(book: Book) -> list[str]:
-    if book.bibliography is None:
-        return []
-    style = ["--csl", str(book.csl)] if book.csl else []
-    return ["--citeproc", "--bibliography", str(book.bibliography), *style]
-
-
-def from_markdown(text: str, book: Book, file: str) -> Read:
-    """Read a chapter, with its citations written out."""
-    filters = [option for name in ("description", "refs") for option in ("-L", str(HOME / f"{name}.lua"))]
-    metadata = ["-M", "link-citations=true", "-M", f"lang={book.lang}"]
-    document, log = _read(["-f", "markdown", *filters, *_citeproc(book), *metadata], text, book, file)
-    description = document["meta"].get("description-meta", {"c": ""})["c"]
-    notes = [(unused or twice, "is not used" if unused else "is given twice") for twice, unused in _NOTES.findall(log)]
-    return Read(document["blocks"], _MISSING.findall(log), description, notes)
-
-
-def from_html(text: str, book: Book, file: str) -> list[Node]:
-    """Read a piece of HTML, such as a table."""
-    blocks: list[Node] = _read(["-f", "html"], text, book, file)[0]["blocks"]
-    return blocks
-
-
-def references(keys: list[str], book: Book) -> list[Node]:
-    """Return the list of references for these keys: a Div with the id "refs"."""
-    cited = ", ".join(f"@{key}" for key in keys)
-    text = f"---\nnocite: |\n  {cited}\n---\n"
-    blocks: list[Node] = _read(["-f", "markdown", *_citeproc(book)], text, book, str(book.bibliography))[0]["blocks"]
-    return blocks
+    return SourceError(file, 0, "pandoc fails", f"its words:\n{words}")
 
 
 def to_text(blocks: list[Node], form: str, chapter: Path, book: Book, *options: str) -> str:
     """Write blocks of a chapter as `form` ("html5", "typst-smart"); raise SourceError for a formula pandoc does not know."""
     document = json.dumps({"pandoc-api-version": _API, "meta": {}, "blocks": blocks})
-    command = [program(), "-f", "json", "-t", form, "--wrap=none", *options]
-    done = subprocess.run(command, input=document.encode(), capture_output=True, cwd=book.root)
-    log = done.stderr.decode(errors="replace").strip()
-    if done.returncode:
-        raise RuntimeError(f"pandoc cannot write {chapter} as {form}: {log}")
+    text, log = _run(["-f", "json", "-t", form, "--wrap=none", *options], document, book, str(chapter))
     if failed := _UNKNOWN.search(log):
         before, found, _ = (book.root / chapter).read_text(encoding="utf-8").partition(failed[1])
         line = before.count("\n") + 1 if found else 0
         raise SourceError(chapter, line, f"unknown TeX: {failed[1]}", f"pandoc's words:\n{log}")
-    return done.stdout.decode()
+    return text

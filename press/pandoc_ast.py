@@ -21,11 +21,6 @@ def text(value: str) -> Node:
     return {"t": "Str", "c": value}
 
 
-def space() -> Node:
-    """Return a space between words."""
-    return {"t": "Space"}
-
-
 def plain(inlines: list[Node]) -> Node:
     """Return a block of inlines that is no paragraph."""
     return {"t": "Plain", "c": inlines}
@@ -45,21 +40,19 @@ def span(
 
 def triple(node: Node) -> list[Any]:
     """Return the node's own [id, classes, attributes], shared with the node: changing it changes the node."""
-    kind = node["t"]
-    none: list[Any] = ["", [], []]
-    own: list[Any] = node["c"][0] if kind in _FIRST else node["c"][1] if kind == "Header" else none
+    own: list[Any] = node["c"][0] if node["t"] in _FIRST else node["c"][1] if node["t"] == "Header" else attr()
     return own
 
 
-def get(node: Node, name: str, default: str = "") -> str:
-    """Return an attribute's value."""
-    return next((value for key, value in triple(node)[2] if key == name), default)
+def get(node: Node, name: str) -> str:
+    """Return an attribute's value, "" where it has none."""
+    return next((value for key, value in triple(node)[2] if key == name), "")
 
 
-def put(node: Node, name: str, value: str | None) -> None:
-    """Set an attribute, or remove it with None."""
+def put(node: Node, name: str, value: str) -> None:
+    """Set an attribute."""
     pairs = triple(node)[2]
-    pairs[:] = [pair for pair in pairs if pair[0] != name] + ([] if value is None else [[name, value]])
+    pairs[:] = [pair for pair in pairs if pair[0] != name] + [[name, value]]
 
 
 def change(value: Any, rule: Callable[[Node], Node | list[Node] | None]) -> Any:
@@ -71,17 +64,13 @@ def change(value: Any, rule: Callable[[Node], Node | list[Node] | None]) -> Any:
         changed: list[Any] = []
         for item in value:
             new = change(item, rule)
-            if isinstance(new, list) and isinstance(item, dict):
-                changed.extend(new)
-            else:
-                changed.append(new)
+            changed += new if isinstance(new, list) and isinstance(item, dict) else [new]
         return changed
-    if isinstance(value, dict):
-        if "c" in value and isinstance(value["c"], list):
+    if isinstance(value, dict) and "t" in value:
+        if isinstance(value.get("c"), list):
             value["c"] = change(value["c"], rule)
-        if "t" in value:
-            new = rule(value)
-            return value if new is None else new
+        new = rule(value)
+        return value if new is None else new
     return value
 
 

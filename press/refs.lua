@@ -23,7 +23,7 @@ local function titled(div)
   local title = div.attributes.title
   if not title or not div.classes:find_if(function(name) return name:match("^callout%-") end) then return nil end
   div.attributes.title = nil
-  div.content:insert(1, pandoc.Div(pandoc.read(title, "markdown").blocks, pandoc.Attr("", {"title"})))
+  div.content:insert(1, pandoc.Header(2, pandoc.utils.blocks_to_inlines(pandoc.read(title, "markdown").blocks)))
   return div
 end
 

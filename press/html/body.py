@@ -6,75 +6,50 @@ What Quarto adds to Markdown becomes raw HTML and attributes around pandoc's own
 from __future__ import annotations
 
 import re
-from copy import deepcopy
+from pathlib import Path
 from typing import NamedTuple
 
-from press import pandoc, pandoc_ast
-from press.book import Book, Heading, Node, Page
+from press import pandoc
+from press.addresses import figure_path, href, relative
+from press.book import Book, Node, Page
 from press.files import cached_json, code_hash
 from press.html import boxes
 from press.html.boxes import raw
 from press.html.maths import spaced
-from press.html.paths import figure_path, href, relative
-from press.pandoc_ast import div, get, plain, space, span, text, triple
+from press.pandoc_ast import Rewriter, attr, div, get, plain, span, text, triple, words
 from press.resolve.quarto_ast import FILE
 
 _SIZE = re.compile(r"([\d.]+)(px|in|cm|mm|%)?$")
 _PIXELS = {"px": 1.0, None: 1.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4}
 _CUT = "<!-- press -->\n"  # between texts that pandoc writes in one go
+_PARTS = Path(__file__).with_name("assets") / "parts.html"
 
 
 class ChapterText(NamedTuple):
     """One chapter as HTML."""
 
-    title: str  # this and the headings have no links, so that they can stand in one
-    headings: list[str]  # sections of level 2 and deeper, in the order of the text
+    contents: str  # a list of its sections, "" where there are none
+    title: str
     body: str  # without the title
 
 
 def chapter_text(page: Page, book: Book) -> ChapterText:
-    """Return a chapter's title, headings and text, those kept in .press/html if nothing changed."""
+    """Return a chapter's contents, title and text, those kept in .press/html if nothing changed."""
     made_of = [code_hash(), code_hash("html"), *(chapter.source for chapter in book.chapters)]
     folder = book.root / ".press/html" / page.chapter.path.with_suffix("")
     return ChapterText(*cached_json(folder, [*made_of, page.chapter.source, page.text], lambda: _write(page, book)))
 
 
-def _write(page: Page, book: Book) -> tuple[str, list[str], str]:
-    first = [page.title, *(heading.inlines for heading in _flat(page.headings))]
-    blocks = [block for inlines in first for block in (plain(_for_a_link(inlines)), raw(_CUT))]
-    blocks += _Writer(page, book).rewrite(page.copy().blocks)
-    options = ("--mathml", "--section-divs", "--email-obfuscation=none")
+def _write(page: Page, book: Book) -> tuple[str, str, str]:
+    blocks = [plain(page.title), raw(_CUT), *_Writer(page, book).rewrite(page.blocks)]
+    options = ["--mathml", "--section-divs", "--email-obfuscation=none"]
+    options += ["--toc", "--toc-depth=6", f"--template={_PARTS}", "--metadata=pagetitle:-"]
     html = spaced(pandoc.to_text(blocks, "html5", page.chapter.path, book, *options))
-    title, *headings, body = html.split(_CUT, len(first))
+    contents, title, body = html.split(_CUT)
     if page.chapter == book.chapters[0]:  # the book's title is the heading of this page
         for level in range(5, 0, -1):
             body = body.replace(f"<h{level}", f"<h{level + 1}").replace(f"</h{level}>", f"</h{level + 1}>")
-    return title.strip(), [heading.strip() for heading in headings], body
-
-
-def _flat(headings: list[Heading]) -> list[Heading]:
-    return [each for heading in headings for each in (heading, *_flat(heading.children))]
-
-
-def _for_a_link(inlines: list[Node]) -> list[Node]:
-    """Return a title as it may stand inside a link, and twice on a page: without links, footnotes and places."""
-
-    def bare(node: Node) -> Node | list[Node] | None:
-        match node["t"]:
-            case "Link" | "Cite":
-                content: list[Node] = node["c"][1]
-                return content
-            case "Span":
-                classes = triple(node)[1]
-                return span(node["c"][1], classes=classes) if classes else list(node["c"][1])
-            case "Code":
-                node["c"][0] = pandoc_ast.attr()
-            case "Note" | "Image" | "RawInline":
-                return []
-        return None
-
-    changed: list[Node] = pandoc_ast.change(deepcopy(inlines), bare)
-    return changed
+    return re.sub(r' id="toc-[^"]*"', "", contents.strip()), title.strip(), body
 
 
 def _kind(node: Node) -> str:
@@ -88,12 +63,11 @@ def _together(before: Node, *more: Node) -> Node:
     return span([*inside, *more], classes=["together"])
 
 
-class _Writer(pandoc_ast.Rewriter):
+class _Writer(Rewriter):
     """Turns the document of one page into one that pandoc can write as HTML."""
 
     def __init__(self, page: Page, book: Book) -> None:
         self.chapter, self.book = page.chapter, book
-        self.alt = ""  # of the figure around
 
     def rewrite(self, nodes: list[Node]) -> list[Node]:
         """Return blocks or inlines in their final form."""
@@ -113,7 +87,10 @@ class _Writer(pandoc_ast.Rewriter):
             case "Div":
                 return self._div(node)
             case "Header":
-                return [self._header(node)]
+                level, own, inlines = node["c"]
+                number = get(node, "number")
+                start = [span([text(number)], classes=["header-section-number"]), text(" ")] if number else []
+                return [{"t": "Header", "c": [level, own, [*start, *self.rewrite(inlines)]]}]
             case "Table":
                 (ident, classes, pairs), *rest = node["c"]
                 table = {"t": "Table", "c": [[ident, [*classes, "table"], pairs], *self.inside(rest)]}
@@ -128,17 +105,11 @@ class _Writer(pandoc_ast.Rewriter):
             case "Link":
                 return [self._link(node)]
             case "Span" if "equation" in triple(node)[1]:
-                number = span([text(f"({get(node, 'number')})")], classes=["equation-number"])
-                return [span([*self.rewrite(node["c"][1]), number], triple(node)[0], ["equation"])]
+                numbered = span([text(f"({get(node, 'number')})")], classes=["equation-number"])
+                return [span([*self.rewrite(node["c"][1]), numbered], triple(node)[0], ["equation"])]
             case "Math" if node["c"][0]["t"] == "DisplayMath":
                 return [span([node], classes=["math-scroll"])]
         return super().node(node)
-
-    def _header(self, node: Node) -> Node:
-        level, attr, inlines = node["c"]
-        number = get(node, "number")
-        start = [span([text(number)], classes=["header-section-number"]), space()] if number else []
-        return {"t": "Header", "c": [level, attr, [*start, *self.rewrite(inlines)]]}
 
     def _link(self, node: Node) -> Node:
         (ident, classes, pairs), inlines, (target, title) = node["c"]
@@ -149,34 +120,22 @@ class _Writer(pandoc_ast.Rewriter):
         return {"t": "Link", "c": [[ident, names, pairs], self.rewrite(inlines), [to, title]]}
 
     def _image(self, node: Node) -> Node:
-        (ident, classes, pairs), inlines, (source, title) = node["c"]
-        options = dict(pairs)
-        found = [(name, _SIZE.match(options.get(name, ""))) for name in ("width", "height")]
-        sizes = [
-            [name, size[0] if size[2] == "%" else f"{float(size[1]) * _PIXELS[size[2]]:.0f}"]
-            for name, size in found
-            if size
-        ]
-        alt = options.get("alt") or self.alt or pandoc_ast.words(inlines)
-        own = [ident, [*classes, "img-fluid", "figure-img"], [*sizes, ["alt", alt]]]
+        (ident, classes, _), inlines, (source, title) = node["c"]
+        sizes = {}
+        for name in ("width", "height"):
+            if size := _SIZE.match(get(node, name)):
+                sizes[name] = size[0] if size[2] == "%" else f"{float(size[1]) * _PIXELS[size[2]]:.0f}"
+        own = attr(ident, [*classes, "img-fluid", "figure-img"], {**sizes, "alt": get(node, "alt") or words(inlines)})
         return {"t": "Image", "c": [own, [], [relative(figure_path(source, self.chapter), self.chapter), title]]}
 
     def _div(self, node: Node) -> list[Node]:
         (ident, classes, pairs), content = node["c"]
-        if {"figure", "table"} & set(classes):
-            self.alt, outer = get(node, "alt"), self.alt
-            inside = self.rewrite(content)
-            self.alt = outer
-            return boxes.float_(node, inside)
         if FILE in classes:
             return []
         inside = self.rewrite(content)
-        if "theorem" in classes:
-            return boxes.theorem(node, inside)
-        if "callout" in classes:
-            return boxes.callout(node, inside)
-        if "cell" in classes:
-            return boxes.cell(node, inside)
+        for name, box in boxes.BOXES.items():
+            if name in classes:
+                return box(node, inside)
         if "output" in classes:
             classes = ["cell-output", *(f"cell-{name}" for name in classes if name != "output")]
         return [div(inside, ident, classes, dict(pairs))]

@@ -6,14 +6,13 @@ import re
 from itertools import pairwise
 from xml.etree import ElementTree as Tree
 
-_SPACE = "http://www.w3.org/1998/Math/MathML"
+_XMLNS = ' xmlns="http://www.w3.org/1998/Math/MathML"'
 _FORMULA = re.compile(r"<math .*?</math>", re.DOTALL)
 _ROWS = {"mrow", "semantics", "mstyle", "msqrt", "mtd", "math"}
 _SCRIPTS = {"msub", "msup", "msubsup", "munder", "mover", "munderover"}
 _ORDINARY = {"mi", "mn", "mfrac", "msqrt", "mroot"} | _SCRIPTS
 _APPLIED = "\u2061"  # pandoc's mark after a function's name
 _RELATIONS = set("=<>≈≠≤≥≪≫∼≃≡∝∈→")
-Tree.register_namespace("", _SPACE)
 
 
 def spaced(html: str) -> str:
@@ -22,25 +21,25 @@ def spaced(html: str) -> str:
 
 
 def _formula(text: str) -> str:
-    formula = Tree.fromstring(text)
+    formula = Tree.fromstring(text.replace(_XMLNS, ""))
     for row in list(formula.iter()):
-        if _name(row) in _ROWS:
+        if row.tag in _ROWS:
             _thin_spaces(row)
-        if _name(row) == "msqrt" and formula.get("display") == "inline":
+        if row.tag == "msqrt" and formula.get("display") == "inline":
             _stand(row)
-    top = formula.find(f"{{{_SPACE}}}semantics/*")
-    if top is not None and _name(top) == "mrow" and len(top):
+    top = formula.find("semantics/mrow")
+    if top is not None and len(top):
         for child, side in ((top[0], "lspace"), (top[-1], "rspace")):
-            if _name(child) == "mo" and (child.text or "") in _RELATIONS:
+            if child.tag == "mo" and (child.text or "") in _RELATIONS:
                 child.set(side, "0")
-    return Tree.tostring(formula, encoding="unicode", short_empty_elements=False)
+    return Tree.tostring(formula, encoding="unicode", short_empty_elements=False).replace("<math", f"<math{_XMLNS}", 1)
 
 
 def _thin_spaces(row: Tree.Element) -> None:
     children = list(row)
     for place, (left, right) in reversed(list(enumerate(pairwise(children), 1))):
         if (_function(left) and (_function(right) or _ordinary(right))) or (_ordinary(left) and _function(right)):
-            row.insert(place, Tree.Element(f"{{{_SPACE}}}mspace", width="0.167em"))
+            row.insert(place, Tree.Element("mspace", width="0.167em"))
 
 
 def _stand(root: Tree.Element) -> None:
@@ -48,21 +47,17 @@ def _stand(root: Tree.Element) -> None:
 
     In a line only: a displayed root has more air under its bar, and made taller it would get the next larger sign.
     """
-    inside = Tree.Element(f"{{{_SPACE}}}mrow")
+    inside = Tree.Element("mrow")
     inside.extend(root)
-    raised = any(_name(part) == "msup" and _name(part[0]) == "mo" for part in inside.iter())  # [..]² gets a larger sign
-    root[:] = [inside, Tree.Element(f"{{{_SPACE}}}mspace", height="1.15em" if raised else "0.78em")]
-
-
-def _name(element: Tree.Element) -> str:
-    return element.tag.rpartition("}")[2]
+    raised = any(part.tag == "msup" and part[0].tag == "mo" for part in inside.iter())  # [..]² gets a larger sign
+    root[:] = [inside, Tree.Element("mspace", height="1.15em" if raised else "0.78em")]
 
 
 def _function(element: Tree.Element) -> bool:
-    if _name(element) in _SCRIPTS:
+    if element.tag in _SCRIPTS:
         return _function(element[0])
-    return _name(element) == "mrow" and len(element) == 2 and element[1].text == _APPLIED
+    return element.tag == "mrow" and len(element) == 2 and element[1].text == _APPLIED
 
 
 def _ordinary(element: Tree.Element) -> bool:
-    return _name(element) in _ORDINARY and not _function(element)
+    return element.tag in _ORDINARY and not _function(element)

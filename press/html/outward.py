@@ -5,21 +5,18 @@ Quarto's settings under `book:`: site-url, repo-url, repo-branch, repo-actions, 
 
 from __future__ import annotations
 
-import tempfile
 from functools import partial
-from hashlib import sha256
 from html import escape
 from pathlib import Path
+from typing import Any
 
+from press.addresses import figure_path
 from press.book import Book, Page
-from press.errors import SourceError
-from press.files import cached, code_hash
-from press.html.paths import figure_path
+from press.files import cached, code_hash, digest
 from press.resolve.references import images
 
 CARD = Path("site/cards")  # where the pictures of the cards lie
 WIDTH, HEIGHT = 1200, 630  # pixels, as the networks ask for
-_ACTIONS = {"edit": ("Edit this page", "edit"), "source": ("View source", "blob"), "issue": ("Report an issue", "")}
 
 
 def site_address(book: Book) -> str:
@@ -39,33 +36,27 @@ def actions(page: Page, book: Book) -> dict[str, str]:
     settings = book.settings
     wanted = settings.get("repo-actions") or []
     repo, branch = str(settings.get("repo-url") or "").rstrip("/"), settings.get("repo-branch", "main")
-    found = {}
-    for name in [wanted] if isinstance(wanted, str) else wanted:
-        if name not in _ACTIONS:
-            hint = f"there are {', '.join(_ACTIONS)}"
-            raise SourceError("_quarto.yml", 0, f"book.repo-actions: no action {name!r}", hint)
-        words, folder = _ACTIONS[name]
-        if name == "issue" and (settings.get("issue-url") or repo):
-            found[words] = settings.get("issue-url") or f"{repo}/issues/new"
-        elif name != "issue" and repo:
-            found[words] = f"{repo}/{folder}/{branch}/{page.chapter.source}"
-    return found
+    found = {
+        "edit": ("Edit this page", repo and f"{repo}/edit/{branch}/{page.chapter.source}"),
+        "source": ("View source", repo and f"{repo}/blob/{branch}/{page.chapter.source}"),
+        "issue": ("Report an issue", settings.get("issue-url") or (repo and f"{repo}/issues/new")),
+    }
+    names = [wanted] if isinstance(wanted, str) else wanted
+    return {words: address for words, address in (found[name] for name in names) if address}
 
 
 def card_picture(page: Page, book: Book) -> str:
     """Return the address of the picture by which other sites show a link to the page; "" where there is none."""
     site = site_address(book)
-    return f"{site}{_picture(page).as_posix()}" if site and _first(page) else ""
+    return f"{site}{_card(page).as_posix()}" if site and _first(page) else ""
 
 
 def write_lists(book: Book, pages: tuple[Page, ...], out: Path) -> None:
     """Write llms.txt, and once the site has an address sitemap.xml and the pictures of the cards."""
     site = site_address(book)
     lines = [f"# {book.title}", "", f"> {' '.join(book.description.split())}", ""]
-    lines += [
-        f"- [{page.title_text}]({site}{page.chapter.html}): {description(page, book)}".removesuffix(": ")
-        for page in pages
-    ]
+    for page in pages:
+        lines.append(f"- [{page.title_text}]({site}{page.chapter.html}): {description(page, book)}".removesuffix(": "))
     (out / "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     if not site:
         return
@@ -76,11 +67,11 @@ def write_lists(book: Book, pages: tuple[Page, ...], out: Path) -> None:
         return
     for page in pages:
         if first := _first(page):
-            svg = (out / figure_path(first, page.chapter)).read_bytes()
             kept = book.root / ".press/cards" / page.chapter.path.with_suffix("")
-            place = out / _picture(page)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(cached(kept, [code_hash("html"), sha256(svg).hexdigest()], partial(_drawn, svg)))
+            made_of = [code_hash("html"), digest(out / figure_path(first, page.chapter))]
+            picture = cached(kept, made_of, partial(_drawn, figure_path(first, page.chapter), out))
+            (out / _card(page)).parent.mkdir(parents=True, exist_ok=True)
+            (out / _card(page)).write_bytes(picture)
 
 
 def _first(page: Page) -> str:
@@ -88,20 +79,15 @@ def _first(page: Page) -> str:
     return next((source for source in images([page]) if source.endswith(".svg")), "")
 
 
-def _picture(page: Page) -> Path:
+def _card(page: Page) -> Path:
     return CARD / Path(page.chapter.html).with_suffix(".png")
 
 
-def _drawn(svg: bytes) -> bytes:
+def _drawn(figure: str, site: Path) -> bytes:
     """Draw a figure on a card: networks show no SVG, and Typst can turn one into a picture."""
     import typst
 
-    with tempfile.TemporaryDirectory(prefix="press-") as folder:
-        (Path(folder) / "figure.svg").write_bytes(svg)
-        main = Path(folder) / "card.typ"
-        main.write_text(
-            f"#set page(width: {WIDTH}pt, height: {HEIGHT}pt, margin: 40pt)\n"
-            '#align(center + horizon, image("figure.svg", width: 100%, height: 100%, fit: "contain"))\n',
-            encoding="utf-8",
-        )
-        return bytes(typst.compile(main, format="png", ppi=72.0, ignore_system_fonts=True))
+    page = f"#set page(width: {WIDTH}pt, height: {HEIGHT}pt, margin: 40pt)\n"
+    picture = f'#align(center + horizon, image("/{figure}", width: 100%, height: 100%, fit: "contain"))\n'
+    text: Any = (page + picture).encode()
+    return bytes(typst.compile(text, root=site, format="png", ppi=72.0, ignore_system_fonts=True))

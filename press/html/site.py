@@ -13,11 +13,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from press.addresses import figure_path, relative
 from press.book import Book, Chapter, Page, Progress
 from press.errors import SourceError
 from press.html import outward
 from press.html.body import ChapterText, chapter_text
-from press.html.paths import figure_path, relative
 from press.read.project import site_files
 from press.resolve.references import images, linked
 
@@ -62,7 +62,6 @@ def _whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[
     index = next(place for place, other in enumerate(pages) if other.chapter == chapter)
     home = chapter == book.chapters[0]
     own = texts[chapter.source]
-    headings = iter(own.headings)
     site = outward.site_address(book)
     text: str = _template().render(
         book=book,
@@ -72,7 +71,6 @@ def _whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[
         up=lambda path: relative(path, chapter),
         label=lambda other: _label(other.chapter, other.title_text),
         name=lambda other: Markup(texts[other.chapter.source].title),
-        heading=lambda: Markup(next(headings)),  # they stand in the contents in the same order
         groups=[(name, list(group)) for name, group in groupby(pages, lambda page: page.chapter.group)],
         before=pages[index - 1] if index else None,
         after=pages[index + 1] if index + 1 < len(pages) else None,
@@ -80,10 +78,11 @@ def _whole_page(page: Page, book: Book, pages: tuple[Page, ...], texts: Mapping[
         picture=outward.card_picture(page, book),
         size=(outward.WIDTH, outward.HEIGHT),
         actions=outward.actions(page, book),
-        pdf=f"{book.output_file}.pdf" if "pdf" in book.downloads else "",
+        pdf=f"{book.output_file}.pdf" if "pdf" in (book.settings.get("downloads") or "") else "",
         address=f"{site}{chapter.html}" if site else "",
         theme=Markup((HOME / "assets/theme.js").read_text(encoding="utf-8").strip()),
         narrow=Markup(_NARROW),
+        contents=Markup(own.contents),
         body=Markup(own.body),
     )
     return text

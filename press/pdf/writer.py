@@ -20,7 +20,6 @@ SHORT = 240  # characters of a paragraph that can go to the next page with the c
 
 def typst_source(page: Page, book: Book) -> str:
     """The Typst source of one chapter; it needs book.typ beside it (see compiler)."""
-    page = page.copy()
     writer = _Writer(page)
     text, solved = without_solutions(page.blocks)
     blocks = writer.opening() + writer.rewrite(text, top=True) + writer.solutions(solved)

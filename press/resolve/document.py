@@ -19,6 +19,8 @@ from press.read.qmd import Cell, Source, Text, read_text
 from press.resolve import quarto_ast
 
 NO_IDENT = "press-no-ident"  # id of a chapter heading that was written without one
+_MISSING = re.compile(r"citation (\S+) not found")
+_NOTES = re.compile(r"(?:Duplicate note reference '([^']+)'|Note with key '([^']+)'.*?not used)", re.DOTALL)
 _ATTRIBUTES = re.compile(r"""\{((?:\s*(?:[#.][^\s}]+|-|[\w-]+=(?:"[^"]*"|'[^']*'|[^\s}]+)))+)\s*\}\s*$""")
 
 
@@ -33,22 +35,23 @@ def read_blocks(book: Book, source: Source, outputs: Outputs) -> list[Node]:
 
 
 def _read_markdown(book: Book, source: Source, text: str) -> list[Node]:
-    blocks, missing, description, notes = pandoc.from_markdown(text, book, source.file)
-    if notes:
-        mark, what = notes[0]
-        hint = "give each footnote one text, and a mark in the page"
-        raise source.error(f"[^{mark}]:", f"the footnote [^{mark}] {what}", hint)
-    if missing:
-        hint = f"add it to {book.bibliography}, or correct the key"
-        if address := re.search(rf"\S+://\S*@{re.escape(missing[0])}\S*", "\n".join(source.lines)):
+    filters = [option for name in ("description", "refs") for option in ("-L", str(pandoc.HOME / f"{name}.lua"))]
+    options = [*filters, *pandoc.citeproc(book), "-M", "link-citations=true", "-M", f"lang={book.lang}"]
+    blocks, meta, log = pandoc.read(text, book, source.file, *options)
+    for twice, unused in _NOTES.findall(log):
+        what = f"the footnote [^{unused or twice}] is {'not used' if unused else 'given twice'}"
+        raise source.error(f"[^{unused or twice}]:", what, "give each footnote one text, and a mark in the page")
+    for key in _MISSING.findall(log):
+        hint = f"add it to {' or '.join(map(str, book.bibliography))}, or correct the key"
+        if address := re.search(rf"\S+://\S*@{re.escape(key)}\S*", "\n".join(source.lines)):
             hint = f"the @ stands in an address: write <{address[0]}>"
-        raise source.error(f"@{missing[0]}", f"there is no {missing[0]} in the bibliography", hint)
+        raise source.error(f"@{key}", f"there is no {key} in the bibliography", hint)
     if blocks and pandoc_ast.triple(blocks[-1])[0] == "refs" and not source.line_of("#refs"):
         blocks.pop()  # citeproc's list of what this chapter cites; the book has one list, on a page of its own
     shaped = quarto_ast.shape(blocks, source, book)
     title = next((block for block in shaped if block["t"] == "Header"), None)
     if title is not None:
-        pandoc_ast.put(title, "description", description)
+        pandoc_ast.put(title, "description", meta.get("description-meta", {"c": ""})["c"])
     return shaped
 
 
@@ -81,20 +84,25 @@ def _with_heading(chunk: Text, source: Source) -> str:
 def put_references(documents: Mapping[str, list[Node]], book: Book) -> None:
     """Fill the refs div with the references that the documents cite."""
     place = _place(list(documents.values()))
-    if place is None:
-        return
     cites = [node for blocks in documents.values() for node in pandoc_ast.every(blocks) if node["t"] == "Cite"]
     keys = list(dict.fromkeys(cite["citationId"] for node in cites for cite in node["c"][0]))
-    filled = {"c": [pandoc_ast.attr("refs"), []]}
-    if keys and book.bibliography is not None:
+    if place is None:
+        return
+    place["c"] = [pandoc_ast.attr("refs"), []]
+    if keys and book.bibliography:
         made_of = [*keys, code_hash(), *(read_text(book.root, file) for file in book.references_made_of)]
-        filled = cached_json(book.root / ".press/references", made_of, lambda: _place(pandoc.references(keys, book)))
-    place["c"] = filled["c"]
+        place["c"] = cached_json(book.root / ".press/references", made_of, lambda: _references(keys, book))
+
+
+def _references(keys: list[str], book: Book) -> Any:
+    text = f"---\nnocite: |\n  {', '.join(f'@{key}' for key in keys)}\n---\n"
+    blocks, _, _ = pandoc.read(text, book, str(book.bibliography[0]), *pandoc.citeproc(book))
+    return blocks[0]["c"]
 
 
 def _place(blocks: list[Any]) -> Node | None:
     """Return the div that the list of references stands in."""
-    return next((node for node in pandoc_ast.every(blocks) if node["t"] == "Div" and node["c"][0][0] == "refs"), None)
+    return next((node for node in pandoc_ast.every(blocks) if pandoc_ast.triple(node)[0] == "refs"), None)
 
 
 def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], source: Source, home: Path) -> str:
@@ -121,15 +129,9 @@ def _cell_markdown(cell: Cell, outputs: list[dict[str, str]], source: Source, ho
     if not parts or asis:
         return "\n\n".join(parts)
     label = f"#{options['label']} " if "label" in options and caption is None else ""
-    attributes = "".join(f" {name}={_quoted(value)}" for name, value in _fold(options).items())
-    return f"::: {{{label}.cell{attributes}}}\n" + "\n\n".join(parts) + "\n:::"
-
-
-def _fold(options: dict[str, Any]) -> dict[str, str]:
-    fold = options.get("code-fold", False)
-    if not fold or not options["echo"]:
-        return {}
-    return {"fold": "show" if fold == "show" else "true", "summary": str(options.get("code-summary", "Code"))}
+    fold = options.get("code-fold") if options["echo"] else False
+    folded = f" fold={str(fold).lower()} summary={_quoted(str(options.get('code-summary', 'Code')))}" if fold else ""
+    return f"::: {{{label}.cell{folded}}}\n" + "\n\n".join(parts) + "\n:::"
 
 
 def _output_markdown(output: dict[str, str], home: Path, asis: bool, alt: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from press import pandoc_ast
-from press.book import Book, Chapter, Heading, Node, Page
+from press.book import Book, Chapter, Node, Page
 from press.read.project import site_files
-from press.read.qmd import Source
-from press.read.supported import KINDS, prefix
+from press.read.qmd import KINDS, Source, prefix
 from press.resolve.document import NO_IDENT
 from press.resolve.references import Label, Resolver
 
 _NUMBERED = {"figure", "table", "equation", "theorem"}  # classes
+_ELSEWHERE = {"Note": "a footnote", "Link": "a link", "Image": "a picture", "Cite": "a citation"}  # not in a title
 LEFT_OUT = "This chapter has not been rendered here."
 
 
@@ -26,16 +26,11 @@ def pages(
     published = set(site_files(book))
     labels: dict[str, Label] = {}
     numbered = {c.source: _number(c, documents[c.source], sources[c.source], labels) for c in book.chapters}
-    for file in left_out:
-        numbered[file].left_out = True
+    for page in (numbered[file] for file in left_out):
+        page.left_out, page.description = True, ""
+        page.blocks = [{"t": "Para", "c": [pandoc_ast.text(LEFT_OUT)]}]
     for file, page in numbered.items():
-        if page.left_out:
-            page.blocks, page.headings = [{"t": "Para", "c": [pandoc_ast.text(LEFT_OUT)]}], []
-            page.description = ""
-        resolver = Resolver(book, numbered, labels, published, sources[file])
-        page.title = pandoc_ast.change(page.title, resolver.rule)
-        page.title_text = pandoc_ast.words(page.title)
-        page.blocks = pandoc_ast.change(page.blocks, resolver.rule)
+        page.blocks = pandoc_ast.change(page.blocks, Resolver(book, numbered, labels, published, sources[file]).rule)
     return tuple(numbered.values())
 
 
@@ -44,12 +39,15 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
     title = next((block for block in blocks if block["t"] == "Header" and block["c"][0] == 1), None)
     if title is None:
         raise source.error(source.title_line, "the chapter's heading is not read as one", "check its line")
-    if any(node["t"] == "Note" for node in pandoc_ast.every(title["c"][2])):
-        hint = "put it into the first paragraph: a title also stands in the contents and above other pages"
-        raise source.error(source.title_line, "a footnote in a chapter's heading", hint)
+    for node in pandoc_ast.every(title["c"][2]):
+        own, classes, _ = pandoc_ast.triple(node)
+        what = "a reference" if "press-references" in classes else "an anchor" if own else _ELSEWHERE.get(node["t"])
+        if what:
+            hint = "put it into the first paragraph: a title also stands in the contents and above other pages"
+            raise source.error(source.title_line, f"{what} in a chapter's heading", hint)
     ident = "" if pandoc_ast.triple(title)[0] == NO_IDENT else pandoc_ast.triple(title)[0]
     blocks = [block for block in blocks if block is not title]
-    page = Page(chapter, title["c"][2], ident, blocks, description=pandoc_ast.get(title, "description"))
+    page = Page(chapter, title["c"][2], pandoc_ast.words(title), ident, blocks, pandoc_ast.get(title, "description"))
     if ident:
         page.ids.add(ident)
         if prefix(ident) == "sec" and chapter.number:
@@ -57,30 +55,27 @@ def _number(chapter: Chapter, blocks: list[Node], source: Source, labels: dict[s
             _add(labels, ident, Label(source.file, word, chapter.number), source)
     counts: dict[str, int] = {}
     sections = [0] * 7
-    open_headings: list[Heading] = []
-    top = {id(block) for block in page.blocks}
     for node in pandoc_ast.every(page.blocks):
         name, classes, _ = pandoc_ast.triple(node)
         if name and name in page.ids:
             hint = "every label and every id of a page is given once"
             raise source.error(source.line_of(f"#{name}", 2), f"duplicate label {name}", hint)
         page.ids |= {name} if name else set()
-        if node["t"] == "Header":
+        kind, number = prefix(name), ""
+        if header := node["t"] == "Header":
             number = _section(node, sections, chapter, source)
-            if number and prefix(name) == "sec":
-                _add(labels, name, Label(source.file, "Section", number), source)
-            if id(node) in top and "unlisted" not in classes:
-                _nest(Heading(node["c"][0], number, name, node["c"][2]), open_headings, page.headings)
-        if (kind := prefix(name)) and _NUMBERED & set(classes) and node["t"] in ("Div", "Span"):
+        elif kind and _NUMBERED & set(classes) and node["t"] in ("Div", "Span"):
             counts[kind] = counts.get(kind, 0) + 1
             number = f"{chapter.number}.{counts[kind]}" if chapter.number else str(counts[kind])
+        if number:
             pandoc_ast.put(node, "number", number)
-            _add(labels, name, Label(source.file, KINDS[kind], number), source)
+            if header == (kind == "sec"):
+                _add(labels, name, Label(source.file, KINDS[kind], number), source)
     return page
 
 
 def _section(header: Node, sections: list[int], chapter: Chapter, source: Source) -> str:
-    """Return a section's number, also put on its heading; "" where it has none."""
+    """Return a section's number, "" where it has none."""
     level = header["c"][0]
     if level == 1:
         place = "# " + pandoc_ast.words(header["c"][2])
@@ -89,16 +84,7 @@ def _section(header: Node, sections: list[int], chapter: Chapter, source: Source
         return ""
     sections[level] += 1
     sections[level + 1 :] = [0] * (6 - level)
-    number = ".".join([chapter.number, *(str(count) for count in sections[2 : level + 1])])
-    pandoc_ast.put(header, "number", number)
-    return number
-
-
-def _nest(heading: Heading, open_headings: list[Heading], top: list[Heading]) -> None:
-    while open_headings and open_headings[-1].level >= heading.level:
-        open_headings.pop()
-    (open_headings[-1].children if open_headings else top).append(heading)
-    open_headings.append(heading)
+    return ".".join([chapter.number, *(str(count) for count in sections[2 : level + 1])])
 
 
 def _add(labels: dict[str, Label], name: str, label: Label, source: Source) -> None:

@@ -15,15 +15,12 @@ from xml.etree import ElementTree
 from press import pandoc_ast
 from press.addresses import elsewhere
 from press.book import Book, Node, Page
-from press.read.qmd import Source
-from press.read.supported import prefix
+from press.read.qmd import Source, prefix
 
 _IN_RAW = re.compile(
     r"""(?i)<(?:img|a|source|video|audio|object|iframe)\b[^>]*?\s(?:src|href|data)\s*=\s*["']([^"'#?]+)"""
 )
-
 _BEGINS = {"png": rb"\x89PNG\r\n", "jpg": rb"\xff\xd8\xff", "gif": rb"GIF8", "webp": rb"RIFF....WEBP"}
-_PICTURES = ("svg", *_BEGINS)
 
 
 class Label(NamedTuple):
@@ -46,7 +43,7 @@ def linked(pages: Iterable[Page]) -> set[str]:
 
 
 def _nodes(pages: Iterable[Page]) -> Iterator[Node]:
-    return (node for page in pages for node in pandoc_ast.every([page.title, page.blocks]))
+    return (node for page in pages for node in pandoc_ast.every(page.blocks))
 
 
 @dataclass
@@ -61,23 +58,16 @@ class Resolver:
 
     def rule(self, node: Node) -> Node | list[Node] | None:
         """Resolve one node, as `pandoc_ast.change` wants it."""
-        if node["t"] == "Span" and "press-references" in pandoc_ast.triple(node)[1]:
-            found: list[Node] = []
-            for part in node["c"][1]:
-                found += [pandoc_ast.text(","), pandoc_ast.space()] if found else []
-                found.append(self._reference(part))
-            return found
-        if node["t"] == "Link":
-            self._resolve_link(node)
-        elif node["t"] == "Image":
-            self._resolve_image(node)
-        elif node["t"] in ("RawBlock", "RawInline"):
-            self._check_raw(node["c"][1])
-        elif (
-            node["t"] == "Div" and "figure" in pandoc_ast.triple(node)[1]
-        ):  # references in its caption are words by now
-            images = [image for image in pandoc_ast.every(node["c"][1]) if image["t"] == "Image"]
-            pandoc_ast.put(node, "alt", next((pandoc_ast.words(image["c"][1]) for image in images), ""))
+        match node["t"]:
+            case "Span" if "press-references" in pandoc_ast.triple(node)[1]:
+                found = [self._reference(part) for part in node["c"][1]]
+                return [piece for link in found for piece in (pandoc_ast.text(", "), link)][1:]
+            case "Link":
+                self._resolve_link(node)
+            case "Image":
+                self._resolve_image(node)
+            case "RawBlock" | "RawInline":
+                self._check_raw(node["c"][1])
         return None
 
     def _check_raw(self, html: str) -> None:
@@ -101,7 +91,7 @@ class Resolver:
             hint = "Quarto prints its title on the site and its number in the PDF; write a link: [words](file.qmd)"
             raise self.source.error(f"@{written}", f"a reference to {name} on an unnumbered page", hint)
         words = before or ([] if pandoc_ast.get(part, "mode") == "SuppressAuthor" else [pandoc_ast.text(label.word)])
-        gap = pandoc_ast.space() if prefix(name) == "sec" and not before else pandoc_ast.text("\u00a0")
+        gap = {"t": "Space"} if prefix(name) == "sec" and not before else pandoc_ast.text("\u00a0")
         whole = prefix(name) == "sec" and self.pages[label.page].ident == name and label.page != self.source.file
         target = label.page if whole else f"{label.page}#{name}"
         said = [*words, *([gap] if words else []), pandoc_ast.text(label.number)]
@@ -136,10 +126,9 @@ class Resolver:
         elif (self.book.root / unquote(path)).is_file():
             classes.append("file")
         else:
-            named = unquote(path)
-            what, hint = f"there is no {named} to link to", "correct the path, or make the file"
-            if (self.book.root / named).is_dir():
-                what, hint = f"{named} is a folder, which a site cannot show", "link to a file in it"
+            what, hint = f"there is no {unquote(path)} to link to", "correct the path, or make the file"
+            if (self.book.root / unquote(path)).is_dir():
+                what, hint = f"{unquote(path)} is a folder, which a site cannot show", "link to a file in it"
             raise self.source.error(path.rpartition("/")[2], what, hint)
 
     def _references_page(self) -> str:
@@ -151,15 +140,9 @@ class Resolver:
 
     def _resolve_image(self, node: Node) -> None:
         source = node["c"][2][0]
-        if elsewhere(source):
-            hint = "put the file into the book; nothing is fetched from elsewhere"
-            raise self.source.error(source, f"an image from elsewhere: {source}", hint)
         file = self.book.root / source
-        if not file.is_file():
-            name, hint = source.rpartition("/")[2], "correct the path, or make the file"
-            raise self.source.error(name, f"there is no image {source}", hint)
-        if not source.startswith(".press/") and (wrong := _unfit(file)):
-            raise self.source.error(source.rpartition("/")[2], f"{source}: {wrong[0]}", wrong[1])
+        if wrong := _unfit(source, file):
+            raise self.source.error(source.rpartition("/")[2], *wrong)
         if file.suffix == ".svg" and source.startswith(".press/"):
             head = file.read_text(encoding="utf-8")[:2000]
             for side in ("width", "height"):
@@ -167,28 +150,27 @@ class Resolver:
                     pandoc_ast.put(node, side, f"{float(points[1]) / 72:.4g}in")
 
 
-def _unfit(file: Path) -> tuple[str, str] | None:
+def _unfit(source: str, file: Path) -> tuple[str, str] | None:
     """Return what is wrong with a picture and what to do; None if nothing is."""
-    kind = file.suffix.lower().removeprefix(".").replace("jpeg", "jpg")
-    if kind not in _PICTURES:
-        return f"browsers or Typst show no {kind or 'such'} picture", f"save it as {', '.join(_PICTURES)}"
-    content = file.read_bytes()
+    if elsewhere(source):
+        return f"an image from elsewhere: {source}", "put the file into the book; nothing is fetched from elsewhere"
+    if not file.is_file():
+        return f"there is no image {source}", "correct the path, or make the file"
+    if source.startswith(".press/"):
+        return None
+    content, kind = file.read_bytes(), file.suffix.lower().removeprefix(".").replace("jpeg", "jpg")
+    if kind == "svg":
+        try:
+            if not ElementTree.fromstring(content).tag.endswith("svg"):
+                return f"{source}: it is no SVG", "save it again"
+        except ElementTree.ParseError as error:
+            return f"{source}: it is no SVG ({error})", "save it again"
+        what = f"{source}: it holds HTML (a foreignObject), which a PDF cannot show"
+        html = re.search(rb"<(\w+:)?foreignObject\b", content)
+        return (what, "save it with its text as paths or text elements") if html else None
+    if kind not in _BEGINS:
+        what = f"{source}: browsers or Typst show no {kind or 'such'} picture"
+        return what, f"save it as svg, {', '.join(_BEGINS)}"
     found = next((name for name, begin in _BEGINS.items() if re.match(begin, content, re.DOTALL)), "")
-    if kind != "svg":
-        if found == kind:
-            return None
-        return (
-            f"it is {f'a {found}' if found else 'no picture'}, not the {kind} that its name says",
-            "rename it, or save it again",
-        )
-    try:
-        if not ElementTree.fromstring(content).tag.endswith("svg"):
-            raise ElementTree.ParseError("its first element is not svg")
-    except ElementTree.ParseError as error:
-        return f"it is no SVG ({error})", "save it again"
-    if re.search(rb"<(\w+:)?foreignObject\b", content):
-        return (
-            "it holds HTML (a foreignObject), which a PDF cannot show",
-            "save it with its text as paths or text elements",
-        )
-    return None
+    what = f"{source}: it is {f'a {found}' if found else 'no picture'}, not the {kind} that its name says"
+    return None if found == kind else (what, "rename it, or save it again")

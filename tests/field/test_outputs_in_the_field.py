@@ -150,7 +150,8 @@ def test_a_caption_among_a_cells_options_makes_a_figure_that_can_be_referred_to(
     text = f"# One\n\nSee @fig-line.\n\n```{{python}}\n{figure}\n```\n\n```{{python}}\n{table}\n```\n"
     page = pages_of(make_book({"one.qmd": text}))["one.qmd"]
     [div] = found(page, "Div", "fig-line")
-    assert pandoc_ast.get(div, "number") == "1.1" and pandoc_ast.get(div, "alt") == "A rising line."
+    [image] = [node for node in pandoc_ast.every(div) if node["t"] == "Image"]
+    assert pandoc_ast.get(div, "number") == "1.1" and pandoc_ast.words(image["c"][1]) == "A rising line."
     assert "A line, see Table" in pandoc_ast.words(div) and "said" not in str(div)
     assert "said" in page.text and found(page, "Div", "tbl-ones") and "label" not in str(found(page, "CodeBlock"))
 

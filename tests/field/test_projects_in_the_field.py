@@ -128,7 +128,7 @@ ATTACK = '<img src=x onerror="document.title=1"> [a](javascript:alert(1)) `{=htm
 def test_what_a_result_says_of_its_machine_is_text_in_a_page(make_book: MakeBook) -> None:
     book = read_project(make_book({}))
     table = markdown_table(["", ""], [["On", f"a machine: {as_text(ATTACK)}, *this* is ours"]])
-    blocks = pandoc.from_markdown(table, book, "one.qmd").blocks
+    blocks = pandoc.read(table, book, "one.qmd")[0]
     kinds = {node["t"] for node in pandoc_ast.every(blocks)}
     assert not kinds & {"RawInline", "RawBlock", "Link", "Image", "Cite", "Math", "Strong", "Code"} and "Emph" in kinds
     assert ATTACK.replace("\x1b", "") in pandoc_ast.words(blocks)

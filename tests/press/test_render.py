@@ -62,8 +62,8 @@ def test_changed_prose_runs_no_cell_and_reads_one_chapter(make_book: MakeBook, m
     root = make_book({"one.qmd": CELL})
     render(root)
     read = []
-    markdown = pandoc.from_markdown
-    monkeypatch.setattr(pandoc, "from_markdown", lambda text, *more: read.append(text) or markdown(text, *more))
+    markdown = pandoc.read
+    monkeypatch.setattr(pandoc, "read", lambda text, *more: read.append(text) or markdown(text, *more))
     make_book({"one.qmd": CELL.replace("Text.", "Other text.")})
     assert not render(root).of("execute")
     assert len(read) == 1 and "Other text." in read[0] and (root / ".press/runs").read_text() == "x"

@@ -57,7 +57,10 @@ def test_outputs_are_divs_by_stream_and_code_is_shown_where_asked(fixture_pages:
     page = fixture_pages[CIRCLES]
     fold = next(cell for cell in found(page, "Div", "cell") if pandoc_ast.get(cell, "fold"))
     assert (pandoc_ast.get(fold, "fold"), pandoc_ast.get(fold, "summary")) == ("true", "Show the sum")
-    assert [pandoc_ast.triple(part)[1] for part in fold["c"][1]] == [["python"], ["output", "output-stdout"]]
+    assert [pandoc_ast.triple(part)[1] for part in fold["c"][1]] == [
+        ["python", "cell-code"],
+        ["output", "output-stdout"],
+    ]
     text = shown(page)
     assert "the sum is 45" in text and "np.float64(15.707963267948966)" in text
     assert "import math" not in text  # include: false

@@ -66,5 +66,5 @@ def test_issues_go_where_the_settings_say(make_book: MakeBook) -> None:
 
 def test_an_action_that_nobody_knows_is_refused(make_book: MakeBook) -> None:
     root = make_book({"_quarto.yml": _settings("  repo-actions: [buy]\n")})
-    with pytest.raises(SourceError, match="no action 'buy'"):
+    with pytest.raises(SourceError, match=r"_quarto.yml:7: press cannot honour book.repo-actions: \['buy'\]"):
         press.render(root, ["html"], keys=lambda path: "key")

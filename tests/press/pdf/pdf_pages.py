@@ -24,7 +24,7 @@ def blocks(markdown: str) -> list[dict[str, Any]]:
 def page(chapter: Chapter, title: str, markdown: str) -> Page:
     """A page of the book, titled in plain words."""
     inlines = blocks(title)[0]["c"]
-    return Page(chapter, inlines, f"sec-{chapter.path.stem}", blocks(markdown), title_text=title)
+    return Page(chapter, inlines, title, f"sec-{chapter.path.stem}", blocks(markdown))
 
 
 def text(path: Path) -> str:

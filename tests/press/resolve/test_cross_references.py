@@ -40,14 +40,18 @@ def test_labels_of_appendices_begin_with_a_letter(fixture_pages: Pages) -> None:
     assert found(page, "Div", "tbl-symbols")[0]["c"][0][1] == ["table"]
 
 
-def test_sections_are_numbered_and_nested_as_the_contents_show_them(fixture_pages: Pages) -> None:
-    headings = fixture_pages["chapters/circles.qmd"].headings
-    assert [(h.level, h.number, h.ident) for h in headings] == [
+def sections(page: Page) -> list[tuple[int, str, str]]:
+    """Return level, number and anchor of a page's headings."""
+    return [(node["c"][0], pandoc_ast.get(node, "number"), node["c"][1][0]) for node in found(page, "Header")]
+
+
+def test_sections_are_numbered(fixture_pages: Pages) -> None:
+    assert sections(fixture_pages["chapters/circles.qmd"]) == [
         (2, "1.1", "sec-circles-area"),
+        (3, "1.1.1", "two-circles"),
         (2, "", "code"),
         (2, "1.2", "exercises"),
     ]
-    assert [(h.number, h.ident) for h in headings[0].children] == [("1.1.1", "two-circles")]
 
 
 def test_a_page_has_its_title_and_only_a_written_identifier(fixture_pages: Pages) -> None:
@@ -60,7 +64,7 @@ def test_a_page_has_its_title_and_only_a_written_identifier(fixture_pages: Pages
 def test_headings_of_one_name_get_different_anchors_as_pandoc_gives_them(make_book: MakeBook) -> None:
     page = pages_of(make_book({"one.qmd": "# Start\n\n## Start\n\n## Start\n\n## A 2nd, *odd* `name`!\n"}))["one.qmd"]
     # The chapter's own heading is a title in Quarto and takes no anchor away.
-    assert [heading.ident for heading in page.headings] == ["start", "start-1", "a-2nd-odd-name"]
+    assert [ident for _, _, ident in sections(page)] == ["start", "start-1", "a-2nd-odd-name"]
 
 
 def test_unnumbered_headings_are_not_counted(make_book: MakeBook) -> None:
@@ -93,7 +97,7 @@ def test_a_figure_has_its_caption_last_and_its_alt_text_on_the_image(fixture_pag
     assert pandoc_ast.triple(figure["c"][1][-1])[1] == ["caption"]
     assert pandoc_ast.words(figure["c"][1][-1]).startswith("A circle of radius 2.0, as Equation\u00a01.1 has it.")
     [image] = [node for node in pandoc_ast.every(figure) if node["t"] == "Image"]
-    assert pandoc_ast.words(image["c"][1]) == pandoc_ast.get(figure, "alt") == "A diamond that stands for a circle."
+    assert pandoc_ast.words(image["c"][1]) == "A diamond that stands for a circle."
     assert pandoc_ast.get(image, "width").endswith("in") and pandoc_ast.get(image, "height").endswith("in")
 
 
@@ -117,7 +121,7 @@ def test_a_callout_has_a_title_from_wherever_it_is_given(make_book: MakeBook, st
     [callout] = found(page, "Div", "callout")
     head, body = callout["c"][1]
     assert (pandoc_ast.triple(head)[1], pandoc_ast.words(head), pandoc_ast.words(body)) == (["title"], title, "Text.")
-    assert [heading.number for heading in page.headings] == ["1.1"]  # the title is no section
+    assert [number for _, number, _ in sections(page)] == ["1.1"]  # the title is no section
 
 
 def test_a_theorem_has_a_title_and_unnumbered_headings(fixture_pages: Pages) -> None:
