@@ -139,6 +139,12 @@ class Kernel(NotebookClient):  # type: ignore[misc]
             raise CellFailed("inline code shows something besides its value", traceback=as_shown(said).strip())
         return [reply["content"]["user_expressions"][index] for index in asked]
 
+    def output(self, outs: Any, msg: Any, *place: Any) -> Any:
+        """Take in an output; refuse a message that nbclient would leave out with a word to its log."""
+        if msg["msg_type"] not in ("stream", "display_data", "execute_result", "error"):
+            raise CellFailed(f"its kernel sends {msg['msg_type']}, which press does not know")
+        return super().output(outs, msg, *place)
+
     def handle_comm_msg(self, *_: Any) -> None:
         """Refuse a widget."""
         what = "this cell shows a widget, which works only while its kernel runs"

@@ -46,6 +46,11 @@ START = "# One\n\n```{python}\nimport numpy as np\nx = np.float64(0.5)\n```\n\nT
         ("It is `{python} print('aside')`.", 10, "shows something besides its value\n  aside"),
         ("```{python}\nx?\n```", 10, "asks for page"),
         ("```{python}\nimport comm; comm.create_comm(target_name='jupyter.widget')\n```", 10, "shows a widget"),
+        (
+            "```{python}\nk = get_ipython().kernel\nk.session.send(k.iopub_socket, 'debug_event', {}, k.get_parent())\n```",
+            10,
+            "sends debug_event",
+        ),
     ],
 )
 def test_what_a_page_cannot_hold_is_refused_with_its_line(
