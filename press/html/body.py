@@ -28,7 +28,7 @@ _PARTS = Path(__file__).with_name("assets") / "parts.html"
 class ChapterText(NamedTuple):
     """One chapter as HTML."""
 
-    contents: str  # a list of its sections, "" where there are none
+    contents: str  # a list of its sections, without links, notes and anchors of its own; "" where there are none
     title: str
     body: str  # without the title
 
@@ -49,7 +49,7 @@ def _write(page: Page, book: Book) -> tuple[str, str, str]:
     if page.chapter == book.chapters[0]:  # the book's title is the heading of this page
         for level in range(5, 0, -1):
             body = body.replace(f"<h{level}", f"<h{level + 1}").replace(f"</h{level}>", f"</h{level + 1}>")
-    return re.sub(r' id="toc-[^"]*"', "", contents.strip()), title.strip(), body
+    return re.sub(r' id="[^"]*"', "", contents.strip()), title.strip(), body
 
 
 def _kind(node: Node) -> str:

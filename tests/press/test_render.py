@@ -167,7 +167,8 @@ def test_a_heading_stands_in_the_contents_without_its_links_and_notes(make_book:
     render(root)
     page = files(root)["_book/one.html"].decode()
     contents = page.partition('<nav id="TOC"')[2].partition("</nav>")[0]
-    entry = '<span class="header-section-number">1.1</span> See <em>two</em>, <code>x</code> and there</a>'
+    code = '<code class="sourceCode python">x</code>'
+    entry = f'<span class="header-section-number">1.1</span> See <em>two</em>, {code} and <span>there</span></a>'
     assert f'<a href="#sec-a">{entry}' in contents
     assert 'href="two.html"><em>two</em></a>' in page and page.count('id="there"') == 1
 
