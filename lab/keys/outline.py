@@ -1,8 +1,8 @@
 """What each top-level statement of a module makes and uses, and whether it always counts; read from the syntax, never run.
 
 A statement that is no import, definition or plain constant always counts, used or not, since importing it may change something
-elsewhere.  A constant is plain if it is made of literals and names, of arithmetic with literals, and of records of its own module.
-What it may call beside these, and what a definition may be decorated with or derived from, stands in short lists.
+elsewhere.  A constant is plain if it is made of literals, of names of what is plain itself, of arithmetic with these, and of records.
+What it may call beside, and what a definition may be decorated with or derived from, stands in short lists.
 """
 
 from __future__ import annotations
@@ -54,9 +54,7 @@ class Unit(NamedTuple):
     verbatim: str  # the hash of its text
     text: str  # a constant's value, if short
     uses: list[Chain]  # each once, in the order in which they first stand there
-    rests: list[
-        tuple[str, Chain]
-    ]  # on what it rests that importing it changes nothing elsewhere, and of which kind; or ACTS
+    rests: list[tuple[str, Chain]]  # what has to be plain for it to be plain, and of which kind; or ACTS
     loads: list[str]  # modules that it imports when it runs
     refused: list[tuple[int, str]]  # line, and what cannot be followed
 
@@ -220,10 +218,8 @@ class _Names:
                 parts = [*node.keys, *node.values]
             case ast.UnaryOp():
                 parts = [node.operand]
-            case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.FloorDiv() | ast.Mod() | ast.Pow()):
-                parts = [node.left, node.right]
-            case ast.BinOp(op=ast.BitOr()):
-                parts = [node.left, node.right]
+            case ast.BinOp(left=left, right=right, op=operator) if not isinstance(operator, ast.MatMult):
+                parts = [left, right]
             case ast.JoinedStr():
                 parts = node.values
             case ast.Call():
