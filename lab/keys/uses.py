@@ -180,7 +180,7 @@ class Reader(Writer):
         """Note what is used, and return what stands for it; of a builtin its name."""
         shown = []
         for chain in chains:
-            builtin = self._is_builtin(chain[0]) and self.home != self.module  # in a package its modules are names, too
+            builtin = self._is_builtin(chain[0])
             shown.append(".".join(chain) if builtin else f"@{self.uses.setdefault(tuple(chain), len(self.uses))}")
         return ",".join(shown)
 
