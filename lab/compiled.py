@@ -7,6 +7,7 @@ rounding only.  The C++ itself counts as what a run reads, with all that it incl
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import re
 import shutil
@@ -15,9 +16,10 @@ import tempfile
 import warnings
 from contextlib import suppress
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
-from press import cached_file, keep, recorder
+from press import cached, cached_file, keep, recorder
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = 50  # of `constants` for which a file's code is kept
@@ -34,35 +36,61 @@ def library(source: Path, **constants: str | int | float) -> ctypes.CDLL | None:
     A file that does not compile is a warning.
     """
     source = ROOT / source
-    content = source.read_bytes() if source.is_file() else b""
-    found, headers = _library(source, content, *(f"-D{name}={value}" for name, value in sorted(constants.items())))
-    for file in (source, *headers):
-        recorder.note(file)
-    return found
+    recorder.note(source)
+    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+    if compiler is None:
+        return None
+    defined = [f"-D{name}={value}" for name, value in sorted(constants.items())]
+    made_of = (platform.machine(), _target(compiler), *FLAGS, *defined, _digest(source))
+    # What the source included the last time: if all that is as it was, it includes the same again.
+    listed = cached(_folder(source, ".headers"), made_of, lambda: b"", newest=SETTINGS).decode()
+    headers = [Path(name) for name in listed.splitlines()]
+    for header in headers:
+        recorder.note(header)
+    return _library(compiler, source, tuple(defined), made_of, tuple(map(_digest, headers)))
 
 
 @cache
-def _library(source: Path, content: bytes, *defined: str) -> tuple[ctypes.CDLL | None, tuple[Path, ...]]:
-    """Return it, and the headers that the file includes but for the system's, which differ by machine."""
-    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
-    if compiler is None:
-        return None, ()
-    told = [compiler, *FLAGS, *defined, str(source)]
-    # All that is compiled, with what it includes, and what the compiler defines for itself and this processor.
-    read = subprocess.run([*told, "-E", "-dD"], capture_output=True, text=True)
-    names = re.findall(r'^# \d+ "([^"<]+)"(?: [12])*$', read.stdout, re.M)  # a system's header has a 3 as well
-    headers = tuple(sorted({Path(name) for name in names} - {source}))
-    folder = source.resolve().parents[1] / ".lab" / "compiled" / source.stem
-    made_of = (platform.machine(), *told, read.stdout)
-    if kept := cached_file(folder, made_of):
-        return ctypes.CDLL(str(kept)), headers
+def _library(
+    compiler: str, source: Path, defined: tuple[str, ...], made_of: tuple[str, ...], headers: tuple[str, ...]
+) -> ctypes.CDLL | None:
+    if kept := cached_file(_folder(source), (*made_of, *headers)):
+        return ctypes.CDLL(str(kept))
     with tempfile.TemporaryDirectory() as aside:
-        made = Path(aside) / f"{source.stem}.so"
-        done = subprocess.run([*told, "-o", str(made)], capture_output=True, text=True)
+        made, rule = Path(aside) / f"{source.stem}.so", Path(aside) / "rule"
+        told = ["-MMD", "-MF", str(rule)]  # without the system's headers, which differ by machine
+        done = subprocess.run(
+            [compiler, *FLAGS, *defined, *told, str(source), "-o", str(made)], capture_output=True, text=True
+        )
         if done.returncode:
             first = next(iter([line for line in done.stderr.splitlines() if "error" in line]), "no reason given")
             warnings.warn(f"{source.name} did not compile, so it is slower: {first}", stacklevel=3)
-            return None, headers
+            return None
+        named = _included(rule.read_text(encoding="utf-8"), source)
+        for header in named:
+            recorder.note(header)
         with suppress(OSError):  # a folder that cannot be written to: compiled for this process alone
-            made = keep(folder, made_of, made.read_bytes(), newest=SETTINGS)
-        return ctypes.CDLL(str(made)), headers
+            keep(_folder(source, ".headers"), made_of, "\n".join(map(str, named)).encode(), newest=SETTINGS)
+            made = keep(_folder(source), (*made_of, *map(_digest, named)), made.read_bytes(), newest=SETTINGS)
+        return ctypes.CDLL(str(made))
+
+
+def _included(rule: str, source: Path) -> list[Path]:
+    """Return the headers that a compiler names in its rule for make."""
+    names = re.split(r"(?<!\\)\s+", rule.partition(": ")[2].replace("\\\n", " ").strip())
+    return [path for path in (Path(name.replace("\\ ", " ")) for name in names) if path != source]
+
+
+def _folder(source: Path, ending: str = "") -> Path:
+    return source.resolve().parents[1] / ".lab" / "compiled" / f"{source.stem}{ending}"
+
+
+def _digest(file: Path) -> str:
+    return sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+
+
+@cache
+def _target(compiler: str) -> str:
+    """Return what a compiler says about itself and this processor: all that it defines beforehand."""
+    asked = [compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull]
+    return subprocess.run(asked, capture_output=True, text=True).stdout
